@@ -1,0 +1,32 @@
+"""The errors that dyntemp raises on purpose; every message says what was given, what is allowed and what to do."""
+
+from __future__ import annotations
+
+
+class PolicyError(ValueError):
+    """A policy that cannot be read, or that could return a temperature that makes no sense.
+
+    Attributes:
+        position: Character offset in the policy's text at which the fault begins, or None where the policy was
+            built from Python objects or the fault belongs to no single place.
+    """
+
+    def __init__(self, message: str, position: int | None = None) -> None:
+        super().__init__(message)
+        self.position = position
+
+
+class InvalidLogitsError(ValueError):
+    """Rows of logits that no temperature can be computed for: NaN, +inf, nothing unmasked, wrong shape or dtype."""
+
+
+class StateError(ValueError):
+    """A policy that remembers was used without its state, or with one that does not fit."""
+
+
+class TraceError(ValueError):
+    """A trace file that cannot be read; the message names the file and the line."""
+
+
+class ModelError(ValueError):
+    """A model that cannot be loaded or asked; the message says what to install or to name instead."""

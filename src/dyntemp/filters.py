@@ -1,0 +1,108 @@
+"""Truncation filters: which candidates of a row may be drawn. Pure functions from probabilities to a mask.
+
+Each takes probabilities over the whole row, 0 where an entry is out, and keeps at least one entry; ties go to the
+lower index. They are applied in the order top-k, top-p, min-p, each to what the one before left, renormalised.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Probabilities = NDArray[np.floating[Any]]
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """The truncation that a draw applies.
+
+    Attributes:
+        top_k: Keep the k likeliest; 0 keeps all. Usual values are 20 to 100.
+        top_p: Keep the likeliest whose probabilities reach this sum; 1 keeps all. Usual values are 0.8 to 0.98.
+        min_p: Keep what has at least this share of the likeliest's probability; 0 keeps all. Usual values are 0.01
+            to 0.2, about as selective as top_p from 0.99 to 0.8.
+        at: Where probabilities are read: `model`, at temperature 1, so that what survives does not depend on the
+            temperature; or `temperature`, after it.
+
+    Raises:
+        ValueError: For a value outside its range.
+    """
+
+    top_k: int = 0
+    top_p: float = 1.0
+    min_p: float = 0.0
+    at: str = "model"
+
+    def __post_init__(self) -> None:
+        if isinstance(self.top_k, bool) or int(self.top_k) != self.top_k or self.top_k < 0:
+            raise ValueError(f"top_k = {self.top_k} was given; a whole number of at least 1 is allowed, or 0 for all")
+        if not 0 < self.top_p <= 1:
+            raise ValueError(f"top_p = {self.top_p} was given; it lies above 0 and at most at 1, where it keeps all")
+        if not 0 <= self.min_p <= 1:
+            raise ValueError(f"min_p = {self.min_p} was given; it lies from 0, where it keeps all, to 1")
+        if self.at not in ("model", "temperature"):
+            raise ValueError(f'filter_at = {self.at!r} was given; "model" and "temperature" are allowed')
+
+    @property
+    def active(self) -> bool:
+        """Whether anything can be filtered out."""
+        return self.top_k > 0 or self.top_p < 1 or self.min_p > 0
+
+    def mask(self, p: Probabilities) -> Mask:
+        """Which entries stay, [n], given the probabilities of one row, [n]."""
+        kept = p > 0
+        if 0 < self.top_k:
+            kept &= keep_top_k(np.where(kept, p, 0.0), self.top_k)
+        if self.top_p < 1:
+            kept &= keep_top_p(np.where(kept, p, 0.0), self.top_p)
+        if self.min_p > 0:
+            kept &= keep_min_p(np.where(kept, p, 0.0), self.min_p)
+        return kept
+
+
+def keep_top_k(p: Probabilities, k: int) -> Mask:
+    """The k largest, exactly; ties by lower index.
+
+    >>> keep_top_k(np.array([0.2, 0.4, 0.2, 0.2]), 2).tolist()
+    [True, True, False, False]
+    """
+    if k >= len(p):
+        return p > 0
+    smallest = np.partition(p, len(p) - k)[len(p) - k]
+    above = p > smallest
+    ties = np.flatnonzero(p == smallest)[: k - np.count_nonzero(above)]
+    above[ties] = True
+    return above & (p > 0)
+
+
+def keep_top_p(p: Probabilities, share: float) -> Mask:
+    """The likeliest, in order, up to and with the one that brings their sum to `share` of the whole.
+
+    >>> keep_top_p(np.array([0.1, 0.2, 0.3, 0.4]), 0.8).tolist()
+    [False, True, True, True]
+    """
+    wanted = share * p.sum(dtype=np.float64)
+    size = min(1024, len(p))
+    while True:  # the nucleus is nearly always small: sort no more than needed
+        candidates = np.flatnonzero(keep_top_k(p, size))
+        order = candidates[np.argsort(-p[candidates], kind="stable")]
+        reached = np.cumsum(p[order], dtype=np.float64)
+        if size == len(p) or (len(reached) and reached[-1] >= wanted):
+            break
+        size = min(size * 16, len(p))
+    kept = np.zeros(len(p), bool)
+    kept[order[: int(np.searchsorted(reached, wanted)) + 1]] = True
+    return kept
+
+
+def keep_min_p(p: Probabilities, share: float) -> Mask:
+    """What has at least `share` of the largest probability.
+
+    >>> keep_min_p(np.array([0.1, 0.2, 0.3, 0.4]), 0.5).tolist()
+    [False, True, True, True]
+    """
+    return p >= share * p.max()

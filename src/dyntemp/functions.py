@@ -1,0 +1,223 @@
+"""The functions of the policy language: one record each, and the callables that build them in Python.
+
+A record holds what every operation needs to know (value, bounds, direction), so that adding a function is adding a
+row. The names here are those of the language; `min`, `max` and `abs` shadow Python's own for whoever imports them.
+"""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from math import inf
+from typing import Any
+
+import numpy as np
+
+from dyntemp.errors import PolicyError
+from dyntemp.expr import Call, Comparison, Const, Expression, Node, lift, param
+from dyntemp.interval import (
+    IndeterminateError,
+    Interval,
+    add,
+    corners,
+    multiply,
+    subtract,
+    union,
+    widened,
+)
+
+__all__ = [
+    "abs", "clip", "ema", "exp", "integral", "lerp", "log", "max", "min", "param", "prev", "sigmoid", "sqrt", "tanh",
+    "where",
+]  # fmt: skip
+
+Direction = int | None
+"""+1 rises with its argument, -1 falls, 0 does not move, None may do either."""
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """One function of the language.
+
+    Attributes:
+        name: As it is written in a policy.
+        arguments: Names of the arguments, as the help shows them; a last name of `...` allows any number.
+        meaning: One sentence, with the formula.
+        value: The function on float64 arrays and extended reals; None where it remembers.
+        bounds: Encloses the result, given an interval for each argument.
+        directions: Which way the result moves with each argument, given an interval for each.
+        remembers: True where the result depends on earlier positions of the same request.
+    """
+
+    name: str
+    arguments: tuple[str, ...]
+    meaning: str
+    value: Callable[..., Any] | None = field(repr=False)
+    bounds: Callable[..., Interval] = field(repr=False)
+    directions: Callable[..., tuple[Direction, ...]] = field(repr=False)
+    remembers: bool = False
+
+
+def _increasing(value: Callable[[Any], Any], within: Interval, domain: Interval = Interval(-inf, inf)) -> dict[str, Any]:
+    """The fields of a function of one argument that is increasing on `domain` with values in `within`."""
+
+    def bounds(x: Interval) -> Interval:
+        if x.low < domain.low:
+            raise IndeterminateError(f"an argument of {x.low:g}, below {domain.low:g}")
+        return widened(corners(value, x), within)
+
+    return {"value": value, "bounds": bounds, "directions": lambda x: (1,)}
+
+
+def _sigmoid(x: Any) -> Any:
+    return np.exp(-np.logaddexp(0.0, np.negative(x)))
+
+
+def _abs_bounds(x: Interval) -> Interval:
+    ends = corners(np.abs, x)
+    return Interval(0.0, ends.high) if 0 in x else ends
+
+
+def _abs_direction(x: Interval) -> tuple[Direction, ...]:
+    return (1 if x.low >= 0 else -1 if x.high <= 0 else None,)
+
+
+def _smallest(*values: Any) -> Any:
+    return np.minimum.reduce(np.broadcast_arrays(*values))
+
+
+def _largest(*values: Any) -> Any:
+    return np.maximum.reduce(np.broadcast_arrays(*values))
+
+
+def _clip(x: Any, low: Any, high: Any) -> Any:
+    return np.minimum(np.maximum(x, low), high)
+
+
+def _clip_bounds(x: Interval, low: Interval, high: Interval) -> Interval:
+    if low.high > high.low:
+        raise IndeterminateError(f"clip's low end, up to {low.high:g}, lies above its high end, from {high.low:g}")
+    return corners(_clip, x, low, high)
+
+
+def _lerp(low: Any, high: Any, t: Any) -> Any:
+    return np.add(low, np.multiply(np.subtract(high, low), t))
+
+
+def _lerp_bounds(low: Interval, high: Interval, t: Interval) -> Interval:
+    composed = add(low, multiply(subtract(high, low), t))  # finds the forms without a value
+    if low.unbounded or high.unbounded or t.unbounded:
+        return composed
+    # linear in each argument by itself, so its extremes are at the corners; rounding is monotone in t alone
+    ends = corners(_lerp, low, high, t)
+    return ends if low.is_point and high.is_point else widened(ends)
+
+
+def _lerp_directions(low: Interval, high: Interval, t: Interval) -> tuple[Direction, ...]:
+    rise = 1 if high.low >= low.high else -1 if high.high <= low.low else None
+    return (1 if t.high <= 1 else None, 1 if t.low >= 0 else None, rise)
+
+
+def _ema_bounds(x: Interval, decay: Interval) -> Interval:
+    if decay.low < 0 or decay.high > 1:
+        raise IndeterminateError(f"ema's decay lies in [0, 1], but may be {decay.low:g} to {decay.high:g}")
+    return x  # an average of values in x
+
+
+def _integral_bounds(x: Interval, low: Interval, high: Interval) -> Interval:
+    if low.high > high.low:
+        raise IndeterminateError(f"integral's low end, {low.high:g}, lies above its high end, {high.low:g}")
+    if x.unbounded:
+        raise IndeterminateError("a running sum of what may be infinite (inf - inf)")
+    return Interval(low.low, high.high)  # clipped at every step
+
+
+def _all_rising(*arguments: Interval) -> tuple[Direction, ...]:
+    return (1,) * len(arguments)
+
+
+FUNCTIONS: dict[str, Function] = {
+    record.name: record
+    for record in (
+        Function("exp", ("x",), "e to the power x", **_increasing(np.exp, Interval(0.0, inf))),
+        Function("log", ("x",), "natural logarithm of x >= 0; log(0) is -inf",
+                 **_increasing(np.log, Interval(-inf, inf), Interval(0.0, inf))),
+        Function("sqrt", ("x",), "square root of x >= 0",
+                 **_increasing(np.sqrt, Interval(0.0, inf), Interval(0.0, inf))),
+        Function("abs", ("x",), "x without its sign", np.abs, _abs_bounds, _abs_direction),
+        Function("tanh", ("x",), "hyperbolic tangent, from -1 to 1", **_increasing(np.tanh, Interval(-1.0, 1.0))),
+        Function("sigmoid", ("x",), "1/(1 + exp(-x)), from 0 to 1", **_increasing(_sigmoid, Interval(0.0, 1.0))),
+        Function("min", ("x", "y", "..."), "the smallest argument", _smallest,
+                 lambda *xs: Interval(builtins.min(x.low for x in xs), builtins.min(x.high for x in xs)), _all_rising),
+        Function("max", ("x", "y", "..."), "the largest argument", _largest,
+                 lambda *xs: Interval(builtins.max(x.low for x in xs), builtins.max(x.high for x in xs)), _all_rising),
+        Function("clip", ("x", "low", "high"), "x, but at least low and at most high", _clip, _clip_bounds,
+                 _all_rising),
+        Function("lerp", ("low", "high", "t"), "low + (high - low)*t: from low at t = 0 to high at t = 1", _lerp,
+                 _lerp_bounds, _lerp_directions),
+        Function("where", ("condition", "x", "y"), "x where the comparison holds, else y", np.where,
+                 lambda condition, x, y: union((x, y)), lambda condition, x, y: (None, 1, 1)),
+        Function("ema", ("x", "decay"), "moving average: decay*old + (1 - decay)*x, starting at the first x", None,
+                 _ema_bounds, lambda x, decay: (1, None), remembers=True),
+        Function("prev", ("x",), "x at the previous position; at the first one, x", None,
+                 lambda x: x, lambda x: (None,), remembers=True),
+        Function("integral", ("x", "low", "high"), "running sum of x with the present one, clipped at every step",
+                 None, _integral_bounds, _all_rising, remembers=True),
+    )
+}  # fmt: skip
+
+
+def call(name: str, *arguments: object) -> Expression:
+    """The function `name` of the language applied to `arguments`, computed at once where all are numbers.
+
+    Raises:
+        PolicyError: For a wrong number of arguments, or a `where` whose first argument is no comparison.
+    """
+    record = FUNCTIONS[name]
+    shown = f"{name}({', '.join(record.arguments)})"
+    wanted = len(record.arguments)
+    if record.arguments[-1] == "...":
+        if len(arguments) < wanted - 1:
+            raise PolicyError(f"`{shown}` takes at least {wanted - 1} arguments, but {len(arguments)} were given")
+    elif len(arguments) != wanted:
+        raise PolicyError(f"`{shown}` takes {wanted} arguments, but {len(arguments)} were given")
+    if name == "where":
+        return Call(name, (_condition(arguments[0]), *(lift(argument) for argument in arguments[1:])))
+    lifted = tuple(lift(argument) for argument in arguments)
+    if name in ("clip", "integral"):
+        _, low, high = lifted
+        if isinstance(low, Const) and isinstance(high, Const) and low.value > high.value:
+            raise PolicyError(f"`{shown}` was given low = {low} above high = {high}: swap them")
+    if record.value is not None and all(isinstance(argument, Const) for argument in lifted):
+        with np.errstate(all="ignore"):
+            value = float(record.value(*(argument.value for argument in lifted)))  # type: ignore[attr-defined]
+        if np.isfinite(value):
+            return Const(value)
+    return Call(name, lifted)
+
+
+def _condition(argument: object) -> Node:
+    if isinstance(argument, Comparison):
+        return argument
+    raise PolicyError(
+        "the first argument of `where` is a comparison by `<`, `<=`, `>` or `>=`, such as `max_prob < 0.3`; "
+        f"{argument!s} was given. For `==` and `!=` write a narrow range: where(abs(x - y) < 1e-9, ...)"
+    )
+
+
+def _door(name: str) -> Callable[..., Expression]:
+    """The Python callable that builds calls of the function `name`."""
+
+    def build(*arguments: object) -> Expression:
+        return call(name, *arguments)
+
+    record = FUNCTIONS[name]
+    build.__name__ = build.__qualname__ = name
+    build.__doc__ = f"`{name}({', '.join(record.arguments)})`: {record.meaning}."
+    return build
+
+
+exp, log, sqrt, abs, tanh, sigmoid = map(_door, ("exp", "log", "sqrt", "abs", "tanh", "sigmoid"))  # noqa: A001
+min, max, clip, lerp, where = map(_door, ("min", "max", "clip", "lerp", "where"))  # noqa: A001
+ema, prev, integral = map(_door, ("ema", "prev", "integral"))

@@ -1,0 +1,107 @@
+"""Rows of logits from NumPy or PyTorch in one form that every CPU backend reads without copying."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dyntemp.errors import InvalidLogitsError
+from dyntemp.signals import MAX_SUPPORT
+
+LOWEST = {"float64": -1.7976931348623157e308, "float32": -3.4028234663852886e38, "float16": -65504.0,
+          "bfloat16": -3.3895313892515355e38}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rows:
+    """Logits as [rows, n], where they came from, and how to hand results back.
+
+    Attributes:
+        data: [rows, n], each row contiguous; bfloat16 as the int16 that holds its bits.
+        dtype: `float64`, `float32`, `float16` or `bfloat16`.
+        single: Whether one row of shape [n] was given, whose results are 0-d.
+        torch: Whether a tensor was given, whose results are tensors.
+    """
+
+    data: NDArray[Any]
+    dtype: str
+    single: bool = False
+    torch: bool = False
+
+    @property
+    def masked_at(self) -> float:
+        """Entries at or below this, and -inf, are masked: half of the lowest number of the dtype."""
+        return LOWEST[self.dtype] / 2
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    def widened(self, row: int) -> NDArray[Any]:
+        """One row as float64 if it was float64, else as float32, which holds the half precisions exactly."""
+        data = self.data[row]
+        if self.dtype == "bfloat16":
+            return (data.view(np.uint16).astype(np.uint32) << 16).view(np.float32)
+        return data if self.dtype in ("float64", "float32") else data.astype(np.float32)
+
+    def replaced(self, rows: NDArray[Any]) -> Rows:
+        """The same kind of rows with other numbers, given as float32 or float64."""
+        return Rows(rows, "float64" if rows.dtype == np.float64 else "float32", self.single, self.torch)
+
+    def result(self, values: NDArray[Any]) -> Any:
+        """[rows] values in the library of the input, 0-d where one row was given."""
+        return self.wrap(values[0] if self.single else values)
+
+    def wrap(self, array: Any) -> Any:
+        """A NumPy array in the library of the input."""
+        return sys.modules["torch"].from_numpy(np.array(array)) if self.torch else np.asarray(array)
+
+
+def as_rows(logits: Any) -> Rows:
+    """`logits` as rows.
+
+    Args:
+        logits: [rows, n] or [n], float64, float32, float16 or bfloat16; a NumPy array, a tensor on the CPU, or
+            anything that NumPy reads as an array of floats.
+
+    Raises:
+        InvalidLogitsError: For another dtype, shape or device, no columns, or more than 2**20 of them.
+    """
+    torch = sys.modules.get("torch")  # a tensor can only come from a process that has imported it
+    if torch is not None and isinstance(logits, torch.Tensor):
+        return _from_tensor(torch, logits)
+    array = np.asarray(logits)
+    if array.dtype.name == "bfloat16":  # from ml_dtypes
+        return _checked(array.view(np.int16), "bfloat16", False)
+    if array.dtype not in (np.float64, np.float32, np.float16):
+        raise InvalidLogitsError(
+            f"logits of dtype {array.dtype} were given; float64, float32, float16 and bfloat16 are allowed"
+        )
+    return _checked(array, array.dtype.name, False)
+
+
+def _from_tensor(torch: Any, logits: Any) -> Rows:
+    if logits.device.type != "cpu":
+        raise InvalidLogitsError(f"logits on {logits.device} were given; this backend reads the CPU: pass logits.cpu()")
+    tensor = logits.detach()
+    if tensor.dtype == torch.bfloat16:
+        return _checked(tensor.view(torch.int16).numpy(), "bfloat16", True)
+    if tensor.dtype not in (torch.float64, torch.float32, torch.float16):
+        raise InvalidLogitsError(
+            f"logits of dtype {tensor.dtype} were given; float64, float32, float16 and bfloat16 are allowed"
+        )
+    return _checked(tensor.numpy(), str(tensor.dtype).removeprefix("torch."), True)
+
+
+def _checked(array: NDArray[Any], dtype: str, torch: bool) -> Rows:
+    if array.ndim not in (1, 2):
+        raise InvalidLogitsError(f"logits of shape {array.shape} were given; [rows, n] or [n] are allowed")
+    if not 1 <= array.shape[-1] <= MAX_SUPPORT:
+        raise InvalidLogitsError(f"rows of {array.shape[-1]} logits were given; 1 to {MAX_SUPPORT} are allowed")
+    data = array.reshape(1, -1) if array.ndim == 1 else array
+    if data.strides[1] != data.itemsize or not data.dtype.isnative:
+        data = np.ascontiguousarray(data, data.dtype.newbyteorder("="))
+    return Rows(data, dtype, array.ndim == 1, torch)

@@ -1,0 +1,329 @@
+"""Policy: an expression with a name, checked once when it is written."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from dyntemp import bounds as analysis
+from dyntemp import functions
+from dyntemp.errors import PolicyError, StateError
+from dyntemp.evaluate import Evaluation, Values, lowered
+from dyntemp.expr import Const, Expression, Node, Parameter, Signal, lift, parameters_of, rebuild, walk
+from dyntemp.interval import Interval
+from dyntemp.parse import parse
+from dyntemp.signals import MAX_REQUESTED, SIGNALS, entropy, remembers, signals_of, suggestion
+from dyntemp.state import State, owns_a_cell, rounds
+
+FORMAT = "dyntemp.policy"
+VERSION = 1
+
+
+class Policy:
+    """A rule that gives each row of logits its temperature.
+
+    Args:
+        rule: Text, an expression, a number, or another policy.
+        floor: Lowest temperature allowed, written into the expression (`max`, or `clip` beside a ceiling).
+        ceiling: Highest temperature allowed, written into the expression as `clip(..., floor or 0, ceiling)`.
+        name: What to call it. A label only: it stands outside equality, hash and text.
+
+    Raises:
+        PolicyError: If the text cannot be read, or if a temperature could be negative or undefined; the message
+            names the fix. A policy with a parameter that has no range is a template: it is checked when bound.
+
+    >>> policy = Policy("0.1 + 0.8*normalized_entropy")
+    >>> policy.bounds()
+    Interval(low=0.1, high=0.9)
+    >>> policy == Policy(str(policy))
+    True
+    """
+
+    __slots__ = ("_program", "expression", "name")
+
+    expression: Expression
+    name: str | None
+
+    def __init__(
+        self,
+        rule: str | float | Expression | Policy,
+        *,
+        floor: float | None = None,
+        ceiling: float | None = None,
+        name: str | None = None,
+    ) -> None:
+        if isinstance(rule, Policy):
+            name = rule.name if name is None else name
+            rule = rule.expression
+        expression = parse(rule) if isinstance(rule, str) else lift(rule)
+        if floor is not None or ceiling is not None:
+            expression = _limited(expression, floor, ceiling)
+        if name is not None and not isinstance(name, str):
+            raise PolicyError(f"a policy's name is text, but {type(name).__name__} was given")
+        object.__setattr__(self, "expression", expression)
+        object.__setattr__(self, "name", name)
+        object.__setattr__(self, "_program", lowered(expression))
+        if not self.is_template:
+            _check(self)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError("a policy does not change: make another, or bind its parameters")
+
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError("a policy does not change")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (_restore, (str(self), self.name))
+
+    def __str__(self) -> str:
+        return str(self.expression)
+
+    def __repr__(self) -> str:
+        return f"Policy({str(self)!r})" if self.name is None else f"Policy({str(self)!r}, name={self.name!r})"
+
+    def __eq__(self, other: object) -> bool:
+        return self.expression == other.expression if isinstance(other, Policy) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self.expression)
+
+    @property
+    def parameters(self) -> dict[str, Parameter]:
+        """The free parameters by name, in order of appearance; each has `low` and `high`, None without a range."""
+        return parameters_of(self.expression)
+
+    @property
+    def is_template(self) -> bool:
+        """Whether a parameter has neither a value nor a range, so that nothing can be computed or promised."""
+        return any(parameter.low is None for parameter in self.parameters.values())
+
+    @property
+    def remembers(self) -> bool:
+        """Whether it reads earlier positions of the same request, and so needs a state."""
+        return remembers(self._program)
+
+    @property
+    def signals(self) -> list[Signal]:
+        """The distinct signals that it reads, as they are computed, inner ones first."""
+        found = signals_of(self._program)
+        if any(signal.name == "surprisal" for signal in found) and entropy not in found:
+            found.insert(0, entropy)  # surprisal starts at the row's entropy
+        return found
+
+    def bind(self, **values: float) -> Policy:
+        """This policy with parameters replaced by numbers.
+
+        Raises:
+            PolicyError: For an unknown parameter, a value outside its range, or a result that may be negative.
+
+        >>> str(Policy("a + b*entropy").bind(a=0.1, b=0.8))
+        '0.1 + 0.8*entropy'
+        """
+        parameters = self.parameters
+        numbers: dict[str, Expression] = {}
+        for name, value in values.items():
+            numbers[name] = Const(_bindable(parameters, name, value))
+
+        def change(node: Expression) -> Expression | None:
+            return numbers.get(node.name) if isinstance(node, Parameter) else None
+
+        return Policy(rebuild(self.expression, change), name=self.name)
+
+    def bounds(self, support: int | None = None) -> Interval:
+        """(low, high) that encloses every temperature it can return, over the ranges of free parameters too.
+
+        The bounds hold for float64, in which every backend evaluates a policy.
+
+        Args:
+            support: Number of unmasked entries of every row, such as the vocabulary's size; None for any row of up
+                to 2**20 entries.
+
+        Raises:
+            PolicyError: If a parameter has no range.
+        """
+        return analysis.bounds(self.expression, support)
+
+    def state(self, slots: int = 1, window: int = 1024) -> State:
+        """A memory for `slots` requests at a time; see `State`."""
+        return State(self._program, slots, window)
+
+    def require(self, state: State | None) -> State:
+        """`state`, if it is one that this policy can use.
+
+        Raises:
+            StateError: If there is none, or it was made for another policy.
+        """
+        if state is None:
+            raise StateError(f"`{self}` remembers: pass state=policy.state(slots), and the position of each row")
+        if not all(node in state.cells for node in walk(self._program) if owns_a_cell(node)):
+            raise StateError(f"this state was made for another policy: make one with policy.state() of `{self}`")
+        return state
+
+    def step(
+        self,
+        signals: Mapping[str, ArrayLike],
+        *,
+        state: State | None = None,
+        slot: ArrayLike | None = None,
+        position: ArrayLike = 0,
+        parameters: Mapping[str, float] | None = None,
+    ) -> Values:
+        """The temperature of each row.
+
+        Args:
+            signals: Value per row, [rows], of each signal by its text, as `measure` returns them; `requested`
+                defaults to 1, and `position` to the argument of that name.
+            state: The policy's memory; required where it remembers.
+            slot: Slot of each row in the state; the rows' numbers by default.
+            position: Number of tokens generated so far, for each row or for all.
+            parameters: Values for free parameters.
+
+        Returns:
+            float64 [rows].
+
+        Raises:
+            PolicyError: If a signal or a parameter is missing or outside its range.
+            StateError: If it remembers and no state was given.
+        """
+        rows = max((np.size(value) for value in signals.values()), default=np.size(position))
+        values = {name: np.broadcast_to(np.asarray(value, np.float64), (rows,)) for name, value in signals.items()}
+        positions = np.broadcast_to(np.asarray(position, np.int64), (rows,))
+        values.setdefault("position", positions.astype(np.float64))
+        values.setdefault("requested", np.ones(rows))
+        self._check_signals(values)
+        bound = {name: _bindable(self.parameters, name, value) for name, value in (parameters or {}).items()}
+        if self.remembers:
+            state = self.require(state)
+            slots, positions = state.places(slot, positions, rows)
+            turns = list(rounds(slots, positions))
+        else:
+            state, slots, turns = None, positions, [np.arange(rows)]
+        result = np.empty(rows)
+        with np.errstate(all="ignore"):
+            for turn in turns:
+                now = {name: value[turn] for name, value in values.items()} if len(turns) > 1 else values
+                evaluation = Evaluation(now, bound, state, slots[turn], positions[turn])
+                result[turn] = evaluation.value(self._program)
+                if state is not None:
+                    state.restarts += int(evaluation.lost.sum())
+        return result + 0.0
+
+    def _check_signals(self, values: Mapping[str, Values]) -> None:
+        for signal in self.signals:
+            text = str(signal)
+            if signal.name == "surprisal":
+                continue
+            if text not in values:
+                raise PolicyError(f"`{self}` reads `{text}`, which was not among the signals given: {sorted(values)}")
+            if signal.name in ("given", "requested"):
+                low, high = (0.0, MAX_REQUESTED) if signal.name == "requested" else _range_of(signal)
+                value = values[text]
+                if not np.all((value >= low) & (value <= high)):
+                    raise PolicyError(f"`{text}` was given {value}, outside its range of {low:g} to {high:g}")
+
+    def to_json(self) -> str:
+        """One JSON object with the text, the name and a format version."""
+        return json.dumps({"format": FORMAT, "version": VERSION, "policy": str(self), "name": self.name})
+
+    @classmethod
+    def from_json(cls, text: str) -> Policy:
+        """The policy that `to_json` wrote.
+
+        Raises:
+            PolicyError: If it is not such an object, or of a later version.
+        """
+        try:
+            data = json.loads(text)
+        except ValueError as error:
+            raise PolicyError(f"this is not the JSON of a policy: {error}") from None
+        if not isinstance(data, dict) or data.get("format") != FORMAT or not isinstance(data.get("policy"), str):
+            raise PolicyError(f'this is not the JSON of a policy: an object with "format": "{FORMAT}" is expected')
+        if data.get("version") != VERSION:
+            raise PolicyError(
+                f"this policy has format version {data.get('version')!r}, and this dyntemp reads {VERSION}: "
+                "update dyntemp"
+            )
+        return cls(data["policy"], name=data.get("name"))
+
+    def save(self, path: str | Path) -> None:
+        """Write it to `path` as JSON."""
+        Path(path).write_text(self.to_json() + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, path: str | Path) -> Policy:
+        """The policy in the file at `path`, written by `save`.
+
+        Raises:
+            PolicyError: If the file holds no policy; the message names the file.
+        """
+        try:
+            return cls.from_json(Path(path).read_text(encoding="utf-8"))
+        except (PolicyError, UnicodeDecodeError) as error:
+            raise PolicyError(f"{path}: {error}") from None
+
+
+def _restore(text: str, name: str | None) -> Policy:
+    return Policy(text, name=name)
+
+
+def _limited(expression: Expression, floor: float | None, ceiling: float | None) -> Expression:
+    if floor is not None and not floor >= 0:
+        raise PolicyError(f"floor = {floor} was given; temperatures are at least 0")
+    if ceiling is None:
+        return functions.max(expression, floor)
+    if not ceiling >= (floor or 0):
+        raise PolicyError(f"ceiling = {ceiling} was given, below the floor of {floor or 0}")
+    return functions.clip(expression, floor or 0, ceiling)
+
+
+def _bindable(parameters: Mapping[str, Parameter], name: str, value: float) -> float:
+    if name not in parameters:
+        known = f"its parameters are {', '.join(parameters)}" if parameters else "it has none"
+        raise PolicyError(f"no parameter `{name}` in this policy; {known}{suggestion(name, parameters)}")
+    lifted = lift(value)
+    if not isinstance(lifted, Const):
+        raise PolicyError(f"parameter `{name}` is bound to a number, but `{value}` was given")
+    parameter = parameters[name]
+    if parameter.low is not None and parameter.high is not None:
+        if not parameter.low <= lifted.value <= parameter.high:
+            raise PolicyError(
+                f"`{name}` = {lifted} was given, outside its range of {parameter.low:g} to {parameter.high:g}"
+            )
+    return lifted.value
+
+
+def _range_of(signal: Signal) -> Interval:
+    return SIGNALS[signal.name].bounds(Interval(1.0, 1.0), *signal.arguments)
+
+
+def _check(policy: Policy) -> None:
+    """Refuse what may be negative; what may be undefined is refused by the analysis itself."""
+    low, _ = policy.bounds()
+    if low < 0:
+        raise PolicyError(
+            f"`{policy}` can reach a temperature of {low:.6g}{_where(policy.expression, low)}: "
+            f"add `clip(..., 0.05, 2)` or floor=0.05"
+        )
+
+
+def _where(expression: Expression, low: float) -> str:
+    """` (at max_prob = 1)` where the lowest value is reached with every signal at an end of its range."""
+    ranges = analysis.ranges_of(expression)
+    varying: list[Node] = [leaf for leaf, span in ranges.items() if not span.is_point]
+    if len(varying) > 6:
+        return ""
+    for ends in product(*(ranges[leaf] for leaf in varying)):
+        corner = {leaf: Interval(end, end) for leaf, end in zip(varying, ends, strict=True)}
+        try:
+            reached = analysis.enclose(expression, {**ranges, **corner}).low
+        except PolicyError:
+            continue
+        if reached == low:
+            return f" (at {', '.join(f'{leaf} = {end:.6g}' for leaf, end in zip(varying, ends, strict=True))})"
+    return ""

@@ -1,0 +1,118 @@
+"""What a policy remembers of each request: a table over slots and positions.
+
+One rule covers chunked prefill, rejected draft tokens, look-ahead calls and padding: a step at position p reads what
+was written at p - 1 and writes at p, so running a position again writes the same value again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from dyntemp.errors import StateError
+from dyntemp.expr import Call, Node, Signal, walk
+from dyntemp.functions import FUNCTIONS
+
+
+class State:
+    """The memory of one policy for a number of slots, made by `policy.state(slots)`.
+
+    A slot is a host's place for one request. `begin(slot)` hands it to a new request; whatever an earlier request
+    wrote there is then never read.
+
+    Args:
+        expression: The policy's expression.
+        slots: How many requests run at a time.
+        window: How many positions back a request may be run again.
+
+    Attributes:
+        restarts: How many times a request at a position above 0 found nothing at the position before, and so began
+            afresh: after a preemption, or a jump back further than `window`.
+    """
+
+    def __init__(self, expression: Node, slots: int = 1, window: int = 1024) -> None:
+        if slots < 1 or window < 2:
+            raise StateError(f"slots = {slots} and window = {window} were given; at least 1 and 2 are needed")
+        nodes = [node for node in walk(expression) if owns_a_cell(node)]
+        self.cells: dict[Node, int] = {node: cell for cell, node in enumerate(dict.fromkeys(nodes))}
+        self.slots = slots
+        self.window = window
+        self.restarts = 0
+        self._values = np.full((slots, window, len(self.cells)), np.nan)
+        self._position = np.full((slots, window), -1, np.int64)
+        self._owner = np.zeros((slots, window), np.int64)
+        self._generation = np.zeros(slots, np.int64)
+
+    def begin(self, slot: int) -> None:
+        """Hand `slot` to a new request."""
+        self._generation[self._checked(np.asarray([slot]))] += 1
+
+    def observe(self, slot: ArrayLike, position: ArrayLike, surprisal: ArrayLike) -> None:
+        """Record the surprisal, in nats before temperature, of the tokens drawn at `position`, for the next one."""
+        for node, cell in self.cells.items():
+            if isinstance(node, Signal):
+                slots, positions = self.places(slot, position, np.size(surprisal))
+                self.write(cell, slots, positions, np.broadcast_to(surprisal, slots.shape))
+
+    def places(self, slot: ArrayLike | None, position: ArrayLike, rows: int) -> tuple[NDArray, NDArray]:
+        """`slot` and `position` as one whole number per row; slots default to the rows' numbers.
+
+        Raises:
+            StateError: For slots outside the table, negative positions, or a number of them that is not `rows`.
+        """
+        slots = self._checked(np.broadcast_to(np.arange(rows) if slot is None else slot, (rows,)))
+        positions = np.broadcast_to(np.asarray(position, np.int64), (rows,))
+        if rows and positions.min() < 0:
+            raise StateError(f"position {positions.min()} was given; positions count generated tokens, from 0")
+        return slots, positions
+
+    def read(self, cell: int, slots: NDArray, positions: NDArray) -> NDArray:
+        """What `cell` held at the position before, per row; NaN where nothing was written."""
+        before = positions - 1
+        at = before % self.window
+        found = (
+            (before >= 0)
+            & (self._position[slots, at] == before)
+            & (self._owner[slots, at] == self._generation[slots])
+        )
+        return np.where(found, self._values[slots, at, cell], np.nan)
+
+    def write(self, cell: int, slots: NDArray, positions: NDArray, values: NDArray) -> None:
+        """Set `cell` at `positions`."""
+        at = positions % self.window
+        stale = (self._position[slots, at] != positions) | (self._owner[slots, at] != self._generation[slots])
+        self._values[slots[stale], at[stale]] = np.nan
+        self._position[slots, at] = positions
+        self._owner[slots, at] = self._generation[slots]
+        self._values[slots, at, cell] = values
+
+    def _checked(self, slots: NDArray) -> NDArray:
+        if slots.size and not (0 <= slots.min() and slots.max() < self.slots):
+            raise StateError(
+                f"slots {slots.min()} to {slots.max()} were given, but this state has {self.slots}: "
+                "make it with policy.state(slots=...)"
+            )
+        return slots
+
+
+def owns_a_cell(node: Node) -> bool:
+    """Whether `node` keeps a number from one position to the next."""
+    match node:
+        case Call(function):
+            return FUNCTIONS[function].remembers
+        case Signal("surprisal"):
+            return True
+        case _:
+            return False
+
+
+def rounds(slots: NDArray, positions: NDArray) -> Iterable[NDArray]:
+    """The rows in groups that hold each slot once, a slot's lower positions first."""
+    if len(np.unique(slots)) == len(slots):
+        return [np.arange(len(slots))]
+    order = np.lexsort((positions, slots))
+    starts = np.flatnonzero(np.r_[True, np.diff(slots[order]) != 0])
+    rank = np.arange(len(slots)) - np.repeat(starts, np.diff(np.r_[starts, len(slots)]))
+    return [np.sort(order[rank == turn]) for turn in range(rank.max() + 1)]
