@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from itertools import islice, product
+from math import isfinite
+from numbers import Integral
 from typing import NoReturn
 
 from dyntemp import interval
@@ -51,7 +53,7 @@ def ranges_of(expression: Node, support: int | None = None) -> dict[Node, Interv
     Raises:
         PolicyError: For a support that is no whole number from 1 to 2**20, or a parameter without a range.
     """
-    if support is not None and not 1 <= support <= MAX_SUPPORT:
+    if support is not None and not (isinstance(support, Integral) and 1 <= support <= MAX_SUPPORT):
         raise PolicyError(f"a support of {support} was given; rows have 1 to {MAX_SUPPORT} unmasked entries")
     size = Interval(1.0, float(MAX_SUPPORT)) if support is None else Interval(float(support), float(support))
     ranges: dict[Node, Interval] = {}
@@ -78,7 +80,7 @@ def unbound(expression: Node, name: str) -> str:
 def _pieces(expression: Node, ranges: Ranges) -> Iterator[dict[Node, Interval]]:
     """Combinations of pieces of the ranges of those leaves that occur more than once."""
     count = Counter(node for node in walk(expression) if isinstance(node, Signal | Parameter))
-    split = [leaf for leaf, times in count.items() if times > 1 and not ranges[leaf].unbounded]
+    split = [leaf for leaf, times in count.items() if times > 1 and isfinite(ranges[leaf].high - ranges[leaf].low)]
     split = [leaf for leaf in split if not ranges[leaf].is_point]
     if not split:
         yield {}

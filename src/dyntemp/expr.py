@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from numbers import Real
 from typing import Any, NoReturn
 
@@ -46,6 +46,9 @@ class Node:
             )
         object.__setattr__(self, "depth", depth)
         object.__setattr__(self, "size", size)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), tuple(getattr(self, part.name) for part in fields(self))  # type: ignore[arg-type]
 
     def __bool__(self) -> bool:
         raise PolicyError(
@@ -205,6 +208,11 @@ def divide(left: Any, right: Any) -> Any:
     return np.divide(left, np.add(right, 0.0))
 
 
+def raised(base: Any, exponent: Any) -> Any:
+    """`base ** exponent` where a zero base is +0.0, whatever its sign bit: 0**-1 is +inf."""
+    return np.power(np.add(base, 0.0), exponent)
+
+
 OPERATORS = {
     operator.symbol: operator
     for operator in (
@@ -212,7 +220,7 @@ OPERATORS = {
         Operator("-", 1, np.subtract),
         Operator("*", 2, np.multiply),
         Operator("/", 2, divide),
-        Operator("**", 4, np.power),
+        Operator("**", 4, raised),
     )
 }
 NEGATION_PRECEDENCE = 3

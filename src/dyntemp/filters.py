@@ -40,6 +40,7 @@ class Filters:
     def __post_init__(self) -> None:
         if isinstance(self.top_k, bool) or int(self.top_k) != self.top_k or self.top_k < 0:
             raise ValueError(f"top_k = {self.top_k} was given; a whole number of at least 1 is allowed, or 0 for all")
+        object.__setattr__(self, "top_k", int(self.top_k))
         if not 0 < self.top_p <= 1:
             raise ValueError(f"top_p = {self.top_p} was given; it lies above 0 and at most at 1, where it keeps all")
         if not 0 <= self.min_p <= 1:

@@ -107,11 +107,17 @@ def _lerp(low: Any, high: Any, t: Any) -> Any:
 
 def _lerp_bounds(low: Interval, high: Interval, t: Interval) -> Interval:
     composed = add(low, multiply(subtract(high, low), t))  # finds the forms without a value
-    if low.unbounded or high.unbounded or t.unbounded:
+    if composed.unbounded:
         return composed
     # linear in each argument by itself, so its extremes are at the corners; rounding is monotone in t alone
     ends = corners(_lerp, low, high, t)
-    return ends if low.is_point and high.is_point else widened(ends)
+    if low.is_point and high.is_point:
+        return ends
+    largest = builtins.max(builtins.abs(end) for part in (low, high, composed) for end in part)
+    slack = 4 * float(np.spacing(largest))
+    floor = 0.0 if low.low >= 0 and high.low >= 0 and 0 <= t.low and t.high <= 1 else -inf
+    # low + (high - low)*t >= low - low = 0 holds in floating point too, for numbers that are not negative
+    return Interval(builtins.max(ends.low - slack, composed.low, floor), builtins.min(ends.high + slack, composed.high))
 
 
 def _lerp_directions(low: Interval, high: Interval, t: Interval) -> tuple[Direction, ...]:
@@ -122,6 +128,10 @@ def _lerp_directions(low: Interval, high: Interval, t: Interval) -> tuple[Direct
 def _ema_bounds(x: Interval, decay: Interval) -> Interval:
     if decay.low < 0 or decay.high > 1:
         raise IndeterminateError(f"ema's decay lies in [0, 1], but may be {decay.low:g} to {decay.high:g}")
+    if x.unbounded and (0 in decay or 1 in decay):
+        raise IndeterminateError("0 * inf")
+    if -inf in x and inf in x:
+        raise IndeterminateError("inf - inf")
     return x  # an average of values in x
 
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dyntemp.expr import divide
+from dyntemp.expr import divide, raised
 
 ULPS = 4
 """Units in the last place by which a transcendental result may differ from one mathematics library to another."""
@@ -122,7 +122,7 @@ def power(base: Interval, exponent: Interval) -> Interval:
     at_most_one = (base.high <= 1 and exponent.low >= 0) or (base.low >= 1 and exponent.high <= 0)
     at_least_one = (base.low >= 1 and exponent.low >= 0) or (base.high <= 1 and exponent.high <= 0)
     within = Interval(1.0 if at_least_one else 0.0, 1.0 if at_most_one else inf)
-    return widened(corners(np.power, base, exponent), within)
+    return widened(corners(raised, base, exponent), within)
 
 
 def _whole_power(base: Interval, exponent: Interval) -> Interval:
@@ -133,7 +133,7 @@ def _whole_power(base: Interval, exponent: Interval) -> Interval:
         raise IndeterminateError("inf**0")
     if n < 0 and 0 in base and n % 2:
         raise IndeterminateError("x/0 where the divisor may have either sign")
-    ends = corners(lambda x: np.power(x, float(n)), base)
+    ends = corners(lambda x: raised(x, float(n)), base)
     if n % 2 == 0 and 0 in base:  # an even power has its turning point at zero
         ends = union((ends, hull([0.0 if n > 0 else 1.0 if n == 0 else inf])))
     return widened(ends, Interval(0.0, inf) if n % 2 == 0 else Interval(-inf, inf))

@@ -18,7 +18,7 @@ from dyntemp.evaluate import Evaluation, Values, lowered
 from dyntemp.expr import Const, Expression, Node, Parameter, Signal, lift, parameters_of, rebuild, walk
 from dyntemp.interval import Interval
 from dyntemp.parse import parse
-from dyntemp.signals import MAX_REQUESTED, SIGNALS, entropy, remembers, signals_of, suggestion
+from dyntemp.signals import SIGNALS, entropy, remembers, signals_of, suggestion
 from dyntemp.state import State, owns_a_cell, rounds
 
 FORMAT = "dyntemp.policy"
@@ -191,7 +191,7 @@ class Policy:
             PolicyError: If a signal or a parameter is missing or outside its range.
             StateError: If it remembers and no state was given.
         """
-        rows = max((np.size(value) for value in signals.values()), default=np.size(position))
+        (rows,) = np.broadcast_shapes((1,), np.shape(position), *map(np.shape, signals.values()))
         values = {name: np.broadcast_to(np.asarray(value, np.float64), (rows,)) for name, value in signals.items()}
         positions = np.broadcast_to(np.asarray(position, np.int64), (rows,))
         values.setdefault("position", positions.astype(np.float64))
@@ -221,8 +221,8 @@ class Policy:
                 continue
             if text not in values:
                 raise PolicyError(f"`{self}` reads `{text}`, which was not among the signals given: {sorted(values)}")
-            if signal.name in ("given", "requested"):
-                low, high = (0.0, MAX_REQUESTED) if signal.name == "requested" else _range_of(signal)
+            if SIGNALS[signal.name].source == "context":
+                low, high = _range_of(signal)
                 value = values[text]
                 if not np.all((value >= low) & (value <= high)):
                     raise PolicyError(f"`{text}` was given {value}, outside its range of {low:g} to {high:g}")

@@ -19,7 +19,7 @@ from dyntemp.kernels.reference import GREEDY_AT
 from dyntemp.kernels.rows import Rows
 from dyntemp.parse import parse
 from dyntemp.policy import Policy
-from dyntemp.signals import SIGNALS, max_prob, signals_of
+from dyntemp.signals import MAX_SURPRISAL, SIGNALS, max_prob, signals_of
 from dyntemp.state import State
 
 PolicyLike = Policy | Expression | str | float
@@ -280,7 +280,7 @@ def surprisals(kernel: Kernel, token: NDArray[np.int64]) -> NDArray[np.float64]:
     for row, drawn in enumerate(token):
         z = kernel.rows.widened(row)
         found[row] = float(z.max()) - float(z[drawn]) - np.log(highest[row])
-    return np.clip(found, 0.0, 50.0)
+    return np.clip(found, 0.0, MAX_SURPRISAL)
 
 
 def scaled(row: int, temperature: float, rows: Rows) -> NDArray[Any]:
@@ -400,7 +400,8 @@ def _filtered(
     for row, t in enumerate(temperature):
         z = rows.widened(row)
         p = scaled(row, t if filters.at == "temperature" else 1.0, rows)
-        p = np.exp(p - p.max())
+        with np.errstate(over="ignore"):
+            p = np.exp(p - p.max())
         mask = filters.mask(p)
         kept[row] = np.where(mask, z, -np.inf)
         candidates[row] = np.count_nonzero(mask)

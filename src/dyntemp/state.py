@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from dyntemp.errors import StateError
 from dyntemp.expr import Call, Node, Signal, walk
 from dyntemp.functions import FUNCTIONS
+from dyntemp.signals import MAX_SURPRISAL
 
 
 class State:
@@ -54,7 +55,7 @@ class State:
         for node, cell in self.cells.items():
             if isinstance(node, Signal):
                 slots, positions = self.places(slot, position, np.size(surprisal))
-                self.write(cell, slots, positions, np.broadcast_to(surprisal, slots.shape))
+                self.write(cell, slots, positions, np.clip(np.broadcast_to(surprisal, slots.shape), 0.0, MAX_SURPRISAL))
 
     def places(self, slot: ArrayLike | None, position: ArrayLike, rows: int) -> tuple[NDArray, NDArray]:
         """`slot` and `position` as one whole number per row; slots default to the rows' numbers.

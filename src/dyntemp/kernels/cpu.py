@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 from dyntemp.expr import Const, Signal
 from dyntemp.kernels.philox import MULTIPLIERS, ROUNDS, WEYL, Purpose
 from dyntemp.kernels.reference import BLOCK, BOUND_SLACK, GREEDY_AT, TRIES, check_row, solve_increasing
+from dyntemp.kernels.reference import draw as draw_row
 from dyntemp.kernels.rows import Rows
 
 NAME = "cpu"
@@ -35,7 +36,11 @@ FAST = {"reassoc", "nsz", "arcp", "contract", "afn"}
 LOG2E = math.log2(math.e)
 LN2 = math.log(2.0)
 REACH = 60.0
-"""Powers of two between a block's maximum and the running reference beyond which the block is read again."""
+"""Powers of two below the running reference at which a block's maximum makes it be read again: it would underflow."""
+
+NEAR = 16.0
+"""Powers of two above the running reference at which it does, and either way while no block has counted: the sums
+of exponents that large lose digits in float32, and those of their squares overflow."""
 
 MOMENTS = ("max_prob", "entropy", "normalized_entropy", "perplexity", "support")
 
@@ -241,7 +246,7 @@ def read_rows(rows, masked_at, tops, totals, moments):  # type: ignore[no-untype
             if highest == np.inf:
                 continue
             lead = (np.float64(highest) - reference) * LOG2E
-            if not -REACH < lead < REACH:
+            if not (-NEAR if total == 0.0 else -REACH) < lead < NEAR:
                 reference = highest
                 _, s, w, q, c = block_sums(row[start:stop], reference, masked_at)
                 lead = 0.0
@@ -249,12 +254,12 @@ def read_rows(rows, masked_at, tops, totals, moments):  # type: ignore[no-untype
             count += c
             if total == 0.0:
                 base, total, weighted, squares = np.float64(reference), np.float64(s), np.float64(w), np.float64(q)
-                guess = highest if highest > guess else guess
+                guess = highest
                 continue
             shift = (np.float64(reference) - base) * LOG2E
             if shift > 0.0:  # the new reference is the higher: bring the old sums to it
                 k = 2.0**-shift
-                weighted = k * (weighted - shift * total) + w
+                weighted = k * (weighted - shift * total) + w if k > 0.0 else w
                 total = k * total + s
                 squares = k * k * squares + q
                 base = np.float64(reference)
@@ -400,7 +405,7 @@ class Kernel:
         entropy = np.clip(entropy, 0.0, most) + 0.0
         match signal.name:
             case "max_prob":
-                return np.minimum(np.exp(-log_total), 1.0)
+                return np.clip(np.exp(-log_total), 1.0 / count, 1.0)
             case "entropy":
                 return entropy
             case "normalized_entropy":
@@ -410,7 +415,7 @@ class Kernel:
             case "support":
                 return count.copy()
             case "collision":
-                return np.minimum(collision, 1.0)
+                return np.clip(collision, 1.0 / count, 1.0)
             case "varentropy":
                 return self._varentropy(entropy)
             case "quantile":
@@ -436,11 +441,11 @@ class Kernel:
         return np.where(self.moments[:, 4] > 1, np.maximum(result, 0.0), 0.0)
 
     def _each(self, measure: Any, *arguments: float) -> NDArray[np.float64]:
-        """A signal that orders the row's entries, from its unmasked logits minus ln sum exp."""
+        """A signal that orders the row's entries, from its unmasked logits, their maximum and ln sum exp(z - max)."""
         values = np.empty(len(self.rows))
         for row, (top, log_total, *_) in enumerate(self.moments):
             z = self.rows.widened(row)
-            values[row] = measure(z[z > self.rows.masked_at], top + log_total, *arguments)
+            values[row] = measure(z[z > self.rows.masked_at], top, log_total, *arguments)
         return np.minimum(values, 1.0)
 
     def temperature_for_entropy(self, target: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -469,29 +474,33 @@ class Kernel:
             np.ascontiguousarray(seed, np.uint64), np.ascontiguousarray(request, np.int64),
             np.ascontiguousarray(position, np.int64), np.empty(BLOCK, self.compute), out,
         )  # fmt: skip
+        for row in np.flatnonzero(self.moments[:, 0] > -self.rows.masked_at):  # differences overflow beyond here
+            key = int(seed[row]), int(request[row]), int(position[row])
+            out[row] = draw_row(self.rows.unmasked(row), float(temperature[row]), *key)
         return out
 
 
-def _quantile(z: NDArray[Any], log_total: float, q: float) -> float:
+def _quantile(z: NDArray[Any], top: float, log_total: float, q: float) -> float:
     """Probabilities have the order of the logits, so two order statistics of the row are enough."""
     at = q * (len(z) - 1)
     low, high = math.floor(at), math.ceil(at)
     chosen = np.partition(z, (low, high))
-    below, above = (math.exp(float(chosen[k]) - log_total) for k in (low, high))
-    return below + (above - below) * (at - low)
+    below, above = (math.exp(float(chosen[k]) - top - log_total) for k in (low, high))
+    return min(below + (above - below) * (at - low), 1.0 / (len(z) - high))  # as many are no smaller
 
 
-def _margin(z: NDArray[Any], log_total: float) -> float:
+def _margin(z: NDArray[Any], top: float, log_total: float) -> float:
     if len(z) == 1:
         return 1.0
     second, first = np.partition(z, len(z) - 2)[-2:].astype(np.float64)
-    return math.exp(first - log_total) - math.exp(second - log_total)
+    return math.exp(first - top - log_total) - math.exp(second - top - log_total)
 
 
-def _top_mass(z: NDArray[Any], log_total: float, k: float) -> float:
+def _top_mass(z: NDArray[Any], top: float, log_total: float, k: float) -> float:
     if k >= len(z):
         return 1.0
     largest = np.partition(z, len(z) - int(k))[len(z) - int(k) :]
-    return float(np.exp(largest.astype(np.float64) - log_total).sum())
+    with np.errstate(over="ignore"):  # logits of 1e308 and -1e308 are infinitely far apart
+        return max(float(np.exp(largest.astype(np.float64) - top - log_total).sum()), k / len(z))
 
 

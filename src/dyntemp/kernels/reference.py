@@ -38,13 +38,9 @@ class Kernel:
 
     def __init__(self, rows: Rows, position: Any = 0) -> None:
         self.rows = rows
-        self.logits = [self._masked(row) for row in range(len(rows))]
+        self.logits = [rows.unmasked(row) for row in range(len(rows))]
         for row, z in enumerate(self.logits):
             check_row(row, position, bool(np.isnan(z).any()), float(z.max()))
-
-    def _masked(self, row: int) -> Vector:
-        z = self.rows.widened(row).astype(np.float64)
-        return np.where(z <= self.rows.masked_at, -inf, z)
 
     def signal(self, signal: Signal) -> Vector:
         """The value of a measured signal in each row, [rows]."""
@@ -87,7 +83,7 @@ def expectation(ln_p: Vector, values: Vector) -> float:
 
 
 def max_prob(ln_p: Vector) -> float:
-    return min(exp(ln_p.max()), 1.0)
+    return min(max(exp(ln_p.max()), 1.0 / len(ln_p)), 1.0)
 
 
 def entropy(ln_p: Vector) -> float:
@@ -106,7 +102,7 @@ def quantile(ln_p: Vector, q: float) -> float:
     p = np.sort(np.exp(ln_p))
     at = q * (len(p) - 1)
     low, high = p[floor(at)], p[ceil(at)]
-    return min(float(low + (high - low) * (at - floor(at))), 1.0)
+    return min(float(low + (high - low) * (at - floor(at))), 1.0 / (len(p) - ceil(at)))  # as many are no smaller
 
 
 def margin(ln_p: Vector) -> float:
@@ -115,7 +111,7 @@ def margin(ln_p: Vector) -> float:
 
 
 def collision(ln_p: Vector) -> float:
-    return min(float(np.exp(2 * ln_p).sum()), 1.0)
+    return min(max(float(np.exp(2 * ln_p).sum()), 1.0 / len(ln_p)), 1.0)
 
 
 def varentropy(ln_p: Vector) -> float:
@@ -125,7 +121,7 @@ def varentropy(ln_p: Vector) -> float:
 
 def top_mass(ln_p: Vector, k: float) -> float:
     p = np.sort(np.exp(ln_p))[::-1]
-    return min(float(p[: int(k)].sum()), 1.0) if k < len(p) else 1.0
+    return min(max(float(p[: int(k)].sum()), k / len(p)), 1.0) if k < len(p) else 1.0
 
 
 MEASURES: dict[str, Callable[..., float]] = {
@@ -211,6 +207,8 @@ def draw(z: Vector, temperature: float, seed: int, request: int, position: int) 
     highest = float(z.max())
     if temperature <= GREEDY_AT:
         return int(np.argmax(z))
+    if temperature == inf:
+        z, highest = np.where(z > -inf, 0.0, z), 0.0  # finite logits may lie infinitely far apart
     a = 1.0 / temperature
     blocks = [z[start : start + BLOCK] for start in range(0, len(z), BLOCK)]
 

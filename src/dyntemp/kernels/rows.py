@@ -47,6 +47,11 @@ class Rows:
             return (data.view(np.uint16).astype(np.uint32) << 16).view(np.float32)
         return data if self.dtype in ("float64", "float32") else data.astype(np.float32)
 
+    def unmasked(self, row: int) -> NDArray[np.float64]:
+        """One row as float64, masked entries at -inf."""
+        z = self.widened(row).astype(np.float64)
+        return np.where(z <= self.masked_at, -np.inf, z)
+
     def replaced(self, rows: NDArray[Any]) -> Rows:
         """The same kind of rows with other numbers, given as float32 or float64."""
         return Rows(rows, "float64" if rows.dtype == np.float64 else "float32", self.single, self.torch)
@@ -76,7 +81,7 @@ def as_rows(logits: Any) -> Rows:
     array = np.asarray(logits)
     if array.dtype.name == "bfloat16":  # from ml_dtypes
         return _checked(array.view(np.int16), "bfloat16", False)
-    if array.dtype not in (np.float64, np.float32, np.float16):
+    if array.dtype.newbyteorder("=") not in (np.float64, np.float32, np.float16):
         raise InvalidLogitsError(
             f"logits of dtype {array.dtype} were given; float64, float32, float16 and bfloat16 are allowed"
         )
