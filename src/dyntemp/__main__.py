@@ -1,0 +1,7 @@
+"""`python -m dyntemp` is the command `dyntemp`."""
+
+import sys
+
+from dyntemp.cli import main
+
+sys.exit(main())

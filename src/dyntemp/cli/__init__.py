@@ -1,0 +1,85 @@
+"""The command `dyntemp`: names of commands -> modules, imported on use."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from dyntemp._version import __version__
+from dyntemp.errors import InvalidLogitsError, ModelError, PolicyError, StateError, TraceError
+
+COMMANDS = {
+    "generate": "write text whose temperature moves token by token",
+    "chat": "talk with a model, and ask it why",
+    "explain": "tell of each token in a trace how it came about",
+    "check": "tell what a policy can do: bounds, directions, a plot, warnings",
+    "signals": "list what a policy can read, and its functions",
+    "policies": "list the published policies, and where each is known to fail",
+}
+
+OK, FAILURE, USAGE, INTERRUPTED = 0, 1, 2, 130
+
+
+class UsageError(Exception):
+    """What was asked for makes no sense; the message says what would."""
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose errors end with where the help is."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(USAGE, f"{self.prog}: {message}\nSee `{self.prog} --help`.\n")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return the exit code: 0, 1 for a failure, 2 for wrong usage, 130 after Ctrl-C."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        code = _run(arguments)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:  # the reader of our output has gone: that is its right
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return OK
+    else:
+        return code
+
+
+def _run(arguments: list[str]) -> int:
+    parser = Parser(
+        prog="dyntemp",
+        description="Dynamic temperature for language models.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="commands:\n" + "\n".join(f"  {name:<10} {summary}" for name, summary in COMMANDS.items())
+        + "\n\n`dyntemp COMMAND --help` tells the rest.",
+    )  # fmt: skip
+    parser.add_argument("--version", action="version", version=f"dyntemp {__version__}")
+    parser.add_argument("command", choices=COMMANDS, metavar="COMMAND", help="one of the commands below")
+    name = parser.parse_args(arguments[:1] if arguments else ["--help"]).command
+    module = importlib.import_module(f"dyntemp.cli.{name}")
+    own = Parser(
+        prog=f"dyntemp {name}",
+        description=module.__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    module.add_arguments(own)
+    options = own.parse_args(arguments[1:])
+    try:
+        return int(module.run(options))
+    except (UsageError, PolicyError) as error:
+        return _report(name, error, USAGE)
+    except (ModelError, TraceError, StateError, InvalidLogitsError, OSError) as error:
+        if isinstance(error, BrokenPipeError):
+            raise
+        return _report(name, error, FAILURE)
+
+
+def _report(name: str, error: Exception, code: int) -> int:
+    sys.stdout.flush()
+    print(f"dyntemp {name}: {error}", file=sys.stderr)  # noqa: T201
+    return code

@@ -1,0 +1,210 @@
+"""Talk with a model whose temperature moves token by token, and ask it why.
+
+  dyntemp chat
+  dyntemp chat --policy edt --system "Answer in one sentence."
+
+Type a message, or one of these; Ctrl-C stops an answer, Ctrl-D leaves.
+
+  /policy [POLICY]     show the policy, or change it
+  /why [TEXT]          how the last answer's tokens came about; only those that hold TEXT
+  /trace FILE          keep the last answer's record in FILE
+  /set NAME VALUE      change temp, seed, max_tokens, top_k, top_p, min_p or filter_at; /set alone shows them
+  /system [TEXT]       show the system message, or change it and start over
+  /clear               forget the conversation
+  /help                this list
+  /bye                 leave
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+from rich.text import Text
+
+from dyntemp.cli import OK, UsageError
+from dyntemp.cli.common import (
+    add_colour_option,
+    add_model_options,
+    add_sampling_options,
+    chosen_policy,
+    open_model,
+    sampling_settings,
+)
+from dyntemp.errors import ModelError, PolicyError, TraceError
+from dyntemp.generation import generate
+from dyntemp.models import Model
+from dyntemp.show.colour import Scale
+from dyntemp.show.terminal import Summary, coloured, console, explanation, legend
+from dyntemp.signals import suggestion
+from dyntemp.trace import Header, Token, TraceWriter
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of this command."""
+    add_model_options(parser)
+    add_sampling_options(parser)
+    add_colour_option(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Talk until the input ends, and return the exit code."""
+    policy, _ = chosen_policy(options.policy, options.temp)
+    policy.bounds()
+    sampling_settings(options)
+    model = open_model(options)
+    if model.encode_chat([{"role": "user", "content": "hello"}]) is None:
+        raise UsageError(f"{model.name} has no chat template: use `dyntemp generate`")
+    return Chat(model, options).run()
+
+
+class Chat:
+    """One conversation.
+
+    Attributes:
+        messages: What was said so far.
+        answer: The records of the last answer.
+    """
+
+    def __init__(self, model: Model, options: argparse.Namespace) -> None:
+        self.model = model
+        self.options = options
+        self.out = console(options.color)
+        self.messages: list[dict[str, str]] = []
+        self.answer: list[Token] = []
+        self.header: Header | None = None
+        self.commands: dict[str, Callable[[str], None]] = {
+            "policy": self.policy, "why": self.why, "trace": self.trace, "set": self.set, "system": self.system,
+            "clear": self.clear, "help": self.help,
+        }  # fmt: skip
+
+    @property
+    def scale(self) -> Scale:
+        policy, _ = chosen_policy(self.options.policy, self.options.temp)
+        return Scale.of(policy.bounds(self.model.vocabulary))
+
+    def run(self) -> int:
+        if sys.stdin.isatty():
+            try:
+                import readline  # noqa: F401 (importing it gives input() a history and line editing)
+            except ImportError:
+                pass
+            self.out.print(legend(self.scale).append("   /help tells the commands, /bye leaves", style="dim"))
+        while True:
+            try:
+                line = input(">>> " if sys.stdin.isatty() else "").strip()
+            except EOFError:
+                return OK
+            except KeyboardInterrupt:
+                self.out.print("\n(Ctrl-D or /bye leaves)", style="dim")
+                continue
+            if line in ("/bye", "/exit", "/quit"):
+                return OK
+            if line.startswith("/"):
+                self.command(line[1:])
+            elif line:
+                self.say(line)
+
+    def command(self, line: str) -> None:
+        name, _, rest = line.partition(" ")
+        if name not in self.commands:
+            self.error(f"there is no /{name}{suggestion(name, [*self.commands, 'bye'])} /help lists the commands")
+            return
+        try:
+            self.commands[name](rest.strip())
+        except (PolicyError, TraceError, UsageError) as error:
+            self.error(str(error))
+
+    def say(self, text: str) -> None:
+        """One turn: the message, and the model's answer as it comes."""
+        policy, requested = chosen_policy(self.options.policy, self.options.temp)
+        system = [{"role": "system", "content": self.options.system}] if self.options.system else []
+        turn = [*self.messages, {"role": "user", "content": text}]
+        scale, summary = self.scale, Summary()
+        began = time.perf_counter()
+        try:
+            generation = generate(
+                self.model, [*system, *turn], policy, **sampling_settings(self.options), requested=requested
+            )
+        except ModelError as error:
+            self.error(f"{error} (/clear forgets the conversation)")
+            return
+        self.answer, self.header = [], generation.header
+        with generation:
+            try:
+                for token in generation:
+                    summary.add(token)
+                    self.answer.append(token)
+                    self.out.print(coloured(token, scale), end="")
+            except KeyboardInterrupt:
+                self.out.print(" (stopped)", style="dim", end="")
+        self.out.print()
+        self.out.print(summary.line(time.perf_counter() - began, generation.seed), style="dim")
+        self.messages = [*turn, {"role": "assistant", "content": "".join(token.text for token in self.answer)}]
+
+    def policy(self, rest: str) -> None:
+        if rest:
+            found, _ = chosen_policy(rest, self.options.temp)
+            found.bounds()
+            self.options.policy = rest
+        policy, _ = chosen_policy(self.options.policy, self.options.temp)
+        low, high = policy.bounds(self.model.vocabulary)
+        self.out.print(f"{policy}   T from {low:.3g} to {high:.3g}", style="bold")
+
+    def why(self, rest: str) -> None:
+        if not self.answer:
+            raise UsageError("there is no answer yet to explain")
+        chosen = [token for token in self.answer if rest in token.text]
+        if not chosen:
+            raise UsageError(f"no token of the last answer holds {rest!r}")
+        for token in chosen:
+            for line in explanation(token, self.scale):
+                self.out.print(line, soft_wrap=False)
+
+    def trace(self, rest: str) -> None:
+        if not rest or self.header is None:
+            raise UsageError("write /trace FILE once there is an answer, to keep its record")
+        with TraceWriter(rest, self.header) as writer:
+            for token in self.answer:
+                writer.write(token)
+        self.out.print(f"wrote {len(self.answer)} tokens to {rest}", style="dim")
+
+    def set(self, rest: str) -> None:
+        kinds: dict[str, Callable[[str], Any]] = {
+            "temp": float, "seed": int, "max_tokens": int, "top_k": int, "top_p": float, "min_p": float,
+            "filter_at": str,
+        }  # fmt: skip
+        name, _, value = rest.partition(" ")
+        if not name:
+            self.out.print("  ".join(f"{name} {getattr(self.options, name)}" for name in kinds))
+            return
+        if name not in kinds:
+            raise UsageError(f"there is no setting {name!r}{suggestion(name, kinds)} There are {', '.join(kinds)}")
+        before = getattr(self.options, name)
+        try:
+            setattr(self.options, name, kinds[name](value))
+            sampling_settings(self.options)
+            chosen_policy(self.options.policy, self.options.temp)
+        except (ValueError, UsageError) as error:
+            setattr(self.options, name, before)
+            raise UsageError(str(error)) from None
+        self.out.print(f"{name} {getattr(self.options, name)}", style="dim")
+
+    def system(self, rest: str) -> None:
+        if rest:
+            self.options.system = rest
+            self.clear("")
+        self.out.print(self.options.system or "no system message", style="dim")
+
+    def clear(self, _: str) -> None:
+        self.messages, self.answer, self.header = [], [], None
+
+    def help(self, _: str) -> None:
+        assert __doc__ is not None
+        self.out.print(__doc__[__doc__.index("  /policy") :].rstrip())
+
+    def error(self, message: str) -> None:
+        self.out.print(Text(message, style="red"))

@@ -1,0 +1,125 @@
+"""Tell what a policy can do: its bounds, its free parameters, which way it moves with each signal, a plot, warnings.
+
+  dyntemp check "0.1 + 0.8*entropy"
+  dyntemp check edt --vocabulary 128256
+  dyntemp check "a + b*normalized_entropy" --bind a=0.3 --bind b=0.7
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator
+from math import inf
+
+from rich.padding import Padding
+from rich.text import Text
+
+from dyntemp.cli import OK, UsageError
+from dyntemp.cli.common import add_colour_option, add_policy_argument, read_policy
+from dyntemp.direction import directions
+from dyntemp.functions import Direction
+from dyntemp.interval import Interval
+from dyntemp.policy import Policy
+from dyntemp.show.terminal import console, plot
+from dyntemp.show.words import temperature
+from dyntemp.signals import MAX_SUPPORT
+
+HOT = 2.0
+CONSTANT = 1e-3
+MOVES: dict[Direction, str] = {1: "rises with it", -1: "falls with it", 0: "does not move", None: "either way"}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of this command."""
+    add_policy_argument(parser)
+    parser.add_argument("--vocabulary", type=int, default=49_152, metavar="N", help="entries of a row (49152)")
+    parser.add_argument("--bind", action="append", default=[], metavar="NAME=NUMBER", help="bind a parameter; repeatable")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    add_colour_option(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print what can be said, and return the exit code."""
+    if not 2 <= options.vocabulary <= MAX_SUPPORT:
+        raise UsageError(f"--vocabulary {options.vocabulary} was given; 2 to {MAX_SUPPORT} are allowed")
+    policy = read_policy(options.policy).bind(**dict(_bindings(options.bind)))
+    bounds = None if policy.is_template else policy.bounds(options.vocabulary)
+    moves = {} if bounds is None else {str(s): d for s, d in directions(policy.expression, options.vocabulary).items()}
+    free = {name: None if p.low is None else [p.low, p.high] for name, p in policy.parameters.items()}
+    warnings = [] if bounds is None else list(_warnings(policy, bounds, options.vocabulary))
+    out = console(options.color)
+    if options.json:
+        anywhere = None if bounds is None else _plain(policy.bounds())
+        out.file.write(json.dumps({
+            "policy": str(policy), "name": policy.name, "parameters": free, "vocabulary": options.vocabulary,
+            "bounds": None if bounds is None else _plain(bounds), "bounds_any_vocabulary": anywhere,
+            "directions": moves, "remembers": policy.remembers, "warnings": warnings,
+        }) + "\n")  # fmt: skip
+        return OK
+    out.print(str(policy), style="bold")
+    if bounds is None:
+        names = ", ".join(free)
+        out.print(f"  a template: bind {names} (--bind {next(iter(free))}=0.5) to see what it can do")
+        return OK
+    low, high = policy.bounds()
+    lines = [("bounds", f"{bounds.low:.4g} to {bounds.high:.4g} on a vocabulary of {options.vocabulary:,}; "
+              f"{low:.4g} to {high:.4g} on any")]  # fmt: skip
+    lines += [(f"parameter {name}", f"{span[0]:g} to {span[1]:g}") for name, span in free.items() if span]
+    lines += [(signal, MOVES[direction]) for signal, direction in moves.items()]
+    if policy.remembers:
+        lines.append(("memory", "reads earlier tokens of the same request"))
+    width = max(len(label) for label, _ in lines)
+    for label, text in lines:
+        out.print(f"  {label:<{width}}  {text}")
+    for warning in warnings:
+        out.print(Padding(Text(f"warning: {warning}", style="yellow"), (0, 0, 0, 2), expand=False), soft_wrap=False)
+    if not free:
+        _draw(policy, options.vocabulary, out.print)
+    return OK
+
+
+def _draw(policy: Policy, vocabulary: int, print_line: object) -> None:
+    from dyntemp.show.curve import curve_info
+
+    assert callable(print_line)
+    curve = curve_info(policy, vocabulary)
+    print_line("\n  temperature over the row's entropy in nats (Zipf-shaped rows"
+               + (", first token)" if policy.remembers or "position" in str(policy) else ")"))  # fmt: skip
+    for line in plot(curve.entropy.tolist(), curve.temperature.tolist()):
+        print_line("  " + line)
+
+
+def _bindings(pairs: list[str]) -> Iterator[tuple[str, float]]:
+    for pair in pairs:
+        name, equals, number = pair.partition("=")
+        try:
+            value = float(number)
+        except ValueError:
+            equals = ""
+        if not equals:
+            raise UsageError(f"--bind {pair} was given; write --bind NAME=NUMBER, as in --bind a=0.5")
+        yield name, value
+
+
+def _warnings(policy: Policy, bounds: Interval, vocabulary: int) -> Iterator[str]:
+    if bounds.high == inf:
+        yield "can reach T = infinity, a uniform draw: add a ceiling, as in clip(..., 0.05, 2)"
+    elif bounds.high > HOT:
+        yield (
+            f"can reach T = {temperature(bounds.high)} on a vocabulary of {vocabulary:,}: a hot token makes the next "
+            "row less certain, which heats it further. Use normalized_entropy, or add a ceiling: clip(..., 0.05, 2)"
+        )
+    if bounds.high - bounds.low < CONSTANT and policy.signals:
+        yield (
+            f"is practically constant on a vocabulary of {vocabulary:,}, between {bounds.low:.6f} and "
+            f"{bounds.high:.6f}: its signals do not move there"
+        )
+    if bounds.low == 0:
+        yield "can reach T = 0, where the likeliest token is taken: add a floor, as in max(..., 0.05), if that is not meant"
+    elif bounds.high < CONSTANT:
+        yield "is greedy in all but name"
+
+
+def _plain(bounds: Interval) -> list[float | str]:
+    return [end if end not in (inf, -inf) else str(end) for end in bounds]

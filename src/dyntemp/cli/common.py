@@ -1,0 +1,174 @@
+"""Options and steps that several commands share."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from dyntemp.cli import UsageError
+from dyntemp.methods import METHODS, default
+from dyntemp.models import BUNDLED, Model, load_model
+from dyntemp.policy import Policy
+
+MODEL_VARIABLE = "DYNTEMP_MODEL"
+
+
+def add_model_options(parser: argparse.ArgumentParser) -> None:
+    """The options that name a model and how it runs."""
+    group = parser.add_argument_group("model")
+    group.add_argument(
+        "-m", "--model", default=os.environ.get(MODEL_VARIABLE, BUNDLED), metavar="MODEL",
+        help=f"`{BUNDLED}` (bundled), a GGUF file, a directory or a hub name; default: {MODEL_VARIABLE}, else {BUNDLED}",
+    )  # fmt: skip
+    group.add_argument("--threads", type=int, help="threads of llama.cpp")
+
+
+def add_sampling_options(parser: argparse.ArgumentParser) -> None:
+    """The options that decide how tokens are drawn."""
+    group = parser.add_argument_group("sampling")
+    group.add_argument(
+        "-n", "--max-tokens", "--max-new-tokens", "--n-predict", type=int, default=256, metavar="N",
+        help="tokens to write at most (256)",
+    )  # fmt: skip
+    group.add_argument(
+        "--policy", metavar="POLICY",
+        help='a formula such as "0.1 + 0.8*normalized_entropy", a name of `dyntemp policies`, or a JSON file; '
+        "default: " + str(default()),
+    )  # fmt: skip
+    group.add_argument(
+        "--temp", "--temperature", type=float, metavar="T",
+        help="one temperature for all; beside --policy, what its `requested` reads",
+    )  # fmt: skip
+    group.add_argument("--seed", type=int, help="the same seed writes the same text; -1 or none draws one")
+    group.add_argument("--top-k", type=int, default=0, metavar="K", help="keep the K likeliest tokens; 0: all (0)")
+    group.add_argument("--top-p", type=float, default=1.0, metavar="P", help="keep the likeliest up to this sum (1)")
+    group.add_argument("--min-p", type=float, default=0.0, metavar="P", help="keep this share of the likeliest (0)")
+    group.add_argument(
+        "--filter-at", choices=("model", "temperature"), default="model",
+        help="read the filters' probabilities at temperature 1, or after the temperature (model)",
+    )  # fmt: skip
+    group.add_argument("--system", "--system-prompt", metavar="TEXT", help="the system message of a chat")
+
+
+def add_colour_option(parser: argparse.ArgumentParser) -> None:
+    """The option that decides about colours."""
+    parser.add_argument("--color", "--colour", choices=("auto", "always", "never"), default="auto",
+                        help="auto asks the terminal and NO_COLOR")  # fmt: skip
+
+
+def add_policy_argument(parser: argparse.ArgumentParser) -> None:
+    """A policy as the command's argument."""
+    parser.add_argument("policy", metavar="POLICY", help="a formula, a name of `dyntemp policies`, or a JSON file")
+
+
+def read_policy(text: str) -> Policy:
+    """The policy that a person means by `text`: a published one by its name, a JSON file, or a formula."""
+    if text in METHODS:
+        return METHODS[text].make()
+    if text.endswith(".json"):
+        return Policy.load(text)
+    return Policy(text)
+
+
+def chosen_policy(policy: str | None, temp: float | None) -> tuple[Policy, float]:
+    """The policy to run and what `requested` reads.
+
+    Raises:
+        UsageError: If both were given and the policy does not read the temperature.
+    """
+    if policy is None:
+        return (default() if temp is None else Policy(temp, name="static")), 1.0
+    found = read_policy(policy)
+    if temp is None:
+        return found, 1.0
+    if not any(signal.name == "requested" for signal in found.signals):
+        raise UsageError(
+            f"--temp {temp:g} has no effect beside --policy: `{found}` does not read `requested`. "
+            "Leave one of them out, or write the temperature into the policy, as in `requested*(0.5 + entropy/10)`"
+        )
+    return found, temp
+
+
+def sampling_settings(options: argparse.Namespace) -> dict[str, Any]:
+    """The arguments of `generate` that the sampling options stand for.
+
+    Raises:
+        UsageError: For values outside their range.
+    """
+    from dyntemp.filters import Filters
+
+    try:
+        Filters(options.top_k, options.top_p, options.min_p, options.filter_at)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+    if options.max_tokens < 1:
+        raise UsageError(f"-n {options.max_tokens} was given; at least 1 token is written")
+    if options.seed is not None and not -1 <= options.seed < 2**64:
+        raise UsageError(f"--seed {options.seed} was given; 0 to 2**64 - 1 are seeds, and -1 draws one")
+    return {
+        "max_tokens": options.max_tokens,
+        "seed": None if options.seed == -1 else options.seed,
+        "top_k": options.top_k,
+        "top_p": options.top_p,
+        "min_p": options.min_p,
+        "filter_at": options.filter_at,
+    }
+
+
+def open_model(options: argparse.Namespace) -> Model:
+    """The model that the options name, and kernels that are ready; says what it waits for if it takes long."""
+    arguments = {} if options.threads is None else {"threads": options.threads}
+    try:
+        with waiting(f"loading {options.model} ..."):
+            model = load_model(options.model, **arguments)
+    except TypeError:
+        raise UsageError(f"--threads is for models that llama.cpp runs; {options.model} is not one") from None
+    with waiting("compiling the kernels for this processor, once ..."):
+        _warm_up()
+    return model
+
+
+def _warm_up() -> None:
+    import numpy as np
+
+    from dyntemp.sampling import sample
+
+    sample(np.zeros((1, 2), np.float32), 1.0, seed=0)
+
+
+@contextmanager
+def waiting(message: str, after: float = 1.0) -> Iterator[None]:
+    """Print `message` to the standard error if the block takes longer than `after` seconds."""
+    timer = threading.Timer(after, print, (f"dyntemp: {message}",), {"file": sys.stderr, "flush": True})
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def read_prompt(words: list[str], file: str | None) -> str:
+    """The prompt from the arguments, a file, or the standard input.
+
+    Raises:
+        UsageError: If there is none, or more than one.
+    """
+    if words and words != ["-"]:
+        if file is not None:
+            raise UsageError("a prompt and -f were given; give one of them")
+        return " ".join(words)
+    if file is not None and file != "-":
+        return Path(file).read_text(encoding="utf-8")
+    if sys.stdin.isatty() and not words and file is None:
+        raise UsageError('no prompt: write it behind the command, as in `dyntemp generate "Once upon a time"`')
+    text = sys.stdin.read()
+    if not text.strip():
+        raise UsageError("the standard input held no prompt")
+    return text

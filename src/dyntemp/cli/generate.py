@@ -1,0 +1,113 @@
+"""Write text, each token at the temperature that a policy gives it, coloured by that temperature.
+
+  dyntemp generate "Write a haiku about rain"
+  dyntemp generate --policy "0.5 - 0.4*max_prob" --seed 7 "Name three rivers"
+  dyntemp generate --temp 0.8 --min-p 0.05 --trace run.jsonl -f prompt.txt
+  echo "Why is the sky blue?" | dyntemp generate --jsonl -
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+
+from dyntemp.cli import INTERRUPTED, OK, UsageError
+from dyntemp.cli.common import (
+    add_colour_option,
+    add_model_options,
+    add_sampling_options,
+    chosen_policy,
+    open_model,
+    read_prompt,
+    sampling_settings,
+)
+from dyntemp.generation import Generation, generate
+from dyntemp.show.colour import Scale
+from dyntemp.show.terminal import Summary, coloured, console, legend
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of this command."""
+    parser.add_argument("prompt", nargs="*", metavar="PROMPT", help="what to write about; `-` or nothing: stdin")
+    parser.add_argument("-f", "--file", metavar="FILE", help="read the prompt from FILE; `-`: stdin")
+    parser.add_argument("--raw", action="store_true", help="continue the text as it is, without a chat template")
+    parser.add_argument("--stop", action="append", default=[], metavar="TEXT", help="end where TEXT appears; repeatable")
+    add_model_options(parser)
+    add_sampling_options(parser)
+    group = parser.add_argument_group("output")
+    shape = group.add_mutually_exclusive_group()
+    shape.add_argument("--json", action="store_true", help="one JSON object at the end, with the text and its tokens")
+    shape.add_argument("--jsonl", action="store_true", help="one JSON object for each token, as it comes")
+    shape.add_argument("--no-stream", action="store_true", help="print the text when it is finished")
+    group.add_argument("--trace", metavar="FILE", help="keep a record of each token in FILE, for `dyntemp explain`")
+    group.add_argument("--overwrite", action="store_true", help="replace the trace if it is already there")
+    group.add_argument("-q", "--quiet", action="store_true", help="no legend and no closing line")
+    add_colour_option(group)  # type: ignore[arg-type]
+
+
+def run(options: argparse.Namespace) -> int:
+    """Write, and return the exit code."""
+    policy, requested = chosen_policy(options.policy, options.temp)
+    policy.bounds()  # a template is refused before the model is loaded
+    settings = sampling_settings(options)
+    if options.raw and options.system:
+        raise UsageError("--raw and --system were given; a system message needs the chat template")
+    if any(not stop for stop in options.stop):
+        raise UsageError("an empty --stop was given; it would stop everything")
+    prompt = read_prompt(options.prompt, options.file)
+    model = open_model(options)
+    out, err = console(options.color), console(options.color, stderr=True)
+    scale = Scale.of(policy.bounds(model.vocabulary))
+    try:
+        generation = generate(
+            model, prompt, policy, **settings, requested=requested, stop=options.stop, system=options.system,
+            chat=False if options.raw else None, trace=options.trace, overwrite=options.overwrite,
+        )  # fmt: skip
+    except ValueError as error:
+        raise (error if type(error) is not ValueError else UsageError(str(error))) from None
+    text_only = not (options.json or options.jsonl)
+    if text_only and not options.quiet and out.color_system and not out.no_color:
+        err.print(legend(scale).append(f"   {policy}", style="dim"))
+    with generation:
+        return _write(generation, options, scale)
+
+
+def _write(generation: Generation, options: argparse.Namespace, scale: Scale) -> int:
+    out, err = console(options.color), console(options.color, stderr=True)
+    summary, kept = Summary(), []
+    began = time.perf_counter()
+    code = OK
+    try:
+        for token in generation:
+            summary.add(token)
+            if options.jsonl:
+                out.file.write(json.dumps(token.to_json(), ensure_ascii=False) + "\n")
+                out.file.flush()
+            elif options.json or options.no_stream:
+                kept.append(token)
+            else:
+                out.print(coloured(token, scale), end="")
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    generation.close()
+    seconds = time.perf_counter() - began
+    if options.json:
+        answer = {
+            "text": "".join(token.text for token in kept),
+            "finish": summary.finish,
+            "seed": generation.seed,
+            "policy": generation.header.policy,
+            "temperature": {"mean": summary.mean, "low": summary.low, "high": summary.high} if kept else None,
+            "seconds": seconds,
+            "tokens": [token.to_json() for token in kept],
+        }
+        out.file.write(json.dumps(answer, ensure_ascii=False) + "\n")
+    elif not options.jsonl:
+        for token in kept:
+            out.print(coloured(token, scale), end="")
+        out.print()
+    if not options.quiet and not options.json and not options.jsonl:
+        stopped = "interrupted; " if code == INTERRUPTED else ""
+        err.print(f"{stopped}{summary.line(seconds, generation.seed)}", style="dim")
+    return code

@@ -1,0 +1,54 @@
+"""List what a policy can read, and the functions it can use."""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+from rich.table import Table
+
+from dyntemp.cli import OK
+from dyntemp.cli.common import add_colour_option
+from dyntemp.functions import FUNCTIONS
+from dyntemp.show.terminal import console
+from dyntemp.signals import SIGNALS
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of this command."""
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    add_colour_option(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print the tables, and return the exit code."""
+    out = console(options.color)
+    if options.json:
+        tables = {
+            "signals": [
+                {"name": s.name, "spelling": s.spelling, "meaning": s.meaning, "formula": s.formula, "unit": s.unit,
+                 "range": s.range} for s in SIGNALS.values()
+            ],
+            "functions": [
+                {"name": f.name, "arguments": list(f.arguments), "meaning": f.meaning, "remembers": f.remembers}
+                for f in FUNCTIONS.values()
+            ],
+        }  # fmt: skip
+        out.file.write(json.dumps(tables, ensure_ascii=False) + "\n")
+        return OK
+    signals = Table("signal", "meaning", "formula", "range", title="Signals (p: softmax at temperature 1; nats)",
+                    title_justify="left", box=None, padding=(0, 2, 0, 0))  # fmt: skip
+    for signal in SIGNALS.values():
+        signals.add_row(signal.spelling, signal.meaning, signal.formula, signal.range)
+    functions = Table("function", "meaning", title="Functions", title_justify="left", box=None, padding=(0, 2, 0, 0))
+    for function in FUNCTIONS.values():
+        functions.add_row(f"{function.name}({', '.join(function.arguments)})", function.meaning)
+    out.print(signals, soft_wrap=False)
+    out.print()
+    out.print(functions, soft_wrap=False)
+    out.print(
+        "\nOperators: + - * / ** and, in where(), < <= > >=. Parameters: one letter and digits (a, T0), or "
+        'param("name", low, high).',
+        soft_wrap=False,
+    )
+    return OK

@@ -1,0 +1,420 @@
+"""The loop we own: a model, a prompt and a policy -> tokens that tell how they came about."""
+
+from __future__ import annotations
+
+import asyncio
+import codecs
+import platform
+import sys
+import threading
+from collections import deque
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from math import exp, inf, log
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dyntemp._version import __version__
+from dyntemp.filters import Filters
+from dyntemp.kernels import open_kernel
+from dyntemp.kernels.reference import GREEDY_AT
+from dyntemp.models import Messages, Model, Session
+from dyntemp.policy import Policy
+from dyntemp.sampling import Choice, Context, Keys, PolicyLike, choose
+from dyntemp.signals import entropy, max_prob, support
+from dyntemp.trace import Alternative, Header, Token, TraceWriter
+
+Prompt = str | Messages | Sequence[int]
+"""Text, a conversation, or tokens."""
+
+MEASURED = (max_prob, entropy, support)
+"""What every record holds, beside what the policy reads."""
+
+FAR_BELOW = -60.0
+"""Entries this far below the likeliest at the row's temperature, in nats, change no figure of a trace."""
+
+
+def generate(
+    model: Model,
+    prompt: Prompt | Sequence[Prompt],
+    policy: PolicyLike,
+    *,
+    max_tokens: int = 256,
+    seed: int | None = None,
+    stop: str | Sequence[str] = (),
+    top_k: int = 0,
+    top_p: float = 1.0,
+    min_p: float = 0.0,
+    filter_at: str = "model",
+    system: str | None = None,
+    chat: bool | None = None,
+    alternatives: int = 5,
+    requested: float = 1.0,
+    given: Mapping[str, float] | None = None,
+    parameters: Mapping[str, float] | None = None,
+    trace: str | Path | None = None,
+    overwrite: bool = False,
+    backend: str | None = None,
+) -> Generation:
+    """Write text, token by token, at the temperatures that `policy` gives.
+
+    The filters are measured before the temperature by default, so that what survives does not depend on it.
+
+    Args:
+        model: What `load_model` returned, or anything that meets `dyntemp.models.Model`.
+        prompt: Text, a conversation (`[{"role": "user", "content": "..."}]`) or tokens; a list of these runs as a
+            batch, whose tokens come position by position.
+        policy: A policy, or what makes one: text, an expression, a number.
+        max_tokens: Tokens to write at most for each prompt; fewer where the model's context ends before.
+        seed: 64-bit seed; None draws one, which the result's `seed` names. The same seed writes the same text, alone
+            or in a batch: prompt i draws with request number i.
+        stop: Text, or texts, that end a request where they appear; they are left out of the text.
+        top_k: Keep the k likeliest tokens; 0 keeps all.
+        top_p: Keep the likeliest that together have this probability; 1 keeps all.
+        min_p: Keep what has at least this share of the likeliest's probability; 0 keeps all.
+        filter_at: `"model"`: filters read probabilities at temperature 1; `"temperature"`: after the temperature.
+        system: What the system message of a chat says; needs a chat template.
+        chat: Whether text is put into the model's chat template; None does so where the model has one.
+        alternatives: How many of the likeliest tokens each record names.
+        requested: What the signal `requested` reads.
+        given: What each `given("name", low, high)` reads, by name.
+        parameters: Values for free parameters.
+        trace: A file to write the records to as they come; see `Trace`.
+        overwrite: Whether a trace file that is already there may be replaced.
+        backend: `cpu` (the default) or `reference`.
+
+    Returns:
+        An iterator of `Token`. Closing it, or leaving its `with` block, ends the run and frees the model's memory.
+
+    Raises:
+        PolicyError, ModelError, TraceError, ValueError: For what cannot be run, before anything is.
+        InvalidLogitsError: While running, for a broken row of logits.
+    """
+    policy = policy if isinstance(policy, Policy) else Policy(policy)
+    if policy.is_template and not parameters:
+        policy.bounds()  # raises, and names the parameter without a value
+    if max_tokens < 1 or alternatives < 0:
+        raise ValueError(f"max_tokens = {max_tokens}, alternatives = {alternatives} were given; at least 1 and 0")
+    stops = [stop] if isinstance(stop, str) else list(stop)
+    if not all(stops):
+        raise ValueError("an empty stop text was given; it would stop everything")
+    prompts = list(prompt) if _is_batch(prompt) else [prompt]
+    keys = Keys.of(1, seed, 0, 0)
+    filters = Filters(top_k, top_p, min_p, filter_at)
+    context = Context(None, None, 0, requested, given, parameters)
+    tokens = [encode(model, one, system, chat) for one in prompts]
+    settings = Settings(policy, int(keys.seed[0]), max_tokens, stops, filters, context, alternatives, backend or "cpu")
+    header = settings.header(model, prompts, {"system": system, "chat": chat})
+    session = model.start(tokens)
+    try:
+        writer = TraceWriter(trace, header, overwrite=overwrite) if trace is not None else None
+    except BaseException:
+        session.close()
+        raise
+    room = [max_tokens if model.context is None else min(max_tokens, model.context - len(one)) for one in tokens]
+    return Generation(model, session, settings, room, header, writer)
+
+
+async def agenerate(
+    model: Model, prompt: Prompt | Sequence[Prompt], policy: PolicyLike, **settings: Any
+) -> AsyncIterator[Token]:
+    """`generate` for asyncio: each token is computed in a thread, so that the event loop goes on meanwhile."""
+    run = await asyncio.to_thread(generate, model, prompt, policy, **settings)
+    try:
+        while (token := await asyncio.to_thread(next, run, None)) is not None:
+            yield token
+    finally:
+        run.close()
+
+
+def encode(model: Model, prompt: Prompt, system: str | None = None, chat: bool | None = None) -> list[int]:
+    """The tokens of one prompt; see `generate` for what the arguments mean.
+
+    Raises:
+        ValueError: If a chat is asked for of a model without a chat template.
+    """
+    if isinstance(prompt, str):
+        messages: list[Mapping[str, str]] = [{"role": "user", "content": prompt}]
+    elif all(isinstance(part, int) for part in prompt):
+        return [int(part) for part in prompt]  # type: ignore[call-overload]
+    else:
+        messages, chat = list(prompt), True  # type: ignore[arg-type]
+    if system is not None:
+        messages, chat = [{"role": "system", "content": system}, *messages], True
+    if chat is not False and (tokens := model.encode_chat(messages)) is not None:
+        return tokens
+    if chat:
+        raise ValueError(f"{model.name} has no chat template: pass plain text, without a system message")
+    assert isinstance(prompt, str)
+    return model.encode(prompt)
+
+
+def _is_batch(prompt: Any) -> bool:
+    if isinstance(prompt, str):
+        return False
+    if not prompt:
+        raise ValueError("no prompt was given")
+    return not all(isinstance(part, Mapping) for part in prompt) and not all(isinstance(part, int) for part in prompt)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What one run was asked for, checked."""
+
+    policy: Policy
+    seed: int
+    max_tokens: int
+    stops: list[str]
+    filters: Filters
+    context: Context
+    alternatives: int
+    backend: str
+
+    def header(self, model: Model, prompts: list[Any], more: Mapping[str, Any]) -> Header:
+        """The first line of this run's trace."""
+        shown = {
+            "max_tokens": self.max_tokens, "stop": self.stops, "top_k": self.filters.top_k, "top_p": self.filters.top_p,
+            "min_p": self.filters.min_p, "filter_at": self.filters.at, "requested": self.context.requested,
+            "given": dict(self.context.given or {}), "parameters": dict(self.context.parameters or {}),
+            "alternatives": self.alternatives, "backend": self.backend, **more,
+        }  # fmt: skip
+        return Header(
+            model.name, str(self.policy), self.policy.name, self.seed, prompts, shown, versions(),
+            datetime.now().astimezone().isoformat(timespec="seconds"),
+        )  # fmt: skip
+
+
+def versions() -> dict[str, str]:
+    """The versions of dyntemp, Python, and what has been loaded beside them."""
+    beside = ("numpy", "numba", "llama_cpp", "torch", "transformers")
+    loaded = {name: getattr(sys.modules.get(name), "__version__", None) for name in beside}
+    known = {name: str(version) for name, version in loaded.items() if version}
+    return {"dyntemp": __version__, "python": platform.python_version(), **known}
+
+
+@dataclass(slots=True)
+class _Request:
+    """One prompt's text so far, and the records held back while a stop text may be in the making.
+
+    Attributes:
+        limit: Tokens to write at most.
+        decoder: Turns bytes into characters, across tokens.
+        held: Records that are not handed out yet.
+    """
+
+    limit: int
+    decoder: codecs.IncrementalDecoder = field(
+        default_factory=lambda: codecs.getincrementaldecoder("utf-8")(errors="replace")
+    )
+    held: list[Token] = field(default_factory=list)
+
+    def receive(self, token: Token, stops: Sequence[str]) -> list[Token]:
+        """The records that may be shown now that `token` has come; the last one has its `finish` set at the end."""
+        self.held.append(replace(token, text=self.decoder.decode(token.bytes, final=token.finish is not None)))
+        text = "".join(held.text for held in self.held)
+        found = [at for at in (text.find(stop) for stop in stops) if at >= 0]
+        if found:
+            self._cut(min(found))
+            return self.release("stop")
+        if token.finish:
+            return self.release(token.finish)
+        if any(text.endswith(stop[:size]) for stop in stops for size in range(1, len(stop))):
+            return []
+        return self.release(None)
+
+    def _cut(self, length: int) -> None:
+        """Leave `length` characters of the held text."""
+        for index, held in enumerate(self.held):
+            self.held[index] = replace(held, text=held.text[: max(length, 0)])
+            length -= len(held.text)
+
+    def release(self, finish: str | None) -> list[Token]:
+        ready, self.held = self.held, []
+        return [*ready[:-1], replace(ready[-1], finish=finish)] if ready else []
+
+
+class Generation(Iterator[Token]):
+    """A run of `generate`: an iterator of tokens.
+
+    Attributes:
+        header: Model, policy, seed, versions and settings, as a trace begins with them.
+        seed: The seed that writes the same text again.
+        restarts: How often the policy's memory had to begin afresh; 0 in an undisturbed run.
+    """
+
+    def __init__(
+        self, model: Model, session: Session, settings: Settings, room: list[int], header: Header,
+        writer: TraceWriter | None,
+    ) -> None:  # fmt: skip
+        self.header = header
+        self.seed = settings.seed
+        self._model = model
+        self._session = session
+        self._settings = settings
+        self._state = settings.policy.state(len(room)) if settings.policy.remembers else None
+        self._requests = {number: _Request(limit) for number, limit in enumerate(room)}
+        self._position = 0
+        self._ready: deque[Token] = deque()
+        self._next: dict[int, int] = {}
+        self._writer = writer
+        self._closed = False
+        self._lock = threading.Lock()
+
+    @property
+    def restarts(self) -> int:
+        return self._state.restarts if self._state else 0
+
+    def __next__(self) -> Token:
+        with self._lock:
+            try:
+                if self._closed:
+                    raise StopIteration
+                while not self._ready:
+                    if not self._requests:
+                        raise StopIteration
+                    self._step()
+            except BaseException:
+                self._end()
+                raise
+            return self._ready.popleft()
+
+    def __enter__(self) -> Generation:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        if hasattr(self, "_lock"):
+            self.close()
+
+    def close(self) -> None:
+        """End the run: nothing more is computed, the trace is complete as far as it goes. May be called again."""
+        with self._lock:
+            self._end()
+
+    def _end(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        self._session.close()
+        if self._writer:
+            for request in self._requests.values():
+                self._save(request.release(None))
+            self._writer.close()
+
+    def _save(self, tokens: list[Token]) -> None:
+        if self._writer:
+            for token in tokens:
+                self._writer.write(token)
+
+    def _step(self) -> None:
+        """One token of every live request."""
+        if self._next:
+            self._session.advance(self._next)
+        settings = self._settings
+        live = np.array(sorted(self._requests))
+        positions = np.full(len(live), self._position)
+        kernel = open_kernel(self._session.logits(), settings.backend, positions)
+        keys = Keys(np.full(len(live), settings.seed, np.uint64), live, positions)
+        context = replace(settings.context, state=self._state, slot=live, position=positions)
+        choice = choose(kernel, settings.policy, keys, settings.filters, context, also=MEASURED)
+        self._next = {}
+        for row, number in enumerate(live.tolist()):
+            token = self._record(choice, kernel.rows.widened(row), row, number)
+            ready = self._requests[number].receive(token, settings.stops)
+            self._save(ready)
+            self._ready.extend(ready)
+            if ready and ready[-1].finish:
+                del self._requests[number]
+            else:
+                self._next[number] = token.token
+        self._position += 1
+
+    def _record(self, choice: Choice, z: NDArray[Any], row: int, number: int) -> Token:
+        """Everything about the token drawn from the logits `z` of one row."""
+        token = int(choice.token[row])
+        temperature = float(choice.temperature[row])
+        signals = {name: float(values[row]) for name, values in choice.signals.items()}
+        after = After(choice.kept.rows.widened(row), choice.kept.rows.masked_at, temperature)
+        highest, most = float(z.max()), signals["max_prob"]
+        surprisal = highest - float(z[token]) - log(most)
+
+        def probability(other: int) -> float:
+            return exp(float(z[other]) - highest) * most
+
+        ended = token in self._model.end_tokens
+        finish = "end" if ended else "length" if self._position + 1 == self._requests[number].limit else None
+        likeliest = top(z, self._settings.alternatives)
+        return Token(
+            request=number,
+            position=self._position,
+            token=token,
+            text="",
+            bytes=b"" if ended else self._model.token_bytes(token),
+            temperature=temperature,
+            signals=signals,
+            probability=probability(token),
+            probability_after=exp(-after.surprisal(token)),
+            surprisal=max(surprisal, 0.0),
+            entropy_after=after.entropy,
+            surprisal_after=after.surprisal(token),
+            candidates=int(choice.candidates[row]),
+            alternatives=tuple(
+                Alternative(other, self._name(other), probability(other), exp(-after.surprisal(other)))
+                for other in likeliest
+            ),
+            finish=finish,
+        )
+
+    def _name(self, token: int) -> str:
+        """How an alternative is shown."""
+        raw = self._model.token_bytes(token)
+        return raw.decode(errors="backslashreplace") if raw else self._model.token_name(token)
+
+
+class After:
+    """The distribution of one draw: a filtered row at its temperature."""
+
+    def __init__(self, kept: NDArray[Any], masked_at: float, temperature: float) -> None:
+        self._kept, self._masked_at, self._temperature = kept, masked_at, temperature
+        self._highest = float(kept.max())
+        self._first = int(np.argmax(kept)) if temperature <= GREEDY_AT else -1
+        if self._first >= 0:
+            self._log_total, self.entropy = 0.0, 0.0
+            return
+        a = 0.0 if temperature == inf else 1.0 / temperature
+        z = kept[kept > masked_at].astype(np.float64)
+        w = (z - self._highest) * a
+        w = w[w > FAR_BELOW]
+        e = np.exp(w)
+        total = float(e.sum())
+        self._log_total = log(total)
+        self.entropy = max(self._log_total - float(e @ w) / total, 0.0)
+
+    def surprisal(self, token: int) -> float:
+        """-ln of the token's probability in the draw; infinite where it cannot be drawn."""
+        if self._first >= 0:
+            return 0.0 if token == self._first else inf
+        value = float(self._kept[token])
+        if value <= self._masked_at:
+            return inf
+        a = 0.0 if self._temperature == inf else 1.0 / self._temperature
+        return max(self._log_total + (self._highest - value) * a, 0.0)
+
+
+def top(z: NDArray[Any], count: int) -> list[int]:
+    """The `count` largest unmasked entries, largest first, ties by lower index."""
+    count = min(count, len(z))
+    if count == 0:
+        return []
+    largest = np.flatnonzero(z >= np.partition(z, len(z) - count)[len(z) - count])
+    order = largest[np.argsort(-z[largest], kind="stable")][:count]
+    return [int(index) for index in order if z[index] > -inf]

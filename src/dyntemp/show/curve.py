@@ -1,0 +1,58 @@
+"""What a policy does over a family of rows, from certain to uniform: the numbers behind a plot."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dyntemp.policy import Policy
+from dyntemp.sampling import measure, temperatures
+from dyntemp.signals import temperature_for_entropy
+
+POINTS = 56
+
+
+class Curve(NamedTuple):
+    """A policy over a family of rows.
+
+    Attributes:
+        entropy: Entropy of each row in nats, rising.
+        temperature: Temperature of each row.
+    """
+
+    entropy: NDArray[np.float64]
+    temperature: NDArray[np.float64]
+
+
+def curve_info(policy: Policy, vocabulary: int, points: int = POINTS) -> Curve:
+    """The policy over rows whose probabilities follow Zipf's law with an exponent of its own each.
+
+    The exponents are solved so that the entropies go in equal steps from 0.01 of the largest to all of it. The
+    policy is taken at the first token of a request that asked for temperature 1; numbers that the caller would give
+    are at the middle of their range.
+
+    Args:
+        policy: A policy without free parameters.
+        vocabulary: Entries of each row, at least 2.
+        points: Number of rows.
+    """
+    zipf = -np.log(np.arange(1, vocabulary + 1, dtype=np.float64))
+    targets = np.linspace(0.01, 1.0, points) * np.log(vocabulary)
+    sharp = np.array([_exponent(zipf, float(target)) for target in targets])
+    rows = (zipf[None, :] * sharp[:, None]).astype(np.float32)
+    middle = {}
+    for signal in policy.signals:
+        if signal.name == "given":
+            name, low, high = signal.arguments
+            middle[str(name)] = (low.value + high.value) / 2  # type: ignore[union-attr]
+    state = policy.state(points) if policy.remembers else None
+    entropy = measure(rows, "entropy")["entropy"]
+    return Curve(entropy, np.asarray(temperatures(rows, policy, state=state, given=middle)))
+
+
+def _exponent(zipf: NDArray[np.float64], target: float) -> float:
+    """The factor on `zipf` at which the row has the entropy `target`: 1/T of that temperature."""
+    (temperature,) = measure(zipf, temperature_for_entropy(target)).values()
+    return 1.0 / float(temperature)

@@ -1,0 +1,117 @@
+"""Text coloured by temperature, legends, tables and plots for a terminal, through Rich."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from math import inf, isfinite
+from typing import Literal
+
+from rich.console import Console, RenderableType
+from rich.padding import Padding
+from rich.text import Text
+
+from dyntemp.show.colour import Scale
+from dyntemp.show.words import explain, percent, quoted, temperature
+from dyntemp.trace import Token
+
+Colour = Literal["auto", "always", "never"]
+
+
+def console(colour: Colour = "auto", *, stderr: bool = False) -> Console:
+    """A console that writes text as it is: no markup, no wrapping of what is streamed, no guessed highlights.
+
+    Args:
+        colour: `auto` asks the terminal, `NO_COLOR` and `FORCE_COLOR`; the others decide.
+        stderr: Whether it writes to the standard error.
+    """
+    return Console(
+        stderr=stderr,
+        force_terminal=True if colour == "always" else None,
+        color_system="truecolor" if colour == "always" else "auto" if colour == "auto" else None,
+        no_color={"always": False, "never": True, "auto": None}[colour],
+        highlight=False,
+        markup=False,
+        emoji=False,
+        soft_wrap=True,
+    )
+
+
+def coloured(token: Token, scale: Scale) -> Text:
+    """The token's text in the colour of its temperature."""
+    return Text(token.text, style=scale.style(token.temperature))
+
+
+def legend(scale: Scale, width: int = 24) -> Text:
+    """A bar of the scale between its ends."""
+    text = Text(f"T {scale.low:.2f} ")
+    for cell in range(width):
+        text.append("━", style=scale.style(scale.low + (scale.high - scale.low) * cell / (width - 1)))
+    return text.append(f" {scale.high:.2f}")
+
+
+@dataclass(slots=True)
+class Summary:
+    """Running figures of a text."""
+
+    count: int = 0
+    finite: int = 0
+    total: float = 0.0
+    low: float = inf
+    high: float = -inf
+    finish: str | None = field(default=None)
+
+    def add(self, token: Token) -> None:
+        """Count one token."""
+        self.count += 1
+        if isfinite(token.temperature):
+            self.finite += 1
+            self.total += token.temperature
+        self.low, self.high = min(self.low, token.temperature), max(self.high, token.temperature)
+        self.finish = token.finish or self.finish
+
+    @property
+    def mean(self) -> float:
+        """The mean of the finite temperatures; NaN where there is none."""
+        return self.total / self.finite if self.finite else float("nan")
+
+    def line(self, seconds: float, seed: int) -> str:
+        """`96 tokens, 84.2 per second; T mean 0.52, from 0.30 to 0.83; seed 7`."""
+        if not self.count:
+            return f"no tokens; seed {seed}"
+        rate = f"{self.count / seconds:.1f} per second; " if seconds > 0 else ""
+        between = f"T mean {temperature(self.mean)}, from {temperature(self.low)} to {temperature(self.high)}"
+        return f"{self.count} tokens, {rate}{between}; seed {seed}"
+
+
+def explanation(token: Token, scale: Scale) -> Iterable[RenderableType]:
+    """Two lines about one token: its figures, before and after filters and temperature, and a sentence."""
+    figures = Text(f"{token.position:>5}  ")
+    figures.append(f"{quoted(token):<18} ", style=f"bold {scale.style(token.temperature)}")
+    figures.append(f"T {temperature(token.temperature):<6} ", style=scale.style(token.temperature))
+    figures.append(
+        f"entropy {token.signals['entropy']:5.2f} → {token.entropy_after:<5.2f} "
+        f"p {percent(token.probability):>6} → {percent(token.probability_after)}"
+    )
+    yield figures
+    yield Padding(Text(explain(token), style="dim"), (0, 0, 0, 7), expand=False)
+
+
+def plot(x: Sequence[float], y: Sequence[float], height: int = 10) -> list[str]:
+    """The points of a curve as lines of text, one column each; y in equal steps from its smallest to its largest."""
+    shown = [value for value in y if isfinite(value)]
+    if not shown:
+        return ["nothing finite to draw"]
+    low, high = min(shown), max(shown)
+    span = high - low
+    levels = [round((value - low) / span * (height - 1)) if span else 0 for value in shown]
+    rows = range(height - 1, -1, -1) if span else range(1)
+    lines = []
+    for row in rows:
+        at = low + span * row / (height - 1)
+        cells = "".join("●" if level == row else "·" if row < level else " " for level in levels)
+        lines.append(f"{at:8.3f} ┤{cells}")
+    lines.append(" " * 9 + "└" + "─" * len(shown))
+    first, last = f"{x[0]:.2f}", f"{x[-1]:.2f}"
+    lines.append(" " * 10 + first + " " * max(1, len(shown) - len(first) - len(last)) + last)
+    return lines
