@@ -1,0 +1,236 @@
+"""llama.cpp through llama-cpp-python: GGUF files, the bundled one among them."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dyntemp.errors import ModelError
+from dyntemp.models import Messages
+from dyntemp.models.llama_handles import BATCH, Context, Weights, open_library
+
+MOST_CONTEXT = 8192  # without being asked for more
+MOST_THREADS = 8  # past this, reading the weights is what takes the time
+ROOM = 512  # tokens that a sequence has memory for beside its prompt before the session asks for more
+
+
+def load(
+    path: str | Path,
+    name: str | None = None,
+    *,
+    threads: int | None = None,
+    context: int | None = None,
+    repack: bool = False,
+) -> LlamaCppModel:
+    """A model from a GGUF file.
+
+    Args:
+        path: The file; of a split model the first part.
+        name: What a trace calls it; the file's name without its ending by default.
+        threads: Processor threads; by default half as many as there are processors for this process, from 1 to 8:
+            on a busy machine a thread too many costs far more than one too few.
+        context: Most tokens in a sequence; by default what the model was trained for, at most 8192. Memory is taken
+            as sequences grow.
+        repack: Let llama.cpp rearrange the weights for this processor as it loads them. Some processors then read
+            prompts faster; loading takes longer and more memory, and on a virtual machine that announces AMX
+            without permitting it the process ends with a segmentation fault.
+
+    Raises:
+        ModelError: If llama-cpp-python is not installed, or the file is missing or not a model that continues text.
+    """
+    if threads is not None and threads < 1:
+        raise ModelError(f"threads = {threads} was given; 1 or more are allowed")
+    if context is not None and context < 1:
+        raise ModelError(f"context = {context} was given; 1 or more are allowed")
+    weights = Weights(Path(path), repack)
+    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    trained = int(open_library().api.llama_model_n_ctx_train(weights.pointer))
+    return LlamaCppModel(
+        weights,
+        name or Path(path).stem,
+        threads or min(max(processors // 2, 1), MOST_THREADS),
+        context or min(trained or MOST_CONTEXT, MOST_CONTEXT),
+    )
+
+
+class LlamaCppModel:
+    """A GGUF model; see `Model`, and `load`, which makes it.
+
+    Special tokens that stand in a prompt, such as `<|im_end|>`, are read as such. The weights are freed with the last
+    model, session or array of logits that needs them.
+    """
+
+    def __init__(self, weights: Weights, name: str, threads: int, context: int) -> None:
+        self.weights = weights
+        self.name = name
+        self.threads = threads
+        self.context: int = context
+        self._api = open_library().api
+        self._vocab = self._api.llama_model_get_vocab(weights.pointer)
+        self.vocabulary = int(self._api.llama_vocab_n_tokens(self._vocab))
+        ends = self._api.llama_vocab_is_eog
+        self.end_tokens = frozenset(token for token in range(self.vocabulary) if ends(self._vocab, token))
+
+    def encode(self, text: str) -> list[int]:
+        """The tokens of a plain prompt, behind the token that begins a text where the model wants one."""
+        data = text.encode()
+        size = len(data) + 2  # a space in front, and one to spare
+        buffer = (self._api.llama_token * size)()
+        count = self._api.llama_tokenize(self._vocab, data, len(data), buffer, size, False, True)
+        assert count >= 0, "a token stands for one byte at least"
+        tokens: list[int] = buffer[:count]
+        begin = self._api.llama_vocab_bos(self._vocab)
+        if self._api.llama_vocab_get_add_bos(self._vocab) and tokens[:1] != [begin]:
+            return [begin, *tokens]
+        return tokens
+
+    def encode_chat(self, messages: Messages) -> list[int] | None:
+        """The tokens of a conversation by the file's own chat template, or None where it has none."""
+        if self._template is None:
+            return None
+        try:
+            text = self._template(messages=[dict(message) for message in messages]).prompt
+        except Exception as error:  # a template is a program, which may raise anything
+            raise ModelError(f"the chat template of {self.name} refuses this conversation: {error}") from error
+        return self.encode(text)
+
+    def token_bytes(self, token: int) -> bytes:
+        """The bytes that a token adds to the text; empty for control tokens and those that end a text."""
+        if token in self.end_tokens:
+            return b""
+        size = 64
+        while True:
+            buffer = ctypes.create_string_buffer(size)
+            count = self._api.llama_token_to_piece(self._vocab, token, buffer, size, 0, False)
+            if count >= 0:
+                return buffer.raw[:count]
+            size = -count
+
+    def token_name(self, token: int) -> str:
+        """The token as the vocabulary writes it, such as `<|im_end|>`."""
+        text: bytes = self._api.llama_vocab_get_text(self._vocab, token)
+        return text.decode("utf-8", "replace")
+
+    def start(self, prompts: Sequence[Sequence[int]]) -> LlamaCppSession:
+        """Sequences that every step computes together; equal prompts are computed once."""
+        return LlamaCppSession(self, prompts)
+
+    @cached_property
+    def _template(self) -> Any:
+        """What renders a conversation, or None."""
+        text = self.weights.metadata("tokenizer.chat_template")
+        if not text:
+            return None
+        from llama_cpp.llama_chat_format import Jinja2ChatFormatter  # noqa: PLC0415
+
+        begin, end = self._api.llama_vocab_bos(self._vocab), self._api.llama_vocab_eos(self._vocab)
+        names = {"bos_token": begin, "eos_token": end}
+        return Jinja2ChatFormatter(
+            text, **{name: self.token_name(token) if token >= 0 else "" for name, token in names.items()}
+        )
+
+
+class LlamaCppSession:
+    """The sequences of one llama.cpp context; see `Session`.
+
+    Rows of logits are llama.cpp's own memory, which the next `advance` writes over; only what follows several prompts
+    is copied. Memory of an array that is still held is freed with the array, not by `close`.
+    """
+
+    def __init__(self, model: LlamaCppModel, prompts: Sequence[Sequence[int]]) -> None:
+        for row, prompt in enumerate(prompts):
+            if not len(prompt):
+                raise ModelError(f"prompt {row} is empty: give at least one token to continue")
+            if len(prompt) > model.context:
+                raise ModelError(
+                    f"prompt {row} has {len(prompt)} tokens and the context holds {model.context}: shorten it, or "
+                    f"load the model with a larger `context`"
+                )
+            if not all(0 <= token < model.vocabulary for token in prompt):
+                raise ModelError(f"prompt {row} has a token that is not one of 0 to {model.vocabulary - 1}")
+        self._model = model
+        self._lengths = {row: len(prompt) for row, prompt in enumerate(prompts)}
+        most = model.context * len(prompts)
+        fixed = model.weights.metadata("{}.rope.scaling.original_context_length")  # then its size changes the numbers
+        cells = most if fixed else min(sum(self._lengths.values()) + ROOM * len(prompts), most)
+        self._context: Context | None = Context(model.weights, cells, max(len(prompts), 1), model.threads)
+        self._logits = self._read(prompts)
+
+    def logits(self) -> NDArray[np.float32]:
+        """Logits of the next token, [live sequences, vocabulary], lower-numbered sequences first."""
+        if self._context is None:
+            raise ModelError("the session is closed: start another")
+        return self._logits
+
+    def advance(self, tokens: Mapping[int, int]) -> None:
+        """Append `tokens[row]` to the sequence `row`; live sequences that are not named end.
+
+        Raises:
+            ModelError: If a sequence has filled the context, or has ended.
+        """
+        context = self._context
+        if context is None:
+            raise ModelError("the session is closed: start another")
+        for row, token in tokens.items():
+            if row not in self._lengths:
+                raise ModelError(f"sequence {row} is not live: live are {list(self._lengths)}")
+            if not 0 <= token < self._model.vocabulary:
+                raise ModelError(f"token {token} was given; 0 to {self._model.vocabulary - 1} are allowed")
+            if self._lengths[row] >= self._model.context:
+                raise ModelError(
+                    f"sequence {row} has filled the context of {self._model.context} tokens: end it here, or load "
+                    f"the model with a larger `context`"
+                )
+        for row in [row for row in self._lengths if row not in tokens]:
+            del self._lengths[row]
+            context.forget(row)
+        rows = list(self._lengths)
+        if not rows:
+            self._logits = self._logits[:0]
+            return
+        needed = sum(self._lengths.values()) + len(rows)
+        if needed > context.cells:
+            context = context.grown(rows, min(2 * needed, self._model.context * context.sequences))
+            self._context = context
+        context.decode([(int(tokens[row]), self._lengths[row], row, True) for row in rows])
+        self._logits = context.rows(len(rows))
+        for row in rows:
+            self._lengths[row] += 1
+
+    def close(self) -> None:
+        """Free the context; the session cannot be asked afterwards."""
+        self._context = None
+        self._logits = np.empty((0, self._model.vocabulary), np.float32)
+
+    def _read(self, prompts: Sequence[Sequence[int]]) -> NDArray[np.float32]:
+        """Compute the prompts; the logits behind each."""
+        context = self._context
+        assert context is not None
+        first: dict[tuple[int, ...], int] = {}
+        source = [first.setdefault(tuple(prompt), row) for row, prompt in enumerate(prompts)]
+        entries = [
+            (int(token), position, row, position == len(prompt) - 1)
+            for prompt, row in first.items()
+            for position, token in enumerate(prompt)
+        ]
+        logits = np.empty((len(prompts) if len(prompts) != 1 else 0, self._model.vocabulary), np.float32)
+        for begin in range(0, len(entries), BATCH):
+            chunk = entries[begin : begin + BATCH]
+            context.decode(chunk)
+            done = [row for _, _, row, last in chunk if last]
+            if done and len(prompts) == 1:
+                return context.rows(1)
+            if done:
+                logits[done] = context.rows(len(done))
+        for row, same in enumerate(source):
+            if row != same:
+                context.copy(same, row)
+                logits[row] = logits[same]
+        return logits

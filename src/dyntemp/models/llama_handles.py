@@ -1,0 +1,217 @@
+"""llama.cpp's objects as Python objects, which free themselves in the right order, also when the interpreter ends."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import weakref
+from collections import deque
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dyntemp.errors import ModelError
+
+BATCH = 512  # tokens of a prompt that are computed together
+ERROR_LEVEL = 4  # ggml's
+
+Entry = tuple[int, int, int, bool]
+"""A token, its position, its sequence, and whether the logits behind it are wanted."""
+
+
+class Library(NamedTuple):
+    """llama.cpp as this process opened it.
+
+    Attributes:
+        api: The package `llama_cpp`, whose functions are those of llama.h.
+        errors: The latest errors; why something failed stands nowhere but in llama.cpp's log.
+        log: What llama.cpp calls with each line of its log, kept here from being freed.
+    """
+
+    api: Any
+    errors: deque[str]
+    log: Any
+
+    def reason(self) -> str:
+        """What llama.cpp logged since `errors` was cleared."""
+        return "; ".join(self.errors) or "llama.cpp does not say why"
+
+
+@cache
+def open_library() -> Library:
+    """llama.cpp, with its errors kept for our messages, and the rest of its log dropped instead of sent to stderr.
+
+    Raises:
+        ModelError: If llama-cpp-python is not installed.
+    """
+    try:
+        import llama_cpp  # noqa: PLC0415
+    except ImportError as error:
+        raise ModelError(
+            "llama-cpp-python is not installed: run `pip install 'dyntemp[llama-cpp]'`, or let transformers run the "
+            "model with the prefix `transformers:`"
+        ) from error
+    errors: deque[str] = deque(maxlen=4)
+
+    def log(level: int, text: bytes, _: Any) -> None:
+        if level == ERROR_LEVEL:
+            errors.append(text.decode("utf-8", "replace").strip())
+
+    kept = llama_cpp.llama_log_callback(log)
+    llama_cpp.llama_log_set(kept, ctypes.c_void_p(0))
+    llama_cpp.llama_backend_init()
+    return Library(llama_cpp, errors, kept)
+
+
+class Weights:
+    """A `llama_model`, freed when neither a model nor a context needs it.
+
+    Raises:
+        ModelError: If the file is missing, or not a model that continues text.
+    """
+
+    def __init__(self, path: Path, repack: bool) -> None:
+        library = open_library()
+        self._api = library.api
+        if not path.is_file():
+            raise ModelError(f"there is no file {str(path)!r}")
+        with path.open("rb") as file:
+            if file.read(4) != b"GGUF":
+                raise ModelError(f"{str(path)!r} is not a GGUF file: it does not begin with `GGUF`")
+        library.errors.clear()
+        parameters = self._api.llama_model_default_params()
+        parameters.use_extra_bufts = repack
+        self.pointer = self._api.llama_model_load_from_file(os.fsencode(path), parameters)
+        if not self.pointer:
+            raise ModelError(f"{str(path)!r} cannot be loaded: {library.reason()}")
+        weakref.finalize(self, self._api.llama_model_free, self.pointer)
+        if self._api.llama_model_has_encoder(self.pointer) or not self._api.llama_model_has_decoder(self.pointer):
+            raise ModelError(f"{str(path)!r} is not a model that continues text: it has no decoder, or an encoder too")
+
+    def metadata(self, key: str) -> str | None:
+        """A value of the file's header, or None; `{}` in the key stands for the architecture."""
+        name = key.format(self.metadata("general.architecture")) if "{}" in key else key
+        size = self._api.llama_model_meta_val_str(self.pointer, name.encode(), ctypes.create_string_buffer(1), 1)
+        if size < 0:
+            return None
+        buffer = ctypes.create_string_buffer(size + 1)
+        self._api.llama_model_meta_val_str(self.pointer, name.encode(), buffer, size + 1)
+        return buffer.value.decode("utf-8", "replace")
+
+
+class Context:
+    """A `llama_context`, freed when neither a session nor an array of its logits needs it.
+
+    Attributes:
+        cells: How many tokens all sequences together have room for.
+        sequences: How many sequences there can be.
+
+    Raises:
+        ModelError: For too many sequences, or if there is no memory.
+    """
+
+    def __init__(self, weights: Weights, cells: int, sequences: int, threads: int) -> None:
+        self._library = open_library()
+        self._api = api = self._library.api
+        if sequences > (most := api.llama_max_parallel_sequences()):
+            raise ModelError(f"{sequences} prompts were given; llama.cpp takes at most {most}: start them in parts")
+        self._library.errors.clear()
+        parameters = api.llama_context_default_params()
+        parameters.n_ctx = cells
+        parameters.n_batch = parameters.n_ubatch = BATCH
+        parameters.n_seq_max = parameters.n_outputs_max = sequences
+        parameters.kv_unified = True  # else sequences that end leave gaps, and a gap splits the batch
+        parameters.n_threads = parameters.n_threads_batch = threads
+        self._pointer = api.llama_init_from_model(weights.pointer, parameters)
+        if not self._pointer:
+            raise ModelError(
+                f"there is no memory for {sequences} sequences with {cells} tokens in all: load the model with a "
+                f"smaller `context`, or start fewer prompts ({self._library.reason()})"
+            )
+        weakref.finalize(self, _free, api.llama_free, self._pointer, weights)
+        self.cells = int(api.llama_n_ctx(self._pointer))
+        self.sequences = sequences
+        self._weights, self._threads = weights, threads
+        self._width = int(api.llama_vocab_n_tokens(api.llama_model_get_vocab(weights.pointer)))
+        self._memory = api.llama_get_memory(self._pointer)
+        self._batch = _Batch(api)
+
+    def decode(self, entries: Sequence[Entry]) -> None:
+        """Compute at most `BATCH` tokens.
+
+        Raises:
+            ModelError: If llama.cpp fails.
+        """
+        self._library.errors.clear()
+        code = self._api.llama_decode(self._pointer, self._batch.filled(entries))
+        if code:
+            raise ModelError(f"llama_decode returned {code}: {self._library.reason()}")
+
+    def rows(self, count: int) -> NDArray[np.float32]:
+        """All `count` rows of logits that the last `decode` wanted, [count, vocabulary]: llama.cpp's own memory."""
+        first = self._api.llama_get_logits(self._pointer)
+        memory: Any = (ctypes.c_float * (count * self._width)).from_address(ctypes.addressof(first.contents))
+        memory.context = self  # which thereby lives as long as any array of this memory
+        found: NDArray[np.float32] = np.frombuffer(memory, np.float32)
+        return found.reshape(count, self._width)
+
+    def copy(self, source: int, sequence: int) -> None:
+        """Let an empty sequence begin with all that another holds."""
+        self._api.llama_memory_seq_cp(self._memory, source, sequence, -1, -1)
+
+    def forget(self, sequence: int) -> None:
+        """Free what a sequence holds."""
+        self._api.llama_memory_seq_rm(self._memory, sequence, -1, -1)
+
+    def grown(self, sequences: Sequence[int], cells: int) -> Context:
+        """A larger context in which these sequences hold the same.
+
+        Raises:
+            ModelError: If there is no memory.
+        """
+        larger = Context(self._weights, cells, self.sequences, self._threads)
+        for sequence in sequences:
+            size = self._api.llama_state_seq_get_size(self._pointer, sequence)
+            state = (ctypes.c_uint8 * size)()
+            read = self._api.llama_state_seq_get_data(self._pointer, state, size, sequence)
+            written = self._api.llama_state_seq_set_data(larger._pointer, state, size, sequence)
+            if not read == written == size:
+                raise ModelError(f"sequence {sequence} cannot be moved to more memory: {self._library.reason()}")
+        return larger
+
+
+class _Batch:
+    """The arrays of a `llama_batch`, filled again for each call."""
+
+    def __init__(self, api: Any) -> None:
+        self._columns = np.zeros((3, BATCH), np.int32)  # token, position, sequence
+        self._wanted = np.zeros(BATCH, np.int8)
+        self._ones = np.ones(BATCH, np.int32)
+        sequence = self._columns[2]
+        self._places = sequence.ctypes.data + sequence.itemsize * np.arange(BATCH, dtype=np.uintp)
+        arrays = {
+            "token": self._columns[0],
+            "pos": self._columns[1],
+            "n_seq_id": self._ones,
+            "seq_id": self._places,
+            "logits": self._wanted,
+        }
+        kinds = dict(api.llama_batch._fields_)
+        self._batch = api.llama_batch(**{name: array.ctypes.data_as(kinds[name]) for name, array in arrays.items()})
+
+    def filled(self, entries: Sequence[Entry]) -> Any:
+        """A batch of these entries."""
+        table = np.array(entries, np.int32)
+        self._columns[:, : len(entries)] = table[:, :3].T
+        self._wanted[: len(entries)] = table[:, 3]
+        self._batch.n_tokens = len(entries)
+        return self._batch
+
+
+def _free(free: Any, pointer: Any, _: Weights) -> None:
+    """Free a context; the weights are an argument so that they outlive it."""
+    free(pointer)
