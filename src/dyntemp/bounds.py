@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from itertools import islice, product
+from itertools import islice, pairwise, product
 from math import isfinite
 from numbers import Integral
 from typing import NoReturn
@@ -94,7 +94,7 @@ def _pieces(expression: Node, ranges: Ranges) -> Iterator[dict[Node, Interval]]:
 
 def _halves(whole: Interval, pieces: int) -> list[Interval]:
     ends = [whole.low + (whole.high - whole.low) * (i / pieces) for i in range(pieces)] + [whole.high]
-    return [Interval(low, high) for low, high in zip(ends, ends[1:], strict=False)]
+    return [Interval(low, high) for low, high in pairwise(ends)]
 
 
 def enclose(node: Node, ranges: Ranges) -> Interval:

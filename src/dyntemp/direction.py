@@ -70,7 +70,7 @@ def _sign(interval: Interval) -> Direction:
 
 
 def _plus(left: Direction, right: Direction) -> Direction:
-    if left == 0 or left == right:
+    if left in (0, right):
         return right
     return left if right == 0 else None
 

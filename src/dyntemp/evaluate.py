@@ -57,8 +57,8 @@ class Evaluation:
         signals: Mapping[str, Values],
         parameters: Mapping[str, float],
         state: State | None,
-        slots: NDArray,
-        positions: NDArray,
+        slots: NDArray[Any],
+        positions: NDArray[Any],
     ) -> None:
         self.signals = signals
         self.parameters = parameters
@@ -124,6 +124,7 @@ class Evaluation:
         return np.where(unknown, at_first, old)
 
     def remember(self, node: Node, values: Any) -> None:
+        """Keep `values` of `node` for the next position."""
         assert self.state is not None
         values = np.broadcast_to(values, self.slots.shape)
         self.state.write(self.state.cells[node], self.slots, self.positions, values)

@@ -56,7 +56,7 @@ class Filters:
     def mask(self, p: Probabilities) -> Mask:
         """Which entries stay, [n], given the probabilities of one row, [n]."""
         kept = p > 0
-        if 0 < self.top_k:
+        if self.top_k > 0:
             kept &= keep_top_k(np.where(kept, p, 0.0), self.top_k)
         if self.top_p < 1:
             kept &= keep_top_p(np.where(kept, p, 0.0), self.top_p)

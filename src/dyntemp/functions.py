@@ -59,7 +59,9 @@ class Function:
     remembers: bool = False
 
 
-def _increasing(value: Callable[[Any], Any], within: Interval, domain: Interval = Interval(-inf, inf)) -> dict[str, Any]:
+def _increasing(
+    value: Callable[[Any], Any], within: Interval, domain: Interval = Interval(-inf, inf)
+) -> dict[str, Any]:
     """The fields of a function of one argument that is increasing on `domain` with values in `within`."""
 
     def bounds(x: Interval) -> Interval:
@@ -115,7 +117,7 @@ def _lerp_bounds(low: Interval, high: Interval, t: Interval) -> Interval:
         return ends
     largest = builtins.max(builtins.abs(end) for part in (low, high, composed) for end in part)
     slack = 4 * float(np.spacing(largest))
-    floor = 0.0 if low.low >= 0 and high.low >= 0 and 0 <= t.low and t.high <= 1 else -inf
+    floor = 0.0 if low.low >= 0 and high.low >= 0 and t.low >= 0 and t.high <= 1 else -inf
     # low + (high - low)*t >= low - low = 0 holds in floating point too, for numbers that are not negative
     return Interval(builtins.max(ends.low - slack, composed.low, floor), builtins.min(ends.high + slack, composed.high))
 

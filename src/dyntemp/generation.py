@@ -35,7 +35,7 @@ Prompt = str | Messages | Sequence[int]
 MEASURED = (max_prob, entropy, support)
 """What every record holds, beside what the policy reads."""
 
-FAR_BELOW = -60.0
+FAR_BELOW = -40.0
 """Entries this far below the likeliest at the row's temperature, in nats, change no figure of a trace."""
 
 
@@ -103,7 +103,7 @@ def generate(
     stops = [stop] if isinstance(stop, str) else list(stop)
     if not all(stops):
         raise ValueError("an empty stop text was given; it would stop everything")
-    prompts = list(prompt) if _is_batch(prompt) else [prompt]
+    prompts: list[Any] = list(prompt) if _is_batch(prompt) else [prompt]
     keys = Keys.of(1, seed, 0, 0)
     filters = Filters(top_k, top_p, min_p, filter_at)
     context = Context(None, None, 0, requested, given, parameters)
@@ -141,9 +141,9 @@ def encode(model: Model, prompt: Prompt, system: str | None = None, chat: bool |
     if isinstance(prompt, str):
         messages: list[Mapping[str, str]] = [{"role": "user", "content": prompt}]
     elif all(isinstance(part, int) for part in prompt):
-        return [int(part) for part in prompt]  # type: ignore[call-overload]
+        return [part for part in prompt if isinstance(part, int)]
     else:
-        messages, chat = list(prompt), True  # type: ignore[arg-type]
+        messages, chat = [part for part in prompt if isinstance(part, Mapping)], True
     if system is not None:
         messages, chat = [{"role": "system", "content": system}, *messages], True
     if chat is not False and (tokens := model.encode_chat(messages)) is not None:
@@ -234,6 +234,7 @@ class _Request:
             length -= len(held.text)
 
     def release(self, finish: str | None) -> list[Token]:
+        """All records that are held back, the last with `finish`."""
         ready, self.held = self.held, []
         return [*ready[:-1], replace(ready[-1], finish=finish)] if ready else []
 
@@ -244,7 +245,6 @@ class Generation(Iterator[Token]):
     Attributes:
         header: Model, policy, seed, versions and settings, as a trace begins with them.
         seed: The seed that writes the same text again.
-        restarts: How often the policy's memory had to begin afresh; 0 in an undisturbed run.
     """
 
     def __init__(
@@ -267,6 +267,7 @@ class Generation(Iterator[Token]):
 
     @property
     def restarts(self) -> int:
+        """How often the policy's memory had to begin afresh; 0 in an undisturbed run."""
         return self._state.restarts if self._state else 0
 
     def __next__(self) -> Token:
@@ -391,13 +392,12 @@ class After:
             self._log_total, self.entropy = 0.0, 0.0
             return
         a = 0.0 if temperature == inf else 1.0 / temperature
-        z = kept[kept > masked_at].astype(np.float64)
-        w = (z - self._highest) * a
-        w = w[w > FAR_BELOW]
+        near = kept > max(masked_at, self._highest + FAR_BELOW * temperature)
+        w = (kept[near].astype(np.float64) - self._highest) * a
         e = np.exp(w)
         total = float(e.sum())
         self._log_total = log(total)
-        self.entropy = max(self._log_total - float(e @ w) / total, 0.0)
+        self.entropy = max(self._log_total - float((e * w).sum()) / total, 0.0)
 
     def surprisal(self, token: int) -> float:
         """-ln of the token's probability in the draw; infinite where it cannot be drawn."""

@@ -34,10 +34,12 @@ class Interval(NamedTuple):
 
     @property
     def unbounded(self) -> bool:
+        """Whether either end is infinite."""
         return isinf(self.low) or isinf(self.high)
 
     @property
     def is_point(self) -> bool:
+        """Whether it holds one number only."""
         return self.low == self.high
 
 
@@ -87,6 +89,7 @@ def negative(operand: Interval) -> Interval:
 
 
 def subtract(left: Interval, right: Interval) -> Interval:
+    """Differences are increasing in the first and decreasing in the second."""
     return add(left, negative(right))
 
 
@@ -98,8 +101,10 @@ def multiply(left: Interval, right: Interval) -> Interval:
 
 
 def quotient(left: Interval, right: Interval) -> Interval:
-    """Quotients are monotone in each argument on either side of zero; x/0 is +inf for x > 0 over what is never
-    negative, and nothing otherwise."""
+    """Quotients are monotone in each argument on either side of zero.
+
+    x/0 is +inf for x > 0 where the divisor is never negative, and has no value otherwise.
+    """
     if left.unbounded and right.unbounded:
         raise IndeterminateError("inf/inf")
     if 0 not in right:

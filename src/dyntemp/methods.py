@@ -121,8 +121,7 @@ def annealed(tau_max: float = 1.2, tau_min: float = 0.1, d: float = 1000.0) -> P
 
 
 def surprise_control(target: float = 2.5, gain: float = 0.1, base: float = 0.7) -> Policy:
-    """T = base + the clipped running sum of gain*(target - surprisal): hotter while the text bores, colder while it
-    surprises."""
+    """T = base + a clipped running sum of gain*(target - surprisal): hotter while the text bores, else colder."""
     return Policy(base + integral(gain * (target - surprisal), -0.5, 0.8), name="surprise_control")
 
 
@@ -166,8 +165,8 @@ METHODS: dict[str, Method] = {
         Method("target_entropy", target_entropy, "Agarwal et al. 2025, arXiv:2505.15134 (EM-INF)",
                "reduce each row's entropy by a fixed share", "ties cannot be made less entropic and turn greedy; the "
                "published code mixes rows of a batch and stops 0.1 nats short"),
-        Method("annealed", annealed, "exploration-annealed decoding, arXiv:2510.05251 (2025)", "explore early, exploit late",
-               "knows the position only; d has to fit the length of the answer"),
+        Method("annealed", annealed, "exploration-annealed decoding, arXiv:2510.05251 (2025)",
+               "explore early, exploit late", "knows the position only; d has to fit the length of the answer"),
         Method("surprise_control", surprise_control, "after Basu et al. 2020, arXiv:2007.14966 (Mirostat), acting on "
                "temperature", "feedback that holds the surprise of the text near a target",
                "no proof of stability; a target that the text cannot reach drives it to its limits"),

@@ -49,6 +49,7 @@ class Policy:
 
     expression: Expression
     name: str | None
+    _program: Expression
 
     def __init__(
         self,
@@ -290,11 +291,9 @@ def _bindable(parameters: Mapping[str, Parameter], name: str, value: float) -> f
     if not isinstance(lifted, Const):
         raise PolicyError(f"parameter `{name}` is bound to a number, but `{value}` was given")
     parameter = parameters[name]
-    if parameter.low is not None and parameter.high is not None:
-        if not parameter.low <= lifted.value <= parameter.high:
-            raise PolicyError(
-                f"`{name}` = {lifted} was given, outside its range of {parameter.low:g} to {parameter.high:g}"
-            )
+    low, high = parameter.low, parameter.high
+    if low is not None and high is not None and not low <= lifted.value <= high:
+        raise PolicyError(f"`{name}` = {lifted} was given, outside its range of {low:g} to {high:g}")
     return lifted.value
 
 

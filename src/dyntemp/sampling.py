@@ -116,7 +116,8 @@ def scale(logits: Any, policy: PolicyLike, **context: Any) -> Any:
 
     Args:
         logits: As for `measure`.
-        policy: As for `temperatures`; so are all other arguments.
+        policy: As for `temperatures`.
+        context: All other arguments of `temperatures`.
     """
     backend = context.pop("backend", None)
     kernel = open_kernel(logits, backend, context.get("position", 0))
@@ -269,7 +270,8 @@ def choose(
     token = kept.draw(temperature, keys.seed, keys.request, keys.position)
     if context.state is not None and any(signal.name == "surprisal" for signal in policy.signals):
         surprisal = surprisals(kernel, token)
-        context.state.observe(context.slot if context.slot is not None else np.arange(len(token)), keys.position, surprisal)
+        slot = np.arange(len(token)) if context.slot is None else context.slot
+        context.state.observe(slot, keys.position, surprisal)
     return Choice(token, temperature, signals, candidates, kept, int(keys.seed[0]) if len(token) else 0)
 
 
@@ -309,7 +311,8 @@ def _context(arguments: dict[str, Any]) -> Context:
     try:
         return Context(**arguments)
     except TypeError as error:
-        raise TypeError(f"{error}; besides logits, policy and backend there are {', '.join(Context.__slots__)}") from None
+        known = ", ".join(Context.__slots__)
+        raise TypeError(f"{error}; besides logits, policy and backend there are {known}") from None
 
 
 def _measured(signal: Signal | str) -> Signal:
@@ -358,10 +361,10 @@ def _decide(
     given = context.given or {}
     for signal in policy.signals:
         if signal.name == "given":
-            name = signal.arguments[0]
+            name = str(signal.arguments[0])
             if name not in given:
                 raise PolicyError(f"`{policy}` reads `{signal}`: pass given={{{name!r}: a number per row}}")
-            values[str(signal)] = _per_row(str(name), given[name], rows)
+            values[str(signal)] = _per_row(name, given[name], rows)
     values = _measure(kernel, [*policy.signals, *also], values, context.parameters)
     temperature = policy.step(
         values, state=context.state, slot=context.slot, position=context.position, parameters=context.parameters
@@ -373,7 +376,7 @@ def _per_row(name: str, value: ArrayLike, rows: int) -> NDArray[np.float64]:
     try:
         return np.broadcast_to(np.asarray(value, np.float64), (rows,))
     except ValueError:
-        raise ValueError(f"{name} of shape {np.shape(value)} was given for {rows} rows; pass one or one per row") from None
+        raise ValueError(f"{name}: {np.shape(value)} was given for {rows} rows; pass one, or one per row") from None
 
 
 def _whole(name: str, value: ArrayLike, rows: int, dtype: Any, limit: int) -> NDArray[Any]:
@@ -387,12 +390,10 @@ def _whole(name: str, value: ArrayLike, rows: int, dtype: Any, limit: int) -> ND
     try:
         return np.broadcast_to(numbers.astype(dtype), (rows,))
     except ValueError:
-        raise ValueError(f"{name} of shape {numbers.shape} was given for {rows} rows; pass one or one per row") from None
+        raise ValueError(f"{name}: {numbers.shape} was given for {rows} rows; pass one, or one per row") from None
 
 
-def _filtered(
-    kernel: Kernel, filters: Filters, temperature: NDArray[np.float64]
-) -> tuple[Kernel, NDArray[np.int64]]:
+def _filtered(kernel: Kernel, filters: Filters, temperature: NDArray[np.float64]) -> tuple[Kernel, NDArray[np.int64]]:
     """The rows with filtered entries at -inf, and how many entries are left in each."""
     rows = kernel.rows
     kept = np.empty(rows.data.shape, np.float64 if rows.dtype == "float64" else np.float32)
@@ -415,4 +416,3 @@ def _like(result: NDArray[Any], logits: Any, rows: Rows) -> Any:
         return rows.wrap(shaped).to(logits.dtype)
     with np.errstate(over="ignore"):
         return shaped.astype(np.asarray(logits).dtype)
-

@@ -7,6 +7,7 @@ was written at p - 1 and writes at p, so running a position again writes the sam
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -57,7 +58,7 @@ class State:
                 slots, positions = self.places(slot, position, np.size(surprisal))
                 self.write(cell, slots, positions, np.clip(np.broadcast_to(surprisal, slots.shape), 0.0, MAX_SURPRISAL))
 
-    def places(self, slot: ArrayLike | None, position: ArrayLike, rows: int) -> tuple[NDArray, NDArray]:
+    def places(self, slot: ArrayLike | None, position: ArrayLike, rows: int) -> tuple[NDArray[Any], NDArray[Any]]:
         """`slot` and `position` as one whole number per row; slots default to the rows' numbers.
 
         Raises:
@@ -69,18 +70,16 @@ class State:
             raise StateError(f"position {positions.min()} was given; positions count generated tokens, from 0")
         return slots, positions
 
-    def read(self, cell: int, slots: NDArray, positions: NDArray) -> NDArray:
+    def read(self, cell: int, slots: NDArray[Any], positions: NDArray[Any]) -> NDArray[Any]:
         """What `cell` held at the position before, per row; NaN where nothing was written."""
         before = positions - 1
         at = before % self.window
         found = (
-            (before >= 0)
-            & (self._position[slots, at] == before)
-            & (self._owner[slots, at] == self._generation[slots])
+            (before >= 0) & (self._position[slots, at] == before) & (self._owner[slots, at] == self._generation[slots])
         )
         return np.where(found, self._values[slots, at, cell], np.nan)
 
-    def write(self, cell: int, slots: NDArray, positions: NDArray, values: NDArray) -> None:
+    def write(self, cell: int, slots: NDArray[Any], positions: NDArray[Any], values: NDArray[Any]) -> None:
         """Set `cell` at `positions`."""
         at = positions % self.window
         stale = (self._position[slots, at] != positions) | (self._owner[slots, at] != self._generation[slots])
@@ -89,8 +88,8 @@ class State:
         self._owner[slots, at] = self._generation[slots]
         self._values[slots, at, cell] = values
 
-    def _checked(self, slots: NDArray) -> NDArray:
-        if slots.size and not (0 <= slots.min() and slots.max() < self.slots):
+    def _checked(self, slots: NDArray[Any]) -> NDArray[Any]:
+        if slots.size and not (slots.min() >= 0 and slots.max() < self.slots):
             raise StateError(
                 f"slots {slots.min()} to {slots.max()} were given, but this state has {self.slots}: "
                 "make it with policy.state(slots=...)"
@@ -109,7 +108,7 @@ def owns_a_cell(node: Node) -> bool:
             return False
 
 
-def rounds(slots: NDArray, positions: NDArray) -> Iterable[NDArray]:
+def rounds(slots: NDArray[Any], positions: NDArray[Any]) -> Iterable[NDArray[Any]]:
     """The rows in groups that hold each slot once, a slot's lower positions first."""
     if len(np.unique(slots)) == len(slots):
         return [np.arange(len(slots))]

@@ -65,4 +65,3 @@ def _wrapped(node: Node, at_least: int) -> str:
 def number(value: float) -> str:
     """The shortest text that reads back as `value`, without a needless `.0`."""
     return repr(float(value)).removesuffix(".0")
-

@@ -94,7 +94,10 @@ class Token:
         if any(isnan(value) for value in numbers.values()):
             raise ValueError("NaN among its numbers")
         return cls(
-            **{name: int(data[name]) for name in ("request", "position", "token", "candidates")},
+            request=int(data["request"]),
+            position=int(data["position"]),
+            token=int(data["token"]),
+            candidates=int(data["candidates"]),
             **numbers,
             text=str(data["text"]),
             bytes=bytes.fromhex(data["bytes"]),
@@ -256,5 +259,3 @@ def _object(path: Path, number: int, line: bytes) -> dict[str, Any]:
 
 def _refuse_constant(name: str) -> float:
     raise ValueError(f"{name} is not JSON")
-
-

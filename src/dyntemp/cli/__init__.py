@@ -32,6 +32,7 @@ class Parser(argparse.ArgumentParser):
     """A parser whose errors end with where the help is."""
 
     def error(self, message: str) -> NoReturn:
+        """Say what is wrong and where the help is."""
         self.exit(USAGE, f"{self.prog}: {message}\nSee `{self.prog} --help`.\n")
 
 

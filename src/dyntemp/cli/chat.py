@@ -21,6 +21,7 @@ import argparse
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from rich.text import Text
@@ -83,15 +84,15 @@ class Chat:
 
     @property
     def scale(self) -> Scale:
+        """The colours of the present policy."""
         policy, _ = chosen_policy(self.options.policy, self.options.temp)
         return Scale.of(policy.bounds(self.model.vocabulary))
 
     def run(self) -> int:
+        """Read lines until they end or someone says goodbye."""
         if sys.stdin.isatty():
-            try:
+            with suppress(ImportError):
                 import readline  # noqa: F401 (importing it gives input() a history and line editing)
-            except ImportError:
-                pass
             self.out.print(legend(self.scale).append("   /help tells the commands, /bye leaves", style="dim"))
         while True:
             try:
@@ -109,6 +110,7 @@ class Chat:
                 self.say(line)
 
     def command(self, line: str) -> None:
+        """One slash command, without its slash."""
         name, _, rest = line.partition(" ")
         if name not in self.commands:
             self.error(f"there is no /{name}{suggestion(name, [*self.commands, 'bye'])} /help lists the commands")
@@ -146,6 +148,7 @@ class Chat:
         self.messages = [*turn, {"role": "assistant", "content": "".join(token.text for token in self.answer)}]
 
     def policy(self, rest: str) -> None:
+        """/policy: show it, or change it."""
         if rest:
             found, _ = chosen_policy(rest, self.options.temp)
             found.bounds()
@@ -155,6 +158,7 @@ class Chat:
         self.out.print(f"{policy}   T from {low:.3g} to {high:.3g}", style="bold")
 
     def why(self, rest: str) -> None:
+        """/why: explain the last answer's tokens."""
         if not self.answer:
             raise UsageError("there is no answer yet to explain")
         chosen = [token for token in self.answer if rest in token.text]
@@ -165,6 +169,7 @@ class Chat:
                 self.out.print(line, soft_wrap=False)
 
     def trace(self, rest: str) -> None:
+        """/trace: keep the last answer's record in a file."""
         if not rest or self.header is None:
             raise UsageError("write /trace FILE once there is an answer, to keep its record")
         with TraceWriter(rest, self.header) as writer:
@@ -173,6 +178,7 @@ class Chat:
         self.out.print(f"wrote {len(self.answer)} tokens to {rest}", style="dim")
 
     def set(self, rest: str) -> None:
+        """/set: show the settings, or change one."""
         kinds: dict[str, Callable[[str], Any]] = {
             "temp": float, "seed": int, "max_tokens": int, "top_k": int, "top_p": float, "min_p": float,
             "filter_at": str,
@@ -194,17 +200,21 @@ class Chat:
         self.out.print(f"{name} {getattr(self.options, name)}", style="dim")
 
     def system(self, rest: str) -> None:
+        """/system: show the system message, or change it and start over."""
         if rest:
             self.options.system = rest
             self.clear("")
         self.out.print(self.options.system or "no system message", style="dim")
 
     def clear(self, _: str) -> None:
+        """/clear: forget the conversation."""
         self.messages, self.answer, self.header = [], [], None
 
     def help(self, _: str) -> None:
+        """/help: list the commands."""
         assert __doc__ is not None
         self.out.print(__doc__[__doc__.index("  /policy") :].rstrip())
 
     def error(self, message: str) -> None:
+        """Say what was wrong, and go on."""
         self.out.print(Text(message, style="red"))

@@ -1,8 +1,8 @@
 """Tell what a policy can do: its bounds, its free parameters, which way it moves with each signal, a plot, warnings.
 
-  dyntemp check "0.1 + 0.8*entropy"
-  dyntemp check edt --vocabulary 128256
-  dyntemp check "a + b*normalized_entropy" --bind a=0.3 --bind b=0.7
+dyntemp check "0.1 + 0.8*entropy"
+dyntemp check edt --vocabulary 128256
+dyntemp check "a + b*normalized_entropy" --bind a=0.3 --bind b=0.7
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of this command."""
     add_policy_argument(parser)
     parser.add_argument("--vocabulary", type=int, default=49_152, metavar="N", help="entries of a row (49152)")
-    parser.add_argument("--bind", action="append", default=[], metavar="NAME=NUMBER", help="bind a parameter; repeatable")
+    parser.add_argument("--bind", action="append", default=[], metavar="NAME=NUMBER", help="bind a parameter")
     parser.add_argument("--json", action="store_true", help="print JSON")
     add_colour_option(parser)
 
@@ -63,8 +63,8 @@ def run(options: argparse.Namespace) -> int:
         out.print(f"  a template: bind {names} (--bind {next(iter(free))}=0.5) to see what it can do")
         return OK
     low, high = policy.bounds()
-    lines = [("bounds", f"{bounds.low:.4g} to {bounds.high:.4g} on a vocabulary of {options.vocabulary:,}; "
-              f"{low:.4g} to {high:.4g} on any")]  # fmt: skip
+    here = f"{bounds.low:.4g} to {bounds.high:.4g} on a vocabulary of {options.vocabulary:,}"
+    lines = [("bounds", f"{here}; {low:.4g} to {high:.4g} on any")]
     lines += [(f"parameter {name}", f"{span[0]:g} to {span[1]:g}") for name, span in free.items() if span]
     lines += [(signal, MOVES[direction]) for signal, direction in moves.items()]
     if policy.remembers:
@@ -116,7 +116,7 @@ def _warnings(policy: Policy, bounds: Interval, vocabulary: int) -> Iterator[str
             f"{bounds.high:.6f}: its signals do not move there"
         )
     if bounds.low == 0:
-        yield "can reach T = 0, where the likeliest token is taken: add a floor, as in max(..., 0.05), if that is not meant"
+        yield "can reach T = 0, where the likeliest token is taken: add a floor, as in max(..., 0.05), if you mean none"
     elif bounds.high < CONSTANT:
         yield "is greedy in all but name"
 

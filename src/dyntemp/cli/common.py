@@ -24,7 +24,7 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("model")
     group.add_argument(
         "-m", "--model", default=os.environ.get(MODEL_VARIABLE, BUNDLED), metavar="MODEL",
-        help=f"`{BUNDLED}` (bundled), a GGUF file, a directory or a hub name; default: {MODEL_VARIABLE}, else {BUNDLED}",
+        help=f"`{BUNDLED}` (bundled), a GGUF file, a directory or a hub name; default: ${MODEL_VARIABLE} or {BUNDLED}",
     )  # fmt: skip
     group.add_argument("--threads", type=int, help="threads of llama.cpp")
 

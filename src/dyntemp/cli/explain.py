@@ -1,8 +1,8 @@
 """Tell of each token in a trace how it came about: its figures, and one sentence.
 
-  dyntemp generate --trace run.jsonl "Once upon a time"
-  dyntemp explain run.jsonl
-  dyntemp explain run.jsonl --from 10 --count 5
+dyntemp generate --trace run.jsonl "Once upon a time"
+dyntemp explain run.jsonl
+dyntemp explain run.jsonl --from 10 --count 5
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Write text, each token at the temperature that a policy gives it, coloured by that temperature.
 
-  dyntemp generate "Write a haiku about rain"
-  dyntemp generate --policy "0.5 - 0.4*max_prob" --seed 7 "Name three rivers"
-  dyntemp generate --temp 0.8 --min-p 0.05 --trace run.jsonl -f prompt.txt
-  echo "Why is the sky blue?" | dyntemp generate --jsonl -
+dyntemp generate "Write a haiku about rain"
+dyntemp generate --policy "0.5 - 0.4*max_prob" --seed 7 "Name three rivers"
+dyntemp generate --temp 0.8 --min-p 0.05 --trace run.jsonl -f prompt.txt
+echo "Why is the sky blue?" | dyntemp generate --jsonl -
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("prompt", nargs="*", metavar="PROMPT", help="what to write about; `-` or nothing: stdin")
     parser.add_argument("-f", "--file", metavar="FILE", help="read the prompt from FILE; `-`: stdin")
     parser.add_argument("--raw", action="store_true", help="continue the text as it is, without a chat template")
-    parser.add_argument("--stop", action="append", default=[], metavar="TEXT", help="end where TEXT appears; repeatable")
+    parser.add_argument("--stop", action="append", default=[], metavar="TEXT", help="end where TEXT appears")
     add_model_options(parser)
     add_sampling_options(parser)
     group = parser.add_argument_group("output")

@@ -46,26 +46,26 @@ MOMENTS = ("max_prob", "entropy", "normalized_entropy", "perplexity", "support")
 
 
 @intrinsic
-def load(typingctx, x):  # type: ignore[no-untyped-def]
+def load(typingctx, x):
     """An entry as a float: float32 and float64 as they are, int16 as the bits of a bfloat16, uint16 of a float16."""
     if x in (types.float32, types.float64):
         return x(x), lambda context, builder, signature, args: args[0]
 
-    def bfloat16(context, builder, signature, args):  # type: ignore[no-untyped-def]
+    def bfloat16(context, builder, signature, args):
         wide = builder.shl(builder.zext(args[0], ir.IntType(32)), ir.Constant(ir.IntType(32), 16))
         return builder.bitcast(wide, ir.FloatType())
 
-    def float16(context, builder, signature, args):  # type: ignore[no-untyped-def]
+    def float16(context, builder, signature, args):
         return builder.fpext(builder.bitcast(args[0], ir.HalfType()), ir.FloatType())
 
     return types.float32(x), bfloat16 if x == types.int16 else float16
 
 
 @intrinsic
-def larger(typingctx, x, y):  # type: ignore[no-untyped-def]
+def larger(typingctx, x, y):
     """The larger of two floats of one type, in a form that vectorises. NaN is not looked at."""
 
-    def code(context, builder, signature, args):  # type: ignore[no-untyped-def]
+    def code(context, builder, signature, args):
         kind = args[0].type
         function = builder.module.declare_intrinsic("llvm.maxnum", [kind], ir.FunctionType(kind, [kind, kind]))
         return builder.call(function, args, fastmath=("nnan", "nsz"))
@@ -74,20 +74,20 @@ def larger(typingctx, x, y):  # type: ignore[no-untyped-def]
 
 
 @intrinsic
-def rounded(typingctx, x):  # type: ignore[no-untyped-def]
+def rounded(typingctx, x):
     """The nearest whole number, as the same type of float."""
 
-    def code(context, builder, signature, args):  # type: ignore[no-untyped-def]
+    def code(context, builder, signature, args):
         return builder.call(builder.module.declare_intrinsic("llvm.rint", [args[0].type]), args)
 
     return x(x), code
 
 
 @intrinsic
-def half_power_of_two(typingctx, n):  # type: ignore[no-untyped-def]
+def half_power_of_two(typingctx, n):
     """2**(n - 1) for a whole float32 n from -126 to 127, exactly; 0 at -126."""
 
-    def code(context, builder, signature, args):  # type: ignore[no-untyped-def]
+    def code(context, builder, signature, args):
         whole = builder.fptosi(args[0], ir.IntType(32))
         bits = builder.shl(builder.add(whole, ir.Constant(ir.IntType(32), 126)), ir.Constant(ir.IntType(32), 23))
         return builder.bitcast(bits, ir.FloatType())
@@ -108,16 +108,16 @@ FLOOR32 = np.float32(-126.0)
 FLOOR64 = -1022.0
 
 
-def exp2(x):  # type: ignore[no-untyped-def]
+def exp2(x):
     """2**x for x at least -126 (float32) or any x (float64); see the overload."""
     return np.exp2(x)
 
 
 @overload(exp2, jit_options={"fastmath": FAST})
-def _exp2(x):  # type: ignore[no-untyped-def]
+def _exp2(x):
     if x == types.float32:
 
-        def narrow(x):  # type: ignore[no-untyped-def]
+        def narrow(x):
             n = rounded(x)
             f = x - n
             return (((((C5 * f + C4) * f + C3) * f + C2) * f + C1) * f + C0) * half_power_of_two(n)
@@ -126,20 +126,20 @@ def _exp2(x):  # type: ignore[no-untyped-def]
     return lambda x: math.exp(x * LN2)
 
 
-def power_of_two_floor(x):  # type: ignore[no-untyped-def]
+def power_of_two_floor(x):
     """The exponent below which a float of this type counts as zero."""
     return FLOOR64
 
 
 @overload(power_of_two_floor)
-def _power_of_two_floor(x):  # type: ignore[no-untyped-def]
+def _power_of_two_floor(x):
     if x == types.float32:
         return lambda x: FLOOR32
     return lambda x: FLOOR64
 
 
 @njit(fastmath=FAST, cache=True, inline="never")
-def block_sums(block, reference, masked_at):  # type: ignore[no-untyped-def]
+def block_sums(block, reference, masked_at):
     """Of one block: maximum, sum of e = 2**d, sum of d*e, sum of e*e, and count, with d = log2(e)*(x - reference)."""
     log2e = type_of(reference, LOG2E)
     floor = power_of_two_floor(reference)
@@ -160,7 +160,7 @@ def block_sums(block, reference, masked_at):  # type: ignore[no-untyped-def]
 
 
 @njit(fastmath=FAST, cache=True)
-def block_weights(block, top, scale, masked_at, out):  # type: ignore[no-untyped-def]
+def block_weights(block, top, scale, masked_at, out):
     """Of one block: 2**(scale*(x - top)) of each unmasked entry into `out`, 0 of the others."""
     floor = power_of_two_floor(top)
     for i in range(len(block)):
@@ -172,7 +172,7 @@ def block_weights(block, top, scale, masked_at, out):  # type: ignore[no-untyped
 
 
 @njit(fastmath=FAST, cache=True)
-def spread(row, top, scale, centre, masked_at):  # type: ignore[no-untyped-def]
+def spread(row, top, scale, centre, masked_at):
     """Sums over the row of e = 2**d, (d - centre)*e and (d - centre)**2*e, with d = scale*(x - top)."""
     floor = power_of_two_floor(top)
     zero = first = second = 0.0
@@ -193,22 +193,25 @@ def spread(row, top, scale, centre, masked_at):  # type: ignore[no-untyped-def]
     return zero, first, second
 
 
-def type_of(x, value):  # type: ignore[no-untyped-def]
+def type_of(x, value):
     """`value` in the type of `x`."""
     return type(x)(value)
 
 
 @overload(type_of, inline="always")
-def _type_of(x, value):  # type: ignore[no-untyped-def]
+def _type_of(x, value):
     if x == types.float32:
         return lambda x, value: np.float32(value)
     return lambda x, value: np.float64(value)
 
 
 @njit(cache=True, nogil=True)
-def read_rows(rows, masked_at, tops, totals, moments):  # type: ignore[no-untyped-def]
-    """One read of every row: `tops` and `totals` [rows, blocks] get each block's maximum and its sum of exp(x - top);
-    `moments` [rows, 5] the row's maximum, ln sum exp(x - max), entropy, sum p^2 and count. NaN marks a broken row."""
+def read_rows(rows, masked_at, tops, totals, moments):
+    """One read of every row.
+
+    `tops` and `totals` [rows, blocks] get each block's maximum and its sum of exp(x - top); `moments` [rows, 5] the
+    row's maximum, ln sum exp(x - max), entropy, sum p^2 and count. A maximum of NaN, +inf or -inf marks a broken row.
+    """
     for r in range(rows.shape[0]):
         row = rows[r]
         n = len(row)
@@ -279,7 +282,7 @@ def read_rows(rows, masked_at, tops, totals, moments):  # type: ignore[no-untype
 
 
 @njit(cache=True, inline="always")
-def uniform(seed, request, position, attempt, purpose):  # type: ignore[no-untyped-def]
+def uniform(seed, request, position, attempt, purpose):
     """The number of `dyntemp.kernels.philox.uniform`."""
     mask, half = np.uint64(0xFFFFFFFF), np.uint64(32)
     a, b, c, d = np.uint64(request), np.uint64(position), np.uint64(attempt), np.uint64(purpose)
@@ -293,7 +296,7 @@ def uniform(seed, request, position, attempt, purpose):  # type: ignore[no-untyp
 
 
 @njit(cache=True)
-def pick(weights, length, target):  # type: ignore[no-untyped-def]
+def pick(weights, length, target):
     """The first entry whose running sum exceeds `target`, never beyond the last that adds to it."""
     running = 0.0
     last = 0
@@ -307,7 +310,7 @@ def pick(weights, length, target):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def total_of(weights, length):  # type: ignore[no-untyped-def]
+def total_of(weights, length):
     running = 0.0
     for i in range(length):
         running += weights[i]
@@ -318,7 +321,7 @@ BLOCK_NUMBER, ACCEPT_NUMBER, PICK_NUMBER = map(int, (Purpose.BLOCK, Purpose.ACCE
 
 
 @njit(cache=True, nogil=True)
-def draw_rows(rows, masked_at, tops, totals, moments, temperature, seed, request, position, buffer, out):  # type: ignore[no-untyped-def]
+def draw_rows(rows, masked_at, tops, totals, moments, temperature, seed, request, position, buffer, out):
     """A token of each row; the algorithm of `reference.draw`, block by block and number by number."""
     blocks = tops.shape[1]
     bounds = np.empty(blocks)
@@ -434,9 +437,7 @@ class Kernel:
         result = np.zeros(len(self.rows))
         for row, (top, log_total, *_) in enumerate(self.moments):
             centre = self.compute((log_total - entropy[row]) * LOG2E)  # the mean of log2(e)*(z - max) under p
-            zero, first, second = spread(
-                self.data[row], self.compute(top), self.compute(LOG2E), centre, self.masked_at
-            )
+            zero, first, second = spread(self.data[row], self.compute(top), self.compute(LOG2E), centre, self.masked_at)
             result[row] = LN2**2 * (second / zero - (first / zero) ** 2)
         return np.where(self.moments[:, 4] > 1, np.maximum(result, 0.0), 0.0)
 
@@ -465,12 +466,13 @@ class Kernel:
         return solve_increasing(excess, target, ties, int(self.moments[row, 4]))
 
     def draw(
-        self, temperature: NDArray[np.float64], seed: NDArray, request: NDArray, position: NDArray
+        self, temperature: NDArray[np.float64], seed: NDArray[Any], request: NDArray[Any], position: NDArray[Any]
     ) -> NDArray[np.int64]:
         """A token of each row at its temperature, [rows]; the noise is named by seed, request and position."""
         out = np.empty(len(self.rows), np.int64)
         draw_rows(
-            self.data, self.masked_at, self.tops, self.totals, self.moments, np.ascontiguousarray(temperature, np.float64),
+            self.data, self.masked_at, self.tops, self.totals, self.moments,
+            np.ascontiguousarray(temperature, np.float64),
             np.ascontiguousarray(seed, np.uint64), np.ascontiguousarray(request, np.int64),
             np.ascontiguousarray(position, np.int64), np.empty(BLOCK, self.compute), out,
         )  # fmt: skip
@@ -502,5 +504,3 @@ def _top_mass(z: NDArray[Any], top: float, log_total: float, k: float) -> float:
     largest = np.partition(z, len(z) - int(k))[len(z) - int(k) :]
     with np.errstate(over="ignore"):  # logits of 1e308 and -1e308 are infinitely far apart
         return max(float(np.exp(largest.astype(np.float64) - top - log_total).sum()), k / len(z))
-
-

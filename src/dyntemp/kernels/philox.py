@@ -1,5 +1,6 @@
-"""Philox4x32-10, the counter-based noise of every draw (Salmon et al. 2011, "Parallel random numbers: as easy as
-1, 2, 3"): a pure function of the seed and of which number is wanted, so that no draw depends on the batch around it.
+"""Philox4x32-10, the noise of every draw (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3").
+
+It is a pure function of the seed and of which number is wanted, so that no draw depends on the batch around it.
 """
 
 from __future__ import annotations

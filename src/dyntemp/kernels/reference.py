@@ -53,7 +53,9 @@ class Kernel:
         with np.errstate(over="ignore"):
             return np.array([solve_entropy(z, h) for z, h in zip(self.logits, target, strict=True)], np.float64)
 
-    def draw(self, temperature: Vector, seed: NDArray, request: NDArray, position: NDArray) -> NDArray[np.int64]:
+    def draw(
+        self, temperature: Vector, seed: NDArray[Any], request: NDArray[Any], position: NDArray[Any]
+    ) -> NDArray[np.int64]:
         """A token of each row at its temperature, [rows]; the noise is named by seed, request and position."""
         keys = zip(seed.tolist(), request.tolist(), position.tolist(), strict=True)
         with np.errstate(over="ignore"):
@@ -153,9 +155,7 @@ def solve_entropy(z: Vector, target: float) -> float:
     return solve_increasing(excess, target, int((z == 0).sum()), len(z))
 
 
-def solve_increasing(
-    excess: Callable[[float], tuple[float, float]], target: float, ties: int, support: int
-) -> float:
+def solve_increasing(excess: Callable[[float], tuple[float, float]], target: float, ties: int, support: int) -> float:
     """The root of `excess(ln T)`, which rises from ln(ties) - target at T = 0 to ln(support) - target at infinity.
 
     Args:

@@ -128,7 +128,7 @@ class LlamaCppModel:
         text = self.weights.metadata("tokenizer.chat_template")
         if not text:
             return None
-        from llama_cpp.llama_chat_format import Jinja2ChatFormatter  # noqa: PLC0415
+        from llama_cpp.llama_chat_format import Jinja2ChatFormatter
 
         begin, end = self._api.llama_vocab_bos(self._vocab), self._api.llama_vocab_eos(self._vocab)
         names = {"bos_token": begin, "eos_token": end}

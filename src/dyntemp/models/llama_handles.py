@@ -49,7 +49,7 @@ def open_library() -> Library:
         ModelError: If llama-cpp-python is not installed.
     """
     try:
-        import llama_cpp  # noqa: PLC0415
+        import llama_cpp
     except ImportError as error:
         raise ModelError(
             "llama-cpp-python is not installed: run `pip install 'dyntemp[llama-cpp]'`, or let transformers run the "

@@ -37,9 +37,7 @@ class Scale:
         share = (temperature - self.low) / (self.high - self.low) if isfinite(temperature) else 1.0
         at = min(max(share, 0.0), 1.0) * (len(STOPS) - 1)
         left = min(int(at), len(STOPS) - 2)
-        red, green, blue = (
-            round(a + (b - a) * (at - left)) for a, b in zip(STOPS[left], STOPS[left + 1], strict=True)
-        )
+        red, green, blue = (round(a + (b - a) * (at - left)) for a, b in zip(STOPS[left], STOPS[left + 1], strict=True))
         return red, green, blue
 
     def style(self, temperature: float) -> str:

@@ -67,9 +67,9 @@ def quoted(token: Token) -> str:
 
 
 def visible(text: str) -> str:
-    """`text` with white space and control characters made visible.
+    r"""`text` with white space and control characters made visible.
 
-    >>> visible(" two\\n")
+    >>> visible(" two\n")
     '␣two⏎'
     """
     shown = text.replace(" ", "␣").replace("\n", "⏎").replace("\t", "⇥")

