@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 
-from rich.table import Table
+from rich.table import Column, Table
 
 from dyntemp.cli import OK
 from dyntemp.cli.common import add_colour_option
@@ -36,11 +36,11 @@ def run(options: argparse.Namespace) -> int:
         }  # fmt: skip
         out.file.write(json.dumps(tables, ensure_ascii=False) + "\n")
         return OK
-    signals = Table("signal", "meaning", "formula", "range", title="Signals (p: softmax at temperature 1; nats)",
+    signals = Table(Column("signal", no_wrap=True), "meaning", "formula", "range", title="Signals (p: softmax at temperature 1; nats)",
                     title_justify="left", box=None, padding=(0, 2, 0, 0))  # fmt: skip
     for signal in SIGNALS.values():
         signals.add_row(signal.spelling, signal.meaning, signal.formula, signal.range)
-    functions = Table("function", "meaning", title="Functions", title_justify="left", box=None, padding=(0, 2, 0, 0))
+    functions = Table(Column("function", no_wrap=True), "meaning", title="Functions", title_justify="left", box=None, padding=(0, 2, 0, 0))
     for function in FUNCTIONS.values():
         functions.add_row(f"{function.name}({', '.join(function.arguments)})", function.meaning)
     out.print(signals, soft_wrap=False)

@@ -18,6 +18,13 @@ from dyntemp.trace import Token
 Colour = Literal["auto", "always", "never"]
 
 
+class _Console(Console):
+    """A console that leaves it to the command what a closed pipe means."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
+
+
 def console(colour: Colour = "auto", *, stderr: bool = False) -> Console:
     """A console that writes text as it is: no markup, no wrapping of what is streamed, no guessed highlights.
 
@@ -25,7 +32,7 @@ def console(colour: Colour = "auto", *, stderr: bool = False) -> Console:
         colour: `auto` asks the terminal, `NO_COLOR` and `FORCE_COLOR`; the others decide.
         stderr: Whether it writes to the standard error.
     """
-    return Console(
+    return _Console(
         stderr=stderr,
         force_terminal=True if colour == "always" else None,
         color_system="truecolor" if colour == "always" else "auto" if colour == "auto" else None,

@@ -1,0 +1,109 @@
+"""For tests of what is built on dyntemp: a model without weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from dyntemp.errors import ModelError
+from dyntemp.models import Messages
+
+
+class FakeModel:
+    """A model whose logits a function gives: everything around it is real.
+
+    Args:
+        pieces: The bytes of each token, in the order of the vocabulary; text is encoded by the longest that fit.
+        logits: The tokens of a sequence so far -> the logits of the next, one per piece.
+        end: Tokens that end a text.
+        context: Most tokens in one sequence, or None.
+        chat: Whether it has a chat template, which joins the contents of the messages.
+        name: What a trace calls it.
+
+    Attributes:
+        open_sessions: Sessions that were started and not closed.
+
+    >>> from dyntemp import generate
+    >>> model = FakeModel([b"a", b"b"], lambda tokens: [0.0, 50.0] if tokens[-1] == 0 else [50.0, 0.0])
+    >>> "".join(token.text for token in generate(model, "a", 1.0, max_tokens=4, seed=0))
+    'baba'
+    """
+
+    def __init__(
+        self,
+        pieces: Sequence[bytes],
+        logits: Callable[[Sequence[int]], ArrayLike],
+        *,
+        end: Sequence[int] = (),
+        context: int | None = None,
+        chat: bool = False,
+        name: str = "fake",
+    ) -> None:
+        self.name = name
+        self.pieces = list(pieces)
+        self.vocabulary = len(self.pieces)
+        self.context = context
+        self.end_tokens = frozenset(end)
+        self.next_logits = logits
+        self.open_sessions = 0
+        self._chat = chat
+
+    def encode(self, text: str) -> list[int]:
+        """The tokens of `text`.
+
+        Raises:
+            ModelError: For text that the pieces cannot spell.
+        """
+        rest, tokens = text.encode(), []
+        while rest:
+            fitting = [token for token, piece in enumerate(self.pieces) if piece and rest.startswith(piece)]
+            if not fitting:
+                raise ModelError(f"{self.name} has no token for {rest[:20]!r}")
+            tokens.append(max(fitting, key=lambda token: len(self.pieces[token])))
+            rest = rest[len(self.pieces[tokens[-1]]) :]
+        return tokens
+
+    def encode_chat(self, messages: Messages) -> list[int] | None:
+        """The tokens of the joined contents, or None without a chat template."""
+        return self.encode("".join(message["content"] for message in messages)) if self._chat else None
+
+    def token_bytes(self, token: int) -> bytes:
+        """The bytes of a token."""
+        return self.pieces[token]
+
+    def token_name(self, token: int) -> str:
+        """How to show a token without bytes."""
+        return f"<{token}>"
+
+    def start(self, prompts: Sequence[Sequence[int]]) -> FakeSession:
+        """Sequences that begin with these tokens."""
+        if not all(prompts):
+            raise ModelError("an empty prompt was given")
+        self.open_sessions += 1
+        return FakeSession(self, prompts)
+
+
+class FakeSession:
+    """Sequences of a `FakeModel`."""
+
+    def __init__(self, model: FakeModel, prompts: Sequence[Sequence[int]]) -> None:
+        self.model = model
+        self.sequences = {row: list(tokens) for row, tokens in enumerate(prompts)}
+        self.closed = False
+
+    def logits(self) -> NDArray[Any]:
+        """Logits of the next token of each live sequence, float32 [live, vocabulary]."""
+        rows = [self.model.next_logits(tokens) for _, tokens in sorted(self.sequences.items())]
+        return np.asarray(rows, np.float32)
+
+    def advance(self, tokens: Mapping[int, int]) -> None:
+        """Append a token to each sequence named; the others end."""
+        self.sequences = {row: [*self.sequences[row], token] for row, token in tokens.items()}
+
+    def close(self) -> None:
+        """Count as closed, once."""
+        self.model.open_sessions -= not self.closed
+        self.closed = True
