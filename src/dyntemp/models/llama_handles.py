@@ -75,13 +75,13 @@ class Weights:
     """
 
     def __init__(self, path: Path, repack: bool) -> None:
-        library = open_library()
-        self._api = library.api
         if not path.is_file():
             raise ModelError(f"there is no file {str(path)!r}")
         with path.open("rb") as file:
             if file.read(4) != b"GGUF":
                 raise ModelError(f"{str(path)!r} is not a GGUF file: it does not begin with `GGUF`")
+        library = open_library()
+        self._api = library.api
         library.errors.clear()
         parameters = self._api.llama_model_default_params()
         parameters.use_extra_bufts = repack
