@@ -6,9 +6,9 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 # llama.cpp without its vision part compiles in half the time
 export CMAKE_ARGS ?= -DLLAVA_BUILD=OFF
-PROMPT ?= Write a short story about a lighthouse keeper who finds a letter.
+PROMPT ?= Write a short story about a lighthouse keeper.
 
-.PHONY: help demo test test-torch lint format types check clean
+.PHONY: help demo test test-torch picture lint format types check clean
 
 help:           ## list these
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1|/' | column -t -s '|'
@@ -44,6 +44,9 @@ test: $(VENV)/.test   ## run the tests, the docstrings and the documentation
 test-torch: $(VENV)/.torch  ## run what needs PyTorch and transformers too
 	@$(BIN)/python -m pytest -m torch
 	@$(BIN)/python -m pytest docs README.md
+
+picture: $(VENV)/.model  ## draw the picture on the README
+	@$(BIN)/python docs/picture.py
 
 lint: $(VENV)/.lint   ## look for faults of style
 	@$(BIN)/ruff check .
