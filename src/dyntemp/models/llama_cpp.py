@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dyntemp.errors import ModelError
-from dyntemp.models import Messages
+from dyntemp.models import Messages, check_advance, check_prompts
 from dyntemp.models.llama_handles import BATCH, Context, Weights, open_library
 
 MOST_CONTEXT = 8192  # without being asked for more
@@ -71,7 +71,7 @@ class LlamaCppModel:
         self.weights = weights
         self.name = name
         self.threads = threads
-        self.context: int = context
+        self.context: int | None = context
         self._api = open_library().api
         self._vocab = self._api.llama_model_get_vocab(weights.pointer)
         self.vocabulary = int(self._api.llama_vocab_n_tokens(self._vocab))
@@ -145,19 +145,11 @@ class LlamaCppSession:
     """
 
     def __init__(self, model: LlamaCppModel, prompts: Sequence[Sequence[int]]) -> None:
-        for row, prompt in enumerate(prompts):
-            if not len(prompt):
-                raise ModelError(f"prompt {row} is empty: give at least one token to continue")
-            if len(prompt) > model.context:
-                raise ModelError(
-                    f"prompt {row} has {len(prompt)} tokens and the context holds {model.context}: shorten it, or "
-                    f"load the model with a larger `context`"
-                )
-            if not all(0 <= token < model.vocabulary for token in prompt):
-                raise ModelError(f"prompt {row} has a token that is not one of 0 to {model.vocabulary - 1}")
+        check_prompts(model, prompts)
         self._model = model
+        self._limit = model.context or MOST_CONTEXT
         self._lengths = {row: len(prompt) for row, prompt in enumerate(prompts)}
-        most = model.context * len(prompts)
+        most = self._limit * len(prompts)
         fixed = model.weights.metadata("{}.rope.scaling.original_context_length")  # then its size changes the numbers
         cells = most if fixed else min(sum(self._lengths.values()) + ROOM * len(prompts), most)
         self._context: Context | None = Context(model.weights, cells, max(len(prompts), 1), model.threads)
@@ -178,16 +170,7 @@ class LlamaCppSession:
         context = self._context
         if context is None:
             raise ModelError("the session is closed: start another")
-        for row, token in tokens.items():
-            if row not in self._lengths:
-                raise ModelError(f"sequence {row} is not live: live are {list(self._lengths)}")
-            if not 0 <= token < self._model.vocabulary:
-                raise ModelError(f"token {token} was given; 0 to {self._model.vocabulary - 1} are allowed")
-            if self._lengths[row] >= self._model.context:
-                raise ModelError(
-                    f"sequence {row} has filled the context of {self._model.context} tokens: end it here, or load "
-                    f"the model with a larger `context`"
-                )
+        check_advance(self._model, self._lengths, tokens)
         for row in [row for row in self._lengths if row not in tokens]:
             del self._lengths[row]
             context.forget(row)
@@ -197,7 +180,7 @@ class LlamaCppSession:
             return
         needed = sum(self._lengths.values()) + len(rows)
         if needed > context.cells:
-            context = context.grown(rows, min(2 * needed, self._model.context * context.sequences))
+            context = context.grown(rows, min(2 * needed, self._limit * context.sequences))
             self._context = context
         context.decode([(int(tokens[row]), self._lengths[row], row, True) for row in rows])
         self._logits = context.rows(len(rows))
