@@ -25,7 +25,7 @@ from dyntemp.kernels import open_kernel
 from dyntemp.kernels.reference import GREEDY_AT
 from dyntemp.models import Messages, Model, Session
 from dyntemp.policy import Policy
-from dyntemp.sampling import Choice, Context, Keys, PolicyLike, choose
+from dyntemp.sampling import Choice, Context, Keys, PolicyLike, as_policy, choose
 from dyntemp.signals import entropy, max_prob, support
 from dyntemp.trace import Alternative, Header, Token, TraceWriter
 
@@ -95,7 +95,7 @@ def generate(
         PolicyError, ModelError, TraceError, ValueError: For what cannot be run, before anything is.
         InvalidLogitsError: While running, for a broken row of logits.
     """
-    policy = policy if isinstance(policy, Policy) else Policy(policy)
+    policy = as_policy(policy)
     if policy.is_template and not parameters:
         policy.bounds()  # raises, and names the parameter without a value
     if max_tokens < 1 or alternatives < 0:

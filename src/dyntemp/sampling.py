@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -104,7 +105,7 @@ def temperatures(
     """
     kernel = open_kernel(logits, backend, position)
     context = Context(state, slot, position, requested, given or {}, parameters or {})
-    _, result = _decide(kernel, _as_policy(policy), context)
+    _, result = _decide(kernel, as_policy(policy), context)
     return kernel.rows.result(result)
 
 
@@ -121,7 +122,7 @@ def scale(logits: Any, policy: PolicyLike, **context: Any) -> Any:
     """
     backend = context.pop("backend", None)
     kernel = open_kernel(logits, backend, context.get("position", 0))
-    _, temperature = _decide(kernel, _as_policy(policy), _context(context))
+    _, temperature = _decide(kernel, as_policy(policy), _context(context))
     rows = kernel.rows
     result = np.stack([scaled(row, t, rows) for row, t in enumerate(temperature)]) if len(rows) else rows.data
     return _like(result, logits, rows)
@@ -171,7 +172,7 @@ def sample(
     filters = Filters(top_k, top_p, min_p, filter_at)
     kernel = open_kernel(logits, backend, position)
     chosen = choose(
-        kernel, _as_policy(policy), Keys.of(len(kernel.rows), seed, request, position), filters,
+        kernel, as_policy(policy), Keys.of(len(kernel.rows), seed, request, position), filters,
         _context({**context, "state": state, "position": position}),
     )  # fmt: skip
     result = kernel.rows.result
@@ -303,8 +304,17 @@ def scaled(row: int, temperature: float, rows: Rows) -> NDArray[Any]:
         return np.where(masked, z.dtype.type(-np.inf), divided)
 
 
-def _as_policy(policy: PolicyLike) -> Policy:
-    return policy if isinstance(policy, Policy) else Policy(policy)
+def as_policy(policy: PolicyLike) -> Policy:
+    """The policy that `policy` is or spells."""
+    if isinstance(policy, Policy):
+        return policy
+    return _read(policy) if isinstance(policy, str) else Policy(policy)
+
+
+@lru_cache(maxsize=256)
+def _read(text: str) -> Policy:
+    """The policy that `text` spells; the latest are kept, since each step of a loop may ask again."""
+    return Policy(text)
 
 
 def _context(arguments: dict[str, Any]) -> Context:

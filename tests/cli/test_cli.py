@@ -3,8 +3,10 @@
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -323,6 +325,37 @@ def test_a_closed_pipe_is_no_error():
     os.close(write)
 
     assert (0, "") == (done.returncode, done.stderr)
+
+
+SLOW = """
+import sys, time
+from dyntemp.cli import common, main
+from dyntemp.testing import FakeModel
+def logits(tokens):
+    time.sleep(0.02)
+    return [0.0, 0.5]
+common.load_model = lambda name: FakeModel([b"a", b"b"], logits)
+sys.exit(main(["generate", "-n", "100000", "--trace", sys.argv[1], "a"]))
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
+def test_ctrl_c_ends_with_130_and_leaves_a_readable_trace(tmp_path):
+    path = tmp_path / "run.jsonl"
+    with subprocess.Popen(
+        [sys.executable, "-c", SLOW, str(path)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline and not (path.exists() and path.read_bytes().count(b"\n") > 5):
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    tokens = list(Trace.open(path))
+
+    assert 130 == process.returncode
+    assert "".join(token.text for token in tokens) == out.rstrip("\n")
+    assert f"interrupted; {len(tokens)} tokens, " in err
+    assert "Traceback" not in err
 
 
 def test_an_unknown_model_is_a_failure_that_says_what_to_do(tmp_path):

@@ -394,11 +394,16 @@ class Kernel:
         count, n = self.data.shape
         shape = (count, -(-n // BLOCK))
         self.tops, self.totals, self.moments = np.empty(shape), np.empty(shape), np.zeros((count, 5))
-        read_rows(self.data, self.masked_at, self.tops, self.totals, self.moments)
+        for part in self._parts():
+            read_rows(self.data[part], self.masked_at, self.tops[part], self.totals[part], self.moments[part])
         highest = self.moments[:, 0]
         if not np.isfinite(highest).all():
             row = int(np.flatnonzero(~np.isfinite(highest))[0])
             check_row(row, position, bool(np.isnan(highest[row])), float(highest[row]))
+
+    def _parts(self) -> list[slice]:
+        """The rows in groups that are contiguous, as the compiler needs them: all, or each by itself."""
+        return [slice(None)] if self.data.flags.c_contiguous else [slice(r, r + 1) for r in range(len(self.data))]
 
     def signal(self, signal: Signal) -> NDArray[np.float64]:
         """The value of a measured signal in each row, [rows]."""
@@ -470,12 +475,13 @@ class Kernel:
     ) -> NDArray[np.int64]:
         """A token of each row at its temperature, [rows]; the noise is named by seed, request and position."""
         out = np.empty(len(self.rows), np.int64)
-        draw_rows(
-            self.data, self.masked_at, self.tops, self.totals, self.moments,
-            np.ascontiguousarray(temperature, np.float64),
-            np.ascontiguousarray(seed, np.uint64), np.ascontiguousarray(request, np.int64),
-            np.ascontiguousarray(position, np.int64), np.empty(BLOCK, self.compute), out,
-        )  # fmt: skip
+        keys = [np.ascontiguousarray(key, kind) for key, kind in
+                zip((seed, request, position), (np.uint64, np.int64, np.int64), strict=True)]  # fmt: skip
+        temperature, buffer = np.ascontiguousarray(temperature, np.float64), np.empty(BLOCK, self.compute)
+        for part in self._parts():
+            sums = self.tops[part], self.totals[part], self.moments[part]
+            which = (key[part] for key in keys)
+            draw_rows(self.data[part], self.masked_at, *sums, temperature[part], *which, buffer, out[part])
         for row in np.flatnonzero(self.moments[:, 0] > -self.rows.masked_at):  # differences overflow beyond here
             key = int(seed[row]), int(request[row]), int(position[row])
             out[row] = draw_row(self.rows.unmasked(row), float(temperature[row]), *key)

@@ -41,7 +41,7 @@ def load(
     """
     torch = import_torch()
     try:
-        from transformers import AutoModelForCausalLM, AutoTokenizer  # noqa: PLC0415
+        from transformers import AutoModelForCausalLM, AutoTokenizer
     except ImportError as error:
         raise ModelError("transformers is not installed: run `pip install 'dyntemp[transformers]'`") from error
     folder = str(path)
@@ -202,7 +202,7 @@ def _bytes_of_pieces(tokenizer: Any) -> Callable[[str], bytes] | None:
     kinds = set(_kinds(decoder))
     if "ByteLevel" in kinds or hasattr(tokenizer, "byte_decoder"):
         table = _byte_letters()
-        return lambda piece: bytes(table[letter] for letter in piece)
+        return lambda piece: bytes(table[letter] for letter in piece) if set(piece) <= set(table) else piece.encode()
     if kinds & {"Metaspace", "ByteFallback"} or hasattr(tokenizer, "sp_model"):
         return _sentencepiece_bytes
     return None
