@@ -8,7 +8,7 @@ PIP := $(BIN)/pip install --quiet --disable-pip-version-check --constraint const
 export CMAKE_ARGS ?= -DLLAVA_BUILD=OFF
 PROMPT ?= Write a short story about a lighthouse keeper.
 
-.PHONY: help demo test test-torch picture lint format types check clean
+.PHONY: help demo test test-torch picture tables lint format types check clean
 
 help:           ## list these
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1|/' | column -t -s '|'
@@ -47,6 +47,9 @@ test-torch: $(VENV)/.torch  ## run what needs PyTorch and transformers too
 
 picture: $(VENV)/.model  ## draw the picture on the README
 	@$(BIN)/python docs/picture.py
+
+tables: $(VENV)/.model   ## write the tables of docs/language.md from the code
+	@$(BIN)/python docs/tables.py
 
 lint: $(VENV)/.lint   ## look for faults of style
 	@$(BIN)/ruff check .

@@ -166,7 +166,7 @@ class TraceWriter:
         try:
             self._file = Path(path).open("wb" if overwrite else "xb", buffering=0)  # noqa: SIM115 (closed by close)
         except FileExistsError:
-            raise TraceError(f"{path} is already there: name another file, or allow it to be overwritten") from None
+            raise TraceError(f"{path} is already there: name another file, or say overwrite (--overwrite)") from None
         except OSError as error:
             raise TraceError(f"{path} cannot be written: {error.strerror}") from None
         self._write({"format": FORMAT, "version": VERSION, **asdict(header)})
