@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from itertools import product
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,14 @@ class Policy:
         ceiling: Highest temperature allowed, written into the expression as `clip(..., floor or 0, ceiling)`.
         name: What to call it. A label only: it stands outside equality, hash and text.
 
+    Attributes:
+        expression: The nodes that it is made of, floor and ceiling included.
+        name: What it is called.
+        parameters: The free parameters by name, in order of appearance; each has `low` and `high`, None without a
+            range.
+        remembers: Whether it reads earlier positions of the same request, and so needs a state.
+        signals: The distinct signals that have to be known to compute it, inner ones first.
+
     Raises:
         PolicyError: If the text cannot be read, or if a temperature could be negative or undefined; the message
             names the fix. A policy with a parameter that has no range is a template: it is checked when bound.
@@ -45,10 +54,13 @@ class Policy:
     True
     """
 
-    __slots__ = ("_program", "expression", "name")
+    __slots__ = ("_program", "expression", "name", "parameters", "remembers", "signals")
 
     expression: Expression
     name: str | None
+    parameters: Mapping[str, Parameter]
+    remembers: bool
+    signals: tuple[Signal, ...]
     _program: Expression
 
     def __init__(
@@ -67,9 +79,17 @@ class Policy:
             expression = _limited(expression, floor, ceiling)
         if name is not None and not isinstance(name, str):
             raise PolicyError(f"a policy's name is text, but {type(name).__name__} was given")
-        object.__setattr__(self, "expression", expression)
-        object.__setattr__(self, "name", name)
-        object.__setattr__(self, "_program", lowered(expression))
+        program = lowered(expression)
+        fields = {
+            "expression": expression,
+            "name": name,
+            "parameters": MappingProxyType(parameters_of(expression)),
+            "remembers": remembers(program),
+            "signals": _read_by(program),
+            "_program": program,
+        }
+        for field, value in fields.items():
+            object.__setattr__(self, field, value)
         if not self.is_template:
             _check(self)
 
@@ -95,27 +115,9 @@ class Policy:
         return hash(self.expression)
 
     @property
-    def parameters(self) -> dict[str, Parameter]:
-        """The free parameters by name, in order of appearance; each has `low` and `high`, None without a range."""
-        return parameters_of(self.expression)
-
-    @property
     def is_template(self) -> bool:
         """Whether a parameter has neither a value nor a range, so that nothing can be computed or promised."""
         return any(parameter.low is None for parameter in self.parameters.values())
-
-    @property
-    def remembers(self) -> bool:
-        """Whether it reads earlier positions of the same request, and so needs a state."""
-        return remembers(self._program)
-
-    @property
-    def signals(self) -> list[Signal]:
-        """The distinct signals that it reads, as they are computed, inner ones first."""
-        found = signals_of(self._program)
-        if any(signal.name == "surprisal" for signal in found) and entropy not in found:
-            found.insert(0, entropy)  # surprisal starts at the row's entropy
-        return found
 
     def bind(self, **values: float) -> Policy:
         """This policy with parameters replaced by numbers.
@@ -267,6 +269,14 @@ class Policy:
             return cls.from_json(Path(path).read_text(encoding="utf-8"))
         except (PolicyError, UnicodeDecodeError) as error:
             raise PolicyError(f"{path}: {error}") from None
+
+
+def _read_by(program: Expression) -> tuple[Signal, ...]:
+    """The signals that have to be known to compute `program`, inner ones first."""
+    found = signals_of(program)
+    if any(signal.name == "surprisal" for signal in found) and entropy not in found:
+        found.insert(0, entropy)  # surprisal starts at the row's entropy
+    return tuple(found)
 
 
 def _restore(text: str, name: str | None) -> Policy:
