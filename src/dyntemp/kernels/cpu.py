@@ -38,7 +38,7 @@ LN2 = math.log(2.0)
 REACH = 60.0
 """Powers of two below the running reference at which a block's maximum makes it be read again: it would underflow."""
 
-NEAR = 16.0
+NEAR = 4.0
 """Powers of two above the running reference at which it does, and either way while no block has counted: the sums
 of exponents that large lose digits in float32, and those of their squares overflow."""
 
@@ -451,7 +451,8 @@ class Kernel:
         values = np.empty(len(self.rows))
         for row, (top, log_total, *_) in enumerate(self.moments):
             z = self.rows.widened(row)
-            values[row] = measure(z[z > self.rows.masked_at], top, log_total, *arguments)
+            with np.errstate(over="ignore"):  # logits of 1e308 and -1e308 are infinitely far apart
+                values[row] = measure(z[z > self.rows.masked_at], top, log_total, *arguments)
         return np.minimum(values, 1.0)
 
     def temperature_for_entropy(self, target: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -508,5 +509,4 @@ def _top_mass(z: NDArray[Any], top: float, log_total: float, k: float) -> float:
     if k >= len(z):
         return 1.0
     largest = np.partition(z, len(z) - int(k))[len(z) - int(k) :]
-    with np.errstate(over="ignore"):  # logits of 1e308 and -1e308 are infinitely far apart
-        return max(float(np.exp(largest.astype(np.float64) - top - log_total).sum()), k / len(z))
+    return max(float(np.exp(largest.astype(np.float64) - top - log_total).sum()), k / len(z))
