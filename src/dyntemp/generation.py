@@ -25,7 +25,7 @@ from dyntemp.kernels import open_kernel
 from dyntemp.kernels.reference import GREEDY_AT
 from dyntemp.models import Messages, Model, Session
 from dyntemp.policy import Policy
-from dyntemp.sampling import Choice, Context, Keys, PolicyLike, as_policy, choose
+from dyntemp.sampling import Choice, Context, Keys, PolicyLike, as_policy, choose, new_seed
 from dyntemp.signals import entropy, max_prob, support
 from dyntemp.trace import Alternative, Header, Token, TraceWriter
 
@@ -104,11 +104,11 @@ def generate(
     if not all(stops):
         raise ValueError("an empty stop text was given; it would stop everything")
     prompts: list[Any] = list(prompt) if _is_batch(prompt) else [prompt]
-    keys = Keys.of(1, seed, 0, 0)
+    seed = int(Keys.of(1, new_seed() if seed is None else seed, 0, 0).seed[0])
     filters = Filters(top_k, top_p, min_p, filter_at)
     context = Context(None, None, 0, requested, given, parameters)
     tokens = [encode(model, one, system, chat) for one in prompts]
-    settings = Settings(policy, int(keys.seed[0]), max_tokens, stops, filters, context, alternatives, backend or "cpu")
+    settings = Settings(policy, seed, max_tokens, stops, filters, context, alternatives, backend or "cpu")
     header = settings.header(model, prompts, {"system": system, "chat": chat})
     session = model.start(tokens)
     try:

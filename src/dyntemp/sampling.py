@@ -36,7 +36,7 @@ class Draw:
         temperature: The temperature of each row, float64.
         signals: What was measured, by name, before any filter.
         candidates: How many entries the filters left, int64.
-        seed: The seed that draws these tokens again.
+        seed: The seed that draws these tokens again; one for each row where each was given its own.
         backend: The backend that ran.
     """
 
@@ -44,7 +44,7 @@ class Draw:
     temperature: Any
     signals: dict[str, Any]
     candidates: Any
-    seed: int
+    seed: int | NDArray[np.uint64]
     backend: str
 
 
@@ -171,19 +171,24 @@ def sample(
     """
     filters = Filters(top_k, top_p, min_p, filter_at)
     kernel = open_kernel(logits, backend, position)
-    chosen = choose(
-        kernel, as_policy(policy), Keys.of(len(kernel.rows), seed, request, position), filters,
-        _context({**context, "state": state, "position": position}),
-    )  # fmt: skip
+    seed = new_seed() if seed is None else seed
+    keys = Keys.of(len(kernel.rows), seed, request, position)
+    all_context = _context({**context, "state": state, "position": position})
+    chosen = choose(kernel, as_policy(policy), keys, filters, all_context)
     result = kernel.rows.result
     return Draw(
         result(chosen.token),
         result(chosen.temperature),
         {name: result(value) for name, value in chosen.signals.items()},
         result(chosen.candidates),
-        chosen.seed,
+        int(np.asarray(seed)) if np.ndim(seed) == 0 else keys.seed,
         kernel.name,
     )
+
+
+def new_seed() -> int:
+    """A seed that nobody chose."""
+    return secrets.randbits(63)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -195,13 +200,13 @@ class Keys:
     position: NDArray[np.int64]
 
     @classmethod
-    def of(cls, rows: int, seed: ArrayLike | None, request: ArrayLike | None, position: ArrayLike) -> Keys:
+    def of(cls, rows: int, seed: ArrayLike, request: ArrayLike | None, position: ArrayLike) -> Keys:
         """One key per row, from one for all or one each.
 
         Raises:
             ValueError: For numbers outside 64 and 32 bits, or two rows with one key.
         """
-        seeds = _whole("seed", secrets.randbits(63) if seed is None else seed, rows, np.uint64, 2**64)
+        seeds = _whole("seed", seed, rows, np.uint64, 2**64)
         requests = _whole("request", np.arange(rows) if request is None else request, rows, np.int64, 2**32)
         positions = _whole("position", position, rows, np.int64, 2**32)
         if len(set(zip(seeds.tolist(), requests.tolist(), positions.tolist(), strict=True))) < rows:
@@ -222,7 +227,6 @@ class Choice:
         signals: Name -> float64 [rows].
         candidates: How many entries the filters left, int64 [rows].
         kept: The rows the tokens were drawn from, filtered entries at -inf.
-        seed: The first row's seed.
     """
 
     token: NDArray[np.int64]
@@ -230,7 +234,6 @@ class Choice:
     signals: dict[str, NDArray[np.float64]]
     candidates: NDArray[np.int64]
     kept: Kernel
-    seed: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -273,7 +276,7 @@ def choose(
         surprisal = surprisals(kernel, token)
         slot = np.arange(len(token)) if context.slot is None else context.slot
         context.state.observe(slot, keys.position, surprisal)
-    return Choice(token, temperature, signals, candidates, kept, int(keys.seed[0]) if len(token) else 0)
+    return Choice(token, temperature, signals, candidates, kept)
 
 
 def surprisals(kernel: Kernel, token: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -40,7 +40,14 @@ def run(options: argparse.Namespace) -> int:
                     title_justify="left", box=None, padding=(0, 2, 0, 0))  # fmt: skip
     for signal in SIGNALS.values():
         signals.add_row(signal.spelling, signal.meaning, signal.formula, signal.range)
-    functions = Table(Column("function", no_wrap=True), "meaning", title="Functions", title_justify="left", box=None, padding=(0, 2, 0, 0))
+    functions = Table(
+        Column("function", no_wrap=True),
+        "meaning",
+        title="Functions",
+        title_justify="left",
+        box=None,
+        padding=(0, 2, 0, 0),
+    )
     for function in FUNCTIONS.values():
         functions.add_row(f"{function.name}({', '.join(function.arguments)})", function.meaning)
     out.print(signals, soft_wrap=False)
