@@ -483,7 +483,8 @@ class Kernel:
             sums = self.tops[part], self.totals[part], self.moments[part]
             which = (key[part] for key in keys)
             draw_rows(self.data[part], self.masked_at, *sums, temperature[part], *which, buffer, out[part])
-        for row in np.flatnonzero(self.moments[:, 0] > -self.rows.masked_at).tolist():  # differences overflow beyond here
+        # where logits lie this high, their differences overflow
+        for row in np.flatnonzero(self.moments[:, 0] > -self.rows.masked_at).tolist():
             key = int(seed[row]), int(request[row]), int(position[row])
             out[row] = draw_row(self.rows.unmasked(row), float(temperature[row]), *key)
         return out
