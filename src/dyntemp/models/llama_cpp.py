@@ -142,6 +142,9 @@ class LlamaCppSession:
 
     Rows of logits are llama.cpp's own memory, which the next `advance` writes over; only what follows several prompts
     is copied. Memory of an array that is still held is freed with the array, not by `close`.
+
+    On one thread a sequence has the same logits to the last bit whatever else is in its session, once its prompt is
+    read: prompts that are read together, and more threads, add up in another order.
     """
 
     def __init__(self, model: LlamaCppModel, prompts: Sequence[Sequence[int]]) -> None:
@@ -151,7 +154,8 @@ class LlamaCppSession:
         self._lengths = {row: len(prompt) for row, prompt in enumerate(prompts)}
         most = self._limit * len(prompts)
         fixed = model.weights.metadata("{}.rope.scaling.original_context_length")  # then its size changes the numbers
-        cells = most if fixed else min(sum(self._lengths.values()) + ROOM * len(prompts), most)
+        self._used = sum(self._lengths.values())  # what has ended stays until a move: filling gaps would reorder sums
+        cells = most if fixed else min(self._used + ROOM * len(prompts), most)
         self._context: Context | None = Context(model.weights, cells, max(len(prompts), 1), model.threads)
         self._logits = self._read(prompts)
 
@@ -173,17 +177,17 @@ class LlamaCppSession:
         check_advance(self._model, self._lengths, tokens)
         for row in [row for row in self._lengths if row not in tokens]:
             del self._lengths[row]
-            context.forget(row)
         rows = list(self._lengths)
         if not rows:
             self._logits = self._logits[:0]
             return
-        needed = sum(self._lengths.values()) + len(rows)
-        if needed > context.cells:
-            context = context.grown(rows, min(2 * needed, self._limit * context.sequences))
+        if self._used + len(rows) > context.cells:
+            self._used = sum(self._lengths.values())
+            context = context.moved(rows, min(2 * (self._used + len(rows)), self._limit * context.sequences))
             self._context = context
         context.decode([(int(tokens[row]), self._lengths[row], row, True) for row in rows])
         self._logits = context.rows(len(rows))
+        self._used += len(rows)
         for row in rows:
             self._lengths[row] += 1
 

@@ -163,25 +163,21 @@ class Context:
         """Let an empty sequence begin with all that another holds."""
         self._api.llama_memory_seq_cp(self._memory, source, sequence, -1, -1)
 
-    def forget(self, sequence: int) -> None:
-        """Free what a sequence holds."""
-        self._api.llama_memory_seq_rm(self._memory, sequence, -1, -1)
-
-    def grown(self, sequences: Sequence[int], cells: int) -> Context:
-        """A larger context in which these sequences hold the same.
+    def moved(self, sequences: Sequence[int], cells: int) -> Context:
+        """A context with room for `cells` tokens in which these sequences, and no others, hold the same.
 
         Raises:
             ModelError: If there is no memory.
         """
-        larger = Context(self._weights, cells, self.sequences, self._threads)
+        other = Context(self._weights, cells, self.sequences, self._threads)
         for sequence in sequences:
             size = self._api.llama_state_seq_get_size(self._pointer, sequence)
             state = (ctypes.c_uint8 * size)()
             read = self._api.llama_state_seq_get_data(self._pointer, state, size, sequence)
-            written = self._api.llama_state_seq_set_data(larger._pointer, state, size, sequence)
+            written = self._api.llama_state_seq_set_data(other._pointer, state, size, sequence)
             if not read == written == size:
-                raise ModelError(f"sequence {sequence} cannot be moved to more memory: {self._library.reason()}")
-        return larger
+                raise ModelError(f"sequence {sequence} cannot be moved to other memory: {self._library.reason()}")
+        return other
 
 
 class _Batch:
