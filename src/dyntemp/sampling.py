@@ -109,20 +109,28 @@ def temperatures(
     return kernel.rows.result(result)
 
 
-def scale(logits: Any, policy: PolicyLike, **context: Any) -> Any:
+def scale(
+    logits: Any,
+    policy: PolicyLike,
+    *,
+    backend: str | None = None,
+    state: State | None = None,
+    slot: ArrayLike | None = None,
+    position: ArrayLike = 0,
+    requested: ArrayLike = 1.0,
+    given: Mapping[str, ArrayLike] | None = None,
+    parameters: Mapping[str, float] | None = None,
+) -> Any:
     """`logits / temperature`, a new array of the same shape and dtype; masked entries are -inf.
 
     At temperature 0 the likeliest entry (the lowest index among ties) is 0 and all others are -inf; at infinity the
     support is 0. Where the quotient would overflow the dtype it is (z - max)/T, which has the same softmax.
 
-    Args:
-        logits: As for `measure`.
-        policy: As for `temperatures`.
-        context: All other arguments of `temperatures`.
+    All arguments are those of `temperatures`.
     """
-    backend = context.pop("backend", None)
-    kernel = open_kernel(logits, backend, context.get("position", 0))
-    _, temperature = _decide(kernel, as_policy(policy), _context(context))
+    kernel = open_kernel(logits, backend, position)
+    context = Context(state, slot, position, requested, given, parameters)
+    _, temperature = _decide(kernel, as_policy(policy), context)
     rows = kernel.rows
     result = np.stack([scaled(row, t, rows) for row, t in enumerate(temperature)]) if len(rows) else rows.data
     return _like(result, logits, rows)
@@ -140,8 +148,11 @@ def sample(
     min_p: float = 0.0,
     filter_at: str = "model",
     state: State | None = None,
+    slot: ArrayLike | None = None,
+    requested: ArrayLike = 1.0,
+    given: Mapping[str, ArrayLike] | None = None,
+    parameters: Mapping[str, float] | None = None,
     backend: str | None = None,
-    **context: Any,
 ) -> Draw:
     """A token of each row of logits, at the temperature that `policy` gives it.
 
@@ -159,8 +170,11 @@ def sample(
         min_p: Keep what has at least this share of the likeliest's probability; 0 keeps all.
         filter_at: `"model"`: filters read probabilities at temperature 1; `"temperature"`: after the temperature.
         state: The policy's memory, where it remembers; the drawn tokens' surprisal is recorded there.
+        slot: Slot of each row in the state; the rows' numbers by default.
+        requested: The temperature that each request asked for; what `requested` reads.
+        given: What each `given("name", low, high)` reads, by name.
+        parameters: Values for free parameters.
         backend: `cpu` (the default) or `reference`.
-        context: `slot`, `requested`, `given` and `parameters`, as for `temperatures`.
 
     Raises:
         ValueError: For two rows with the same seed, request and position, or a setting outside its range.
@@ -173,8 +187,8 @@ def sample(
     kernel = open_kernel(logits, backend, position)
     seed = new_seed() if seed is None else seed
     keys = Keys.of(len(kernel.rows), seed, request, position)
-    all_context = _context({**context, "state": state, "position": position})
-    chosen = choose(kernel, as_policy(policy), keys, filters, all_context)
+    context = Context(state, slot, position, requested, given, parameters)
+    chosen = choose(kernel, as_policy(policy), keys, filters, context)
     result = kernel.rows.result
     return Draw(
         result(chosen.token),
@@ -318,14 +332,6 @@ def as_policy(policy: PolicyLike) -> Policy:
 def _read(text: str) -> Policy:
     """The policy that `text` spells; the latest are kept, since each step of a loop may ask again."""
     return Policy(text)
-
-
-def _context(arguments: dict[str, Any]) -> Context:
-    try:
-        return Context(**arguments)
-    except TypeError as error:
-        known = ", ".join(Context.__slots__)
-        raise TypeError(f"{error}; besides logits, policy and backend there are {known}") from None
 
 
 def _measured(signal: Signal | str) -> Signal:

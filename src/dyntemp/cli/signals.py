@@ -36,7 +36,8 @@ def run(options: argparse.Namespace) -> int:
         }  # fmt: skip
         out.file.write(json.dumps(tables, ensure_ascii=False) + "\n")
         return OK
-    signals = Table(Column("signal", no_wrap=True), "meaning", "formula", "range", title="Signals (p: softmax at temperature 1; nats)",
+    name = Column("signal", no_wrap=True)
+    signals = Table(name, "meaning", "formula", "range", title="Signals (p: softmax at temperature 1; nats)",
                     title_justify="left", box=None, padding=(0, 2, 0, 0))  # fmt: skip
     for signal in SIGNALS.values():
         signals.add_row(signal.spelling, signal.meaning, signal.formula, signal.range)
