@@ -1,0 +1,197 @@
+"""Truncation: exact sets of small distributions, ties, order, and what each filter reads."""
+
+import numpy as np
+import pytest
+
+from dyntemp import sample
+from dyntemp.filters import Filters, keep_min_p, keep_top_k, keep_top_p
+from dyntemp.kernels import BACKENDS
+
+P = np.array([0.1, 0.2, 0.3, 0.4])  # the distribution of llama.cpp's own sampler tests
+
+
+def left(p, **settings):
+    return np.flatnonzero(Filters(**settings).mask(np.asarray(p, np.float64))).tolist()
+
+
+@pytest.mark.parametrize(("k", "kept"), [(0, [0, 1, 2, 3]), (1, [3]), (2, [2, 3]), (3, [1, 2, 3]), (4, [0, 1, 2, 3]), (99, [0, 1, 2, 3])])
+def test_top_k(k, kept):
+    assert kept == left(P, top_k=k)
+
+
+@pytest.mark.parametrize(("share", "kept"), [(1e-9, [3]), (0.4, [3]), (0.41, [2, 3]), (0.7, [2, 3]), (0.8, [1, 2, 3]), (0.89, [1, 2, 3]), (0.91, [0, 1, 2, 3]), (1, [0, 1, 2, 3])])
+def test_top_p(share, kept):
+    assert kept == left(P, top_p=share)
+
+
+@pytest.mark.parametrize(("share", "kept"), [(0, [0, 1, 2, 3]), (0.24, [0, 1, 2, 3]), (0.26, [1, 2, 3]), (0.49, [1, 2, 3]), (0.51, [2, 3]), (0.74, [2, 3]), (0.76, [3]), (1, [3])])
+def test_min_p(share, kept):
+    assert kept == left(P, min_p=share)
+
+
+class TestTies:
+    def test_go_to_the_lower_index(self):
+        assert left([0.25] * 4, top_k=2) == [0, 1]
+        assert left([0.2, 0.4, 0.2, 0.2], top_k=2) == [0, 1]
+        assert left([0.2, 0.2, 0.2, 0.4], top_k=3) == [0, 1, 3]
+        assert left([0.25] * 4, top_p=0.5) == [0, 1]
+        assert left([0.2, 0.2, 0.2, 0.4], top_p=0.7) == [0, 1, 3]
+
+    def test_min_p_keeps_all_of_them(self):
+        assert left([0.25] * 4, min_p=1) == [0, 1, 2, 3]
+
+    @pytest.mark.parametrize("k", [1, 2, 7, 500, 999])
+    def test_exactly_k_stay(self, k):
+        p = np.random.default_rng(k).integers(1, 4, 1000).astype(float)
+
+        kept = left(p, top_k=k)
+
+        assert k == len(kept)
+        assert kept == sorted(np.argsort(-p, kind="stable")[:k].tolist())
+
+
+class TestOrder:
+    def test_each_reads_what_the_one_before_left(self):
+        """Of the two that top-k leaves, .4 is 57 % of the mass; of all four it is 40 %."""
+        assert left(P, top_k=2, top_p=0.5) == [3]
+        assert left(P, top_p=0.5) == [2, 3]
+
+    def test_all_three(self):
+        assert left(P, top_k=3, top_p=0.85, min_p=0.8) == [3]
+        assert left(P, top_k=3, top_p=0.85, min_p=0.7) == [2, 3]
+
+    def test_what_is_out_stays_out(self):
+        assert left([0.5, 0.0, 0.5, 0.0], top_k=3) == [0, 2]
+        assert left([0.5, 0.0, 0.5, 0.0], top_p=0.999) == [0, 2]
+        assert left([0.5, 0.0, 0.5, 0.0], min_p=1e-300) == [0, 2]
+
+    @pytest.mark.parametrize("settings", [{"top_k": 1}, {"top_p": 1e-12}, {"min_p": 1.0}, {"top_k": 1, "top_p": 1e-12, "min_p": 1.0}])
+    def test_one_always_stays(self, settings):
+        assert left([0.0, 1e-300, 0.0], **settings) == [1]
+        assert left([0.0, 0.7, 0.3], **settings) == [1]
+
+
+class TestWideNuclei:
+    """top_p sorts 1,024 candidates first, then 16 times as many."""
+
+    @pytest.mark.parametrize("n", [1023, 1024, 1025, 5_000, 16_384, 16_385, 40_000])
+    @pytest.mark.parametrize("share", [0.5, 0.999])
+    def test_are_those_of_a_full_sort(self, n, share):
+        p = np.random.default_rng(n).gamma(2.0, 1.0, n)
+        p /= p.sum()
+        order = np.argsort(-p, kind="stable")
+        size = int(np.searchsorted(np.cumsum(p[order]), share * p.sum())) + 1
+
+        assert np.flatnonzero(keep_top_p(p, share)).tolist() == sorted(order[:size].tolist())
+
+    def test_uniform(self):
+        p = np.full(20_000, 1 / 20_000)
+
+        assert abs(np.count_nonzero(keep_top_p(p, 0.9)) - 18_000) <= 1
+        assert keep_top_p(p, 0.9)[:17_999].all()
+
+    def test_with_most_of_it_out(self):
+        p = np.zeros(20_000)
+        p[[5, 15_000]] = 0.5
+
+        assert np.flatnonzero(keep_top_p(p, 0.999)).tolist() == [5, 15_000]
+        assert np.flatnonzero(keep_top_p(p, np.nextafter(1, 0))).tolist() == [5, 15_000]
+
+
+@pytest.mark.parametrize("keep", [lambda p: keep_top_k(p, 2), lambda p: keep_top_p(p, 0.8), lambda p: keep_min_p(p, 0.5)],
+                         ids=["top_k", "top_p", "min_p"])  # fmt: skip
+def test_filters_leave_their_input_alone(keep):
+    p = P.copy()
+    keep(p)
+
+    assert p.tolist() == P.tolist()
+
+
+@pytest.mark.parametrize(
+    ("settings", "fragment"),
+    [
+        ({"top_k": -1}, "top_k = -1 was given; a whole number of at least 1"),
+        ({"top_k": 2.5}, "top_k = 2.5"),
+        ({"top_k": True}, "top_k = True"),
+        ({"top_p": 0}, "top_p = 0 was given; it lies above 0"),
+        ({"top_p": 1.1}, "top_p = 1.1"),
+        ({"top_p": float("nan")}, "top_p = nan"),
+        ({"min_p": -0.1}, "min_p = -0.1 was given; it lies from 0"),
+        ({"min_p": 1.1}, "min_p = 1.1"),
+        ({"min_p": float("nan")}, "min_p = nan"),
+        ({"at": "logits"}, 'filter_at = \'logits\' was given; "model" and "temperature" are allowed'),
+    ],
+)
+def test_settings_are_checked(settings, fragment):
+    with pytest.raises(ValueError) as caught:
+        Filters(**settings)
+
+    assert fragment in str(caught.value)
+
+
+def test_whole_numbers_of_any_kind_count():
+    assert Filters(top_k=2.0) == Filters(top_k=2) == Filters(top_k=np.int64(2))
+    assert left(P, top_k=2.0) == [2, 3]
+
+
+def test_inactive_filters():
+    assert not Filters().active
+    assert not Filters(0, 1.0, 0.0).active
+    assert all(Filters(**s).active for s in ({"top_k": 1}, {"top_p": 0.99}, {"min_p": 0.01}))
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+class TestSampling:
+    LOGITS = np.log(P)
+
+    def candidates(self, temperature, backend, **settings):
+        return int(sample(self.LOGITS, temperature, seed=1, backend=backend, **settings).candidates)
+
+    def test_probabilities_at_temperature_one_decide_what_stays(self, backend):
+        for temperature in (0.1, 1.0, 5.0, "exp(1000)", 0.0):
+            assert self.candidates(temperature, backend, top_p=0.65) == 2
+            assert self.candidates(temperature, backend, min_p=0.6) == 2
+            assert self.candidates(temperature, backend, top_k=3) == 3
+
+    def test_or_those_after_it(self, backend):
+        """At T = 0.2 the largest has 76 %; at infinity all are alike; at 0 one is left."""
+        at = {"filter_at": "temperature"}
+
+        assert self.candidates(0.2, backend, top_p=0.65, **at) == 1
+        assert self.candidates("exp(1000)", backend, top_p=0.65, **at) == 3
+        assert self.candidates("exp(1000)", backend, min_p=1.0, **at) == 4
+        assert self.candidates(0.0, backend, min_p=0.01, **at) == 1
+        assert self.candidates(5.0, backend, min_p=0.6, **at) == 4
+
+    def test_signals_read_the_row_before_it(self, backend):
+        drawn = sample(self.LOGITS, "0.1 + entropy", seed=1, top_k=1, backend=backend)
+
+        assert float(drawn.signals["entropy"]) == pytest.approx(1.2798542258336676)
+        assert float(drawn.temperature) == pytest.approx(1.3798542258336676)
+
+    def test_only_what_stays_is_drawn_and_in_proportion(self, backend):
+        rows = np.tile(self.LOGITS, (4_000, 1))
+        drawn = sample(rows, 1.0, seed=3, top_k=3, top_p=0.75, backend=backend)
+        share = np.bincount(drawn.token, minlength=4) / 4_000
+
+        assert share[:2].tolist() == [0, 0]
+        assert share[2:] == pytest.approx([3 / 7, 4 / 7], abs=0.03)
+        assert set(drawn.candidates.tolist()) == {2}
+
+    def test_masked_entries_never_come_back(self, backend):
+        row = np.array([-np.inf, 0.0, -np.inf, -50.0])
+        for settings in ({"top_k": 3}, {"top_p": 0.9999}, {"min_p": 1e-30}):
+            drawn = sample(np.tile(row, (200, 1)), "exp(1000)", seed=1, backend=backend, **settings)
+
+            assert set(drawn.token.tolist()) <= {1, 3}
+
+    def test_extreme_rows_pass_through_without_a_warning(self, backend):
+        row = np.array([-1.6e38, 3e38, 0.0, -np.inf], np.float32)
+
+        assert int(sample(row, 1.0, seed=1, top_k=2, backend=backend).token) == 1
+
+    @pytest.mark.parametrize("dtype", [np.float64, np.float32, np.float16])
+    def test_every_dtype(self, backend, dtype):
+        drawn = sample(self.LOGITS.astype(dtype), 1.0, seed=1, top_k=2, top_p=0.99, min_p=0.1, backend=backend)
+
+        assert int(drawn.candidates) == 2
