@@ -7,6 +7,7 @@ PIP := $(BIN)/pip install --quiet --disable-pip-version-check --constraint const
 # llama.cpp without its vision part compiles in half the time
 export CMAKE_ARGS ?= -DLLAVA_BUILD=OFF
 PROMPT ?= Write a short story about a lighthouse keeper.
+COLOR ?= always
 
 .PHONY: help demo test test-torch picture tables lint format types check clean
 
@@ -36,7 +37,7 @@ $(VENV)/.lint: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@touch $@
 
 demo: $(VENV)/.model  ## write a text with the bundled model, coloured by temperature
-	@$(BIN)/dyntemp generate "$(PROMPT)"
+	@$(BIN)/dyntemp generate --color $(COLOR) "$(PROMPT)"
 
 test: $(VENV)/.test   ## run the tests, the docstrings and the documentation
 	@$(BIN)/python -m pytest
