@@ -209,5 +209,5 @@ class _Batch:
 
 
 def _free(free: Any, pointer: Any, _: Weights) -> None:
-    """Free a context; the weights are an argument so that they outlive it."""
+    """Free a context; the weights are an argument so that they outlive it, even as garbage of one cycle."""
     free(pointer)

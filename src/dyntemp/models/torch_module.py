@@ -82,7 +82,12 @@ class TorchModel:
         self.device = torch.device(device) if device is not None else device_of(module, torch)
         end = getattr(tokenizer, "eos_token_id", None) if end_tokens is None else None
         self.end_tokens = frozenset(end_tokens or ([] if end is None else [int(end)]))
-        self.vocabulary = int(self.compute([[0]], None)[0].shape[-1])
+        try:
+            self.vocabulary = int(self.compute([[0]], None)[0].shape[-1])
+        except TypeError as error:
+            raise ModelError(
+                f"{self.name} cannot be called as state={state!r} says: {error}; name the state that it has, or 'none'"
+            ) from error
 
     def encode(self, text: str) -> list[int]:
         """The tokens of a text, as the tokenizer gives them."""
