@@ -3,7 +3,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
+PIP := $(BIN)/pip install -qq --disable-pip-version-check --constraint constraints.txt
 # llama.cpp without its vision part compiles in half the time
 export CMAKE_ARGS ?= -DLLAVA_BUILD=OFF
 PROMPT ?= Write a short story about a lighthouse keeper.
