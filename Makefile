@@ -42,9 +42,8 @@ demo: $(VENV)/.model  ## write a text with the bundled model, coloured by temper
 test: $(VENV)/.test   ## run the tests, the docstrings and the documentation
 	@$(BIN)/python -m pytest
 
-test-torch: $(VENV)/.torch  ## run what needs PyTorch and transformers too
-	@$(BIN)/python -m pytest -m torch
-	@$(BIN)/python -m pytest docs README.md
+test-torch: $(VENV)/.torch  ## the same, and what needs PyTorch and transformers
+	@$(BIN)/python -m pytest
 
 picture: $(VENV)/.model  ## draw the picture on the README
 	@$(BIN)/python docs/picture.py

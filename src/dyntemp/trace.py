@@ -195,8 +195,7 @@ class TraceWriter:
 class Trace:
     """A trace file: its header at once, its tokens when they are asked for, one line at a time.
 
-    >>> for token in Trace.open("run.jsonl"):  # doctest: +SKIP
-    ...     print(token.text, token.temperature)
+    Iterating reads the file again from its start: `for token in Trace.open("run.jsonl"): ...`
     """
 
     path: Path
