@@ -1,5 +1,7 @@
 """The table of functions: every record computes, bounds and moves the way it says."""
 
+import math
+import sys
 from itertools import product
 from math import inf, isnan
 
@@ -105,7 +107,7 @@ def inside(interval, share):
     """A number of the interval; infinite only at its ends."""
     if interval.is_point:
         return interval.low
-    low, high = (float(np.clip(end, -1e308, 1e308)) for end in interval)
+    low, high = (float(np.clip(end, -sys.float_info.max, sys.float_info.max)) for end in interval)
     return interval.low if share == 0 else interval.high if share == 1 else min(max(low * (1 - share) + high * share, low), high)
 
 
@@ -165,9 +167,33 @@ def test_lerp_is_enclosed_between_numbers_of_very_different_size():
         assert values.min() >= bounds.low
         assert values.max() <= bounds.high
     assert bounds.low == 0.0
-    steady = FUNCTIONS["lerp"].bounds(Interval(3.0, 14.0), Interval(0.1, 0.1), Interval(1.0, 1.0))
-    assert steady.low <= min(FUNCTIONS["lerp"].value(low, 0.1, 1.0) for low in lows if low >= 3)
-    assert steady.low == pytest.approx(0.1, abs=1e-14)
+
+
+def test_lerp_is_enclosed_where_its_rounding_is_worst_inside():
+    lows = 7.9 + np.arange(500) * math.ulp(7.9)
+    values = FUNCTIONS["lerp"].value(lows, -0.2, 0.97)
+    left, worst = next((i, j) for i in range(499) for j in range(i + 1, 500) if values[j] < values[i])
+    bounds = FUNCTIONS["lerp"].bounds(Interval(lows[left], lows[-1]), Interval(-0.2, -0.2), Interval(0.97, 0.97))
+
+    assert values[worst] < min(values[left], values[-1])
+    assert values[worst] in bounds
+    assert bounds.low == pytest.approx(values[worst], abs=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("name", "other"),
+    [("exp", math.exp), ("log", math.log), ("tanh", math.tanh), ("sqrt", math.sqrt),
+     ("sigmoid", lambda x: 1 / (1 + math.exp(-x)))],
+)  # fmt: skip
+def test_bounds_hold_for_the_functions_of_other_libraries_too(name, other):
+    """One library's scalars, its arrays, and another's differ in the last place."""
+    points = np.random.default_rng(1).uniform(0.01, 20, 20_000)
+    vector = FUNCTIONS[name].value(points)
+    for x, value in zip(points.tolist(), vector.tolist(), strict=True):
+        bounds = FUNCTIONS[name].bounds(Interval(x, x))
+
+        assert value in bounds
+        assert other(x) in bounds
 
 
 @pytest.mark.parametrize("rows", list(product((-inf, 0.0, inf), repeat=2)))

@@ -1,6 +1,8 @@
 """Interval arithmetic: one case per rule, then random points inside random intervals."""
 
+import math
 import operator
+import sys
 from math import inf, isnan, nextafter
 
 import numpy as np
@@ -164,7 +166,23 @@ def test_widened_moves_ends_by_ulps_and_keeps_exact_ones():
     assert (low, high) == (0.3, 0.7)
     for end in (-inf, -1.0, 0.0, 1.0, inf):
         assert I(end, end) == widened(I(end, end))
+    assert 1 - 1e-15 < widened(I(1, 1), I(-1, 1)).low < 1  # a function that only nears 1 rounds to it, or below
+    assert -1 < widened(I(-1, -1), I(-1, 1)).high < -1 + 1e-15
+    assert I(0, 0) == widened(I(0, 0), I(0, inf))
     assert I(0.3, 0.7) == widened(I(0.3, 0.7), I(0.3, 0.7))
+
+
+def test_powers_hold_for_other_libraries_too():
+    """One library's scalars, its arrays, and another's differ in the last place."""
+    rng = np.random.default_rng(1)
+    bases, exponents = rng.uniform(0.01, 10, 20_000), rng.uniform(-5, 5, 20_000)
+    whole = OPERATORS["**"].value(bases, exponents)
+    for x, y, value in zip(bases.tolist(), exponents.tolist(), whole.tolist(), strict=True):
+        bounds = power(I(x, x), I(y, y))
+
+        assert value in bounds
+        assert math.exp(math.log(x) * y) == pytest.approx(value, rel=1e-13)
+        assert math.pow(x, y) in bounds
 
 
 NUMBERS = st.one_of(
@@ -184,7 +202,7 @@ def inside(interval, share):
         return interval.low
     if share == 1:
         return interval.high
-    low, high = (float(np.clip(end, -1e308, 1e308)) for end in interval)
+    low, high = (float(np.clip(end, -sys.float_info.max, sys.float_info.max)) for end in interval)
     return min(max(low * (1 - share) + high * share, low), high)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import builtins
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from math import inf
+from math import inf, ulp
 from typing import Any
 
 import numpy as np
@@ -116,7 +116,7 @@ def _lerp_bounds(low: Interval, high: Interval, t: Interval) -> Interval:
     if low.is_point and high.is_point:
         return ends
     largest = builtins.max(builtins.abs(end) for part in (low, high, composed) for end in part)
-    slack = 4 * float(np.spacing(largest))
+    slack = 4 * ulp(largest)
     floor = 0.0 if low.low >= 0 and high.low >= 0 and t.low >= 0 and t.high <= 1 else -inf
     # low + (high - low)*t >= low - low = 0 holds in floating point too, for numbers that are not negative
     return Interval(builtins.max(ends.low - slack, composed.low, floor), builtins.min(ends.high + slack, composed.high))
