@@ -205,6 +205,24 @@ class TestTheRule:
         assert run(policy, [5], state, [3]) == [5]
         assert state.restarts == 1
 
+    def test_a_recycled_slot_forgets_every_cell_at_the_first_write(self):
+        """The second request's average is written before anyone reports the surprise of its first token."""
+        policy = Policy("surprisal + 0*ema(entropy, 0.5)")
+        state = policy.state()
+        run(policy, [1], state)
+        state.observe([0], 0, [9.0])
+        state.begin(0)
+
+        assert run(policy, [2, 3], state) == [2, 3]
+
+    def test_a_position_that_comes_round_again_forgets_every_cell(self):
+        policy = Policy("surprisal + 0*ema(entropy, 0.5)")
+        state = policy.state(window=2)
+        run(policy, [1], state)
+        state.observe([0], 0, [9.0])
+
+        assert run(policy, [2, 3, 4], state, [1, 2, 3]) == [9, 3, 4]
+
     def test_beginning_one_slot_leaves_the_others(self):
         policy = Policy("ema(entropy, 0.5)")
         state = policy.state(2)
