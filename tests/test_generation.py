@@ -184,7 +184,8 @@ def test_a_character_may_span_tokens_and_half_of_one_is_marked():
 
 def test_max_tokens_and_the_context_limit_the_length():
     assert [None, None, "length"] == [t.finish for t in generate(letters(), "a", 1.0, max_tokens=3, seed=0)]
-    assert 5 == len(list(generate(letters(context=8), "abc", 1.0, seed=0)))
+    assert 6 == len(list(generate(letters(context=8), "abc", 1.0, seed=0))), "the last one is not fed"
+    assert ["length"] == [t.finish for t in generate(letters(context=3), "abc", 1.0, seed=0)]
 
 
 def test_closing_ends_the_run_and_frees_the_session(tmp_path):

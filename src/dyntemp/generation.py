@@ -116,7 +116,8 @@ def generate(
     except BaseException:
         session.close()
         raise
-    room = [max_tokens if model.context is None else min(max_tokens, model.context - len(one)) for one in tokens]
+    # the last token drawn is never fed, so that it needs no place in the context
+    room = [max_tokens if model.context is None else min(max_tokens, model.context - len(one) + 1) for one in tokens]
     return Generation(model, session, settings, room, header, writer)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dyntemp.errors import ModelError
-from dyntemp.models import Messages
+from dyntemp.models import Messages, check_advance, check_prompts
 
 
 class FakeModel:
@@ -80,8 +80,7 @@ class FakeModel:
 
     def start(self, prompts: Sequence[Sequence[int]]) -> FakeSession:
         """Sequences that begin with these tokens."""
-        if not all(prompts):
-            raise ModelError("an empty prompt was given")
+        check_prompts(self, prompts)
         self.open_sessions += 1
         return FakeSession(self, prompts)
 
@@ -101,6 +100,7 @@ class FakeSession:
 
     def advance(self, tokens: Mapping[int, int]) -> None:
         """Append a token to each sequence named; the others end."""
+        check_advance(self.model, {row: len(tokens) for row, tokens in self.sequences.items()}, tokens)
         self.sequences = {row: [*self.sequences[row], token] for row, token in tokens.items()}
 
     def close(self) -> None:

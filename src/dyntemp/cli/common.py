@@ -26,7 +26,8 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         "-m", "--model", default=os.environ.get(MODEL_VARIABLE, BUNDLED), metavar="MODEL",
         help=f"`{BUNDLED}` (bundled), a GGUF file, a directory or a hub name; default: ${MODEL_VARIABLE} or {BUNDLED}",
     )  # fmt: skip
-    group.add_argument("--threads", type=int, help="threads of llama.cpp")
+    group.add_argument("--threads", type=int, metavar="N", help="processor threads of llama.cpp")
+    group.add_argument("--context", type=int, metavar="N", help="most tokens of prompt and text together, in llama.cpp")
 
 
 def add_sampling_options(parser: argparse.ArgumentParser) -> None:
@@ -123,12 +124,9 @@ def sampling_settings(options: argparse.Namespace) -> dict[str, Any]:
 
 def open_model(options: argparse.Namespace) -> Model:
     """The model that the options name, and kernels that are ready; says what it waits for if it takes long."""
-    arguments = {} if options.threads is None else {"threads": options.threads}
-    try:
-        with waiting(f"loading {options.model} ..."):
-            model = load_model(options.model, **arguments)
-    except TypeError:
-        raise UsageError(f"--threads is for models that llama.cpp runs; {options.model} is not one") from None
+    given = {name: getattr(options, name) for name in ("threads", "context") if getattr(options, name) is not None}
+    with waiting(f"loading {options.model} ..."):
+        model = load_model(options.model, **given)
     with waiting("compiling the kernels for this processor, once ..."):
         _warm_up()
     return model
