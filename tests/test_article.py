@@ -55,7 +55,9 @@ def test_the_logarithm_of_perplexity_is_the_same_policy(backend):
 
     from dyntemp.functions import log
 
-    assert temperatures(rows, 0.1 + 0.8 * log(perplexity), backend=backend).tolist() == pytest.approx(BY_ENTROPY, rel=1e-12)
+    assert temperatures(rows, 0.1 + 0.8 * log(perplexity), backend=backend).tolist() == pytest.approx(
+        BY_ENTROPY, rel=1e-12
+    )
     np.testing.assert_allclose(
         measure(rows, perplexity, backend=backend)["perplexity"],
         np.exp((np.array(BY_ENTROPY) - 0.1) / 0.8), rtol=1e-12,

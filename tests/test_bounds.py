@@ -91,10 +91,10 @@ REFUSED = [
     ("(1/entropy)/(1/margin)", "can reach inf/inf"),
     ("(entropy - 1)**0.5", "a negative number raised to what is not a whole number"),
     ("-1/entropy", "a negative number over 0"),
-    ("1/(entropy - 1)", "either sign, which has no value: keep the divisor away from zero, such as `max(entropy - 1, 1e-3)`"),
+    ("1/(entropy - 1)", "keep the divisor away from zero, such as `max(entropy - 1, 1e-3)`"),
     ("1/(0 - entropy)", "either sign"),
     ("(0 - entropy)**-1", "either sign"),
-    ("log(entropy - 1)", "an argument of -1, below 0, which has no value: keep the argument positive, such as `log(max("),
+    ("log(entropy - 1)", "below 0, which has no value: keep the argument positive, such as `log(max("),
     ("sqrt(max_prob - 1)", "below 0"),
     ("log(entropy) - log(margin)", "can reach inf - inf"),
     ("log(entropy)*0", "can reach 0 * inf"),
@@ -119,7 +119,7 @@ REFUSED = [
     ("temperature_for_entropy(0/0)", "can reach 0/0"),
     ("max(0/0, 1)", "can reach 0/0"),
     ("where(1 < 2, 1, 0/0)", "can reach 0/0"),
-    ("param('a', -1, 1)", "can reach a temperature of -1 (at param(\"a\", -1, 1) = -1)"),
+    ("param('a', -1, 1)", 'can reach a temperature of -1 (at param("a", -1, 1) = -1)'),
     ("param('a', 0, 1) + param('b', -2, 0)*entropy", "can reach a temperature of -27.7"),
 ]  # fmt: skip
 
@@ -209,7 +209,7 @@ class TestSubdivision:
     def test_makes_policies_acceptable_that_plain_intervals_refuse(self):
         Policy("1 + normalized_entropy**2 - normalized_entropy")
 
-        with pytest.raises(PolicyError, match="negative|temperature of"):
+        with pytest.raises(PolicyError, match=r"negative|temperature of"):
             Policy("0.1 + normalized_entropy**2 - normalized_entropy")
 
     def test_of_parameters(self):
@@ -250,7 +250,15 @@ class TestSubdivision:
 
     @pytest.mark.parametrize("signals", [1, 2, 3, 6, 12])
     def test_takes_bounded_time(self, signals):
-        names = ["entropy", "max_prob", "margin", "collision", "varentropy", "median_prob", *(f"top_mass({k})" for k in range(1, 7))]
+        names = [
+            "entropy",
+            "max_prob",
+            "margin",
+            "collision",
+            "varentropy",
+            "median_prob",
+            *(f"top_mass({k})" for k in range(1, 7)),
+        ]
         text = " + ".join(f"{name}*{name}" for name in names[:signals])
         start = time.perf_counter()
         Policy(text)
@@ -261,10 +269,14 @@ class TestSubdivision:
 
 class TestTemplates:
     def test_have_no_bounds(self):
-        with pytest.raises(PolicyError, match="is a template: its parameter `a` has no value. Bind it, policy.bind\\(a=0.5\\)"):
+        with pytest.raises(
+            PolicyError, match=r"is a template: its parameter `a` has no value. Bind it, policy.bind\(a=0.5\)"
+        ):
             Policy("a + entropy").bounds()
 
-    @pytest.mark.parametrize(("letter", "signal"), [("H", "entropy"), ("p", "max_prob"), ("T", "requested"), ("n", "support")])
+    @pytest.mark.parametrize(
+        ("letter", "signal"), [("H", "entropy"), ("p", "max_prob"), ("T", "requested"), ("n", "support")]
+    )
     def test_suggest_the_signal_that_a_letter_may_mean(self, letter, signal):
         with pytest.raises(PolicyError, match=f"if you meant the signal, write `{signal}`"):
             Policy(f"0.1 + 0.8*{letter}").bounds()
@@ -279,7 +291,7 @@ class TestTemplates:
         template = Policy("a - b*max_prob")
 
         template.bind(a=0.5, b=0.4)
-        with pytest.raises(PolicyError, match="temperature of -0.1"):
+        with pytest.raises(PolicyError, match=r"temperature of -0.1"):
             template.bind(a=0.3, b=0.4)
 
     def test_with_one_range_missing_are_templates(self):

@@ -14,17 +14,43 @@ def left(p, **settings):
     return np.flatnonzero(Filters(**settings).mask(np.asarray(p, np.float64))).tolist()
 
 
-@pytest.mark.parametrize(("k", "kept"), [(0, [0, 1, 2, 3]), (1, [3]), (2, [2, 3]), (3, [1, 2, 3]), (4, [0, 1, 2, 3]), (99, [0, 1, 2, 3])])
+@pytest.mark.parametrize(
+    ("k", "kept"), [(0, [0, 1, 2, 3]), (1, [3]), (2, [2, 3]), (3, [1, 2, 3]), (4, [0, 1, 2, 3]), (99, [0, 1, 2, 3])]
+)
 def test_top_k(k, kept):
     assert kept == left(P, top_k=k)
 
 
-@pytest.mark.parametrize(("share", "kept"), [(1e-9, [3]), (0.4, [3]), (0.41, [2, 3]), (0.7, [2, 3]), (0.8, [1, 2, 3]), (0.89, [1, 2, 3]), (0.91, [0, 1, 2, 3]), (1, [0, 1, 2, 3])])
+@pytest.mark.parametrize(
+    ("share", "kept"),
+    [
+        (1e-9, [3]),
+        (0.4, [3]),
+        (0.41, [2, 3]),
+        (0.7, [2, 3]),
+        (0.8, [1, 2, 3]),
+        (0.89, [1, 2, 3]),
+        (0.91, [0, 1, 2, 3]),
+        (1, [0, 1, 2, 3]),
+    ],
+)
 def test_top_p(share, kept):
     assert kept == left(P, top_p=share)
 
 
-@pytest.mark.parametrize(("share", "kept"), [(0, [0, 1, 2, 3]), (0.24, [0, 1, 2, 3]), (0.26, [1, 2, 3]), (0.49, [1, 2, 3]), (0.51, [2, 3]), (0.74, [2, 3]), (0.76, [3]), (1, [3])])
+@pytest.mark.parametrize(
+    ("share", "kept"),
+    [
+        (0, [0, 1, 2, 3]),
+        (0.24, [0, 1, 2, 3]),
+        (0.26, [1, 2, 3]),
+        (0.49, [1, 2, 3]),
+        (0.51, [2, 3]),
+        (0.74, [2, 3]),
+        (0.76, [3]),
+        (1, [3]),
+    ],
+)
 def test_min_p(share, kept):
     assert kept == left(P, min_p=share)
 
@@ -65,7 +91,9 @@ class TestOrder:
         assert left([0.5, 0.0, 0.5, 0.0], top_p=0.999) == [0, 2]
         assert left([0.5, 0.0, 0.5, 0.0], min_p=1e-300) == [0, 2]
 
-    @pytest.mark.parametrize("settings", [{"top_k": 1}, {"top_p": 1e-12}, {"min_p": 1.0}, {"top_k": 1, "top_p": 1e-12, "min_p": 1.0}])
+    @pytest.mark.parametrize(
+        "settings", [{"top_k": 1}, {"top_p": 1e-12}, {"min_p": 1.0}, {"top_k": 1, "top_p": 1e-12, "min_p": 1.0}]
+    )
     def test_one_always_stays(self, settings):
         assert left([0.0, 1e-300, 0.0], **settings) == [1]
         assert left([0.0, 0.7, 0.3], **settings) == [1]
@@ -98,7 +126,8 @@ class TestWideNuclei:
         assert np.flatnonzero(keep_top_p(p, np.nextafter(1, 0))).tolist() == [5, 15_000]
 
 
-@pytest.mark.parametrize("keep", [lambda p: keep_top_k(p, 2), lambda p: keep_top_p(p, 0.8), lambda p: keep_min_p(p, 0.5)],
+@pytest.mark.parametrize("keep", [lambda p: keep_top_k(p, 2), lambda p: keep_top_p(p, 0.8),
+        lambda p: keep_min_p(p, 0.5)],
                          ids=["top_k", "top_p", "min_p"])  # fmt: skip
 def test_filters_leave_their_input_alone(keep):
     p = P.copy()

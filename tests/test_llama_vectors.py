@@ -73,7 +73,7 @@ def test_probabilities_are_the_same(name, backend):
 
 def test_a8_a_negative_lowest_temperature_is_refused():
     row = ROWS["A8"]
-    with pytest.raises(PolicyError, match="temperature of -0.7"):
+    with pytest.raises(PolicyError, match=r"temperature of -0.7"):
         Policy(policy_of(row))
     assert row["libllama_probs"] == softmax(scale(logits_of(row), 0)).tolist() == [0, 0, 0, 1]
 
@@ -85,7 +85,9 @@ def test_a11_masked_candidates_do_not_count(backend):
 
     assert found == pytest.approx(unmasked["implied_T"], rel=2e-5)
     with_masked = f"lerp(0.5, 1.5, entropy/{float(np.log(8))!r})"
-    assert float(temperatures(logits_of(row), with_masked, backend=backend)) == pytest.approx(row["implied_T"], rel=2e-5)
+    assert float(temperatures(logits_of(row), with_masked, backend=backend)) == pytest.approx(
+        row["implied_T"], rel=2e-5
+    )
     np.testing.assert_allclose(
         softmax(scale(logits_of(row), with_masked, backend=backend)), row["libllama_probs"], atol=1e-7
     )

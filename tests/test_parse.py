@@ -56,12 +56,8 @@ GOOD = {
     "clip(lerp(0.3, 1.3, normalized_entropy**1.5), 0.05, 2)": f.clip(
         f.lerp(0.3, 1.3, s.normalized_entropy**1.5), 0.05, 2
     ),
-    "where(max_prob < 0.3, 0, 0.7)": Call(
-        "where", (Comparison("<", max_prob, Const(0.3)), Const(0.0), Const(0.7))
-    ),
-    "where(0.3 >= max_prob, 0, 0.7)": Call(
-        "where", (Comparison(">=", Const(0.3), max_prob), Const(0.0), Const(0.7))
-    ),
+    "where(max_prob < 0.3, 0, 0.7)": Call("where", (Comparison("<", max_prob, Const(0.3)), Const(0.0), Const(0.7))),
+    "where(0.3 >= max_prob, 0, 0.7)": Call("where", (Comparison(">=", Const(0.3), max_prob), Const(0.0), Const(0.7))),
     "where(1 < 2, 3, 4)": Call("where", (Comparison("<", Const(1.0), Const(2.0)), Const(3.0), Const(4.0))),
     "ema(entropy, 0.9)": f.ema(entropy, 0.9),
     "prev(max_prob)": f.prev(max_prob),
@@ -86,7 +82,7 @@ BAD = {
     "maxprob": ("did you mean `max_prob`?", 0),
     "  normalised_entropy": ("did you mean `normalized_entropy`?", 2),
     "0.5*clipp(entropy, 0, 1)": ("did you mean `clip`?", 4),
-    "zzzzzz": ('known are max_prob, entropy', 0),
+    "zzzzzz": ("known are max_prob, entropy", 0),
     "theta + 1": ('param("theta", low, high)', 0),
     "quantile": ("`quantile` needs its arguments: write `quantile(q)`", 0),
     "1 + quantile()": ("`quantile(q)` takes 1 arguments, but 0 were given", 4),
@@ -143,7 +139,7 @@ BAD = {
     "(lambda: 1)()": ("not part of the policy language", 0),
     "exp(1)(2)": ("not part of the policy language", 0),
     "entropy.exp()": ("not part of the policy language", 0),
-    "param": ('unknown name `param`', 0),
+    "param": ("unknown name `param`", 0),
     "param('a')": ('param("theta", 0.1, 2)', 0),
     "param(a, 0, 1)": ("a parameter's name is letters", 0),
     "param('a b', 0, 1)": ("a parameter's name is letters", 0),
@@ -284,7 +280,7 @@ def test_hostile_text_is_read_or_refused_in_bounded_time(text):
         try:
             Policy(text)
         except PolicyError as error:
-            assert len(str(error)) < 30_000
+            assert len(str(error)) < 30_000  # noqa: PT017
         elapsed = time.perf_counter() - start
 
     assert elapsed < 2.0  # about 0.3 s at worst, on a machine that does other things too

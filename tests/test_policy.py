@@ -23,7 +23,9 @@ class TestMaking:
     def test_from_a_number(self, number):
         assert Policy(number).expression == Const(float(number))
 
-    @pytest.mark.parametrize("wrong", [None, True, [0.7], np.array(0.7), entropy < 1, float("nan"), float("inf"), b"0.7"])
+    @pytest.mark.parametrize(
+        "wrong", [None, True, [0.7], np.array(0.7), entropy < 1, float("nan"), float("inf"), b"0.7"]
+    )
     def test_from_anything_else_is_refused(self, wrong):
         with pytest.raises(PolicyError):
             Policy(wrong)
@@ -110,12 +112,12 @@ class TestImmutability:
 
 
 class TestTravel:
-    POLICIES = [
+    POLICIES = (
         Policy("0.1 + 0.8*entropy", name="heat"),
         Policy("a + b*max_prob"),
         Policy("param('theta', 0.1, 2)*normalized_entropy"),
         Policy("0.7 + integral(0.1*(2.5 - surprisal), -0.5, 0.8)"),
-    ]
+    )
 
     @pytest.mark.parametrize("policy", POLICIES, ids=str)
     @pytest.mark.parametrize(
@@ -156,7 +158,10 @@ class TestTravel:
             ('{"format": "other", "version": 1, "policy": "entropy"}', "is expected"),
             ('{"format": "dyntemp.policy", "version": 1}', "is expected"),
             ('{"format": "dyntemp.policy", "version": 1, "policy": 3}', "is expected"),
-            ('{"format": "dyntemp.policy", "version": 2, "policy": "entropy"}', "format version 2, and this dyntemp reads 1"),
+            (
+                '{"format": "dyntemp.policy", "version": 2, "policy": "entropy"}',
+                "format version 2, and this dyntemp reads 1",
+            ),
             ('{"format": "dyntemp.policy", "policy": "entropy"}', "format version None"),
             ('{"format": "dyntemp.policy", "version": 1, "policy": "entropi"}', "did you mean `entropy`"),
             ('{"format": "dyntemp.policy", "version": 1, "policy": "-1"}', "temperature of -1"),
@@ -176,7 +181,7 @@ class TestTravel:
     def test_a_file_that_is_no_text(self, tmp_path):
         (tmp_path / "policy.json").write_bytes(b"\xff\xfe\x00")
 
-        with pytest.raises(PolicyError, match="policy.json"):
+        with pytest.raises(PolicyError, match=r"policy.json"):
             Policy.load(tmp_path / "policy.json")
 
 

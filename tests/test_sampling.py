@@ -28,7 +28,9 @@ def draws(row, temperature, count, backend, seed=1):
     kernel = open_kernel(rows, backend)
     for start in range(0, count, 500):
         keys = Keys.of(500, seed, np.arange(start, start + 500), 0)
-        found[start : start + 500] = kernel.draw(np.full(500, temperature) * ones, keys.seed, keys.request, keys.position)[: count - start]
+        found[start : start + 500] = kernel.draw(
+            np.full(500, temperature) * ones, keys.seed, keys.request, keys.position
+        )[: count - start]
     return found
 
 
@@ -189,7 +191,14 @@ def test_equal_keys_give_equal_tokens_on_both_backends():
             rows[rng.random(rows.shape) < 0.5] = rng.choice([-inf, np.finfo(np.float32).min])
             rows[:, rng.integers(n)] = 0.0
         temperature = rng.choice(["0.05", "0.3", "0.7", "1", "1.3", "2.5", "20", "exp(1000)", "0.1 + 0.8*entropy", "0"])
-        settings = [{}, {}, {"top_k": 40}, {"top_p": 0.9}, {"min_p": 0.05}, {"top_p": 0.95, "filter_at": "temperature"}][rng.integers(6)]
+        settings = [
+            {},
+            {},
+            {"top_k": 40},
+            {"top_p": 0.9},
+            {"min_p": 0.05},
+            {"top_p": 0.95, "filter_at": "temperature"},
+        ][rng.integers(6)]
         left, right = (
             sample(rows, temperature, seed=case, position=case, backend=backend, **settings) for backend in BACKENDS
         )
@@ -253,7 +262,8 @@ class TestKeys:
 
     @pytest.mark.parametrize(
         "key",
-        [{"seed": -1}, {"seed": 2**64}, {"seed": 1.5}, {"seed": True}, {"seed": "1"}, {"request": -1}, {"request": 2**32},
+        [{"seed": -1}, {"seed": 2**64}, {"seed": 1.5}, {"seed": True}, {"seed": "1"}, {"request": -1},
+         {"request": 2**32},
          {"position": -1}, {"position": 2**32}, {"position": 0.5}, {"request": [1, 2]}, {"seed": [1, 2]}],
     )  # fmt: skip
     def test_numbers_outside_their_bits_are_refused(self, backend, key):
@@ -287,6 +297,14 @@ class TestEnds:
 
         assert seen[3] == 0
         assert stats.chisquare(seen[:3]).pvalue > SMALLEST_P
+
+    @pytest.mark.parametrize(("temperature", "share"), [("exp(1000)", 0.5), (100.0, 1 / (1 + np.exp(2))), (1.0, 0.0)])
+    def test_a_block_far_below_the_others_is_not_forgotten(self, backend, temperature, share):
+        """exp(-200) is nothing in float32, and yet this block is half of the uniform draw."""
+        rows = np.broadcast_to(np.repeat(np.float32([0, -200]), BLOCK), (600, 2 * BLOCK))
+        seen = np.mean(sample(rows, temperature, seed=1, backend=backend).token >= BLOCK)
+
+        assert seen == pytest.approx(share, abs=4 * np.sqrt(share * (1 - share) / 600))
 
     @pytest.mark.parametrize("temperature", [0.05, 1.0, 50.0])
     @pytest.mark.parametrize("high", [1e4, 1e30, 3e38])
@@ -395,7 +413,9 @@ def test_the_surprisal_that_is_remembered_is_of_the_whole_row_before_the_tempera
         token = int(sample(row, policy, seed=9, request=0, position=t, state=state, top_k=2).token)
         expected = -row[token]
 
-        assert float(policy.step({"entropy": [0.0]}, state=state, slot=[0], position=[t + 1])[0]) == pytest.approx(expected)
+        assert float(policy.step({"entropy": [0.0]}, state=state, slot=[0], position=[t + 1])[0]) == pytest.approx(
+            expected
+        )
 
 
 def test_entropy_of_the_draws_follows_the_policy():

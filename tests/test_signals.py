@@ -76,7 +76,7 @@ def test_measuring_a_target_with_a_free_parameter_asks_for_it():
 def test_measured_names_are_the_texts_of_the_signals():
     found = measure(np.zeros((2, 3)), "quantile( 0.5 )", s.top_mass(2), "temperature_for_entropy(0.5*entropy)")
 
-    assert ["quantile(0.5)", "top_mass(2)", "temperature_for_entropy(0.5*entropy)"] == list(found)
+    assert list(found) == ["quantile(0.5)", "top_mass(2)", "temperature_for_entropy(0.5*entropy)"]
     assert {(2,)} == {value.shape for value in found.values()}
 
 
@@ -168,8 +168,10 @@ def test_signals_of_lists_inner_ones_first_and_once():
 
     found = signals_of(parse("temperature_for_entropy(0.5*entropy) + max_prob*entropy"))
 
-    assert ["entropy", "max_prob", "temperature_for_entropy(0.5*entropy)"] == [
-        str(signal) for signal in sorted(found, key=str)
+    assert [str(signal) for signal in sorted(found, key=str)] == [
+        "entropy",
+        "max_prob",
+        "temperature_for_entropy(0.5*entropy)",
     ]
     texts = [str(signal) for signal in found]
     assert texts.index("entropy") < texts.index("temperature_for_entropy(0.5*entropy)")

@@ -397,7 +397,7 @@ class TestBroken:
 
     def test_tensors_that_cannot_be_read(self):
         torch = pytest.importorskip("torch")
-        with pytest.raises(InvalidLogitsError, match="dtype torch.int64"):
+        with pytest.raises(InvalidLogitsError, match=r"dtype torch.int64"):
             measure(torch.zeros(3, dtype=torch.int64), "entropy")
         with pytest.raises(InvalidLogitsError, match="logits on meta"):
             measure(torch.zeros(3, device="meta"), "entropy")
@@ -412,11 +412,12 @@ def measure_at(rows, backend, position):
 
 
 class TestTemperatures:
-    POLICIES = [
-        "0.1 + 0.8*entropy", "0.5 - 0.4*max_prob", "0.8 * 0.8**(1.5/entropy)", "lerp(0.3, 1.3, normalized_entropy**1.5)",
+    POLICIES = (
+        "0.1 + 0.8*entropy", "0.5 - 0.4*max_prob", "0.8 * 0.8**(1.5/entropy)",
+        "lerp(0.3, 1.3, normalized_entropy**1.5)",
         "clip(0.85*varentropy + margin - median_prob, 0.05, 2)", "where(support > 100, collision, perplexity)",
         "temperature_for_entropy(0.85*entropy)",
-    ]  # fmt: skip
+    )  # fmt: skip
 
     @every_backend
     @pytest.mark.parametrize("dtype", ["float64", "float32"])
@@ -453,7 +454,9 @@ class TestTemperatureForEntropy:
             target = ties + (most - ties) * rng.choice([0.05, 0.5, 0.95])
             found = float(temperatures(row, f"temperature_for_entropy({float(target)!r})", backend=backend))
 
-            assert stats.entropy(special.softmax(z / found)) == pytest.approx(target, rel=TOLERANCE[dtype][0], abs=1e-5 if dtype == "float32" else 1e-11), name
+            assert stats.entropy(special.softmax(z / found)) == pytest.approx(
+                target, rel=TOLERANCE[dtype][0], abs=1e-5 if dtype == "float32" else 1e-11
+            ), name
 
     @every_backend
     def test_targets_that_do_not_exist_give_the_nearest_end(self, backend):
@@ -467,7 +470,9 @@ class TestTemperatureForEntropy:
     def test_entropy_itself_gives_one(self, backend):
         rows = np.random.default_rng(8).normal(0, 3, (10, 500))
 
-        np.testing.assert_allclose(temperatures(rows, "temperature_for_entropy(entropy)", backend=backend), 1, rtol=1e-9)
+        np.testing.assert_allclose(
+            temperatures(rows, "temperature_for_entropy(entropy)", backend=backend), 1, rtol=1e-9
+        )
 
     @every_backend
     @pytest.mark.parametrize("dtype", ["float64", "float32"])
@@ -507,7 +512,9 @@ class TestScale:
         loose = {"float16": 2e-2, "bfloat16": 0.15}.get(dtype, 1e-5)  # quotients of up to 200, rounded to the dtype
 
         assert found.dtype == row.dtype
-        np.testing.assert_allclose(special.softmax(found.astype(np.float64)), expected, rtol=loose * max(1, 0.5 / temperature), atol=1e-12)
+        np.testing.assert_allclose(
+            special.softmax(found.astype(np.float64)), expected, rtol=loose * max(1, 0.5 / temperature), atol=1e-12
+        )
         np.testing.assert_array_equal(before, row)
         assert np.isneginf(found.astype(np.float64)[::3]).all()
 

@@ -48,7 +48,9 @@ def test_both_give_the_same_numbers():
 @pytest.mark.parametrize("part", ["seed", "high seed", "request", "position", "draw", "purpose"])
 def test_every_part_of_the_name_changes_the_number(part):
     name = {"seed": 7, "request": 1, "position": 2, "draw": 3, "purpose": Purpose.BLOCK}
-    changed = {"high seed": {"seed": 7 + 2**32}, "purpose": {"purpose": Purpose.PICK}}.get(part) or {part: name[part] + 1}
+    changed = {"high seed": {"seed": 7 + 2**32}, "purpose": {"purpose": Purpose.PICK}}.get(part) or {
+        part: name[part] + 1
+    }
 
     assert uniform(*name.values()) != uniform(*(name | changed).values())
 

@@ -76,7 +76,8 @@ def random_leaf(rng: random.Random, *, memory: bool, letters: bool) -> Expressio
         return parse(rng.choice(["a", "k1", "T0", "param('theta', 0.1, 2)", "param('b', -1, 1)"]))
     if kind < 0.62:
         return rng.choice(
-            [make_signal("quantile", rng.choice([0, 0.25, 0.5, 0.9, 1])), make_signal("top_mass", rng.choice([1, 2, 40])),
+            [make_signal("quantile", rng.choice([0, 0.25, 0.5, 0.9, 1])), make_signal("top_mass",
+             rng.choice([1, 2, 40])),
              make_signal("given", "kl", 0, 20), make_signal("given", "x", -2, 1)]
         )  # fmt: skip
     if kind < 0.65:
@@ -117,11 +118,16 @@ def test_text_reads_back_as_an_equal_expression(seed):
 
 
 WORDS = [
-    *SIGNALS, *FUNCTIONS, "param", "a", "k1", "theta", "entropi", "H", "x", "0.5", "1", "2", "1e-3", "1e999", ".5", "5.",
-    "0x1F", "1_0", "00", "1j", "+", "-", "*", "/", "**", "//", "%", "^", "@", "~", "&", "|", "<<", ">>", "(", ")", "(", ")",
-    "(", ")", "[", "]", "{", "}", ",", ",", ":", ";", ".", "...", "=", "==", "!=", "<", "<=", ">", ">=", ":=", "->", "!",
-    "?", "$", "`", "\\", "'", '"', '"kl"', "'theta'", "b'x'", "f'{entropy}'", "'''", "and", "or", "not", "if", "else", "for",
-    "in", "is", "lambda", "yield", "await", "async", "import", "True", "None", "__import__", "__class__", "#", "\n", "\t",
+    *SIGNALS, *FUNCTIONS, "param", "a", "k1", "theta", "entropi", "H", "x", "0.5", "1", "2", "1e-3", "1e999",
+    ".5", "5.",
+    "0x1F", "1_0", "00", "1j", "+", "-", "*", "/", "**", "//", "%", "^", "@", "~", "&", "|", "<<", ">>", "(",
+    ")", "(", ")",
+    "(", ")", "[", "]", "{", "}", ",", ",", ":", ";", ".", "...", "=", "==", "!=", "<", "<=", ">", ">=",
+    ":=", "->", "!",
+    "?", "$", "`", "\\", "'", '"', '"kl"', "'theta'", "b'x'", "f'{entropy}'", "'''", "and", "or", "not",
+    "if", "else", "for",
+    "in", "is", "lambda", "yield", "await", "async", "import", "True", "None", "__import__", "__class__",
+    "#", "\n", "\t",
     "\r", "\x00", "\x0c", " ", "é", "×", "−", "≤", "𝟙", "ｅ", "\u200b", "\ufeff", "\ud800", "9" * 50, "9**9**9",
     "where(max_prob < 0.3, 0, 0.7)", "0.1 + 0.8*entropy", 'given("kl", 0, 20)', "quantile(0.5)",
 ]  # fmt: skip
@@ -144,8 +150,8 @@ def check_soup(text: str) -> bool:
     try:
         policy = Policy(text)
     except PolicyError as error:
-        assert str(error)
-        assert error.position is None or 0 <= error.position <= len(text)
+        assert str(error)  # noqa: PT017
+        assert error.position is None or 0 <= error.position <= len(text)  # noqa: PT017
         return False
     assert Policy(str(policy)) == policy
     return True
@@ -181,12 +187,11 @@ def decide(policy: Policy, rows: list[np.ndarray], rng: np.random.Generator) -> 
                 case _:
                     pass
         parameters = {
-            name: float(rng.choice([p.low, p.high, rng.uniform(p.low, p.high)])) for name, p in policy.parameters.items()
+            name: float(rng.choice([p.low, p.high, rng.uniform(p.low, p.high)]))
+            for name, p in policy.parameters.items()
         }
         position = t + int(rng.choice([0, 2**31])) * (not policy.remembers)
-        found.append(
-            float(policy.step(values, state=state, slot=[0], position=[position], parameters=parameters)[0])
-        )
+        found.append(float(policy.step(values, state=state, slot=[0], position=[position], parameters=parameters)[0]))
         supports.append(int(values["support"][0]))
         state.observe([0], position, rng.choice([0.0, rng.exponential(3), 50.0], 1))
     return found, supports
