@@ -11,7 +11,8 @@ P = np.array([0.1, 0.2, 0.3, 0.4])  # the distribution of llama.cpp's own sample
 
 
 def left(p, **settings):
-    return np.flatnonzero(Filters(**settings).mask(np.asarray(p, np.float64))).tolist()
+    with np.errstate(divide="ignore"):
+        return np.flatnonzero(Filters(**settings).mask(np.log(np.asarray(p, np.float64)))).tolist()
 
 
 @pytest.mark.parametrize(
@@ -224,3 +225,10 @@ class TestSampling:
         drawn = sample(self.LOGITS.astype(dtype), 1.0, seed=1, top_k=2, top_p=0.99, min_p=0.1, backend=backend)
 
         assert int(drawn.candidates) == 2
+
+
+def test_exactly_k_are_kept_however_far_below_the_maximum():
+    row = np.array([0.0, -2000.0, -1000.0, -3000.0, -np.inf], np.float32)
+
+    assert [0, 1, 2] == np.flatnonzero(Filters(top_k=3).mask(row)).tolist()
+    assert {0, 1, 2} == {int(sample(row, "1/0", top_k=3, seed=seed).token) for seed in range(60)}

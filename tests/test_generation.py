@@ -107,7 +107,9 @@ def test_a_drawn_seed_is_named_and_draws_the_text_again():
     assert run.seed == run.header.seed
 
 
-@pytest.mark.parametrize("policy", ["0.7", "0.3 + 0.5*ema(entropy, 0.8)", "0.7 + integral(0.1*(2.5 - surprisal), -0.5, 0.8)"])
+@pytest.mark.parametrize(
+    "policy", ["0.7", "0.3 + 0.5*ema(entropy, 0.8)", "0.7 + integral(0.1*(2.5 - surprisal), -0.5, 0.8)"]
+)
 def test_a_batch_comes_position_by_position_and_its_first_request_reads_as_if_alone(policy):
     alone = written(generate(letters(), "abc", policy, max_tokens=25, seed=5))
     batch = list(generate(letters(), ["abc", "xyz", "b"], policy, max_tokens=25, seed=5))
@@ -150,7 +152,12 @@ def test_filters_read_the_model_first_or_the_temperature_first():
 
 @pytest.mark.parametrize(
     ("stop", "text", "finish"),
-    [("dog", "the ", "stop"), (["cat", "og"], "the d", "stop"), ("xyz", "the dog sat", "end"), ("satx", "the dog sat", "end")],
+    [
+        ("dog", "the ", "stop"),
+        (["cat", "og"], "the d", "stop"),
+        ("xyz", "the dog sat", "end"),
+        ("satx", "the dog sat", "end"),
+    ],
 )
 def test_stop_texts_end_the_text_even_across_tokens(stop, text, finish):
     model = spelling([b"the", b" do", b"g", b" sat"], [b"the", b" do", b"g", b" sat"])

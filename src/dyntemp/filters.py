@@ -1,7 +1,7 @@
-"""Truncation filters: which candidates of a row may be drawn. Pure functions from probabilities to a mask.
+"""Truncation filters: which candidates of a row may be drawn. Pure functions from a row to a mask.
 
-Each takes probabilities over the whole row, 0 where an entry is out, and keeps at least one entry; ties go to the
-lower index. They are applied in the order top-k, top-p, min-p, each to what the one before left, renormalised.
+Each keeps at least one entry; ties go to the lower index. They are applied in the order top-k, top-p, min-p, each to
+what the one before left, renormalised.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Probabilities = NDArray[np.floating[Any]]
+Values = NDArray[np.floating[Any]]
 Mask = NDArray[np.bool_]
 
 
@@ -53,34 +53,36 @@ class Filters:
         """Whether anything can be filtered out."""
         return self.top_k > 0 or self.top_p < 1 or self.min_p > 0
 
-    def mask(self, p: Probabilities) -> Mask:
-        """Which entries stay, [n], given the probabilities of one row, [n]."""
-        kept = p > 0
-        if self.top_k > 0:
-            kept &= keep_top_k(np.where(kept, p, 0.0), self.top_k)
-        if self.top_p < 1:
-            kept &= keep_top_p(np.where(kept, p, 0.0), self.top_p)
-        if self.min_p > 0:
-            kept &= keep_min_p(np.where(kept, p, 0.0), self.min_p)
+    def mask(self, z: Values) -> Mask:
+        """Which entries stay, [n], given the logits of one row, [n], -inf where masked."""
+        kept = keep_top_k(z, self.top_k) if self.top_k > 0 else z > -np.inf
+        if self.top_p < 1 or self.min_p > 0:
+            with np.errstate(over="ignore"):
+                p = np.where(kept, np.exp(z - z.max()), 0.0)
+            if self.top_p < 1:
+                kept &= keep_top_p(p, self.top_p)
+                p = np.where(kept, p, 0.0)
+            if self.min_p > 0:
+                kept &= keep_min_p(p, self.min_p)
         return kept
 
 
-def keep_top_k(p: Probabilities, k: int) -> Mask:
-    """The k largest, exactly; ties by lower index.
+def keep_top_k(values: Values, k: int) -> Mask:
+    """The k largest above -inf, exactly; ties by lower index. Logits and probabilities have the same order.
 
     >>> keep_top_k(np.array([0.2, 0.4, 0.2, 0.2]), 2).tolist()
     [True, True, False, False]
     """
-    if k >= len(p):
-        return p > 0
-    smallest = np.partition(p, len(p) - k)[len(p) - k]
-    above = p > smallest
-    ties = np.flatnonzero(p == smallest)[: k - np.count_nonzero(above)]
+    if k >= len(values):
+        return values > -np.inf
+    smallest = np.partition(values, len(values) - k)[len(values) - k]
+    above = values > smallest
+    ties = np.flatnonzero(values == smallest)[: k - np.count_nonzero(above)]
     above[ties] = True
-    return above & (p > 0)
+    return above & (values > -np.inf)
 
 
-def keep_top_p(p: Probabilities, share: float) -> Mask:
+def keep_top_p(p: Values, share: float) -> Mask:
     """The likeliest, in order, up to and with the one that brings their sum to `share` of the whole.
 
     >>> keep_top_p(np.array([0.1, 0.2, 0.3, 0.4]), 0.8).tolist()
@@ -100,7 +102,7 @@ def keep_top_p(p: Probabilities, share: float) -> Mask:
     return kept
 
 
-def keep_min_p(p: Probabilities, share: float) -> Mask:
+def keep_min_p(p: Values, share: float) -> Mask:
     """What has at least `share` of the largest probability.
 
     >>> keep_min_p(np.array([0.1, 0.2, 0.3, 0.4]), 0.5).tolist()

@@ -419,10 +419,7 @@ def _filtered(kernel: Kernel, filters: Filters, temperature: NDArray[np.float64]
     candidates = np.empty(len(rows), np.int64)
     for row, t in enumerate(temperature):
         z = rows.widened(row)
-        p = scaled(row, t if filters.at == "temperature" else 1.0, rows)
-        with np.errstate(over="ignore"):
-            p = np.exp(p - p.max())
-        mask = filters.mask(p)
+        mask = filters.mask(scaled(row, t if filters.at == "temperature" else 1.0, rows))
         kept[row] = np.where(mask, z, -np.inf)
         candidates[row] = np.count_nonzero(mask)
     return open_kernel(rows.replaced(kept), kernel.name), candidates

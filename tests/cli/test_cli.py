@@ -97,9 +97,10 @@ def test_a_prompt_comes_from_stdin_or_a_file(capsys, model, monkeypatch, tmp_pat
     (tmp_path / "prompt.txt").write_text("same")
     expected = run(capsys, "generate", "--seed", "1", "-q", "-n", "9", "same")[1]
 
-    assert expected == run(
-        capsys, "generate", "--seed", "1", "-q", "-n", "9", *arguments, stdin="same", monkeypatch=monkeypatch
-    )[1]
+    assert (
+        expected
+        == run(capsys, "generate", "--seed", "1", "-q", "-n", "9", *arguments, stdin="same", monkeypatch=monkeypatch)[1]
+    )
 
 
 def test_a_trace_is_kept_and_explained(capsys, model, tmp_path):
@@ -169,7 +170,9 @@ def test_wrong_usage_ends_with_2_and_says_what_would_be_right(capsys, model, arg
     assert model.open_sessions == 0
 
 
-@pytest.mark.parametrize("arguments", [["explain", "none.jsonl"], ["generate", "-f", "none.txt"], ["check", "none.json"]])
+@pytest.mark.parametrize(
+    "arguments", [["explain", "none.jsonl"], ["generate", "-f", "none.txt"], ["check", "none.json"]]
+)
 def test_a_missing_file_is_a_failure(capsys, model, arguments):
     code, _, err = run(capsys, *arguments)
 
@@ -205,7 +208,12 @@ def test_check_tells_bounds_directions_warnings_and_draws(capsys):
 
 @pytest.mark.parametrize(
     ("policy", "warning"),
-    [("0.5 - 0.4*median_prob", "practically constant"), ("1/entropy", "infinity"), ("edt", "T = 0"), ("1e-7", "greedy")],
+    [
+        ("0.5 - 0.4*median_prob", "practically constant"),
+        ("1/entropy", "infinity"),
+        ("edt", "T = 0"),
+        ("1e-7", "greedy"),
+    ],
 )
 def test_check_warns(capsys, policy, warning):
     answer = json.loads(run(capsys, "check", policy, "--json")[1])
@@ -215,7 +223,9 @@ def test_check_warns(capsys, policy, warning):
 
 def test_check_binds_and_shows_templates(capsys):
     assert "a template: bind a, b" in run(capsys, "check", "a + b*entropy")[1]
-    bound = json.loads(run(capsys, "check", "a + b*normalized_entropy", "--bind", "a=0.25", "--bind", "b=0.5", "--json")[1])
+    bound = json.loads(
+        run(capsys, "check", "a + b*normalized_entropy", "--bind", "a=0.25", "--bind", "b=0.5", "--json")[1]
+    )
     assert [0.25, 0.75] == bound["bounds"]
     ranged = json.loads(run(capsys, "check", 'param("theta", 0.5, 1)*max_prob', "--json")[1])
     assert {"theta": [0.5, 1.0]} == ranged["parameters"]
@@ -236,7 +246,9 @@ def test_signals_and_policies_list_all_there_is(capsys):
     out = run(capsys, "signals")[1]
     assert all(name in out for name in (*SIGNALS, *FUNCTIONS))
     tables = json.loads(run(capsys, "signals", "--json")[1])
-    assert (list(SIGNALS), list(FUNCTIONS)) == tuple([row["name"] for row in tables[key]] for key in ("signals", "functions"))
+    assert (list(SIGNALS), list(FUNCTIONS)) == tuple(
+        [row["name"] for row in tables[key]] for key in ("signals", "functions")
+    )
     assert all(name in run(capsys, "policies")[1] for name in METHODS)
     assert list(METHODS) == [row["name"] for row in json.loads(run(capsys, "policies", "--json")[1])]
 

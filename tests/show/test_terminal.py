@@ -36,7 +36,8 @@ def test_blue_minus_red_falls_all_the_way():
 
 
 @pytest.mark.parametrize(
-    ("bounds", "scale"), [((0.3, 1.0), (0.3, 1.0)), ((0.1, 8.7), (0.1, 2.0)), ((0.7, 0.7), (0.0, 2.0)), ((0, inf), (0, 2))]
+    ("bounds", "scale"),
+    [((0.3, 1.0), (0.3, 1.0)), ((0.1, 8.7), (0.1, 2.0)), ((0.7, 0.7), (0.0, 2.0)), ((0, inf), (0, 2))],
 )
 def test_a_scale_spends_its_colours_on_what_the_policy_can_return(bounds, scale):
     assert Scale(*scale) == Scale.of(Interval(*bounds))
