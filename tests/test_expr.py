@@ -193,7 +193,7 @@ def test_depth_has_a_limit_in_python_too():
 
 def test_size_counts_what_is_shared_as_often_as_it_occurs():
     expression = entropy
-    with pytest.raises(PolicyError, match="1023 parts nested 10 deep"):  # noqa: PT012
+    with pytest.raises(PolicyError, match="1023 parts nested 10 deep"):
         for _ in range(40):
             expression = expression + expression
 
