@@ -1,6 +1,6 @@
 """The nodes that a policy is made of, and Python's operators on them.
 
-The grammar is closed (eight kinds of node); what grows is the vocabulary (`functions`, `signals`) and the
+The grammar is closed (seven kinds of node); what grows is the vocabulary (`functions`, `signals`) and the
 operations, each in a module of its own: `parse`, `text`, `bounds`, `direction`, `evaluate`.
 """
 
