@@ -62,7 +62,7 @@ RULES = [
     ("where(entropy < 0.5, 1, 2)", None),
     ("ema(entropy, 0.9)", 1),
     ("ema(max_prob, 0.9) + entropy", 1),
-    ("prev(entropy)", None),
+    ("prev(entropy)", 1),
     ("integral(entropy, 0, 2)", 1),
     ("integral(1 - entropy, 0, 2)", -1),
     ("temperature_for_entropy(0.5*entropy)", None),
@@ -87,7 +87,8 @@ def test_support_can_decide():
     assert directions(parse("entropy**(support - 5)"), support=2)[entropy] == -1
 
 
-NOW = [(text, way) for text, way in RULES if way is not None and "ema" not in text and "integral" not in text]
+REMEMBERING = ("ema", "prev", "integral")
+NOW = [(text, way) for text, way in RULES if way is not None and not any(name in text for name in REMEMBERING)]
 
 
 @pytest.mark.parametrize(("text", "expected"), NOW, ids=[text for text, _ in NOW])

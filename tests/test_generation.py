@@ -271,6 +271,11 @@ def test_chat_templates_are_used_where_there_is_one():
         ({"top_k": -1}, "top_k = -1"),
         ({"min_p": 1.5}, "min_p = 1.5"),
         ({"filter_at": "end"}, "filter_at = 'end'"),
+        ({"max_tokens": 1.5}, "max_tokens = 1.5"),
+        ({"max_tokens": True}, "max_tokens = True"),
+        ({"alternatives": -1}, "alternatives = -1"),
+        ({"backend": "gpu"}, "backend 'gpu' was given"),
+        ({"requested": -3}, "outside its range"),
         ({"seed": -1}, "seed = -1"),
         ({"seed": 2**64}, "seed"),
     ],
@@ -278,7 +283,7 @@ def test_chat_templates_are_used_where_there_is_one():
 def test_settings_outside_their_range_are_refused_before_the_model_runs(arguments, message):
     model = letters()
     with pytest.raises(ValueError, match=message):
-        generate(model, "a", 1.0, **arguments)
+        generate(model, "a", "requested", **arguments)
     assert 0 == model.open_sessions
 
 
@@ -287,7 +292,8 @@ def test_what_cannot_run_is_refused_before_the_model_runs(tmp_path):
     with pytest.raises(PolicyError, match="its parameter `a` has no value"):
         generate(model, "a", "a + b*entropy")
     with pytest.raises(PolicyError, match="given"):
-        next(generate(model, "a", 'given("kl", 0, 1)'))
+        generate(model, "a", 'given("kl", 0, 1)', trace=tmp_path / "none")
+    assert not (tmp_path / "none").exists()
     with pytest.raises(ModelError, match="no token for"):
         generate(model, "Ä", 1.0)
     (tmp_path / "kept").write_text("precious")
@@ -302,6 +308,19 @@ def test_parameters_given_and_requested_reach_the_policy():
     run = generate(letters(), "a", policy, max_tokens=1, requested=0.5, parameters={"theta": 1.5}, given={"kl": 0.25})
 
     assert 1.0 == next(run).temperature
+
+
+@pytest.mark.parametrize("prompt", [[0, 1], np.array([0, 1]), [np.int64(0), 1], [[0, 1]], np.array([[0, 1]])])
+def test_tokens_may_come_in_any_list(prompt):
+    assert written(generate(letters(), "ab", 1.0, seed=1, max_tokens=9)) == written(
+        generate(letters(), prompt, 1.0, seed=1, max_tokens=9)
+    )
+
+
+@pytest.mark.parametrize("prompt", [3, b"a", [], ["a", 3], [[]], None, [True], np.array([0.5])])
+def test_what_is_no_prompt_is_told_what_one_is(prompt):
+    with pytest.raises(ValueError, match=r"a prompt is text, a conversation .* or tokens"):
+        generate(letters(), prompt, 1.0)
 
 
 def test_a_run_that_is_awaited_writes_the_same():

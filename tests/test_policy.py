@@ -283,12 +283,31 @@ class TestStep:
             ("requested", {"requested": [np.inf]}, {}),
             ('given("kl", 0, 20)', {'given("kl", 0, 20)': [21.0]}, {}),
             ('given("kl", 0, 20)', {'given("kl", 0, 20)': [np.nan]}, {}),
-            ("0.1*position", {}, {"position": -5}),
+            ("entropy", {"entropy": [-0.1]}, {}),
+            ("entropy", {"entropy": [np.nan]}, {}),
+            ("max_prob", {"max_prob": [1.5]}, {}),
         ],
     )
     def test_what_the_caller_gives_stays_in_its_range(self, text, signals, more):
         with pytest.raises(PolicyError, match="outside its range"):
             Policy(text).step(signals, **more)
+
+    @pytest.mark.parametrize("position", [-5, 1.7, np.nan, "a", 2**32])
+    def test_positions_are_whole_numbers(self, position):
+        with pytest.raises(PolicyError, match=r"position = .* was given"):
+            Policy("0.1*position").step({}, position=position)
+
+    def test_parameters_cannot_go_round_the_check_of_a_template(self):
+        """A template is not known to be safe, so it has to be bound, which checks it."""
+        with pytest.raises(PolicyError, match="is a template: its parameter `a` has no value"):
+            Policy("a - b*max_prob").step({"max_prob": [0.5]}, parameters={"a": 0.1, "b": 0.9})
+        with pytest.raises(PolicyError, match="has no value: bind it, or pass parameters="):
+            Policy('param("theta", 0, 2)').step({})
+        assert Policy('param("theta", 0, 2)').step({}, parameters={"theta": 1.5}).tolist() == [1.5]
+
+    def test_a_constant_below_zero_names_no_signal(self):
+        with pytest.raises(PolicyError, match=r"`-1` can reach a temperature of -1: add"):
+            Policy(-1)
 
     def test_given_numbers(self):
         text = 'given("kl", 0, 20)'

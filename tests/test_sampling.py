@@ -399,6 +399,14 @@ class TestDraw:
             assert found.token.tolist() == truth.token.tolist()
             np.testing.assert_allclose(found.temperature, truth.temperature, rtol=1e-9)
 
+    def test_several_positions_of_a_slot_cannot_read_surprisal(self, backend):
+        policy = Policy("0.2 + 0.1*surprisal")
+        with pytest.raises(StateError, match="draw them one call at a time"):
+            sample(
+                np.zeros((2, 5)), policy, seed=1, request=0, slot=[0, 0], position=[0, 1], state=policy.state(),
+                backend=backend,
+            )  # fmt: skip
+
     def test_a_state_that_does_not_fit(self, backend):
         policy = Policy("surprisal")
         with pytest.raises(StateError, match="this state has 1"):

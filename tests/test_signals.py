@@ -92,7 +92,7 @@ def test_measured_names_are_the_texts_of_the_signals():
         ("top_mass", (MAX_SUPPORT + 1,), "whole number from 1"),
         ("top_mass", (s.entropy,), "must be a number"),
         ("entropy", (1,), "takes no arguments, but 1 were given"),
-        ("quantile", (), "takes 1 arguments, but 0 were given"),
+        ("quantile", (), "takes 1 argument, but 0 were given"),
         ("given", ("kl", 0), "takes 3 arguments, but 2 were given"),
         ("given", ("k l", 0, 1), "names its number in quotes"),
         ("given", (3, 0, 1), "names its number in quotes"),

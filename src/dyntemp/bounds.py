@@ -19,7 +19,7 @@ from dyntemp import interval
 from dyntemp.errors import PolicyError
 from dyntemp.expr import Binary, Call, Comparison, Const, Negate, Node, Parameter, Signal, parameters_of, walk
 from dyntemp.functions import FUNCTIONS
-from dyntemp.interval import IndeterminateError, Interval
+from dyntemp.interval import DomainError, IndeterminateError, Interval
 from dyntemp.signals import MAX_SUPPORT, SIGNALS
 
 MAX_PIECES = 64
@@ -59,7 +59,7 @@ def ranges_of(expression: Node, support: int | None = None) -> dict[Node, Interv
     ranges: dict[Node, Interval] = {}
     for parameter in parameters_of(expression).values():
         if parameter.low is None or parameter.high is None:
-            raise PolicyError(unbound(expression, parameter.name))
+            raise PolicyError(unbound(expression, parameter))
         ranges[parameter] = Interval(parameter.low, parameter.high)
     for node in walk(expression):
         if isinstance(node, Signal):
@@ -67,8 +67,11 @@ def ranges_of(expression: Node, support: int | None = None) -> dict[Node, Interv
     return ranges
 
 
-def unbound(expression: Node, name: str) -> str:
-    """What to say of a parameter that has neither a value nor a range."""
+def unbound(expression: Node, parameter: Parameter) -> str:
+    """What to say of a parameter that has no value, and perhaps no range either."""
+    name = parameter.name
+    if parameter.low is not None:
+        return f"parameter `{name}` of `{expression}` has no value: bind it, or pass parameters={{{name!r}: ...}}"
     meant = {"H": "entropy", "h": "entropy", "p": "max_prob", "P": "max_prob", "T": "requested", "n": "support"}
     hint = f"; if you meant the signal, write `{meant[name]}`" if name in meant else ""
     return (
@@ -127,6 +130,8 @@ def _enclose(node: Node, ranges: Ranges, always: Ranges) -> Interval:
                 return record.bounds(*(_enclose(argument, now, always) for argument in arguments))
             case _:
                 raise TypeError(f"no bounds for {type(node).__name__}")
+    except DomainError as error:
+        raise PolicyError(f"`{node}` has no value where {error}: {error.instead}") from None
     except IndeterminateError as form:
         _refuse(node, form)
 
@@ -144,14 +149,10 @@ def _refuse(node: Node, form: IndeterminateError) -> NoReturn:
     match node:
         case Binary("/", Signal("entropy"), Call("log", (Signal("support"),))):
             instead = "write `normalized_entropy`, which is 0 where the support is 1"
-        case Binary("/", _, divisor):
+        case Binary("/", _, divisor) if str(form) != "inf/inf":
             instead = f"keep the divisor away from zero, such as `max({divisor}, 1e-3)`"
-        case Call("log" | "sqrt" as name, (argument,)):
-            instead = f"keep the argument positive, such as `{name}(max({argument}, 1e-3))`"
         case Binary("**", base, _):
             instead = f"limit the base or the exponent, such as `clip({base}, 1e-3, 10)`"
-        case Call(name):
-            instead = f"see what `{name}` takes: {FUNCTIONS[name].meaning}"
         case _:
             instead = "limit what grows without end, with `clip(..., low, high)`"
     raise PolicyError(f"`{node}` can reach {form}, which has no value: {instead}")

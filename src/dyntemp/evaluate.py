@@ -74,7 +74,7 @@ class Evaluation:
                 return np.float64(value)
             case Parameter(name):
                 if name not in self.parameters:
-                    raise PolicyError(unbound(node, name))
+                    raise PolicyError(unbound(node, node))
                 return np.float64(self.parameters[name])
             case Signal("surprisal"):
                 return self.remembered(node, self.signals["entropy"])

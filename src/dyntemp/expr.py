@@ -109,6 +109,11 @@ class Expression(Node):
     def __pos__(self) -> Expression:
         return self
 
+    def __abs__(self) -> Expression:
+        from dyntemp.functions import call
+
+        return call("abs", self)
+
     def __lt__(self, other: object) -> Comparison:
         return Comparison("<", self, lift(other))
 

@@ -17,6 +17,7 @@ import numpy as np
 from dyntemp.errors import PolicyError
 from dyntemp.expr import Call, Comparison, Const, Expression, Node, lift, param
 from dyntemp.interval import (
+    DomainError,
     IndeterminateError,
     Interval,
     add,
@@ -66,7 +67,10 @@ def _increasing(
 
     def bounds(x: Interval) -> Interval:
         if x.low < domain.low:
-            raise IndeterminateError(f"an argument of {x.low:g}, below {domain.low:g}")
+            raise DomainError(
+                f"its argument may be {x.low:g}, below {domain.low:g}",
+                f"keep it from going below, as in `max(..., {domain.low:g})`",
+            )
         return widened(corners(value, x), within)
 
     return {"value": value, "bounds": bounds, "directions": lambda x: (1,)}
@@ -99,7 +103,7 @@ def _clip(x: Any, low: Any, high: Any) -> Any:
 
 def _clip_bounds(x: Interval, low: Interval, high: Interval) -> Interval:
     if low.high > high.low:
-        raise IndeterminateError(f"clip's low end, up to {low.high:g}, lies above its high end, from {high.low:g}")
+        raise DomainError(f"its low end may be {low.high:g}, above its high end of {high.low:g}", "keep low below high")
     return corners(_clip, x, low, high)
 
 
@@ -129,7 +133,9 @@ def _lerp_directions(low: Interval, high: Interval, t: Interval) -> tuple[Direct
 
 def _ema_bounds(x: Interval, decay: Interval) -> Interval:
     if decay.low < 0 or decay.high > 1:
-        raise IndeterminateError(f"ema's decay lies in [0, 1], but may be {decay.low:g} to {decay.high:g}")
+        raise DomainError(
+            f"its decay may be {decay.low if decay.low < 0 else decay.high:g}", "write a decay from 0 to 1, such as 0.9"
+        )
     if x.unbounded and (0 in decay or 1 in decay):
         raise IndeterminateError("0 * inf")
     if -inf in x and inf in x:
@@ -139,9 +145,9 @@ def _ema_bounds(x: Interval, decay: Interval) -> Interval:
 
 def _integral_bounds(x: Interval, low: Interval, high: Interval) -> Interval:
     if low.high > high.low:
-        raise IndeterminateError(f"integral's low end, {low.high:g}, lies above its high end, {high.low:g}")
+        raise DomainError(f"its low end may be {low.high:g}, above its high end of {high.low:g}", "keep low below high")
     if x.unbounded:
-        raise IndeterminateError("a running sum of what may be infinite (inf - inf)")
+        raise DomainError("it sums what may be infinite", "limit what it sums, with `clip(..., low, high)`")
     return Interval(low.low, high.high)  # clipped at every step
 
 
@@ -173,7 +179,7 @@ FUNCTIONS: dict[str, Function] = {
         Function("ema", ("x", "decay"), "moving average: decay*old + (1 - decay)*x, starting at the first x", None,
                  _ema_bounds, lambda x, decay: (1, None), remembers=True),
         Function("prev", ("x",), "x at the previous position; at the first one, x", None,
-                 lambda x: x, lambda x: (None,), remembers=True),
+                 lambda x: x, lambda x: (1,), remembers=True),
         Function("integral", ("x", "low", "high"), "running sum of x with the present one, clipped at every step",
                  None, _integral_bounds, _all_rising, remembers=True),
     )
@@ -193,7 +199,9 @@ def call(name: str, *arguments: object) -> Expression:
         if len(arguments) < wanted - 1:
             raise PolicyError(f"`{shown}` takes at least {wanted - 1} arguments, but {len(arguments)} were given")
     elif len(arguments) != wanted:
-        raise PolicyError(f"`{shown}` takes {wanted} arguments, but {len(arguments)} were given")
+        raise PolicyError(
+            f"`{shown}` takes {wanted} argument{'' if wanted == 1 else 's'}, but {len(arguments)} were given"
+        )
     if name == "where":
         return Call(name, (_condition(arguments[0]), *(lift(argument) for argument in arguments[1:])))
     lifted = tuple(lift(argument) for argument in arguments)

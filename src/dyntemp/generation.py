@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from math import exp, inf, log
+from numbers import Integral
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -25,7 +26,7 @@ from dyntemp.kernels import open_kernel
 from dyntemp.kernels.reference import GREEDY_AT
 from dyntemp.models import Messages, Model, Session
 from dyntemp.policy import Policy
-from dyntemp.sampling import Choice, Context, Keys, PolicyLike, as_policy, choose, new_seed
+from dyntemp.sampling import Choice, Context, Keys, PolicyLike, as_policy, choose, new_seed, temperatures
 from dyntemp.signals import entropy, max_prob, support
 from dyntemp.trace import Alternative, Header, Token, TraceWriter
 
@@ -96,17 +97,19 @@ def generate(
         InvalidLogitsError: While running, for a broken row of logits.
     """
     policy = as_policy(policy)
-    if policy.is_template and not parameters:
-        policy.bounds()  # raises, and names the parameter without a value
-    if max_tokens < 1 or alternatives < 0:
-        raise ValueError(f"max_tokens = {max_tokens}, alternatives = {alternatives} were given; at least 1 and 0")
+    for setting, value, least in (("max_tokens", max_tokens, 1), ("alternatives", alternatives, 0)):
+        if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
+            raise ValueError(f"{setting} = {value!r} was given; whole numbers from {least} are allowed")
     stops = [stop] if isinstance(stop, str) else list(stop)
     if not all(stops):
         raise ValueError("an empty stop text was given; it would stop everything")
-    prompts: list[Any] = list(prompt) if _is_batch(prompt) else [prompt]
+    prompts = _prompts(prompt)
     seed = int(Keys.of(1, new_seed() if seed is None else seed, 0, 0).seed[0])
     filters = Filters(top_k, top_p, min_p, filter_at)
     context = Context(None, None, 0, requested, given, parameters)
+    dry_run = np.zeros(2, np.float32)  # two equal logits: whatever the policy lacks is told before the model runs
+    state = policy.state() if policy.remembers else None
+    temperatures(dry_run, policy, backend=backend, state=state, requested=requested, given=given, parameters=parameters)
     tokens = [encode(model, one, system, chat) for one in prompts]
     settings = Settings(policy, seed, max_tokens, stops, filters, context, alternatives, backend or "cpu")
     header = settings.header(model, prompts, {"system": system, "chat": chat})
@@ -141,8 +144,8 @@ def encode(model: Model, prompt: Prompt, system: str | None = None, chat: bool |
     """
     if isinstance(prompt, str):
         messages: list[Mapping[str, str]] = [{"role": "user", "content": prompt}]
-    elif all(isinstance(part, int) for part in prompt):
-        return [part for part in prompt if isinstance(part, int)]
+    elif _all_are(Integral, prompt):
+        return [int(part) for part in prompt if isinstance(part, Integral)]
     else:
         messages, chat = [part for part in prompt if isinstance(part, Mapping)], True
     if system is not None:
@@ -155,12 +158,36 @@ def encode(model: Model, prompt: Prompt, system: str | None = None, chat: bool |
     return model.encode(prompt)
 
 
-def _is_batch(prompt: Any) -> bool:
-    if isinstance(prompt, str):
-        return False
-    if not prompt:
-        raise ValueError("no prompt was given")
-    return not all(isinstance(part, Mapping) for part in prompt) and not all(isinstance(part, int) for part in prompt)
+def _prompts(prompt: Any) -> list[Any]:
+    """The prompts of a run: one, or those of a batch; tokens as lists.
+
+    Raises:
+        ValueError: For what is neither text, nor a conversation, nor tokens, nor a list of these.
+    """
+    given = prompt.tolist() if hasattr(prompt, "tolist") else prompt  # an array or a tensor of tokens
+    if _is_prompt(given):
+        return [given]
+    batch = [one.tolist() if hasattr(one, "tolist") else one for one in given] if _is_list(given) else []
+    if not batch or not all(_is_prompt(one) for one in batch):
+        raise ValueError(
+            f"the prompt {prompt!r:.200} was given; a prompt is text, a conversation "
+            '([{"role": "user", "content": "..."}]) or tokens, and a list of prompts is a batch'
+        )
+    return batch
+
+
+def _is_prompt(value: Any) -> bool:
+    return isinstance(value, str) or (
+        _is_list(value) and len(value) > 0 and (_all_are(Mapping, value) or _all_are(Integral, value))
+    )
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, Sequence) and not isinstance(value, str | bytes)
+
+
+def _all_are(kind: type, parts: Any) -> bool:
+    return all(isinstance(part, kind) and not isinstance(part, bool) for part in parts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,9 +335,11 @@ class Generation(Iterator[Token]):
         self._closed = True
         self._session.close()
         if self._writer:
-            for request in self._requests.values():
-                self._save(request.release(None))
-            self._writer.close()
+            try:
+                for request in self._requests.values():
+                    self._save(request.release(None))
+            finally:
+                self._writer.close()
 
     def _save(self, tokens: list[Token]) -> None:
         if self._writer:

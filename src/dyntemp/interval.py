@@ -47,6 +47,19 @@ class IndeterminateError(ArithmeticError):
     """An operation reaches a form without a value, such as 0/0; the message names the form."""
 
 
+class DomainError(IndeterminateError):
+    """An argument may lie where the function is not defined.
+
+    Args:
+        fault: What may be, such as `its decay may be 2, outside 0 to 1`.
+        instead: What to write.
+    """
+
+    def __init__(self, fault: str, instead: str) -> None:
+        super().__init__(fault)
+        self.instead = instead
+
+
 def hull(values: Iterable[float]) -> Interval:
     """The smallest interval that holds all of `values`."""
     found = [float(value) for value in values]

@@ -91,12 +91,15 @@ def dynatemp(low: float = 0.3, high: float = 1.3, exponent: float = 1.0) -> Poli
 
 def edt(t0: float = 1.0, theta: float = 1.5, n: float = 0.8) -> Policy:
     """T = t0 * n**(theta/entropy)."""
-    return Policy(t0 * n ** (theta / entropy), name="edt")
+    cooled = n ** (theta / entropy)
+    return Policy(cooled if t0 == 1 else t0 * cooled, name="edt")
 
 
 def kl_guided(t0: float = 1.0, sigma: float = 1.0) -> Policy:
     """T = t0 * 2**(-kl/sigma), where the caller gives the divergence between decoding with and without the context."""
-    return Policy(t0 * 2 ** (-given("kl", 0, 1000) / sigma), name="kl_guided")
+    kl = given("kl", 0, 1000)
+    cooled = 2 ** -(kl if sigma == 1 else kl / sigma)
+    return Policy(cooled if t0 == 1 else t0 * cooled, name="kl_guided")
 
 
 def adaptive_softmax() -> Policy:

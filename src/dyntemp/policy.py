@@ -5,22 +5,24 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from itertools import product
+from numbers import Real
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from dyntemp import bounds as analysis
 from dyntemp import functions
+from dyntemp.bounds import unbound
 from dyntemp.errors import PolicyError, StateError
 from dyntemp.evaluate import Evaluation, Values, lowered
 from dyntemp.expr import Const, Expression, Node, Parameter, Signal, lift, parameters_of, rebuild, walk
 from dyntemp.interval import Interval
 from dyntemp.parse import parse
-from dyntemp.signals import SIGNALS, entropy, remembers, signals_of, suggestion
-from dyntemp.state import State, owns_a_cell, rounds
+from dyntemp.signals import ANY_SUPPORT, MAX_POSITION, SIGNALS, entropy, remembers, signals_of, suggestion
+from dyntemp.state import State, owns_a_cell, rounds, whole
 
 FORMAT = "dyntemp.policy"
 VERSION = 1
@@ -196,17 +198,20 @@ class Policy:
         """
         (rows,) = np.broadcast_shapes((1,), np.shape(position), *map(np.shape, signals.values()))
         values = {name: np.broadcast_to(np.asarray(value, np.float64), (rows,)) for name, value in signals.items()}
-        positions = np.broadcast_to(np.asarray(position, np.int64), (rows,))
+        if self.remembers:
+            state = self.require(state)
+            slots, positions = state.places(slot, position, rows)
+            turns = list(rounds(slots, positions))
+        else:
+            slots = positions = _positions(position, rows)
+            state, turns = None, [np.arange(rows)]
         values.setdefault("position", positions.astype(np.float64))
         values.setdefault("requested", np.ones(rows))
         self._check_signals(values)
         bound = {name: _bindable(self.parameters, name, value) for name, value in (parameters or {}).items()}
-        if self.remembers:
-            state = self.require(state)
-            slots, positions = state.places(slot, positions, rows)
-            turns = list(rounds(slots, positions))
-        else:
-            state, slots, turns = None, positions, [np.arange(rows)]
+        for name, parameter in self.parameters.items():
+            if parameter.low is None or name not in bound:
+                raise PolicyError(unbound(self.expression, parameter))
         result = np.empty(rows)
         with np.errstate(all="ignore"):
             for turn in turns:
@@ -224,11 +229,10 @@ class Policy:
                 continue
             if text not in values:
                 raise PolicyError(f"`{self}` reads `{text}`, which was not among the signals given: {sorted(values)}")
-            if SIGNALS[signal.name].source == "context":
-                low, high = _range_of(signal)
-                value = values[text]
-                if not np.all((value >= low) & (value <= high)):
-                    raise PolicyError(f"`{text}` was given {value}, outside its range of {low:g} to {high:g}")
+            low, high = SIGNALS[signal.name].bounds(ANY_SUPPORT, *signal.arguments)
+            value = values[text]
+            if not np.all((value >= low) & (value <= high)):
+                raise PolicyError(f"`{text}` was given {value}, outside its range of {low:g} to {high:g}")
 
     def to_json(self) -> str:
         """One JSON object with the text, the name and a format version."""
@@ -243,7 +247,7 @@ class Policy:
         """
         try:
             data = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise PolicyError(f"this is not the JSON of a policy: {error}") from None
         if not isinstance(data, dict) or data.get("format") != FORMAT or not isinstance(data.get("policy"), str):
             raise PolicyError(f'this is not the JSON of a policy: an object with "format": "{FORMAT}" is expected')
@@ -283,7 +287,17 @@ def _restore(text: str, name: str | None) -> Policy:
     return Policy(text, name=name)
 
 
+def _positions(position: ArrayLike, rows: int) -> NDArray[np.int64]:
+    try:
+        return whole("position", position, rows, np.int64, MAX_POSITION + 1)
+    except ValueError as error:
+        raise PolicyError(str(error)) from None
+
+
 def _limited(expression: Expression, floor: float | None, ceiling: float | None) -> Expression:
+    for name, limit in (("floor", floor), ("ceiling", ceiling)):
+        if limit is not None and not isinstance(limit, Real):
+            raise PolicyError(f"{name} = {limit} was given; it is a number")
     if floor is not None and not floor >= 0:
         raise PolicyError(f"floor = {floor} was given; temperatures are at least 0")
     if ceiling is None:
@@ -307,25 +321,27 @@ def _bindable(parameters: Mapping[str, Parameter], name: str, value: float) -> f
     return lifted.value
 
 
-def _range_of(signal: Signal) -> Interval:
-    return SIGNALS[signal.name].bounds(Interval(1.0, 1.0), *signal.arguments)
-
-
 def _check(policy: Policy) -> None:
     """Refuse what may be negative; what may be undefined is refused by the analysis itself."""
     low, _ = policy.bounds()
     if low < 0:
         raise PolicyError(
-            f"`{policy}` can reach a temperature of {low:.6g}{_where(policy.expression, low)}: "
+            f"`{policy}` {_surely(policy)} a temperature of {low:.6g}{_where(policy.expression, low)}: "
             f"add `clip(..., 0.05, 2)` or floor=0.05"
         )
+
+
+def _surely(policy: Policy) -> str:
+    """`can reach` where one signal moves, so that the bound is reached; `may reach` where several do, as if apart."""
+    moving = [node for node in walk(policy.expression) if isinstance(node, Signal | Parameter)]
+    return "can reach" if len(moving) < 2 else "may reach"
 
 
 def _where(expression: Expression, low: float) -> str:
     """` (at max_prob = 1)` where the lowest value is reached with every signal at an end of its range."""
     ranges = analysis.ranges_of(expression)
     varying: list[Node] = [leaf for leaf, span in ranges.items() if not span.is_point]
-    if len(varying) > 6:
+    if not 1 <= len(varying) <= 6:
         return ""
     for ends in product(*(ranges[leaf] for leaf in varying)):
         corner = {leaf: Interval(end, end) for leaf, end in zip(varying, ends, strict=True)}

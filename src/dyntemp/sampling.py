@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from dyntemp.errors import PolicyError
+from dyntemp.errors import PolicyError, StateError
 from dyntemp.evaluate import Evaluation
 from dyntemp.expr import Expression, Signal
 from dyntemp.filters import Filters
@@ -21,7 +21,7 @@ from dyntemp.kernels.rows import Rows
 from dyntemp.parse import parse
 from dyntemp.policy import Policy
 from dyntemp.signals import MAX_SURPRISAL, SIGNALS, max_prob, signals_of
-from dyntemp.state import State
+from dyntemp.state import State, whole
 
 PolicyLike = Policy | Expression | str | float
 """What is taken wherever a policy is asked for."""
@@ -220,9 +220,9 @@ class Keys:
         Raises:
             ValueError: For numbers outside 64 and 32 bits, or two rows with one key.
         """
-        seeds = _whole("seed", seed, rows, np.uint64, 2**64)
-        requests = _whole("request", np.arange(rows) if request is None else request, rows, np.int64, 2**32)
-        positions = _whole("position", position, rows, np.int64, 2**32)
+        seeds = whole("seed", seed, rows, np.uint64, 2**64)
+        requests = whole("request", np.arange(rows) if request is None else request, rows, np.int64, 2**32)
+        positions = whole("position", position, rows, np.int64, 2**32)
         if len(set(zip(seeds.tolist(), requests.tolist(), positions.tolist(), strict=True))) < rows:
             raise ValueError(
                 "two rows have the same seed, request and position, so they would draw with the same noise: "
@@ -280,13 +280,19 @@ def choose(
         context: What the policy may read besides the rows.
         also: Signals to measure beside those that the policy reads.
     """
+    reads_surprisal = any(signal.name == "surprisal" for signal in policy.signals)
+    if reads_surprisal and context.slot is not None and len(np.unique(context.slot)) < len(kernel.rows):
+        raise StateError(
+            f"`{policy}` reads the surprisal of the token before, which is not drawn yet where one call holds several "
+            "positions of a slot: draw them one call at a time"
+        )
     signals, temperature = _decide(kernel, policy, context, also)
     kept = kernel
     candidates = kernel.signal(Signal("support")).astype(np.int64)
     if filters.active:
         kept, candidates = _filtered(kernel, filters, temperature)
     token = kept.draw(temperature, keys.seed, keys.request, keys.position)
-    if context.state is not None and any(signal.name == "surprisal" for signal in policy.signals):
+    if context.state is not None and reads_surprisal:
         surprisal = surprisals(kernel, token)
         slot = np.arange(len(token)) if context.slot is None else context.slot
         context.state.observe(slot, keys.position, surprisal)
@@ -307,18 +313,18 @@ def scaled(row: int, temperature: float, rows: Rows) -> NDArray[Any]:
     """One row divided by its temperature, in float64 or float32; see `scale`."""
     z = rows.widened(row)
     masked = z <= rows.masked_at
-    with np.errstate(over="ignore", invalid="ignore"):
-        if temperature <= GREEDY_AT:
-            result = np.full_like(z, -np.inf)
-            result[int(np.argmax(z))] = 0.0
-            return result
-        if temperature == np.inf:
-            return np.where(masked, z.dtype.type(-np.inf), z.dtype.type(0.0))
-        divided = z / z.dtype.type(temperature)
-        limit = -2 * rows.masked_at
-        if not np.all(np.abs(divided[~masked]) <= limit):
-            divided = (z - z.max()) / z.dtype.type(temperature)
-        return np.where(masked, z.dtype.type(-np.inf), divided)
+    if temperature <= GREEDY_AT:
+        divided = np.full(len(z), -np.inf)
+        divided[int(np.argmax(z))] = 0.0
+    elif temperature == np.inf:
+        divided = np.zeros(len(z))
+    else:
+        with np.errstate(over="ignore", invalid="ignore"):
+            divided = z.astype(np.float64) / temperature
+            if not np.all(np.abs(divided[~masked]) <= -2 * rows.masked_at):  # beyond the dtype
+                divided = (z.astype(np.float64) - float(z.max())) / temperature
+    with np.errstate(over="ignore"):
+        return np.where(masked, -np.inf, divided).astype(z.dtype)
 
 
 def as_policy(policy: PolicyLike) -> Policy:
@@ -396,20 +402,6 @@ def _per_row(name: str, value: ArrayLike, rows: int) -> NDArray[np.float64]:
         return np.broadcast_to(np.asarray(value, np.float64), (rows,))
     except ValueError:
         raise ValueError(f"{name}: {np.shape(value)} was given for {rows} rows; pass one, or one per row") from None
-
-
-def _whole(name: str, value: ArrayLike, rows: int, dtype: Any, limit: int) -> NDArray[Any]:
-    numbers = np.asarray(value)
-    if numbers.dtype == object or not np.issubdtype(numbers.dtype, np.integer):
-        numbers = np.asarray(value, object)
-        if not all(isinstance(number, int) and not isinstance(number, bool) for number in numbers.flat):
-            raise ValueError(f"{name} = {value!r} was given; whole numbers are allowed")
-    if any(not 0 <= int(number) < limit for number in numbers.flat):
-        raise ValueError(f"{name} = {value!r} was given; whole numbers from 0 to {limit - 1} are allowed")
-    try:
-        return np.broadcast_to(numbers.astype(dtype), (rows,))
-    except ValueError:
-        raise ValueError(f"{name}: {numbers.shape} was given for {rows} rows; pass one, or one per row") from None
 
 
 def _filtered(kernel: Kernel, filters: Filters, temperature: NDArray[np.float64]) -> tuple[Kernel, NDArray[np.int64]]:

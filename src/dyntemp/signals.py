@@ -27,6 +27,9 @@ __all__ = [
 MAX_SUPPORT = 2**20
 """Largest support for which bounds hold when no vocabulary is named; longer rows are an error."""
 
+ANY_SUPPORT = Interval(1.0, float(MAX_SUPPORT))
+"""Every support that a row may have."""
+
 MAX_POSITION = 2**32 - 1
 """Largest position: the noise counts positions in 32 bits."""
 
@@ -155,7 +158,9 @@ def make_signal(name: str, *arguments: object) -> Signal:
     record = SIGNALS[name]
     if len(arguments) != len(record.arguments):
         wanted = len(record.arguments) or "no"
-        raise PolicyError(f"`{record.spelling}` takes {wanted} arguments, but {len(arguments)} were given")
+        raise PolicyError(
+            f"`{record.spelling}` takes {wanted} argument{'' if wanted == 1 else 's'}, but {len(arguments)} were given"
+        )
     match name:
         case "quantile":
             q = _number(record, "q", arguments[0])

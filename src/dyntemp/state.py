@@ -7,6 +7,7 @@ was written at p - 1 and writes at p, so running a position again writes the sam
 from __future__ import annotations
 
 from collections.abc import Iterable
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from dyntemp.errors import StateError
 from dyntemp.expr import Call, Node, Signal, walk
 from dyntemp.functions import FUNCTIONS
-from dyntemp.signals import MAX_SURPRISAL
+from dyntemp.signals import MAX_POSITION, MAX_SURPRISAL
 
 
 class State:
@@ -49,7 +50,8 @@ class State:
 
     def begin(self, slot: int) -> None:
         """Hand `slot` to a new request."""
-        self._generation[self._checked(np.asarray([slot]))] += 1
+        slots, _ = self.places(slot, 0, 1)
+        self._generation[slots] += 1
 
     def observe(self, slot: ArrayLike, position: ArrayLike, surprisal: ArrayLike) -> None:
         """Record the surprisal, in nats before temperature, of the tokens drawn at `position`, for the next one."""
@@ -64,11 +66,15 @@ class State:
         Raises:
             StateError: For slots outside the table, negative positions, or a number of them that is not `rows`.
         """
-        slots = self._checked(np.broadcast_to(np.arange(rows) if slot is None else slot, (rows,)))
-        positions = np.broadcast_to(np.asarray(position, np.int64), (rows,))
-        if rows and positions.min() < 0:
-            raise StateError(f"position {positions.min()} was given; positions count generated tokens, from 0")
-        return slots, positions
+        try:
+            slots = whole("slot", np.arange(rows) if slot is None else slot, rows, np.int64, self.slots)
+        except ValueError as error:
+            made = "make it with policy.state(slots=...)"
+            raise StateError(f"{error}; this state has {self.slots}: {made}") from None
+        try:
+            return slots, whole("position", position, rows, np.int64, MAX_POSITION + 1)
+        except ValueError as error:
+            raise StateError(str(error)) from None
 
     def read(self, cell: int, slots: NDArray[Any], positions: NDArray[Any]) -> NDArray[Any]:
         """What `cell` held at the position before, per row; NaN where nothing was written."""
@@ -88,13 +94,24 @@ class State:
         self._owner[slots, at] = self._generation[slots]
         self._values[slots, at, cell] = values
 
-    def _checked(self, slots: NDArray[Any]) -> NDArray[Any]:
-        if slots.size and not (slots.min() >= 0 and slots.max() < self.slots):
-            raise StateError(
-                f"slots {slots.min()} to {slots.max()} were given, but this state has {self.slots}: "
-                "make it with policy.state(slots=...)"
-            )
-        return slots
+
+def whole(name: str, value: ArrayLike, rows: int, dtype: type[np.integer[Any]], limit: int) -> NDArray[Any]:
+    """`value` as one whole number from 0 to `limit` - 1 for each row, from one for all or one each.
+
+    Raises:
+        ValueError: For anything else.
+    """
+    numbers = np.asarray(value)
+    if numbers.dtype == object or not np.issubdtype(numbers.dtype, np.integer):
+        numbers = np.asarray(value, object)
+        if not all(isinstance(number, Integral) and not isinstance(number, bool) for number in numbers.flat):
+            raise ValueError(f"{name} = {value!r} was given; whole numbers are allowed")
+    if any(not 0 <= int(number) < limit for number in numbers.flat):
+        raise ValueError(f"{name} = {value!r} was given; whole numbers from 0 to {limit - 1} are allowed")
+    try:
+        return np.broadcast_to(numbers.astype(dtype), (rows,))
+    except ValueError:
+        raise ValueError(f"{name}: {numbers.shape} was given for {rows} rows; pass one, or one per row") from None
 
 
 def owns_a_cell(node: Node) -> bool:

@@ -78,7 +78,7 @@ class Token:
 
     def to_json(self) -> dict[str, Any]:
         """A JSON object: bytes in hexadecimal, infinities as text."""
-        return {name: _plain(value) for name, value in asdict(self).items()}
+        return {name: plain(value) for name, value in asdict(self).items()}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Token:
@@ -90,39 +90,64 @@ class Token:
         wanted = {entry.name for entry in fields(cls)}
         if unlike := set(data) ^ wanted:
             raise ValueError(f"fields missing or unknown: {', '.join(sorted(unlike))}")
-        numbers = {name: float(data[name]) for name in FLOATS}
-        if any(isnan(value) for value in numbers.values()):
-            raise ValueError("NaN among its numbers")
+        if data["finish"] not in FINISHES:
+            raise ValueError(f"finish is {data['finish']!r}; {FINISHES} are allowed")
+        numbers = {name: _number(data[name]) for name in FLOATS}
+        signals = {str(name): _number(value) for name, value in data["signals"].items()}
+        if "entropy" not in signals or numbers["temperature"] < 0:
+            raise ValueError("it lacks the signal `entropy`, or has a negative temperature")
         return cls(
-            request=int(data["request"]),
-            position=int(data["position"]),
-            token=int(data["token"]),
-            candidates=int(data["candidates"]),
+            request=_count(data["request"]),
+            position=_count(data["position"]),
+            token=_count(data["token"]),
+            candidates=_count(data["candidates"]),
             **numbers,
-            text=str(data["text"]),
+            text=_text(data["text"]),
             bytes=bytes.fromhex(data["bytes"]),
-            signals={str(name): float(value) for name, value in data["signals"].items()},
+            signals=signals,
             alternatives=tuple(
-                Alternative(int(a["token"]), str(a["text"]), float(a["probability"]), float(a["probability_after"]))
+                Alternative(
+                    _count(a["token"]), _text(a["text"]), _number(a["probability"]), _number(a["probability_after"])
+                )
                 for a in data["alternatives"]
             ),
             finish=data["finish"],
         )
 
 
+FINISHES = (None, "end", "stop", "length")
 FLOATS = ("temperature", "probability", "probability_after", "surprisal", "entropy_after", "surprisal_after")
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """`value` as JSON has it: bytes in hexadecimal, infinities as text."""
     match value:
         case bytes():
             return value.hex()
         case float() if not isfinite(value):
             return str(value)
         case dict():
-            return {name: _plain(inner) for name, inner in value.items()}
+            return {name: plain(inner) for name, inner in value.items()}
         case _:
             return value
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, bool) or isnan(number := float(value)):
+        raise ValueError(f"{value!r} among its numbers")
+    return number
+
+
+def _count(value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise ValueError(f"{value!r} where a whole number from 0 is expected")
+    return value
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"{value!r} where text is expected")  # noqa: TRY004 (a fault of the file, not of a caller)
+    return value
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,7 +261,7 @@ class Trace:
             for number, line in enumerate(file, start=2):
                 try:
                     yield Token.from_json(_object(self.path, number, line))
-                except (ValueError, TypeError, KeyError, AttributeError) as error:
+                except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
                     if isinstance(error, TraceError):
                         raise
                     raise TraceError(f"{self.path}, line {number}: this is no token record ({error})") from None
@@ -248,8 +273,8 @@ def _object(path: Path, number: int, line: bytes) -> dict[str, Any]:
         what = "the line is cut off, as by a run that was killed" if line else "the file is empty"
         raise TraceError(f"{path}, line {number}: {what}")
     try:
-        data = json.loads(line, parse_constant=_refuse_constant)
-    except ValueError as error:
+        data = json.loads(line.decode("utf-8"), parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
         raise TraceError(f"{path}, line {number}: this is not JSON ({error})") from None
     if not isinstance(data, dict):
         raise TraceError(f"{path}, line {number}: a JSON object is expected, not {type(data).__name__}")

@@ -27,6 +27,7 @@ def model(monkeypatch):
         context=2_000,
     )  # fmt: skip
     monkeypatch.setattr("dyntemp.cli.common.load_model", lambda name, **options: fake)
+    monkeypatch.setattr("dyntemp.cli.common._warm_up", lambda: None)
     return fake
 
 
@@ -153,6 +154,10 @@ def test_an_existing_trace_is_kept(capsys, model, tmp_path):
         (["generate", "--json", "--jsonl", "x"], "not allowed with"),
         (["generate", "-f", "a", "x"], "give one of them"),
         (["generate", "--tmep", "1", "x"], "unrecognized arguments"),
+        (["generate", "--policy", "kl_guided", "x"], "which only a program can give"),
+        (["generate", "\udcff"], "bytes that are not text"),
+        (["generate", "--system", "\udcff", "x"], "bytes that are not text"),
+        (["check", "-1"], "can reach a temperature of -1: add"),
         (["generat"], "invalid choice"),
         (["check"], "required"),
         (["check", "a", "--bind", "a"], "--bind NAME=NUMBER"),
@@ -178,6 +183,22 @@ def test_a_missing_file_is_a_failure(capsys, model, arguments):
 
     assert 1 == code
     assert "none." in err
+
+
+def test_an_infinite_temperature_is_valid_json(capsys, model):
+    out = run(capsys, "generate", "--policy", "1/(0*max_prob)", "--json", "-n", "3", "hi")[1]
+    answer = json.loads(out, parse_constant=lambda name: pytest.fail(name))
+
+    assert {"mean": "inf", "low": "inf", "high": "inf"} == answer["temperature"]
+    assert "T mean inf, from inf to inf" in run(capsys, "generate", "--policy", "1/(0*max_prob)", "-n", "3", "hi")[2]
+
+
+def test_one_closing_newline_of_a_file_is_not_part_of_the_prompt(capsys, model, monkeypatch):
+    texts = {
+        run(capsys, "generate", "-q", "--seed", "1", "-n", "9", "-", stdin=stdin, monkeypatch=monkeypatch)[1]
+        for stdin in ("same", "same\n")
+    }
+    assert 1 == len(texts)
 
 
 def test_temp_alone_is_a_static_policy_and_beside_a_policy_what_it_asked_for(capsys, model):
@@ -221,6 +242,18 @@ def test_check_warns(capsys, policy, warning):
     assert any(warning in text for text in answer["warnings"])
 
 
+@pytest.mark.parametrize("policy", ["3", "3 - 2*normalized_entropy", "0.001*position", "requested"])
+def test_check_speaks_of_heat_that_feeds_itself_only_where_it_does(capsys, policy):
+    assert "heats it further" not in " ".join(run(capsys, "check", policy)[1].split())
+
+
+def test_check_says_what_it_holds_still(capsys):
+    out = run(capsys, "check", 'requested + given("kl", 0, 10)')[1]
+
+    assert "requested = 1" in out
+    assert 'given("kl", 0, 10) = 5' in out
+
+
 def test_check_binds_and_shows_templates(capsys):
     assert "a template: bind a, b" in run(capsys, "check", "a + b*entropy")[1]
     bound = json.loads(
@@ -254,6 +287,7 @@ def test_signals_and_policies_list_all_there_is(capsys):
 
 
 TALK = """hello
+/policy kl_guided
 /why
 /policy 0.9
 /policy entropi
@@ -281,6 +315,7 @@ def test_chat_talks_explains_and_changes_its_policy(capsys, model, monkeypatch, 
     assert 4 == out.count(" sharpened that to")
     assert "0.9   T from 0.9 to 0.9" in out
     assert "did you mean `entropy`?" in out
+    assert "which only a program can give" in out
     assert "--temp 0.5 has no effect beside --policy" in out
     assert "seed 4  max_tokens 4" in out
     assert "there is no /wy; did you mean `why`?" in out
@@ -289,6 +324,23 @@ def test_chat_talks_explains_and_changes_its_policy(capsys, model, monkeypatch, 
     tokens = list(Trace.open(path))
     assert [0.9] * 4 == [token.temperature for token in tokens]
     assert "Be brief." == Trace.open(path).header.prompts[0][0]["content"]
+
+
+def test_chat_goes_on_after_an_answer_that_was_stopped_or_failed(capsys, model, monkeypatch):
+    def logits(tokens, inner=model.next_logits):
+        if tokens[-1] == PIECES.index(b"!"):
+            raise KeyboardInterrupt
+        return [np.nan] * len(PIECES) if tokens[-1] == PIECES.index(b"?") else inner(tokens)
+
+    model.next_logits = logits
+    code, out, _ = run(
+        capsys, "chat", "-n", "4", "--seed", "1", stdin="stop!\nbreak?\ngo on\n", monkeypatch=monkeypatch
+    )
+
+    assert 0 == code
+    assert "(stopped)" in out
+    assert "hold NaN" in out
+    assert 1 == out.count("4 tokens, ")
 
 
 def test_chat_leaves_at_the_end_of_its_input_and_when_the_context_is_full(capsys, model, monkeypatch):
@@ -314,6 +366,31 @@ def shell(*arguments, **options):
         [sys.executable, "-m", "dyntemp", *arguments], capture_output=True, text=True, env=environment, check=False,
         timeout=120, **options,
     )  # fmt: skip
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+@pytest.mark.parametrize("arguments", [["check", "edt"], ["signals"], ["signals", "--json"], ["policies"]])
+def test_no_character_is_too_much_for_the_terminal(encoding, arguments):
+    done = subprocess.run(
+        [sys.executable, "-m", "dyntemp", *arguments], capture_output=True, check=False, timeout=120,
+        env={**os.environ, "PYTHONIOENCODING": encoding},
+    )  # fmt: skip
+
+    assert (0, b"") == (done.returncode, done.stderr)
+    if "--json" in arguments:
+        json.loads(done.stdout)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs a POSIX shell")
+@pytest.mark.parametrize(("redirection", "code"), [("<&-", 2), ("</dev/null", 2), (">&-", 2), ("<<< $'\\xff'", 2)])
+def test_closed_and_broken_streams_are_no_traceback(redirection, code):
+    done = subprocess.run(
+        ["bash", "-c", f"{sys.executable} -m dyntemp generate -m none.gguf {redirection}"], capture_output=True,
+        text=True, check=False, timeout=120, stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+
+    assert code == done.returncode
+    assert "Traceback" not in done.stderr
 
 
 def test_help_loads_nothing_heavy():

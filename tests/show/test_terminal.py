@@ -1,6 +1,7 @@
 """Colours follow the temperature, figures are the figures, plots are the numbers."""
 
 import io
+import re
 from math import inf, nan
 
 import numpy as np
@@ -11,7 +12,7 @@ from dyntemp import Policy, generate
 from dyntemp.interval import Interval
 from dyntemp.show.colour import STOPS, Scale
 from dyntemp.show.curve import curve_info
-from dyntemp.show.terminal import Summary, coloured, console, explanation, legend, plot
+from dyntemp.show.terminal import Summary, console, explanation, legend, plot, write
 from dyntemp.testing import FakeModel
 
 
@@ -43,11 +44,24 @@ def test_a_scale_spends_its_colours_on_what_the_policy_can_return(bounds, scale)
     assert Scale(*scale) == Scale.of(Interval(*bounds))
 
 
-def test_text_is_printed_as_it_is_in_the_colour_of_its_temperature():
-    model = FakeModel([b"[bold]x[/] :smile: "], lambda _: [0.0])
-    (token,) = generate(model, [0], 0.3, max_tokens=1, seed=0)
+@pytest.mark.parametrize("piece", ["[bold]x[/] :smile: ", "if x:\n\treturn\r\n", "\x07\x0c\x08é"])
+def test_text_is_written_as_it_is_in_the_colour_of_its_temperature(piece):
+    (token,) = generate(FakeModel([piece.encode()], lambda _: [0.0]), [0], 0.3, max_tokens=1, seed=0)
+    coloured, plain = io.StringIO(), io.StringIO()
+    write(Console(file=coloured, force_terminal=True, color_system="truecolor"), token, Scale(0.3, 1.0))
+    write(Console(file=plain, color_system=None), token, Scale(0.3, 1.0))
 
-    assert "\x1b[38;2;37;99;235m[bold]x[/] :smile: \x1b[0m" in rendered(coloured(token, Scale(0.3, 1.0)))
+    assert piece == plain.getvalue()
+    assert piece == re.sub(r"\x1b\[[0-9;]*m", "", coloured.getvalue())
+    assert "\x1b[38;2;37;99;235m" in coloured.getvalue()
+
+
+def test_a_terminal_does_not_obey_what_a_model_writes():
+    (token,) = generate(FakeModel([b"\x1b[2J"], lambda _: [0.0]), [0], 0.3, max_tokens=1, seed=0)
+    out = io.StringIO()
+    write(Console(file=out, force_terminal=True, color_system=None), token, Scale(0.3, 1.0))
+
+    assert "␛[2J" == out.getvalue()
 
 
 def test_the_legend_names_both_ends():
@@ -97,6 +111,7 @@ def test_a_plot_has_one_column_for_each_point_and_its_ends_at_the_sides():
     assert ["   0.300 ┤ ● ", "   0.200 ┤ ·●", "   0.100 ┤●··"] == lines[:3]
     assert "   0.700 ┤●●" == plot([0.0, 1.0], [0.7, 0.7])[0]
     assert ["nothing finite to draw"] == plot([0.0], [nan])
+    assert all(len(line) < 20 for line in plot([0.0, 1.0], [1e300, 2e300]))
 
 
 def test_the_curve_is_the_policy_over_rows_of_known_entropy():

@@ -39,6 +39,7 @@ class Parser(argparse.ArgumentParser):
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return the exit code: 0, 1 for a failure, 2 for wrong usage, 130 after Ctrl-C."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    _mend_streams()
     try:
         code = _run(arguments)
         sys.stdout.flush()
@@ -49,6 +50,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         return OK
     else:
         return code
+
+
+def _mend_streams() -> None:
+    """Let no character that the terminal lacks, and no stream that is closed, end a command."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115 (lives as long as we do)
+        elif hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _run(arguments: list[str]) -> int:
@@ -74,13 +85,15 @@ def _run(arguments: list[str]) -> int:
         return int(module.run(options))
     except (UsageError, PolicyError) as error:
         return _report(name, error, USAGE)
-    except (ModelError, TraceError, StateError, InvalidLogitsError, OSError) as error:
-        if isinstance(error, BrokenPipeError):
-            raise
+    except (ModelError, TraceError, StateError, InvalidLogitsError) as error:
         return _report(name, error, FAILURE)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        return _report(name, f"{error.filename}: {error.strerror}" if error.filename else error, FAILURE)
 
 
-def _report(name: str, error: Exception, code: int) -> int:
+def _report(name: str, error: Exception | str, code: int) -> int:
     sys.stdout.flush()
     print(f"dyntemp {name}: {error}", file=sys.stderr)  # noqa: T201
     return code

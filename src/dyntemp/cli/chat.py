@@ -33,13 +33,14 @@ from dyntemp.cli.common import (
     add_sampling_options,
     chosen_policy,
     open_model,
+    readable,
     sampling_settings,
 )
-from dyntemp.errors import ModelError, PolicyError, TraceError
+from dyntemp.errors import PolicyError, TraceError
 from dyntemp.generation import generate
 from dyntemp.models import Model
 from dyntemp.show.colour import Scale
-from dyntemp.show.terminal import Summary, coloured, console, explanation, legend
+from dyntemp.show.terminal import Summary, console, explanation, legend, write
 from dyntemp.signals import suggestion
 from dyntemp.trace import Header, Token, TraceWriter
 
@@ -102,12 +103,18 @@ class Chat:
             except KeyboardInterrupt:
                 self.out.print("\n(Ctrl-D or /bye leaves)", style="dim")
                 continue
+            except UnicodeDecodeError as error:
+                self.error(f"this line is not UTF-8: {error}")
+                continue
             if line in ("/bye", "/exit", "/quit"):
                 return OK
             if line.startswith("/"):
                 self.command(line[1:])
             elif line:
-                self.say(line)
+                try:
+                    self.say(readable(line))
+                except UsageError as error:
+                    self.error(str(error))
 
     def command(self, line: str) -> None:
         """One slash command, without its slash."""
@@ -127,24 +134,27 @@ class Chat:
         turn = [*self.messages, {"role": "user", "content": text}]
         scale, summary = self.scale, Summary()
         began = time.perf_counter()
+        answer: list[Token] = []
         try:
-            generation = generate(
-                self.model, [*system, *turn], policy, **sampling_settings(self.options), requested=requested
-            )
-        except ModelError as error:
-            self.error(f"{error} (/clear forgets the conversation)")
-            return
-        self.answer, self.header = [], generation.header
-        with generation:
-            try:
+            conversation = [*system, *turn]
+            with generate(
+                self.model, conversation, policy, **sampling_settings(self.options), requested=requested
+            ) as generation:
+                self.header = generation.header
                 for token in generation:
                     summary.add(token)
-                    self.answer.append(token)
-                    self.out.print(coloured(token, scale), end="")
-            except KeyboardInterrupt:
-                self.out.print(" (stopped)", style="dim", end="")
+                    answer.append(token)
+                    write(self.out, token, scale)
+        except KeyboardInterrupt:
+            self.out.print(" (stopped)", style="dim", end="")
+        except ValueError as error:  # which all errors of dyntemp are
+            self.error(f"{error} (/clear forgets the conversation)")
+        if not answer:
+            self.out.print()
+            return
+        self.answer = answer
         self.out.print()
-        self.out.print(summary.line(time.perf_counter() - began, generation.seed), style="dim")
+        self.out.print(summary.line(time.perf_counter() - began, self.header.seed if self.header else 0), style="dim")
         self.messages = [*turn, {"role": "assistant", "content": "".join(token.text for token in self.answer)}]
 
     def policy(self, rest: str) -> None:

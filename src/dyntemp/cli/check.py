@@ -8,25 +8,30 @@ dyntemp check "a + b*normalized_entropy" --bind a=0.3 --bind b=0.7
 from __future__ import annotations
 
 import argparse
-import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from math import inf
 
 from rich.padding import Padding
 from rich.text import Text
 
 from dyntemp.cli import OK, UsageError
-from dyntemp.cli.common import add_colour_option, add_policy_argument, read_policy
+from dyntemp.cli.common import add_colour_option, add_policy_argument, print_json, read_policy
 from dyntemp.direction import directions
+from dyntemp.expr import Signal
 from dyntemp.functions import Direction
 from dyntemp.interval import Interval
+from dyntemp.kernels.reference import GREEDY_AT
 from dyntemp.policy import Policy
 from dyntemp.show.terminal import console, plot
 from dyntemp.show.words import temperature
 from dyntemp.signals import MAX_SUPPORT
+from dyntemp.trace import plain
 
 HOT = 2.0
 CONSTANT = 1e-3
+HEATS: dict[str, Direction] = {"entropy": 1, "perplexity": 1, "varentropy": 1, "max_prob": -1, "margin": -1}
+"""Signals by which heat feeds on itself, and the direction in which it does."""
+
 MOVES: dict[Direction, str] = {1: "rises with it", -1: "falls with it", 0: "does not move", None: "either way"}
 
 
@@ -45,17 +50,18 @@ def run(options: argparse.Namespace) -> int:
         raise UsageError(f"--vocabulary {options.vocabulary} was given; 2 to {MAX_SUPPORT} are allowed")
     policy = read_policy(options.policy).bind(**dict(_bindings(options.bind)))
     bounds = None if policy.is_template else policy.bounds(options.vocabulary)
-    moves = {} if bounds is None else {str(s): d for s, d in directions(policy.expression, options.vocabulary).items()}
+    moves = {} if bounds is None else directions(policy.expression, options.vocabulary)
     free = {name: None if p.low is None else [p.low, p.high] for name, p in policy.parameters.items()}
-    warnings = [] if bounds is None else list(_warnings(policy, bounds, options.vocabulary))
+    warnings = [] if bounds is None else list(_warnings(policy, bounds, options.vocabulary, moves))
     out = console(options.color)
     if options.json:
-        anywhere = None if bounds is None else _plain(policy.bounds())
-        out.file.write(json.dumps({
+        anywhere = None if bounds is None else list(map(plain, policy.bounds()))
+        print_json(out, {
             "policy": str(policy), "name": policy.name, "parameters": free, "vocabulary": options.vocabulary,
-            "bounds": None if bounds is None else _plain(bounds), "bounds_any_vocabulary": anywhere,
-            "directions": moves, "remembers": policy.remembers, "warnings": warnings,
-        }) + "\n")  # fmt: skip
+            "bounds": None if bounds is None else list(map(plain, bounds)), "bounds_any_vocabulary": anywhere,
+            "directions": {str(signal): direction for signal, direction in moves.items()},
+            "remembers": policy.remembers, "warnings": warnings,
+        })  # fmt: skip
         return OK
     out.print(str(policy), style="bold")
     if bounds is None:
@@ -66,7 +72,7 @@ def run(options: argparse.Namespace) -> int:
     here = f"{bounds.low:.4g} to {bounds.high:.4g} on a vocabulary of {options.vocabulary:,}"
     lines = [("bounds", f"{here}; {low:.4g} to {high:.4g} on any")]
     lines += [(f"parameter {name}", f"{span[0]:g} to {span[1]:g}") for name, span in free.items() if span]
-    lines += [(signal, MOVES[direction]) for signal, direction in moves.items()]
+    lines += [(str(signal), MOVES[direction]) for signal, direction in moves.items()]
     if policy.remembers:
         lines.append(("memory", "reads earlier tokens of the same request"))
     width = max(len(label) for label, _ in lines)
@@ -79,13 +85,14 @@ def run(options: argparse.Namespace) -> int:
     return OK
 
 
-def _draw(policy: Policy, vocabulary: int, print_line: object) -> None:
-    from dyntemp.show.curve import curve_info
+def _draw(policy: Policy, vocabulary: int, print_line: Callable[[str], None]) -> None:
+    from dyntemp.show.curve import curve_info, held
 
-    assert callable(print_line)
     curve = curve_info(policy, vocabulary)
-    print_line("\n  temperature over the row's entropy in nats (Zipf-shaped rows"
-               + (", first token)" if policy.remembers or "position" in str(policy) else ")"))  # fmt: skip
+    still = [f"{signal} = {value:g}" for signal, value in held(policy).items()]
+    if policy.remembers:
+        still.append("at the first token")
+    print_line(f"\n  temperature over the row's entropy in nats ({'; '.join(['Zipf-shaped rows', *still])})")
     for line in plot(curve.entropy.tolist(), curve.temperature.tolist()):
         print_line("  " + line)
 
@@ -102,24 +109,23 @@ def _bindings(pairs: list[str]) -> Iterator[tuple[str, float]]:
         yield name, value
 
 
-def _warnings(policy: Policy, bounds: Interval, vocabulary: int) -> Iterator[str]:
+def _warnings(policy: Policy, bounds: Interval, vocabulary: int, moves: Mapping[Signal, Direction]) -> Iterator[str]:
     if bounds.high == inf:
         yield "can reach T = infinity, a uniform draw: add a ceiling, as in clip(..., 0.05, 2)"
     elif bounds.high > HOT:
+        feeds = any(signal.name in HEATS and direction == HEATS[signal.name] for signal, direction in moves.items())
+        why = ": a hot token makes the next row less certain, which heats it further" if feeds else ""
         yield (
-            f"can reach T = {temperature(bounds.high)} on a vocabulary of {vocabulary:,}: a hot token makes the next "
-            "row less certain, which heats it further. Use normalized_entropy, or add a ceiling: clip(..., 0.05, 2)"
+            f"can reach T = {temperature(bounds.high)} on a vocabulary of {vocabulary:,}{why}. "
+            f"{'Use normalized_entropy, or add' if feeds else 'Unless that is meant, add'} a ceiling: "
+            "clip(..., 0.05, 2)"
         )
     if bounds.high - bounds.low < CONSTANT and policy.signals:
         yield (
             f"is practically constant on a vocabulary of {vocabulary:,}, between {bounds.low:.6f} and "
             f"{bounds.high:.6f}: its signals do not move there"
         )
-    if bounds.low == 0:
+    if bounds.low <= GREEDY_AT < bounds.high:
         yield "can reach T = 0, where the likeliest token is taken: add a floor, as in max(..., 0.05), if you mean none"
-    elif bounds.high < CONSTANT:
+    elif bounds.high <= GREEDY_AT:
         yield "is greedy in all but name"
-
-
-def _plain(bounds: Interval) -> list[float | str]:
-    return [end if end not in (inf, -inf) else str(end) for end in bounds]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
 import threading
@@ -11,10 +12,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from rich.console import Console
+
 from dyntemp.cli import UsageError
 from dyntemp.methods import METHODS, default
 from dyntemp.models import BUNDLED, Model, load_model
 from dyntemp.policy import Policy
+from dyntemp.trace import plain
 
 MODEL_VARIABLE = "DYNTEMP_MODEL"
 
@@ -85,7 +89,13 @@ def chosen_policy(policy: str | None, temp: float | None) -> tuple[Policy, float
     """
     if policy is None:
         return (default() if temp is None else Policy(temp, name="static")), 1.0
+    readable(policy)
     found = read_policy(policy)
+    if given := [str(signal) for signal in found.signals if signal.name == "given"]:
+        raise UsageError(
+            f"`{found}` reads {', '.join(given)}, which only a program can give: "
+            "use dyntemp.generate(..., given={...})"
+        )
     if temp is None:
         return found, 1.0
     if not any(signal.name == "requested" for signal in found.signals):
@@ -161,12 +171,35 @@ def read_prompt(words: list[str], file: str | None) -> str:
     if words and words != ["-"]:
         if file is not None:
             raise UsageError("a prompt and -f were given; give one of them")
-        return " ".join(words)
-    if file is not None and file != "-":
-        return Path(file).read_text(encoding="utf-8")
-    if sys.stdin.isatty() and not words and file is None:
-        raise UsageError('no prompt: write it behind the command, as in `dyntemp generate "Once upon a time"`')
-    text = sys.stdin.read()
+        return readable(" ".join(words))
+    try:
+        if file is not None and file != "-":
+            return Path(file).read_text(encoding="utf-8").removesuffix("\n")
+        if sys.stdin is None or (sys.stdin.isatty() and not words and file is None):
+            raise UsageError('no prompt: write it behind the command, as in `dyntemp generate "Once upon a time"`')
+        text = readable(sys.stdin.read().removesuffix("\n"))
+    except UnicodeDecodeError as error:
+        raise UsageError(f"the prompt is not UTF-8: {error}") from None
     if not text.strip():
         raise UsageError("the standard input held no prompt")
     return text
+
+
+def readable(text: str) -> str:
+    """`text`, if it can be encoded.
+
+    Raises:
+        UsageError: For bytes that are not of the terminal's encoding, which Python keeps as lone surrogates.
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise UsageError(f"{text!r} was given, with bytes that are not text: write UTF-8, in a UTF-8 locale") from None
+    return text
+
+
+def print_json(out: Console, data: Any) -> None:
+    """One line of JSON, at once; in ASCII where the output is not UTF-8."""
+    utf8 = (getattr(out.file, "encoding", None) or "").lower().replace("-", "") == "utf8"
+    out.file.write(json.dumps(plain(data), ensure_ascii=not utf8, allow_nan=False) + "\n")
+    out.file.flush()

@@ -8,10 +8,9 @@ dyntemp explain run.jsonl --from 10 --count 5
 from __future__ import annotations
 
 import argparse
-import json
 
 from dyntemp.cli import OK, UsageError
-from dyntemp.cli.common import add_colour_option
+from dyntemp.cli.common import add_colour_option, print_json
 from dyntemp.errors import PolicyError
 from dyntemp.interval import Interval
 from dyntemp.policy import Policy
@@ -48,7 +47,7 @@ def run(options: argparse.Namespace) -> int:
             continue
         summary.add(token)
         if options.jsonl:
-            out.file.write(json.dumps({**token.to_json(), "why": explain(token)}, ensure_ascii=False) + "\n")
+            print_json(out, {**token.to_json(), "why": explain(token)})
         else:
             for line in explanation(token, scale):
                 out.print(line, soft_wrap=False)

@@ -9,8 +9,8 @@ echo "Why is the sky blue?" | dyntemp generate --jsonl -
 from __future__ import annotations
 
 import argparse
-import json
 import time
+from math import inf
 
 from dyntemp.cli import INTERRUPTED, OK, UsageError
 from dyntemp.cli.common import (
@@ -19,12 +19,14 @@ from dyntemp.cli.common import (
     add_sampling_options,
     chosen_policy,
     open_model,
+    print_json,
     read_prompt,
+    readable,
     sampling_settings,
 )
 from dyntemp.generation import Generation, generate
 from dyntemp.show.colour import Scale
-from dyntemp.show.terminal import Summary, coloured, console, legend
+from dyntemp.show.terminal import Summary, console, legend, write
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -53,6 +55,8 @@ def run(options: argparse.Namespace) -> int:
     settings = sampling_settings(options)
     if options.raw and options.system:
         raise UsageError("--raw and --system were given; a system message needs the chat template")
+    for text in (options.system or "", *options.stop):
+        readable(text)
     if any(not stop for stop in options.stop):
         raise UsageError("an empty --stop was given; it would stop everything")
     prompt = read_prompt(options.prompt, options.file)
@@ -82,12 +86,11 @@ def _write(generation: Generation, options: argparse.Namespace, scale: Scale) ->
         for token in generation:
             summary.add(token)
             if options.jsonl:
-                out.file.write(json.dumps(token.to_json(), ensure_ascii=False) + "\n")
-                out.file.flush()
+                print_json(out, token.to_json())
             elif options.json or options.no_stream:
                 kept.append(token)
             else:
-                out.print(coloured(token, scale), end="")
+                write(out, token, scale)
     except KeyboardInterrupt:
         code = INTERRUPTED
     generation.close()
@@ -98,14 +101,16 @@ def _write(generation: Generation, options: argparse.Namespace, scale: Scale) ->
             "finish": summary.finish,
             "seed": generation.seed,
             "policy": generation.header.policy,
-            "temperature": {"mean": summary.mean, "low": summary.low, "high": summary.high} if kept else None,
+            "temperature": {"mean": summary.mean if summary.finite else inf, "low": summary.low, "high": summary.high}
+            if kept
+            else None,
             "seconds": seconds,
             "tokens": [token.to_json() for token in kept],
         }
-        out.file.write(json.dumps(answer, ensure_ascii=False) + "\n")
+        print_json(out, answer)
     elif not options.jsonl:
         for token in kept:
-            out.print(coloured(token, scale), end="")
+            write(out, token, scale)
         out.print()
     if not options.quiet and not options.json and not options.jsonl:
         stopped = "interrupted; " if code == INTERRUPTED else ""

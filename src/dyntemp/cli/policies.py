@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import json
 
 from rich.padding import Padding
 from rich.text import Text
 
 from dyntemp.cli import OK
-from dyntemp.cli.common import add_colour_option
+from dyntemp.cli.common import add_colour_option, print_json
 from dyntemp.methods import METHODS
 from dyntemp.show.terminal import console
 
@@ -28,7 +27,7 @@ def run(options: argparse.Namespace) -> int:
             {"name": method.name, "policy": str(method.make()), "source": method.source, "idea": method.idea,
              "fails": method.fails} for method in METHODS.values()
         ]  # fmt: skip
-        out.file.write(json.dumps(found, ensure_ascii=False) + "\n")
+        print_json(out, found)
         return OK
     for method in METHODS.values():
         out.print(Text(method.name, style="bold").append(f"   {method.make()}", style="not bold cyan"))

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import json
 
 from rich.table import Column, Table
 
 from dyntemp.cli import OK
-from dyntemp.cli.common import add_colour_option
+from dyntemp.cli.common import add_colour_option, print_json
 from dyntemp.functions import FUNCTIONS
 from dyntemp.show.terminal import console
 from dyntemp.signals import SIGNALS
@@ -34,7 +33,7 @@ def run(options: argparse.Namespace) -> int:
                 for f in FUNCTIONS.values()
             ],
         }  # fmt: skip
-        out.file.write(json.dumps(tables, ensure_ascii=False) + "\n")
+        print_json(out, tables)
         return OK
     name = Column("signal", no_wrap=True)
     signals = Table(name, "meaning", "formula", "range", title="Signals (p: softmax at temperature 1; nats)",

@@ -9,8 +9,9 @@ What the compiler needs, found by measurement:
 
 * `nnan` and `ninf` stay off except on the maximum itself: with `ninf`, LLVM folds `x == -inf` to False and a masked
   block turns into NaN. Without `nnan` on the call, a maximum does not vectorise at all.
-* The `exp2` is our own: PyPI's llvmlite has no vector mathematics library. It flushes what is below 2**-125 to zero,
-  so no denormal number is ever formed, and passes NaN on, which finds broken rows for nothing.
+* The `exp2` is our own: PyPI's llvmlite has no vector mathematics library. It flushes what is below 2**-125
+  to zero (2**-1022 in float64), so no denormal number is ever formed, and passes NaN on, which finds broken rows for
+  nothing.
 * Kernels are plain module-level functions, or the cache on disk would never hit.
 """
 
@@ -41,8 +42,6 @@ REACH = 60.0
 NEAR = 4.0
 """Powers of two above the running reference at which it does, and either way while no block has counted: the sums
 of exponents that large lose digits in float32, and those of their squares overflow."""
-
-MOMENTS = ("max_prob", "entropy", "normalized_entropy", "perplexity", "support")
 
 
 @intrinsic
@@ -109,7 +108,7 @@ FLOOR64 = -1022.0
 
 
 def exp2(x):
-    """2**x for x at least -126 (float32) or any x (float64); see the overload."""
+    """2**x for x at least -126 (float32) or any x (float64), 0 at the lowest; see the overload."""
     return np.exp2(x)
 
 
@@ -123,7 +122,7 @@ def _exp2(x):
             return (((((C5 * f + C4) * f + C3) * f + C2) * f + C1) * f + C0) * half_power_of_two(n)
 
         return narrow
-    return lambda x: math.exp(x * LN2)
+    return lambda x: 0.0 if x <= FLOOR64 else math.exp(x * LN2)  # NaN goes to exp, which passes it on
 
 
 def power_of_two_floor(x):

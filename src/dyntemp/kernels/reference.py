@@ -68,7 +68,7 @@ def check_row(row: int, position: Any, has_nan: bool, highest: float) -> None:
     fault = "NaN" if has_nan else "+inf" if highest == inf else "no unmasked entry" if highest == -inf else None
     if fault:
         at = np.asarray(position).reshape(-1)
-        where = f"row {row}, position {at[row] if at.size > 1 else at[0]}"
+        where = f"row {row}, position {at[min(row, at.size - 1)]}"
         raise InvalidLogitsError(f"the logits of {where} hold {fault}; a row needs finite logits, -inf where masked")
 
 

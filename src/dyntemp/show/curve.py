@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from dyntemp.expr import Const, Signal
 from dyntemp.policy import Policy
 from dyntemp.sampling import measure, temperatures
 from dyntemp.signals import temperature_for_entropy
@@ -42,14 +43,22 @@ def curve_info(policy: Policy, vocabulary: int, points: int = POINTS) -> Curve:
     targets = np.linspace(0.01, 1.0, points) * np.log(vocabulary)
     sharp = np.array([_exponent(zipf, float(target)) for target in targets])
     rows = (zipf[None, :] * sharp[:, None]).astype(np.float32)
-    middle = {}
-    for signal in policy.signals:
-        if signal.name == "given":
-            name, low, high = signal.arguments
-            middle[str(name)] = (low.value + high.value) / 2  # type: ignore[union-attr]
+    middle = {str(signal.arguments[0]): value for signal, value in held(policy).items() if signal.name == "given"}
     state = policy.state(points) if policy.remembers else None
     entropy = measure(rows, "entropy")["entropy"]
     return Curve(entropy, np.asarray(temperatures(rows, policy, state=state, given=middle)))
+
+
+def held(policy: Policy) -> dict[Signal, float]:
+    """The signals of `policy` that no row determines, and what they are taken to be for a curve."""
+    values = {}
+    for signal in policy.signals:
+        if signal.name == "given":
+            low, high = (end.value for end in signal.arguments if isinstance(end, Const))
+            values[signal] = (low + high) / 2
+        elif signal.name in ("requested", "position"):
+            values[signal] = float(signal.name == "requested")
+    return values
 
 
 def _exponent(zipf: NDArray[np.float64], target: float) -> float:

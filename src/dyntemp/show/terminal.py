@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from math import inf, isfinite
 from typing import Literal
 
+from rich.color import ColorSystem
 from rich.console import Console, RenderableType
 from rich.padding import Padding
+from rich.style import Style
 from rich.text import Text
 
 from dyntemp.show.colour import Scale
@@ -16,6 +18,12 @@ from dyntemp.show.words import explain, percent, quoted, temperature
 from dyntemp.trace import Token
 
 Colour = Literal["auto", "always", "never"]
+COLOUR_SYSTEMS = {
+    "standard": ColorSystem.STANDARD,
+    "256": ColorSystem.EIGHT_BIT,
+    "truecolor": ColorSystem.TRUECOLOR,
+    "windows": ColorSystem.WINDOWS,
+}
 
 
 class _Console(Console):
@@ -44,9 +52,18 @@ def console(colour: Colour = "auto", *, stderr: bool = False) -> Console:
     )
 
 
-def coloured(token: Token, scale: Scale) -> Text:
-    """The token's text in the colour of its temperature."""
-    return Text(token.text, style=scale.style(token.temperature))
+def write(out: Console, token: Token, scale: Scale) -> None:
+    """Write the token's text as it is, in the colour of its temperature where `out` has colours.
+
+    Rich's own printing would turn tabs into spaces and drop control characters. Only the escape character is replaced,
+    and only on a terminal, which would obey what follows it.
+    """
+    text = token.text.replace("\x1b", "␛") if out.is_terminal else token.text
+    if out.color_system and not out.no_color:
+        style = Style.parse(scale.style(token.temperature))
+        text = style.render(text, color_system=COLOUR_SYSTEMS[out.color_system])
+    out.file.write(text)
+    out.file.flush()
 
 
 def legend(scale: Scale, width: int = 24) -> Text:
@@ -87,7 +104,8 @@ class Summary:
         if not self.count:
             return f"no tokens; seed {seed}"
         rate = f"{self.count / seconds:.1f} per second; " if seconds > 0 else ""
-        between = f"T mean {temperature(self.mean)}, from {temperature(self.low)} to {temperature(self.high)}"
+        mean = temperature(self.mean) if self.finite else "inf"
+        between = f"T mean {mean}, from {temperature(self.low)} to {temperature(self.high)}"
         return f"{self.count} tokens, {rate}{between}; seed {seed}"
 
 
@@ -117,7 +135,8 @@ def plot(x: Sequence[float], y: Sequence[float], height: int = 10) -> list[str]:
     for row in rows:
         at = low + span * row / (height - 1)
         cells = "".join("●" if level == row else "·" if row < level else " " for level in levels)
-        lines.append(f"{at:8.3f} ┤{cells}")
+        shown_at = f"{at:8.3f}" if at == 0 or 1e-3 <= abs(at) < 1e4 else f"{at:8.2g}"
+        lines.append(f"{shown_at} ┤{cells}")
     lines.append(" " * 9 + "└" + "─" * len(shown))
     first, last = f"{x[0]:.2f}", f"{x[-1]:.2f}"
     lines.append(" " * 10 + first + " " * max(1, len(shown) - len(first) - len(last)) + last)
