@@ -21,8 +21,8 @@ from dyntemp.evaluate import Evaluation, Values, lowered
 from dyntemp.expr import Const, Expression, Node, Parameter, Signal, lift, parameters_of, rebuild, walk
 from dyntemp.interval import Interval
 from dyntemp.parse import parse
-from dyntemp.signals import ANY_SUPPORT, MAX_POSITION, SIGNALS, entropy, remembers, signals_of, suggestion
-from dyntemp.state import State, owns_a_cell, rounds, whole
+from dyntemp.signals import ANY_SUPPORT, MAX_POSITION, SIGNALS, entropy, owns_a_cell, remembers, signals_of, suggestion
+from dyntemp.state import State, rounds, whole
 
 FORMAT = "dyntemp.policy"
 VERSION = 1

@@ -199,13 +199,20 @@ def _number(record: SignalRecord, argument: str, value: object) -> Const:
     raise PolicyError(f"`{argument}` of `{record.spelling}` must be a number, but `{value}` was given")
 
 
+def owns_a_cell(node: Node) -> bool:
+    """Whether `node` itself keeps a number from one position of a request to the next."""
+    match node:
+        case Call(function):
+            return FUNCTIONS[function].remembers
+        case Signal("surprisal"):
+            return True
+        case _:
+            return False
+
+
 def remembers(node: Node) -> bool:
     """Whether the value depends on earlier positions of the same request, and so needs a state."""
-    return any(
-        (isinstance(part, Call) and FUNCTIONS[part.function].remembers)
-        or (isinstance(part, Signal) and part.name == "surprisal")
-        for part in walk(node)
-    )
+    return any(owns_a_cell(part) for part in walk(node))
 
 
 def signals_of(node: Node) -> list[Signal]:

@@ -14,9 +14,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dyntemp.errors import StateError
-from dyntemp.expr import Call, Node, Signal, walk
-from dyntemp.functions import FUNCTIONS
-from dyntemp.signals import MAX_POSITION, MAX_SURPRISAL
+from dyntemp.expr import Node, Signal, walk
+from dyntemp.signals import MAX_POSITION, MAX_SURPRISAL, owns_a_cell
 
 
 class State:
@@ -112,17 +111,6 @@ def whole(name: str, value: ArrayLike, rows: int, dtype: type[np.integer[Any]], 
         return np.broadcast_to(numbers.astype(dtype), (rows,))
     except ValueError:
         raise ValueError(f"{name}: {numbers.shape} was given for {rows} rows; pass one, or one per row") from None
-
-
-def owns_a_cell(node: Node) -> bool:
-    """Whether `node` keeps a number from one position to the next."""
-    match node:
-        case Call(function):
-            return FUNCTIONS[function].remembers
-        case Signal("surprisal"):
-            return True
-        case _:
-            return False
 
 
 def rounds(slots: NDArray[Any], positions: NDArray[Any]) -> Iterable[NDArray[Any]]:

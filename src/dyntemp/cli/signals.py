@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from rich.table import Column, Table
+from rich.padding import Padding
+from rich.text import Text
 
 from dyntemp.cli import OK
 from dyntemp.cli.common import add_colour_option, print_json
@@ -35,24 +36,14 @@ def run(options: argparse.Namespace) -> int:
         }  # fmt: skip
         print_json(out, tables)
         return OK
-    name = Column("signal", no_wrap=True)
-    signals = Table(name, "meaning", "formula", "range", title="Signals (p: softmax at temperature 1; nats)",
-                    title_justify="left", box=None, padding=(0, 2, 0, 0))  # fmt: skip
+    out.print("Signals (p: softmax at temperature 1; nats)", style="bold")
     for signal in SIGNALS.values():
-        signals.add_row(signal.spelling, signal.meaning, signal.formula, signal.range)
-    functions = Table(
-        Column("function", no_wrap=True),
-        "meaning",
-        title="Functions",
-        title_justify="left",
-        box=None,
-        padding=(0, 2, 0, 0),
-    )
+        out.print(Text(signal.spelling, style="cyan").append(f"   {signal.range}", style="dim"))
+        out.print(Padding(f"{signal.meaning}: {signal.formula}", (0, 0, 0, 4), expand=False), soft_wrap=False)
+    out.print("\nFunctions", style="bold")
     for function in FUNCTIONS.values():
-        functions.add_row(f"{function.name}({', '.join(function.arguments)})", function.meaning)
-    out.print(signals, soft_wrap=False)
-    out.print()
-    out.print(functions, soft_wrap=False)
+        out.print(Text(f"{function.name}({', '.join(function.arguments)})", style="cyan"))
+        out.print(Padding(function.meaning, (0, 0, 0, 4), expand=False), soft_wrap=False)
     out.print(
         "\nOperators: + - * / ** and, in where(), < <= > >=. Parameters: one letter and digits (a, T0), or "
         'param("name", low, high).',
