@@ -48,7 +48,7 @@ def default() -> Policy:
     """From 0.3 where the model is certain to 1 where it knows nothing.
 
     It never exceeds 1, so it cannot make the model less certain than it is and cannot run away, on any vocabulary;
-    and the square root spreads the small entropies at which real models spend nearly all their steps.
+    and the square root spreads the small entropies at which real models take most of their steps.
     """
     return Policy(lerp(0.3, 1.0, normalized_entropy**0.5), name="default")
 
