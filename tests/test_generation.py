@@ -9,7 +9,8 @@ from scipy.stats import entropy as scipy_entropy
 
 import dyntemp
 from dyntemp import InvalidLogitsError, ModelError, PolicyError, Trace, agenerate, generate
-from dyntemp.generation import top
+from dyntemp.after import top
+from dyntemp.prompts import encode
 from dyntemp.testing import FakeModel
 
 LETTERS = [bytes([code]) for code in range(97, 123)] + [b" ", b""]
@@ -254,7 +255,7 @@ def test_chat_templates_are_used_where_there_is_one():
     conversation = [{"role": "user", "content": "ab"}, {"role": "assistant", "content": "c"}]
 
     assert "c" == written(generate(chatty, conversation, 1.0, max_tokens=1, seed=0))
-    assert [0, 1] == dyntemp.generation.encode(chatty, "b", system="a")
+    assert [0, 1] == encode(chatty, "b", system="a")
     with pytest.raises(ValueError, match="no chat template"):
         generate(plain, conversation, 1.0)
     with pytest.raises(ValueError, match="no chat template"):

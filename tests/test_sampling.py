@@ -7,9 +7,9 @@ import pytest
 from scipy import special, stats
 
 from dyntemp import Policy, PolicyError, StateError, sample
+from dyntemp.choice import Keys
 from dyntemp.kernels import BACKENDS, open_kernel, reference
 from dyntemp.kernels.reference import BLOCK, TRIES, block_bound, first_above
-from dyntemp.sampling import Keys
 
 every_backend = pytest.mark.parametrize("backend", BACKENDS)
 SMALLEST_P = 1e-4

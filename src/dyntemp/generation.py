@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from math import exp, inf, log
+from math import exp, log
 from numbers import Integral
 from pathlib import Path
 from types import TracebackType
@@ -21,23 +21,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dyntemp._version import __version__
+from dyntemp.after import After, top
+from dyntemp.choice import Choice, Context, Keys, choose, new_seed
 from dyntemp.filters import Filters
 from dyntemp.kernels import open_kernel
-from dyntemp.kernels.reference import GREEDY_AT
-from dyntemp.models import Messages, Model, Session
+from dyntemp.models import Model, Session
 from dyntemp.policy import Policy
-from dyntemp.sampling import Choice, Context, Keys, PolicyLike, as_policy, choose, new_seed, temperatures
+from dyntemp.prompts import Prompt, encode, prompts_of
+from dyntemp.sampling import PolicyLike, as_policy, temperatures
 from dyntemp.signals import entropy, max_prob, support
 from dyntemp.trace import Alternative, Header, Token, TraceWriter
 
-Prompt = str | Messages | Sequence[int]
-"""Text, a conversation, or tokens."""
-
 MEASURED = (max_prob, entropy, support)
 """What every record holds, beside what the policy reads."""
-
-FAR_BELOW = -40.0
-"""Entries this far below the likeliest at the row's temperature, in nats, change no figure of a trace."""
 
 
 def generate(
@@ -103,7 +99,7 @@ def generate(
     stops = [stop] if isinstance(stop, str) else list(stop)
     if not all(stops):
         raise ValueError("an empty stop text was given; it would stop everything")
-    prompts = _prompts(prompt)
+    prompts = prompts_of(prompt)
     seed = int(Keys.of(1, new_seed() if seed is None else seed, 0, 0).seed[0])
     filters = Filters(top_k, top_p, min_p, filter_at)
     context = Context(None, None, 0, requested, given, parameters)
@@ -134,60 +130,6 @@ async def agenerate(
             yield token
     finally:
         run.close()
-
-
-def encode(model: Model, prompt: Prompt, system: str | None = None, chat: bool | None = None) -> list[int]:
-    """The tokens of one prompt; see `generate` for what the arguments mean.
-
-    Raises:
-        ValueError: If a chat is asked for of a model without a chat template.
-    """
-    if isinstance(prompt, str):
-        messages: list[Mapping[str, str]] = [{"role": "user", "content": prompt}]
-    elif _all_are(Integral, prompt):
-        return [int(part) for part in prompt if isinstance(part, Integral)]
-    else:
-        messages, chat = [part for part in prompt if isinstance(part, Mapping)], True
-    if system is not None:
-        messages, chat = [{"role": "system", "content": system}, *messages], True
-    if chat is not False and (tokens := model.encode_chat(messages)) is not None:
-        return tokens
-    if chat:
-        raise ValueError(f"{model.name} has no chat template: pass plain text, without a system message")
-    assert isinstance(prompt, str)
-    return model.encode(prompt)
-
-
-def _prompts(prompt: Any) -> list[Any]:
-    """The prompts of a run: one, or those of a batch; tokens as lists.
-
-    Raises:
-        ValueError: For what is neither text, nor a conversation, nor tokens, nor a list of these.
-    """
-    given = prompt.tolist() if hasattr(prompt, "tolist") else prompt  # an array or a tensor of tokens
-    if _is_prompt(given):
-        return [given]
-    batch = [one.tolist() if hasattr(one, "tolist") else one for one in given] if _is_list(given) else []
-    if not batch or not all(_is_prompt(one) for one in batch):
-        raise ValueError(
-            f"the prompt {prompt!r:.200} was given; a prompt is text, a conversation "
-            '([{"role": "user", "content": "..."}]) or tokens, and a list of prompts is a batch'
-        )
-    return batch
-
-
-def _is_prompt(value: Any) -> bool:
-    return isinstance(value, str) or (
-        _is_list(value) and len(value) > 0 and (_all_are(Mapping, value) or _all_are(Integral, value))
-    )
-
-
-def _is_list(value: Any) -> bool:
-    return isinstance(value, Sequence) and not isinstance(value, str | bytes)
-
-
-def _all_are(kind: type, parts: Any) -> bool:
-    return all(isinstance(part, kind) and not isinstance(part, bool) for part in parts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -409,42 +351,3 @@ class Generation(Iterator[Token]):
         """How an alternative is shown."""
         raw = self._model.token_bytes(token)
         return raw.decode(errors="backslashreplace") if raw else self._model.token_name(token)
-
-
-class After:
-    """The distribution of one draw: a filtered row at its temperature."""
-
-    def __init__(self, kept: NDArray[Any], masked_at: float, temperature: float) -> None:
-        self._kept, self._masked_at, self._temperature = kept, masked_at, temperature
-        self._highest = float(kept.max())
-        self._first = int(np.argmax(kept)) if temperature <= GREEDY_AT else -1
-        if self._first >= 0:
-            self._log_total, self.entropy = 0.0, 0.0
-            return
-        a = 0.0 if temperature == inf else 1.0 / temperature
-        near = kept > max(masked_at, self._highest + FAR_BELOW * temperature)
-        w = (kept[near].astype(np.float64) - self._highest) * a
-        e = np.exp(w)
-        total = float(e.sum())
-        self._log_total = log(total)
-        self.entropy = max(self._log_total - float((e * w).sum()) / total, 0.0)
-
-    def surprisal(self, token: int) -> float:
-        """-ln of the token's probability in the draw; infinite where it cannot be drawn."""
-        if self._first >= 0:
-            return 0.0 if token == self._first else inf
-        value = float(self._kept[token])
-        if value <= self._masked_at:
-            return inf
-        a = 0.0 if self._temperature == inf else 1.0 / self._temperature
-        return max(self._log_total + (self._highest - value) * a, 0.0)
-
-
-def top(z: NDArray[Any], count: int) -> list[int]:
-    """The `count` largest unmasked entries, largest first, ties by lower index."""
-    count = min(count, len(z))
-    if count == 0:
-        return []
-    largest = np.flatnonzero(z >= np.partition(z, len(z) - count)[len(z) - count])
-    order = largest[np.argsort(-z[largest], kind="stable")][:count]
-    return [int(index) for index in order if z[index] > -inf]

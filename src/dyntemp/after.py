@@ -1,0 +1,53 @@
+"""What a draw was made from: the distribution after filters and temperature, and the likeliest candidates."""
+
+from __future__ import annotations
+
+from math import inf, log
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dyntemp.kernels.reference import GREEDY_AT
+
+FAR_BELOW = -40.0
+"""Entries this far below the likeliest at the row's temperature, in nats, change no figure of a trace."""
+
+
+class After:
+    """The distribution of one draw: a filtered row at its temperature."""
+
+    def __init__(self, kept: NDArray[Any], masked_at: float, temperature: float) -> None:
+        self._kept, self._masked_at, self._temperature = kept, masked_at, temperature
+        self._highest = float(kept.max())
+        self._first = int(np.argmax(kept)) if temperature <= GREEDY_AT else -1
+        if self._first >= 0:
+            self._log_total, self.entropy = 0.0, 0.0
+            return
+        a = 0.0 if temperature == inf else 1.0 / temperature
+        near = kept > max(masked_at, self._highest + FAR_BELOW * temperature)
+        w = (kept[near].astype(np.float64) - self._highest) * a
+        e = np.exp(w)
+        total = float(e.sum())
+        self._log_total = log(total)
+        self.entropy = max(self._log_total - float((e * w).sum()) / total, 0.0)
+
+    def surprisal(self, token: int) -> float:
+        """-ln of the token's probability in the draw; infinite where it cannot be drawn."""
+        if self._first >= 0:
+            return 0.0 if token == self._first else inf
+        value = float(self._kept[token])
+        if value <= self._masked_at:
+            return inf
+        a = 0.0 if self._temperature == inf else 1.0 / self._temperature
+        return max(self._log_total + (self._highest - value) * a, 0.0)
+
+
+def top(z: NDArray[Any], count: int) -> list[int]:
+    """The `count` largest unmasked entries, largest first, ties by lower index."""
+    count = min(count, len(z))
+    if count == 0:
+        return []
+    largest = np.flatnonzero(z >= np.partition(z, len(z) - count)[len(z) - count])
+    order = largest[np.argsort(-z[largest], kind="stable")][:count]
+    return [int(index) for index in order if z[index] > -inf]
