@@ -94,7 +94,8 @@ class Chat:
         if sys.stdin.isatty():
             with suppress(ImportError):
                 import readline  # noqa: F401 (importing it gives input() a history and line editing)
-            self.out.print(legend(self.scale).append("   /help tells the commands, /bye leaves", style="dim"))
+            bar = legend(self.scale).append("   ") if self.out.color_system and not self.out.no_color else Text()
+            self.out.print(bar.append("/help tells the commands, /bye leaves", style="dim"))
         while True:
             try:
                 line = input(">>> " if sys.stdin.isatty() else "").strip()
