@@ -18,7 +18,7 @@ from dyntemp.kernels import Kernel, open_kernel
 from dyntemp.kernels.reference import GREEDY_AT
 from dyntemp.kernels.rows import Rows
 from dyntemp.policy import Policy
-from dyntemp.signals import MAX_SURPRISAL, SIGNALS, max_prob
+from dyntemp.signals import SIGNALS, max_prob
 from dyntemp.state import State, whole
 
 
@@ -122,13 +122,13 @@ def choose(
 
 
 def surprisals(kernel: Kernel, token: NDArray[np.int64]) -> NDArray[np.float64]:
-    """-ln p of a token of each row, before any filter or temperature, at most 50; [rows]."""
+    """-ln p of a token of each row, before any filter or temperature; [rows]."""
     highest = kernel.signal(max_prob)
     found = np.empty(len(token))
     for row, drawn in enumerate(token):
         z = kernel.rows.widened(row)
         found[row] = float(z.max()) - float(z[drawn]) - np.log(highest[row])
-    return np.clip(found, 0.0, MAX_SURPRISAL)
+    return found
 
 
 def scaled(row: int, temperature: float, rows: Rows) -> NDArray[Any]:
@@ -176,8 +176,6 @@ def decide(
 ) -> tuple[dict[str, NDArray[np.float64]], NDArray[np.float64]]:
     """The signals and the temperature of each row."""
     rows = len(kernel.rows)
-    if policy.remembers:
-        policy.require(context.state)
     values = {
         "position": _per_row("position", context.position, rows),
         "requested": _per_row("requested", context.requested, rows),

@@ -53,7 +53,10 @@ class State:
         self._generation[slots] += 1
 
     def observe(self, slot: ArrayLike, position: ArrayLike, surprisal: ArrayLike) -> None:
-        """Record the surprisal, in nats before temperature, of the tokens drawn at `position`, for the next one."""
+        """Record the surprisal, in nats before temperature, of the tokens drawn at `position`, for the next one.
+
+        It is kept within 0 to 50.
+        """
         for node, cell in self.cells.items():
             if isinstance(node, Signal):
                 slots, positions = self.places(slot, position, np.size(surprisal))

@@ -128,6 +128,8 @@ def plain(value: Any) -> Any:
             return str(value)
         case dict():
             return {name: plain(inner) for name, inner in value.items()}
+        case list() | tuple():
+            return [plain(inner) for inner in value]
         case _:
             return value
 

@@ -343,6 +343,21 @@ def test_chat_goes_on_after_an_answer_that_was_stopped_or_failed(capsys, model, 
     assert 1 == out.count("4 tokens, ")
 
 
+def test_chat_keeps_the_record_of_an_answer_until_there_is_another(capsys, model, monkeypatch, tmp_path):
+    def logits(tokens, inner=model.next_logits):
+        if tokens[-1] == PIECES.index(b"!"):
+            raise KeyboardInterrupt
+        return inner(tokens)
+
+    model.next_logits = logits
+    talk = f"first\n/set seed 9\nstop!\n/trace {tmp_path / 'kept'}\n"
+    run(capsys, "chat", "-n", "4", "--seed", "1", stdin=talk, monkeypatch=monkeypatch)
+    trace = Trace.open(tmp_path / "kept")
+
+    assert (1, "first") == (trace.header.seed, trace.header.prompts[0][-1]["content"])
+    assert 4 == len(list(trace))
+
+
 def test_chat_leaves_at_the_end_of_its_input_and_when_the_context_is_full(capsys, model, monkeypatch):
     assert (0, "") == run(capsys, "chat", stdin="", monkeypatch=monkeypatch)[:2]
 

@@ -40,7 +40,7 @@ from dyntemp.errors import PolicyError, TraceError
 from dyntemp.generation import generate
 from dyntemp.models import Model
 from dyntemp.show.colour import Scale
-from dyntemp.show.terminal import Summary, console, explanation, legend, write
+from dyntemp.show.terminal import Summary, console, explanation, has_colours, legend, write
 from dyntemp.signals import suggestion
 from dyntemp.trace import Header, Token, TraceWriter
 
@@ -94,7 +94,7 @@ class Chat:
         if sys.stdin.isatty():
             with suppress(ImportError):
                 import readline  # noqa: F401 (importing it gives input() a history and line editing)
-            bar = legend(self.scale).append("   ") if self.out.color_system and not self.out.no_color else Text()
+            bar = legend(self.scale).append("   ") if has_colours(self.out) else Text()
             self.out.print(bar.append("/help tells the commands, /bye leaves", style="dim"))
         while True:
             try:
@@ -141,8 +141,9 @@ class Chat:
             with generate(
                 self.model, conversation, policy, **sampling_settings(self.options), requested=requested
             ) as generation:
-                self.header = generation.header
                 for token in generation:
+                    if not answer:  # the record of the answer before is kept until there is another
+                        self.answer, self.header = answer, generation.header
                     summary.add(token)
                     answer.append(token)
                     write(self.out, token, scale)
@@ -150,13 +151,10 @@ class Chat:
             self.out.print(" (stopped)", style="dim", end="")
         except ValueError as error:  # which all errors of dyntemp are
             self.error(f"{error} (/clear forgets the conversation)")
-        if not answer:
-            self.out.print()
-            return
-        self.answer = answer
         self.out.print()
-        self.out.print(summary.line(time.perf_counter() - began, self.header.seed if self.header else 0), style="dim")
-        self.messages = [*turn, {"role": "assistant", "content": "".join(token.text for token in self.answer)}]
+        if answer and self.header:
+            self.out.print(summary.line(time.perf_counter() - began, self.header.seed), style="dim")
+            self.messages = [*turn, {"role": "assistant", "content": "".join(token.text for token in answer)}]
 
     def policy(self, rest: str) -> None:
         """/policy: show it, or change it."""

@@ -25,7 +25,6 @@ from dyntemp.policy import Policy
 from dyntemp.show.terminal import console, plot
 from dyntemp.show.words import temperature
 from dyntemp.signals import MAX_SUPPORT
-from dyntemp.trace import plain
 
 HOT = 2.0
 CONSTANT = 1e-3
@@ -55,10 +54,10 @@ def run(options: argparse.Namespace) -> int:
     warnings = [] if bounds is None else list(_warnings(policy, bounds, options.vocabulary, moves))
     out = console(options.color)
     if options.json:
-        anywhere = None if bounds is None else list(map(plain, policy.bounds()))
+        anywhere = None if bounds is None else policy.bounds()
         print_json(out, {
             "policy": str(policy), "name": policy.name, "parameters": free, "vocabulary": options.vocabulary,
-            "bounds": None if bounds is None else list(map(plain, bounds)), "bounds_any_vocabulary": anywhere,
+            "bounds": bounds, "bounds_any_vocabulary": anywhere,
             "directions": {str(signal): direction for signal, direction in moves.items()},
             "remembers": policy.remembers, "warnings": warnings,
         })  # fmt: skip

@@ -15,7 +15,7 @@ from dyntemp.errors import PolicyError
 from dyntemp.interval import Interval
 from dyntemp.policy import Policy
 from dyntemp.show.colour import WIDEST, Scale
-from dyntemp.show.terminal import Summary, console, explanation, legend
+from dyntemp.show.terminal import Summary, console, explanation, has_colours, legend
 from dyntemp.show.words import explain
 from dyntemp.trace import Trace
 
@@ -40,7 +40,7 @@ def run(options: argparse.Namespace) -> int:
     summary = Summary()
     if not options.jsonl:
         out.print(f"{trace.header.model}, seed {trace.header.seed}, policy {trace.header.policy}", style="bold")
-        if out.color_system and not out.no_color:
+        if has_colours(out):
             out.print(legend(scale))
     for token in trace:
         if token.position < options.first or (last is not None and token.position >= last):

@@ -26,7 +26,7 @@ from dyntemp.cli.common import (
 )
 from dyntemp.generation import Generation, generate
 from dyntemp.show.colour import Scale
-from dyntemp.show.terminal import Summary, console, legend, write
+from dyntemp.show.terminal import Summary, console, has_colours, legend, write
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -61,8 +61,6 @@ def run(options: argparse.Namespace) -> int:
         raise UsageError("an empty --stop was given; it would stop everything")
     prompt = read_prompt(options.prompt, options.file)
     model = open_model(options)
-    out, err = console(options.color), console(options.color, stderr=True)
-    scale = Scale.of(policy.bounds(model.vocabulary))
     try:
         generation = generate(
             model, prompt, policy, **settings, requested=requested, stop=options.stop, system=options.system,
@@ -70,15 +68,15 @@ def run(options: argparse.Namespace) -> int:
         )  # fmt: skip
     except ValueError as error:
         raise (error if type(error) is not ValueError else UsageError(str(error))) from None
-    text_only = not (options.json or options.jsonl)
-    if text_only and not options.quiet and out.color_system and not out.no_color:
-        err.print(legend(scale).append(f"   {policy}", style="dim"))
     with generation:
-        return _write(generation, options, scale)
+        return _write(generation, options, Scale.of(policy.bounds(model.vocabulary)))
 
 
 def _write(generation: Generation, options: argparse.Namespace, scale: Scale) -> int:
     out, err = console(options.color), console(options.color, stderr=True)
+    talkative = not (options.quiet or options.json or options.jsonl)
+    if talkative and has_colours(out):
+        err.print(legend(scale).append(f"   {generation.header.policy}", style="dim"))
     summary, kept = Summary(), []
     began = time.perf_counter()
     code = OK
@@ -112,7 +110,7 @@ def _write(generation: Generation, options: argparse.Namespace, scale: Scale) ->
         for token in kept:
             write(out, token, scale)
         out.print()
-    if not options.quiet and not options.json and not options.jsonl:
+    if talkative:
         stopped = "interrupted; " if code == INTERRUPTED else ""
         err.print(f"{stopped}{summary.line(seconds, generation.seed)}", style="dim")
     return code

@@ -52,6 +52,11 @@ def console(colour: Colour = "auto", *, stderr: bool = False) -> Console:
     )
 
 
+def has_colours(out: Console) -> bool:
+    """Whether what is written to `out` is coloured."""
+    return out.color_system is not None and not out.no_color
+
+
 def write(out: Console, token: Token, scale: Scale) -> None:
     """Write the token's text as it is, in the colour of its temperature where `out` has colours.
 
@@ -59,7 +64,7 @@ def write(out: Console, token: Token, scale: Scale) -> None:
     and only on a terminal, which would obey what follows it.
     """
     text = token.text.replace("\x1b", "␛") if out.is_terminal else token.text
-    if out.color_system and not out.no_color:
+    if out.color_system is not None and has_colours(out):
         style = Style.parse(scale.style(token.temperature))
         text = style.render(text, color_system=COLOUR_SYSTEMS[out.color_system])
     out.file.write(text)
