@@ -6,7 +6,8 @@ was written at p - 1 and writes at p, so running a position again writes the sam
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from copy import copy
 from numbers import Integral
 from typing import Any
 
@@ -28,29 +29,67 @@ class State:
         expression: The policy's expression.
         slots: How many requests run at a time.
         window: How many positions back a request may be run again.
+        device: Where PyTorch keeps the tables, for logits that live there; None for the host's memory.
 
     Attributes:
         restarts: How many times a request at a position above 0 found nothing at the position before, and so began
-            afresh: after a preemption, or a jump back further than `window`.
+            afresh: after a preemption, or a jump back further than `window`. On a device it is a 0-d tensor.
     """
 
-    def __init__(self, expression: Node, slots: int = 1, window: int = 1024) -> None:
+    def __init__(self, expression: Node, slots: int = 1, window: int = 1024, device: Any = None) -> None:
         if slots < 1 or window < 2:
             raise StateError(f"slots = {slots} and window = {window} were given; at least 1 and 2 are needed")
         nodes = [node for node in walk(expression) if owns_a_cell(node)]
         self.cells: dict[Node, int] = {node: cell for cell, node in enumerate(dict.fromkeys(nodes))}
         self.slots = slots
         self.window = window
-        self.restarts = 0
-        self._values = np.full((slots, window, len(self.cells)), np.nan)
-        self._position = np.full((slots, window), -1, np.int64)
-        self._owner = np.zeros((slots, window), np.int64)
-        self._generation = np.zeros(slots, np.int64)
+        self.device = device
+        self.restarts: Any = 0
+        self._values: Any = np.full((slots, window, len(self.cells)), np.nan)
+        self._position: Any = np.full((slots, window), -1, np.int64)
+        self._owner: Any = np.zeros((slots, window), np.int64)
+        self._generation: Any = np.zeros(slots, np.int64)
+        self._where: Callable[..., Any] = np.where
+        if device is not None:
+            self._become_tensors()
+
+    def _become_tensors(self) -> None:
+        import torch
+
+        wide = torch.float32 if torch.device(self.device).type == "mps" else torch.float64
+        self.restarts = torch.zeros((), dtype=torch.int64, device=self.device)
+        self._values = torch.from_numpy(self._values).to(self.device, wide)
+        self._position, self._owner, self._generation = (
+            torch.from_numpy(table).to(self.device) for table in (self._position, self._owner, self._generation)
+        )
+        self._where = torch.where
+
+    def shared(self) -> State:
+        """This state, which is in the host's memory, as PyTorch reads and writes it there."""
+        twin = copy(self)
+        twin.device = "cpu"
+        twin._become_tensors()
+        return twin
+
+    def in_host_memory(self) -> State:
+        """This state, for what reads its tables as arrays.
+
+        Raises:
+            StateError: If they are on a device.
+        """
+        if self.device is not None:
+            raise StateError(f"this state lives on {self.device}, the logits do not: make it with policy.state(slots)")
+        return self
+
+    @property
+    def tables(self) -> tuple[Any, Any, Any, Any]:
+        """Values [slots, window, cells], their positions and owners [slots, window], and the owner of each slot."""
+        return self._values, self._position, self._owner, self._generation
 
     def begin(self, slot: int) -> None:
         """Hand `slot` to a new request."""
-        slots, _ = self.places(slot, 0, 1)
-        self._generation[slots] += 1
+        self.places(slot, 0, 1)
+        self._generation[slot] += 1
 
     def observe(self, slot: ArrayLike, position: ArrayLike, surprisal: ArrayLike) -> None:
         """Record the surprisal, in nats before temperature, of the tokens drawn at `position`, for the next one.
@@ -58,9 +97,13 @@ class State:
         It is kept within 0 to 50.
         """
         for node, cell in self.cells.items():
-            if isinstance(node, Signal):
+            if isinstance(node, Signal) and self.device is None:
                 slots, positions = self.places(slot, position, np.size(surprisal))
                 self.write(cell, slots, positions, np.clip(np.broadcast_to(surprisal, slots.shape), 0.0, MAX_SURPRISAL))
+            elif isinstance(node, Signal):
+                values = self._values.new_tensor(surprisal).view(-1).clamp(0.0, MAX_SURPRISAL)
+                at = (self._generation.new_tensor(number).expand(len(values)) for number in (slot, position))
+                self.write(cell, *at, values)
 
     def places(self, slot: ArrayLike | None, position: ArrayLike, rows: int) -> tuple[NDArray[Any], NDArray[Any]]:
         """`slot` and `position` as one whole number per row; slots default to the rows' numbers.
@@ -78,20 +121,20 @@ class State:
         except ValueError as error:
             raise StateError(str(error)) from None
 
-    def read(self, cell: int, slots: NDArray[Any], positions: NDArray[Any]) -> NDArray[Any]:
+    def read(self, cell: int, slots: Any, positions: Any) -> Any:
         """What `cell` held at the position before, per row; NaN where nothing was written."""
         before = positions - 1
         at = before % self.window
         found = (
             (before >= 0) & (self._position[slots, at] == before) & (self._owner[slots, at] == self._generation[slots])
         )
-        return np.where(found, self._values[slots, at, cell], np.nan)
+        return self._where(found, self._values[slots, at, cell], np.nan)
 
-    def write(self, cell: int, slots: NDArray[Any], positions: NDArray[Any], values: NDArray[Any]) -> None:
+    def write(self, cell: int, slots: Any, positions: Any, values: Any) -> None:
         """Set `cell` at `positions`."""
         at = positions % self.window
         stale = (self._position[slots, at] != positions) | (self._owner[slots, at] != self._generation[slots])
-        self._values[slots[stale], at[stale]] = np.nan
+        self._values[slots, at] = self._where(stale[:, None], np.nan, self._values[slots, at])
         self._position[slots, at] = positions
         self._owner[slots, at] = self._generation[slots]
         self._values[slots, at, cell] = values
