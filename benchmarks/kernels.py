@@ -1,0 +1,270 @@
+"""Times dyntemp's CPU kernels against the peers, one thread; see README.md beside this file.
+
+python benchmarks/kernels.py            everything, about an hour; a clean run writes results/kernels.md
+python benchmarks/kernels.py --quick    a few cases of each kind, about 5 minutes; prints only
+python benchmarks/kernels.py --gate     the floors, under 2 minutes; fails where one is missed
+"""
+
+import itertools
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from functools import cache
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+from command import command
+from peers import DYNAMIC, PEERS, STATIC, as_array, as_tensor, contestants
+from pool import Pool
+from report import Target
+from runner import Case, Record
+from timing import Contestant, admitted, interleave
+
+OURS, OURS_STATIC, OURS_TENSOR, READ = "dyntemp", "dyntemp static", "dyntemp, tensor", "one read of memory"
+
+LARGE = (128_000, 2**20)
+TARGETS = (
+    Target("torch static", OURS, True, 40, 100),
+    Target("torch dynamic", OURS, True, 45, 120),
+    Target("torch inverse CDF", OURS, True, 5, 10),
+    Target("llama.cpp temp_ext", OURS, True, 100, 300, batch=(1, 1)),
+    Target("NumPy", OURS, True, 15, 40),
+    Target(OURS, READ, False, 2.0, 1.5, "draw", "cold", "float32", LARGE, (8, 256)),
+    Target(OURS, READ, False, 2.0, 1.8, "draw", "cold", "float32", LARGE, (1, 7)),
+    Target(OURS, READ, False, 2.5, 1.75, "draw", "cold", "float32", (32_000, LARGE[0] - 1)),
+    Target(OURS, READ, False, 3.5, 2.3, "draw", "cold", "bfloat16", LARGE, (8, 256)),
+    Target(OURS, READ, False, 3.5, 2.8, "draw", "cold", "bfloat16", LARGE, (1, 7)),
+    Target(OURS, OURS_STATIC, False, 1.05, 1.02),
+    Target("np.partition", OURS, True, 1.3, 2, "median"),
+    Target("torch.median", OURS, True, 10, 25, "median"),
+    Target("torch.quantile", OURS, True, 100, 400, "median"),
+    Target("first call, cached", None, False, 1.0, 0.4, "start"),
+    Target("first call, nothing cached", None, False, 6.0, 3.0, "start"),
+)
+GATED = {name for target in TARGETS for name in (target.over, target.under)}
+
+DTYPES = ("float32", "bfloat16")
+SWEPT = (1_000, 4_000, 16_000, 32_000, 64_000, 128_000, 256_000, 512_000, 1_024_000)
+BATCHES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+POLICIES = (
+    "0.8",
+    "0.5 - 0.4*max_prob",
+    DYNAMIC,
+    "0.3 - 0.2*max_prob + 0.2*normalized_entropy",
+    "0.3 + 0.1*max_prob + 0.1*entropy + 0.1*collision",
+    "0.3 + 0.1*max_prob + 0.1*entropy + 0.1*collision + 0.1*varentropy",
+    "0.5 - 0.4*margin",
+    "0.5 - 0.4*median_prob",
+    "0.5 - 0.4*top_mass(40)",
+    "temperature_for_entropy(2.5)",
+)
+FILTERS: tuple[dict[str, Any], ...] = ({"min_p": 0.05}, {"top_k": 40}, {"top_p": 0.95})
+
+SWEEPS = (
+    *(Case("vocabulary", dtype, 32_000) for dtype in DTYPES),
+    *(Case("batch", dtype, 128_256, max(BATCHES)) for dtype in DTYPES),
+    Case("signals"),
+)
+FULL = (
+    *(
+        Case("draw", dtype, vocabulary, batch)
+        for dtype, vocabulary, batch in itertools.product(DTYPES, (32_000, 128_256, 151_936, 262_144), (1, 8, 64, 256))
+    ),
+    Case("median"),
+    *SWEEPS,
+    Case("start"),
+)
+QUICK = (
+    Case("draw", "float32", 32_000, 64),
+    Case("draw", "float32", 151_936, 1),
+    Case("draw", "float32", 151_936, 8),
+    Case("draw", "bfloat16", 151_936, 8),
+    Case("median"),
+    *SWEEPS,
+    Case("start"),
+)
+GATE = (
+    Case("draw", "float32", 32_000, 1),
+    Case("draw", "float32", 32_000, 256),
+    Case("draw", "float32", 151_936, 1),
+    Case("draw", "float32", 151_936, 8),
+    Case("draw", "bfloat16", 151_936, 1),
+    Case("draw", "bfloat16", 151_936, 8),
+    Case("median"),
+    Case("start"),
+)
+
+
+def ours(name: str, policy: str, shape: tuple[int, int], view: Any = as_array, **filters: Any) -> Contestant:
+    """`dyntemp.sample` with a policy as text. Each call has another seed, or it would retry the same draws for ever."""
+    from dyntemp import sample
+
+    seeds = itertools.count()
+    return Contestant(name, lambda logits: sample(logits, policy, seed=next(seeds), **filters), shape, view)
+
+
+def read(name: str, shape: tuple[int, int]) -> Contestant:
+    """One pass over a buffer, vectorised: a sum."""
+    float32, bfloat16 = sums()
+    return Contestant(name, lambda flat: (float32 if flat.dtype == np.float32 else bfloat16)(flat), shape, np.ravel)
+
+
+@cache
+def sums() -> tuple[Any, Any]:
+    """The sum of a float32 array, and of bfloat16 numbers given by their bits."""
+    from numba import njit
+
+    @njit(fastmath={"reassoc", "nsz"})
+    def float32(flat):
+        total = np.float32(0)
+        for i in range(len(flat)):
+            total += flat[i]
+        return total
+
+    @njit(fastmath={"reassoc", "nsz"})
+    def bfloat16(flat):
+        total = np.float32(0)
+        for i in range(len(flat)):
+            total += np.uint32(np.uint32(flat[i]) << np.uint32(16)).view(np.float32)
+        return total
+
+    return float32, bfloat16
+
+
+def draw(case: Case) -> tuple[list[Contestant], dict[str, str]]:
+    """Everybody who draws tokens."""
+    shape = (case.batch, case.vocabulary)
+    theirs, missing = contestants(PEERS, *shape)
+    mine = [ours(OURS, DYNAMIC, shape), ours(OURS_STATIC, str(STATIC), shape), read(READ, shape)]
+    if find_spec("torch"):
+        mine.insert(1, ours(OURS_TENSOR, DYNAMIC, shape, as_tensor))
+    return [*mine, *theirs], missing
+
+
+def median(case: Case) -> tuple[list[Contestant], dict[str, str]]:
+    """The exact median; `np.partition` is asked for one of the two elements that a median of an even number needs."""
+    from dyntemp import measure
+
+    shape = (1, case.vocabulary)
+    found = [
+        Contestant(OURS, lambda row: measure(row, "median_prob"), shape),
+        Contestant("np.partition", lambda row: np.partition(row[0], row.shape[1] // 2), shape),
+        Contestant("np.median", lambda row: np.median(row[0]), shape),
+        read(READ, shape),
+    ]
+    try:
+        import torch
+    except ImportError:
+        return found, dict.fromkeys(("torch.median", "torch.quantile"), "torch not installed")
+    found.append(Contestant("torch.median", lambda row: torch.median(row[0]), shape, as_tensor))
+    found.append(Contestant("torch.quantile", lambda row: torch.quantile(row[0], 0.5), shape, as_tensor))
+    return found, {}
+
+
+def sweep(shapes: dict[str, tuple[int, int]]) -> tuple[list[Contestant], dict[str, str]]:
+    """dyntemp at each shape, and one read of that memory."""
+    found = [(ours(name, DYNAMIC, shape), read(f"read: {name}", shape)) for name, shape in shapes.items()]
+    return [contestant for pair in found for contestant in pair], {}
+
+
+def by_vocabulary(case: Case) -> tuple[list[Contestant], dict[str, str]]:
+    return sweep({f"{n:,} logits": (case.batch, n) for n in SWEPT})
+
+
+def by_batch(case: Case) -> tuple[list[Contestant], dict[str, str]]:
+    return sweep({f"batch {rows}": (rows, case.vocabulary) for rows in BATCHES})
+
+
+def by_signals(case: Case) -> tuple[list[Contestant], dict[str, str]]:
+    shape = (case.batch, case.vocabulary)
+    filtered = [(f"`{DYNAMIC}`, {json.dumps(filters)}", filters) for filters in FILTERS]
+    return [
+        *(ours(f"`{policy}`", policy, shape) for policy in POLICIES),
+        *(ours(name, DYNAMIC, shape, **filters) for name, filters in filtered),
+        read(READ, shape),
+    ], {}
+
+
+SUBJECTS = {"draw": draw, "median": median, "vocabulary": by_vocabulary, "batch": by_batch, "signals": by_signals}
+
+FIRST_CALL = """
+import json, time
+times = [time.perf_counter()]
+import numba, numpy
+times.append(time.perf_counter())
+import dyntemp
+times.append(time.perf_counter())
+row = numpy.random.default_rng(0).standard_normal(151_936, numpy.float32)
+times.append(time.perf_counter())
+for seed in (1, 2):
+    dyntemp.sample(row, POLICY, seed=seed)
+    times.append(time.perf_counter())
+print(json.dumps(numpy.diff(times).tolist()))
+"""
+
+
+def start(settings: dict[str, Any]) -> Record:
+    """Seconds until a new process has drawn its first token, with Numba's cache empty and full."""
+    samples: dict[str, list[float | None]] = {}
+    for _ in range(1 if settings["gated"] else 3):
+        with tempfile.TemporaryDirectory() as cache:
+            for number in range(1 + settings["rounds"]):
+                found = subprocess.run(
+                    [sys.executable, "-c", FIRST_CALL.replace("POLICY", repr(DYNAMIC))],
+                    env={**os.environ, "NUMBA_CACHE_DIR": cache},
+                    stdout=subprocess.PIPE,
+                    text=True,
+                    check=True,
+                )
+                numba, dyntemp, _, first, second = json.loads(found.stdout.splitlines()[-1])
+                kind = "cached" if number else "nothing cached"
+                for name, seconds in {
+                    f"first call, {kind}": first,
+                    "second call": second,
+                    "import numba": numba,
+                    "import dyntemp after it": dyntemp,
+                }.items():
+                    samples.setdefault(name, []).append(seconds)
+    return {"samples": {"process": samples}}
+
+
+def notes() -> list[str]:
+    """What each contestant does."""
+    return [
+        f"- {OURS}: `dyntemp.sample(logits, {DYNAMIC!r}, seed=...)`, with all the Python around the kernel",
+        f"- {OURS_STATIC}: the same with the policy `{STATIC}`; {OURS_TENSOR}: the same with a tensor",
+        *(f"- {peer.name}: {peer.what}{'; one row at a time' if peer.one_row else ''}" for peer in PEERS),
+        f"- {READ}: a vectorised sum of the same buffers, float32; bfloat16 is widened for it",
+    ]
+
+
+def measure(case: Case, settings: dict[str, Any]) -> Record:
+    """Everything about one case, in this process."""
+    if case.subject == "start":
+        return start(settings)
+    if find_spec("torch"):
+        import torch
+
+        torch.set_num_threads(1)
+    pool = Pool(case.dtype, case.batch, case.vocabulary)
+    found, missing = SUBJECTS[case.subject](case)
+    if settings["gated"]:
+        found = [c for c in found if c.name in GATED]
+        missing = {name: why for name, why in missing.items() if name in GATED}
+    able, unable = admitted(found, pool.hot)
+    modes = {"hot": (pool.hot, True), "cold": (pool.cold, False)}
+    return {
+        "samples": {
+            mode: interleave(able, buffer, settings["rounds"], warm=warm) for mode, (buffer, warm) in modes.items()
+        },
+        "missing": missing | unable,
+        "facts": {"columns": {c.name: c.shape[1] for c in able}, "cold bytes": pool.bytes},
+    }
+
+
+if __name__ == "__main__":
+    plans = {"full": FULL, "quick": QUICK, "gate": GATE}
+    sys.exit(command(__file__, "CPU kernels, one thread", plans, TARGETS, measure, notes, (OURS, READ)))

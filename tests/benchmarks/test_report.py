@@ -1,0 +1,145 @@
+"""The statistics and verdicts of the benchmarks."""
+
+import numpy as np
+import pytest
+from report import Target, figure, grid, line_through, ratios, spread, summary_table, time_cell, verdict_table, verdicts
+from runner import Case
+
+from kernels import FULL, GATE, TARGETS
+
+DRAW = Case("draw")
+FASTER = Target("peer", "ours", True, 10, 20)
+SLOWER = Target(
+    "ours", "read", False, 2.0, 1.5, mode="cold", dtype="float32", vocabulary=(128_000, 2**20), batch=(8, 256)
+)
+
+
+def record(case=DRAW, missing=(), **modes):
+    samples = {mode: {name: list(times) for name, times in found.items()} for mode, found in modes.items()}
+    columns = {name: case.vocabulary for found in modes.values() for name in found}
+    fields = {"subject": case.subject, "dtype": case.dtype, "vocabulary": case.vocabulary, "batch": case.batch}
+    return {"case": fields, "samples": samples, "missing": dict(missing), "facts": {"columns": columns}}
+
+
+def word(target, **modes):
+    (found,) = verdicts([record(**modes)], [target])
+    return found.word
+
+
+def test_a_spread_is_the_median_and_the_quartiles_of_the_rounds_taken_part_in():
+    assert (3.0, 2.0, 4.0, 5) == spread([5.0, None, 1.0, 2.0, None, 4.0, 3.0])
+
+
+def test_a_spread_of_nothing_is_refused():
+    with pytest.raises(ValueError, match="no round"):
+        spread([None, None])
+
+
+def test_ratios_are_taken_within_rounds_and_only_where_both_took_part():
+    assert [10.0, 2.0] == ratios([10.0, None, 8.0, 7.0], [1.0, 1.0, 4.0, None])
+
+
+def test_the_median_of_ratios_is_not_the_ratio_of_medians():
+    """A machine that is slow in one round is slow for both: the ratio stands."""
+    slow = np.array([1.0, 50.0, 1.0, 30.0, 2.0])
+
+    assert (3.0, 3.0, 3.0, 5) == spread(ratios(3 * slow, slow))
+
+
+@pytest.mark.parametrize(("peer", "expected"), [(9.9, "FLOOR MISSED"), (10, "floor met"), (20, "headline met")])
+def test_a_speed_up_is_held_to_its_floor_and_headline(peer, expected):
+    assert expected == word(FASTER, hot={"peer": [peer] * 9, "ours": [1.0] * 9})
+
+
+@pytest.mark.parametrize(("ours", "expected"), [(2.1, "FLOOR MISSED"), (2.0, "floor met"), (1.5, "headline met")])
+def test_a_cost_is_held_to_its_floor_and_headline(ours, expected):
+    case = Case("draw", batch=8)
+    (found,) = verdicts([record(case, cold={"ours": [ours] * 9, "read": [1.0] * 9})], [SLOWER])
+
+    assert expected == found.word
+
+
+@pytest.mark.parametrize(
+    ("case", "mode", "expected"),
+    [
+        (Case("draw", "float32", 128_256, 8), "cold", True),
+        (Case("draw", "float32", 128_256, 8), "hot", False),
+        (Case("draw", "bfloat16", 128_256, 8), "cold", False),
+        (Case("draw", "float32", 32_000, 8), "cold", False),
+        (Case("draw", "float32", 128_256, 1), "cold", False),
+        (Case("median", "float32", 128_256, 8), "cold", False),
+    ],
+)
+def test_a_target_binds_where_it_says(case, mode, expected):
+    assert expected == SLOWER.binds(case, mode)
+
+
+def test_a_peer_that_is_missing_is_told_and_does_not_pass():
+    measured = record(missing={"peer": "torch not installed"}, hot={"ours": [1.0]})
+    (found,) = verdicts([measured], [FASTER])
+
+    assert not found.passes
+    assert found.word == "not measured: peer: torch not installed"
+    assert "torch not installed" in verdict_table([found])[-1]
+
+
+def test_a_target_without_a_case_does_not_pass():
+    (found,) = verdicts([], [FASTER])
+
+    assert not found.passes
+    assert "1 not measured" in summary_table([found])[-1]
+
+
+def test_a_target_without_a_floor_only_has_a_headline():
+    (found,) = verdicts([record(hot={"a": [1.0], "b": [2.0]})], [Target("a", "b", True, None, 0.8)])
+
+    assert found.passes
+    assert found.word == "below the headline"
+
+
+def test_a_target_without_a_divisor_is_a_time():
+    target = Target("first call", None, False, 1.0, 0.4, "start")
+    (found,) = verdicts([record(Case("start"), process={"first call": [0.5, 0.7, 0.6]})], [target])
+
+    assert found.ratio.median == 0.6
+    assert found.word == "floor met"
+
+
+def test_the_summary_names_the_worst_first():
+    records = [record(hot={"peer": [time], "ours": [1.0]}) for time in (30.0, 12.0, 8.0)]
+    row = summary_table(verdicts(records, [FASTER]))[-1]
+
+    assert "8 to 30" in row
+    assert "1 headline met, 1 floor met, 1 FLOOR MISSED" in row
+
+
+def test_a_grid_shows_a_dash_for_who_was_not_timed():
+    records = [
+        record(Case("draw", batch=1), hot={"ours": [1e-9], "peer": [1.7e-8]}),
+        record(Case("draw", batch=8), {"peer": "does not run here"}, hot={"ours": [2e-9]}),
+    ]
+    head, _, first, second = grid(records, "hot", time_cell)
+
+    assert "| ours | peer |" in head
+    assert "| 1 ±0 % | 17 ±0 % |" in first
+    assert "| 2 ±0 % | – |" in second
+
+
+def test_a_line_through_a_sweep_finds_the_fixed_cost_and_the_slope():
+    sizes = (1_000, 32_000, 64_000, 128_000)
+    per_logit = {f"{n:,} logits": [(3e-6 + 0.2e-9 * n) / n] * 9 for n in sizes}
+    sweep = record(Case("vocabulary"), hot=per_logit)
+    sweep["facts"]["columns"] = {f"{n:,} logits": n for n in sizes}
+
+    assert "3.00 µs + 0.2000 ns per logit; no median is further than 0.0%" in line_through(sweep, "hot", 32_000)
+
+
+def test_figures():
+    assert ["0.105", "17.3", "166", "15,437"] == [figure(x) for x in (0.1052, 17.34, 165.9, 15436.7)]
+
+
+def test_every_floor_binds_in_the_gate_and_in_a_full_run():
+    modes = {"draw": "cold", "median": "cold", "start": "process"}
+    for plan in (GATE, FULL):
+        for target in TARGETS:
+            assert any(target.binds(case, modes.get(case.subject, "")) for case in plan), target
