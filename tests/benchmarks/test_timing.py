@@ -138,13 +138,15 @@ def test_a_revision_tells_changed_sources(tmp_path, monkeypatch):
     elsewhere = provenance.revision()
     (tmp_path / "src" / "a.py").write_text("2")
     changed = provenance.revision()
+    (tmp_path / "src" / "a.py").write_text("3")
+    again = provenance.revision()
     (tmp_path / "src" / "b.py").write_text("new")
     added = provenance.revision()
 
     assert clean == elsewhere
     assert provenance.is_clean(clean)
     assert not provenance.is_clean(changed)
-    assert 3 == len({clean, changed, added})
+    assert 4 == len({clean, changed, again, added})
 
 
 def test_red_accuracy_tests_stop_the_report(monkeypatch):
