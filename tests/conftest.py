@@ -19,3 +19,9 @@ settings.load_profile("dyntemp")
 @pytest.fixture(scope="session")
 def data() -> Path:
     return Path(__file__).parent / "data"
+
+
+@pytest.fixture(params=["reference", "cpu"])
+def backend(request: pytest.FixtureRequest) -> str:
+    """The backends that keep every promise, whatever rows they are given."""
+    return str(request.param)

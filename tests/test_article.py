@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from dyntemp import Policy, measure, scale, temperatures
-from dyntemp.kernels import BACKENDS
 from dyntemp.signals import entropy, max_prob, perplexity
 
 LOGITS = np.array([1.0, 2.0, 3.0, 4.0])
@@ -14,8 +13,6 @@ SCALED = {
     2.0: [0.10153632, 0.1674051, 0.27600434, 0.45505423],
 }
 CONFIDENT, UNSURE, UNIFORM = [0.01, 0.02, 0.03, 0.94], [0.22, 0.23, 0.24, 0.31], [0.25] * 4
-
-pytestmark = pytest.mark.parametrize("backend", BACKENDS)
 
 
 def softmax(z):

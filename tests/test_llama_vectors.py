@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from dyntemp import Policy, PolicyError, measure, scale, temperatures
-from dyntemp.kernels import BACKENDS
 
 DATA = Path(__file__).parent / "data"
 ROWS = {row["name"].split()[0]: row for row in json.loads((DATA / "temp_ext_vectors.json").read_text())}
@@ -26,8 +25,6 @@ DIFFERENT = {
     "A20": "a negative exponent on a certain row divides by zero there: NaN",
 }
 SAME = [name for name in ROWS if name not in DIFFERENT]
-
-every_backend = pytest.mark.parametrize("backend", BACKENDS)
 
 
 def policy_of(row):
@@ -52,7 +49,6 @@ def test_every_row_is_either_the_same_or_different_for_a_reason():
     assert len(SAME) == 14
 
 
-@every_backend
 @pytest.mark.parametrize("name", [name for name in SAME if ROWS[name].get("implied_T")])
 def test_temperatures_are_the_same(name, backend):
     row = ROWS[name]
@@ -62,7 +58,6 @@ def test_temperatures_are_the_same(name, backend):
     assert found == pytest.approx(row["ref_T"], rel=1e-12)
 
 
-@every_backend
 @pytest.mark.parametrize("name", SAME)
 def test_probabilities_are_the_same(name, backend):
     row = ROWS[name]
@@ -78,7 +73,6 @@ def test_a8_a_negative_lowest_temperature_is_refused():
     assert row["libllama_probs"] == softmax(scale(logits_of(row), 0)).tolist() == [0, 0, 0, 1]
 
 
-@every_backend
 def test_a11_masked_candidates_do_not_count(backend):
     row, unmasked = ROWS["A11"], ROWS["A1"]
     found = float(temperatures(logits_of(row), policy_of(row), backend=backend))
@@ -93,7 +87,6 @@ def test_a11_masked_candidates_do_not_count(backend):
     )
 
 
-@every_backend
 @pytest.mark.parametrize("name", ["A12", "A13"])
 def test_a12_a13_a_certain_token_stays_certain(name, backend):
     row = ROWS[name]
@@ -102,7 +95,6 @@ def test_a12_a13_a_certain_token_stays_certain(name, backend):
     assert softmax(scale(logits_of(row), policy_of(row), backend=backend)).tolist() == row["libllama_probs"]
 
 
-@every_backend
 def test_a15_a_negative_exponent_is_written_without_the_infinity(backend):
     row = ROWS["A15"]
     assert Policy(policy_of(row)).bounds().high == inf
@@ -112,7 +104,6 @@ def test_a15_a_negative_exponent_is_written_without_the_infinity(backend):
     assert float(temperatures(logits_of(row), safe, backend=backend)) == pytest.approx(row["implied_T"], rel=2e-5)
 
 
-@every_backend
 def test_a16_a_single_candidate_is_certain(backend):
     row = ROWS["A16"]
 
@@ -120,7 +111,6 @@ def test_a16_a_single_candidate_is_certain(backend):
     assert softmax(scale(logits_of(row), policy_of(row), backend=backend)).tolist() == [1.0]
 
 
-@every_backend
 def test_a17_a_negative_delta_turns_the_policy_round(backend):
     """That program applies `temp` alone; here the same formula cools what is uncertain."""
     row = ROWS["A17"]
@@ -130,7 +120,6 @@ def test_a17_a_negative_delta_turns_the_policy_round(backend):
     assert found == pytest.approx(row["ref_T"], rel=1e-12)
 
 
-@every_backend
 @pytest.mark.parametrize("name", ["A19", "A20"])
 def test_a19_a20_a_certain_row_stays_certain_under_a_bounded_negative_exponent(name, backend):
     row = ROWS[name]
@@ -153,7 +142,6 @@ DISTRIBUTIONS = {
 }
 
 
-@every_backend
 @pytest.mark.parametrize("name", TARGETS)
 def test_signals_have_the_values_of_40_digits(name, backend):
     found = measure(DISTRIBUTIONS[name], *NAMES.values(), backend=backend)
@@ -161,7 +149,6 @@ def test_signals_have_the_values_of_40_digits(name, backend):
         assert float(found[ours]) == pytest.approx(TARGETS[name][theirs], rel=1e-12, abs=1e-15)
 
 
-@every_backend
 @pytest.mark.parametrize("name", TARGETS)
 def test_temperatures_for_an_entropy_have_the_values_of_40_digits(name, backend):
     for label, case in TARGETS[name]["solve"].items():

@@ -17,28 +17,15 @@ from dyntemp.expr import (
     Call,
     Comparison,
     Const,
-    Expression,
     Negate,
     Node,
     Parameter,
     Signal,
-    rebuild,
 )
 from dyntemp.functions import FUNCTIONS
-from dyntemp.signals import entropy
 from dyntemp.state import State
 
 Values = NDArray[np.float64]
-
-
-def lowered(expression: Expression) -> Expression:
-    """`expression` as it is computed: `log(perplexity)` is `entropy`, without the detour through exp and log."""
-
-    def change(node: Expression) -> Expression | None:
-        return entropy if node == Call("log", (Signal("perplexity"),)) else None
-
-    result: Expression = rebuild(expression, change)
-    return result
 
 
 class Evaluation:

@@ -1,4 +1,4 @@
-"""Truncation filters: which candidates of a row may be drawn. Pure functions from a row to a mask.
+"""Truncation filters: which candidates of a row may be drawn. Pure functions from a row to a mask, as formulas.
 
 Each keeps at least one entry; ties go to the lower index. They are applied in the order top-k, top-p, min-p, each to
 what the one before left, renormalised.
@@ -11,6 +11,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+GREEDY_AT = 1e-6
+"""Temperatures up to here count as 0."""
 
 Values = NDArray[np.floating[Any]]
 Mask = NDArray[np.bool_]
@@ -53,17 +56,26 @@ class Filters:
         """Whether anything can be filtered out."""
         return self.top_k > 0 or self.top_p < 1 or self.min_p > 0
 
-    def mask(self, z: Values) -> Mask:
-        """Which entries stay, [n], given the logits of one row, [n], -inf where masked."""
+    def mask(self, z: Values, temperature: float = 1.0) -> Mask:
+        """Which entries of a row stay, [n]: always the likeliest ones, ties by lower index.
+
+        Args:
+            z: Its logits, [n], float64, -inf where masked.
+            temperature: The temperature it is drawn at, which matters to filters that read what comes after it.
+        """
+        if self.at == "model":
+            temperature = 1.0
+        elif temperature <= GREEDY_AT:
+            return np.arange(len(z)) == np.argmax(z)
         kept = keep_top_k(z, self.top_k) if self.top_k > 0 else z > -np.inf
         if self.top_p < 1 or self.min_p > 0:
-            with np.errstate(over="ignore"):
-                p = np.where(kept, np.exp(z - z.max()), 0.0)
+            with np.errstate(over="ignore", invalid="ignore"):
+                d = (z - z.max()) / temperature
+            p = np.where(kept, np.exp(d), 0.0) if temperature < np.inf else kept.astype(np.float64)
             if self.top_p < 1:
-                kept &= keep_top_p(p, self.top_p)
-                p = np.where(kept, p, 0.0)
+                kept &= keep_top_p(z, p, self.top_p)
             if self.min_p > 0:
-                kept &= keep_min_p(p, self.min_p)
+                kept &= p >= self.min_p
         return kept
 
 
@@ -82,30 +94,15 @@ def keep_top_k(values: Values, k: int) -> Mask:
     return above & (values > -np.inf)
 
 
-def keep_top_p(p: Values, share: float) -> Mask:
-    """The likeliest, in order, up to and with the one that brings their sum to `share` of the whole.
+def keep_top_p(z: Values, p: Values, share: float) -> Mask:
+    """The likeliest, in the order of `z`, up to and with the one that brings the sum of `p` to `share` of the whole.
 
-    >>> keep_top_p(np.array([0.1, 0.2, 0.3, 0.4]), 0.8).tolist()
+    >>> p = np.array([0.1, 0.2, 0.3, 0.4])
+    >>> keep_top_p(np.log(p), p, 0.8).tolist()
     [False, True, True, True]
     """
-    wanted = share * p.sum(dtype=np.float64)
-    size = min(1024, len(p))
-    while True:  # the nucleus is nearly always small: sort no more than needed
-        candidates = np.flatnonzero(keep_top_k(p, size))
-        order = candidates[np.argsort(-p[candidates], kind="stable")]
-        reached = np.cumsum(p[order], dtype=np.float64)
-        if size == len(p) or (len(reached) and reached[-1] >= wanted):
-            break
-        size = min(size * 16, len(p))
+    order = np.argsort(-z, kind="stable")
+    reached = np.cumsum(p[order])
     kept = np.zeros(len(p), bool)
-    kept[order[: int(np.searchsorted(reached, wanted)) + 1]] = True
+    kept[order[: int(np.searchsorted(reached, share * reached[-1])) + 1]] = True
     return kept
-
-
-def keep_min_p(p: Values, share: float) -> Mask:
-    """What has at least `share` of the largest probability.
-
-    >>> keep_min_p(np.array([0.1, 0.2, 0.3, 0.4]), 0.5).tolist()
-    [False, True, True, True]
-    """
-    return p >= share * p.max()

@@ -18,17 +18,17 @@ from types import TracebackType
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from dyntemp._version import __version__
 from dyntemp.after import After, top
-from dyntemp.choice import Choice, Context, Keys, choose, new_seed
 from dyntemp.filters import Filters
-from dyntemp.kernels import open_kernel
+from dyntemp.kernels import backend_of
+from dyntemp.kernels.job import Job, Keys, Outcome
+from dyntemp.kernels.rows import Rows, as_rows
 from dyntemp.models import Model, Session
 from dyntemp.policy import Policy
 from dyntemp.prompts import Prompt, encode, prompts_of
-from dyntemp.sampling import PolicyLike, as_policy, temperatures
+from dyntemp.sampling import PolicyLike, as_policy, new_seed, temperatures
 from dyntemp.signals import entropy, max_prob, support
 from dyntemp.trace import Alternative, Header, Token, TraceWriter
 
@@ -101,13 +101,15 @@ def generate(
         raise ValueError("an empty stop text was given; it would stop everything")
     prompts = prompts_of(prompt)
     seed = int(Keys.of(1, new_seed() if seed is None else seed, 0, 0).seed[0])
-    filters = Filters(top_k, top_p, min_p, filter_at)
-    context = Context(None, None, 0, requested, given, parameters)
+    job = Job(
+        (policy,), MEASURED, True, Filters(top_k, top_p, min_p, filter_at), seed, requested=requested, given=given,
+        parameters=parameters,
+    )  # fmt: skip
     dry_run = np.zeros(2, np.float32)  # two equal logits: whatever the policy lacks is told before the model runs
     state = policy.state() if policy.remembers else None
     temperatures(dry_run, policy, backend=backend, state=state, requested=requested, given=given, parameters=parameters)
     tokens = [encode(model, one, system, chat) for one in prompts]
-    settings = Settings(policy, seed, max_tokens, stops, filters, context, alternatives, backend or "cpu")
+    settings = Settings(policy, job, max_tokens, stops, alternatives, backend or "cpu")
     header = settings.header(model, prompts, {"system": system, "chat": chat})
     session = model.start(tokens)
     try:
@@ -137,24 +139,23 @@ class Settings:
     """What one run was asked for, checked."""
 
     policy: Policy
-    seed: int
+    job: Job
     max_tokens: int
     stops: list[str]
-    filters: Filters
-    context: Context
     alternatives: int
     backend: str
 
     def header(self, model: Model, prompts: list[Any], more: Mapping[str, Any]) -> Header:
         """The first line of this run's trace."""
+        job, filters = self.job, self.job.filters
         shown = {
-            "max_tokens": self.max_tokens, "stop": self.stops, "top_k": self.filters.top_k, "top_p": self.filters.top_p,
-            "min_p": self.filters.min_p, "filter_at": self.filters.at, "requested": self.context.requested,
-            "given": dict(self.context.given or {}), "parameters": dict(self.context.parameters or {}),
+            "max_tokens": self.max_tokens, "stop": self.stops, "top_k": filters.top_k, "top_p": filters.top_p,
+            "min_p": filters.min_p, "filter_at": filters.at, "requested": job.requested,
+            "given": dict(job.given or {}), "parameters": dict(job.parameters or {}),
             "alternatives": self.alternatives, "backend": self.backend, **more,
         }  # fmt: skip
         return Header(
-            model.name, str(self.policy), self.policy.name, self.seed, prompts, shown, versions(),
+            model.name, str(self.policy), self.policy.name, job.seed, prompts, shown, versions(),
             datetime.now().astimezone().isoformat(timespec="seconds"),
         )  # fmt: skip
 
@@ -222,7 +223,7 @@ class Generation(Iterator[Token]):
         writer: TraceWriter | None,
     ) -> None:  # fmt: skip
         self.header = header
-        self.seed = settings.seed
+        self.seed = settings.job.seed
         self._model = model
         self._session = session
         self._settings = settings
@@ -295,13 +296,16 @@ class Generation(Iterator[Token]):
         settings = self._settings
         live = np.array(sorted(self._requests))
         positions = np.full(len(live), self._position)
-        kernel = open_kernel(self._session.logits(), settings.backend, positions)
-        keys = Keys(np.full(len(live), settings.seed, np.uint64), live, positions)
-        context = replace(settings.context, state=self._state, slot=live, position=positions)
-        choice = choose(kernel, settings.policy, keys, settings.filters, context, also=MEASURED)
+        logits = self._session.logits()
+        job = replace(
+            settings.job, seed=np.full(len(live), settings.job.seed, np.uint64), request=live, slot=live,
+            position=positions, state=self._state,
+        )  # fmt: skip
+        chosen = backend_of(logits, settings.backend).run(logits, job)
+        rows = as_rows(logits)
         self._next = {}
         for row, number in enumerate(live.tolist()):
-            token = self._record(choice, kernel.rows.widened(row), row, number)
+            token = self._record(chosen, rows, row, number)
             ready = self._requests[number].receive(token, settings.stops)
             self._save(ready)
             self._ready.extend(ready)
@@ -311,12 +315,14 @@ class Generation(Iterator[Token]):
                 self._next[number] = token.token
         self._position += 1
 
-    def _record(self, choice: Choice, z: NDArray[Any], row: int, number: int) -> Token:
-        """Everything about the token drawn from the logits `z` of one row."""
-        token = int(choice.token[row])
-        temperature = float(choice.temperature[row])
-        signals = {name: float(values[row]) for name, values in choice.signals.items()}
-        after = After(choice.kept.rows.widened(row), choice.kept.rows.masked_at, temperature)
+    def _record(self, chosen: Outcome, rows: Rows, row: int, number: int) -> Token:
+        """Everything about the token drawn from one row."""
+        z = rows.widened(row)
+        token = int(chosen.token[row])
+        temperature = float(chosen.temperature[row])
+        signals = {name: float(values[row]) for name, values in chosen.signals.items()}
+        kept = rows.kept(row, float(chosen.cut[row]), int(chosen.last[row]))
+        after = After(kept, rows.masked_at, temperature)
         highest, most = float(z.max()), signals["max_prob"]
         surprisal = highest - float(z[token]) - log(most)
 
@@ -339,7 +345,7 @@ class Generation(Iterator[Token]):
             surprisal=max(surprisal, 0.0),
             entropy_after=after.entropy,
             surprisal_after=after.surprisal(token),
-            candidates=int(choice.candidates[row]),
+            candidates=int(chosen.candidates[row]),
             alternatives=tuple(
                 Alternative(other, self._name(other), probability(other), exp(-after.surprisal(other)))
                 for other in likeliest

@@ -17,11 +17,12 @@ from dyntemp import bounds as analysis
 from dyntemp import functions
 from dyntemp.bounds import unbound
 from dyntemp.errors import PolicyError, StateError
-from dyntemp.evaluate import Evaluation, Values, lowered
+from dyntemp.evaluate import Evaluation, Values
 from dyntemp.expr import Const, Expression, Node, Parameter, Signal, lift, parameters_of, rebuild, walk
 from dyntemp.interval import Interval
+from dyntemp.lower import Program, lower, read_by, simplified
 from dyntemp.parse import parse
-from dyntemp.signals import ANY_SUPPORT, MAX_POSITION, SIGNALS, entropy, owns_a_cell, remembers, signals_of, suggestion
+from dyntemp.signals import ANY_SUPPORT, MAX_POSITION, SIGNALS, remembers, suggestion
 from dyntemp.state import State, rounds, whole
 
 FORMAT = "dyntemp.policy"
@@ -42,6 +43,7 @@ class Policy:
         name: What it is called.
         parameters: The free parameters by name, in order of appearance; each has `low` and `high`, None without a
             range.
+        program: The steps that compute it, as kernels run them.
         remembers: Whether it reads earlier positions of the same request, and so needs a state.
         signals: The distinct signals that have to be known to compute it, inner ones first.
 
@@ -56,14 +58,15 @@ class Policy:
     True
     """
 
-    __slots__ = ("_program", "expression", "name", "parameters", "remembers", "signals")
+    __slots__ = ("_computed", "expression", "name", "parameters", "program", "remembers", "signals")
 
     expression: Expression
     name: str | None
     parameters: Mapping[str, Parameter]
     remembers: bool
     signals: tuple[Signal, ...]
-    _program: Expression
+    program: Program
+    _computed: Expression
 
     def __init__(
         self,
@@ -81,14 +84,15 @@ class Policy:
             expression = _limited(expression, floor, ceiling)
         if name is not None and not isinstance(name, str):
             raise PolicyError(f"a policy's name is text, but {type(name).__name__} was given")
-        program = lowered(expression)
+        computed = simplified(expression)
         fields = {
             "expression": expression,
             "name": name,
             "parameters": MappingProxyType(parameters_of(expression)),
-            "remembers": remembers(program),
-            "signals": _read_by(program),
-            "_program": program,
+            "program": lower(computed),
+            "remembers": remembers(computed),
+            "signals": read_by(computed),
+            "_computed": computed,
         }
         for field, value in fields.items():
             object.__setattr__(self, field, value)
@@ -115,6 +119,11 @@ class Policy:
 
     def __hash__(self) -> int:
         return hash(self.expression)
+
+    @property
+    def reads_surprisal(self) -> bool:
+        """Whether it needs to know the token drawn just before."""
+        return any(signal.name == "surprisal" for signal in self.signals)
 
     @property
     def is_template(self) -> bool:
@@ -154,9 +163,9 @@ class Policy:
         """
         return analysis.bounds(self.expression, support)
 
-    def state(self, slots: int = 1, window: int = 1024) -> State:
-        """A memory for `slots` requests at a time; see `State`."""
-        return State(self._program, slots, window)
+    def state(self, slots: int = 1, window: int = 1024, device: Any = None) -> State:
+        """A memory for `slots` requests at a time, on PyTorch's `device` if one is named; see `State`."""
+        return State(self._computed, slots, window, device)
 
     def require(self, state: State | None) -> State:
         """`state`, if it is one that this policy can use.
@@ -166,7 +175,7 @@ class Policy:
         """
         if state is None:
             raise StateError(f"`{self}` remembers: pass state=policy.state(slots), and the position of each row")
-        if not all(node in state.cells for node in walk(self._program) if owns_a_cell(node)):
+        if not all(node in state.cells for node in self.program.cells):
             raise StateError(f"this state was made for another policy: make one with policy.state() of `{self}`")
         return state
 
@@ -199,7 +208,7 @@ class Policy:
         (rows,) = np.broadcast_shapes((1,), np.shape(position), *map(np.shape, signals.values()))
         values = {name: np.broadcast_to(np.asarray(value, np.float64), (rows,)) for name, value in signals.items()}
         if self.remembers:
-            state = self.require(state)
+            state = self.require(state).in_host_memory()
             slots, positions = state.places(slot, position, rows)
             turns = list(rounds(slots, positions))
         else:
@@ -207,32 +216,43 @@ class Policy:
             state, turns = None, [np.arange(rows)]
         values.setdefault("position", positions.astype(np.float64))
         values.setdefault("requested", np.ones(rows))
-        self._check_signals(values)
-        bound = {name: _bindable(self.parameters, name, value) for name, value in (parameters or {}).items()}
-        for name, parameter in self.parameters.items():
-            if parameter.low is None or name not in bound:
-                raise PolicyError(unbound(self.expression, parameter))
+        for signal in self.program.signals:
+            if str(signal) not in values:
+                raise PolicyError(f"`{self}` reads `{signal}`, which was not among the signals given: {sorted(values)}")
+            self.within(signal, values[str(signal)])
+        bound = self.bound(parameters or {})
         result = np.empty(rows)
         with np.errstate(all="ignore"):
             for turn in turns:
                 now = {name: value[turn] for name, value in values.items()} if len(turns) > 1 else values
                 evaluation = Evaluation(now, bound, state, slots[turn], positions[turn])
-                result[turn] = evaluation.value(self._program)
+                result[turn] = evaluation.value(self._computed)
                 if state is not None:
                     state.restarts += int(evaluation.lost.sum())
         return result + 0.0
 
-    def _check_signals(self, values: Mapping[str, Values]) -> None:
-        for signal in self.signals:
-            text = str(signal)
-            if signal.name == "surprisal":
-                continue
-            if text not in values:
-                raise PolicyError(f"`{self}` reads `{text}`, which was not among the signals given: {sorted(values)}")
-            low, high = SIGNALS[signal.name].bounds(ANY_SUPPORT, *signal.arguments)
-            value = values[text]
-            if not np.all((value >= low) & (value <= high)):
-                raise PolicyError(f"`{text}` was given {value}, outside its range of {low:g} to {high:g}")
+    def within(self, signal: Signal, values: Values) -> Values:
+        """`values` of a signal, if they all lie in its range.
+
+        Raises:
+            PolicyError: If one does not, or is NaN.
+        """
+        low, high = SIGNALS[signal.name].bounds(ANY_SUPPORT, *signal.arguments)
+        if not np.all((values >= low) & (values <= high)):
+            raise PolicyError(f"`{signal}` was given {values}, outside its range of {low:g} to {high:g}, in `{self}`")
+        return values
+
+    def bound(self, values: Mapping[str, float]) -> dict[str, float]:
+        """The value of each free parameter, checked.
+
+        Raises:
+            PolicyError: For an unknown parameter, a value outside its range, or a parameter without value or range.
+        """
+        bound = {name: _bindable(self.parameters, name, value) for name, value in values.items()}
+        for name, parameter in self.parameters.items():
+            if parameter.low is None or name not in bound:
+                raise PolicyError(unbound(self.expression, parameter))
+        return bound
 
     def to_json(self) -> str:
         """One JSON object with the text, the name and a format version."""
@@ -273,14 +293,6 @@ class Policy:
             return cls.from_json(Path(path).read_text(encoding="utf-8"))
         except (PolicyError, UnicodeDecodeError) as error:
             raise PolicyError(f"{path}: {error}") from None
-
-
-def _read_by(program: Expression) -> tuple[Signal, ...]:
-    """The signals that have to be known to compute `program`, inner ones first."""
-    found = signals_of(program)
-    if any(signal.name == "surprisal" for signal in found) and entropy not in found:
-        found.insert(0, entropy)  # surprisal starts at the row's entropy
-    return tuple(found)
 
 
 def _restore(text: str, name: str | None) -> Policy:

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import secrets
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from dyntemp.choice import Context, Keys, choose, decide, measured, new_seed, scaled
+from dyntemp.bounds import unbound
 from dyntemp.errors import PolicyError
-from dyntemp.expr import Expression, Signal
+from dyntemp.expr import Expression, Signal, parameters_of
 from dyntemp.filters import Filters
-from dyntemp.kernels import open_kernel
-from dyntemp.kernels.rows import Rows
+from dyntemp.kernels import backend_of, untraced
+from dyntemp.kernels.job import NO_FILTERS, Job
 from dyntemp.parse import parse
 from dyntemp.policy import Policy
 from dyntemp.signals import SIGNALS, signals_of
@@ -36,14 +37,17 @@ class Draw:
         candidates: How many entries the filters left, int64.
         seed: The seed that draws these tokens again; one for each row where each was given its own.
         backend: The backend that ran.
+        broken: Which rows hold NaN, +inf or nothing unmasked, bool, where they live on a device: reading them there
+            raises for none, since that would wait for the device. Their token is -1. None where such rows raise.
     """
 
     token: Any
     temperature: Any
     signals: dict[str, Any]
     candidates: Any
-    seed: int | NDArray[np.uint64]
+    seed: Any
     backend: str
+    broken: Any = None
 
 
 def measure(logits: Any, *signals: Signal | str, backend: str | None = None) -> dict[str, Any]:
@@ -52,7 +56,7 @@ def measure(logits: Any, *signals: Signal | str, backend: str | None = None) -> 
     Args:
         logits: [rows, n], or [n] for 0-d results; NumPy or a CPU tensor; float64, float32, float16 or bfloat16.
         signals: Signals, or their names: `"entropy"`, `"quantile(0.9)"`. Only those that a row alone determines.
-        backend: `cpu` (the default) or `reference`.
+        backend: A name of `dyntemp.kernels.BACKENDS`; by default it follows from where the rows live.
 
     Returns:
         Name -> float64 [rows], in the library of the input.
@@ -65,14 +69,14 @@ def measure(logits: Any, *signals: Signal | str, backend: str | None = None) -> 
     {'entropy': 0.6931, 'max_prob': 0.5}
     """
     wanted = [_measurable(signal) for signal in signals]
-    kernel = open_kernel(logits, backend)
-    found = measured(kernel, [part for signal in wanted for part in signals_of(signal)], {})
-    return {str(signal): kernel.rows.result(found[str(signal)]) for signal in wanted}
+    parts = dict.fromkeys(part for signal in wanted for part in signals_of(signal))
+    found = backend_of(logits, backend).run(logits, Job(also=tuple(parts)))
+    return {str(signal): found.shown(found.signals[str(signal)]) for signal in wanted}
 
 
 def temperatures(
     logits: Any,
-    policy: PolicyLike,
+    policy: PolicyLike | Sequence[PolicyLike],
     *,
     backend: str | None = None,
     state: State | None = None,
@@ -80,14 +84,14 @@ def temperatures(
     position: ArrayLike = 0,
     requested: ArrayLike = 1.0,
     given: Mapping[str, ArrayLike] | None = None,
-    parameters: Mapping[str, float] | None = None,
+    parameters: Mapping[str, Any] | None = None,
 ) -> Any:
     """The temperature that `policy` gives each row of logits.
 
     Args:
         logits: As for `measure`.
-        policy: A policy, or what makes one: text, an expression, a number.
-        backend: `cpu` (the default) or `reference`.
+        policy: A policy, or what makes one: text, an expression, a number. A list holds one for each row.
+        backend: A name of `dyntemp.kernels.BACKENDS`; by default it follows from where the rows live.
         state: The policy's memory, where it remembers: `policy.state(slots)`.
         slot: Slot of each row in the state; the rows' numbers by default.
         position: Number of tokens generated so far, for each row or for all.
@@ -101,15 +105,17 @@ def temperatures(
     >>> round(float(temperatures(np.log([0.01, 0.02, 0.03, 0.94]), "0.5 - 0.4*max_prob")), 12)
     0.124
     """
-    kernel = open_kernel(logits, backend, position)
-    context = Context(state, slot, position, requested, given or {}, parameters or {})
-    _, result = decide(kernel, as_policy(policy), context)
-    return kernel.rows.result(result)
+    job = Job(
+        as_policies(policy), filters=NO_FILTERS, state=state, slot=slot, position=position, requested=requested,
+        given=given, parameters=parameters,
+    )  # fmt: skip
+    found = backend_of(logits, backend, parameters).run(logits, job)
+    return found.shown(found.temperature)
 
 
 def scale(
     logits: Any,
-    policy: PolicyLike,
+    policy: PolicyLike | Sequence[PolicyLike],
     *,
     backend: str | None = None,
     state: State | None = None,
@@ -117,7 +123,7 @@ def scale(
     position: ArrayLike = 0,
     requested: ArrayLike = 1.0,
     given: Mapping[str, ArrayLike] | None = None,
-    parameters: Mapping[str, float] | None = None,
+    parameters: Mapping[str, Any] | None = None,
 ) -> Any:
     """`logits / temperature`, a new array of the same shape and dtype; masked entries are -inf.
 
@@ -126,17 +132,17 @@ def scale(
 
     All arguments are those of `temperatures`.
     """
-    kernel = open_kernel(logits, backend, position)
-    context = Context(state, slot, position, requested, given, parameters)
-    _, temperature = decide(kernel, as_policy(policy), context)
-    rows = kernel.rows
-    result = np.stack([scaled(row, t, rows) for row, t in enumerate(temperature)]) if len(rows) else rows.data
-    return _like(result, logits, rows)
+    job = Job(
+        as_policies(policy), filters=NO_FILTERS, state=state, slot=slot, position=position, requested=requested,
+        given=given, parameters=parameters,
+    )  # fmt: skip
+    chosen = backend_of(logits, backend, parameters)
+    return chosen.scale(logits, chosen.run(logits, job).temperature)
 
 
 def sample(
     logits: Any,
-    policy: PolicyLike,
+    policy: PolicyLike | Sequence[PolicyLike],
     *,
     seed: ArrayLike | None = None,
     request: ArrayLike | None = None,
@@ -149,7 +155,7 @@ def sample(
     slot: ArrayLike | None = None,
     requested: ArrayLike = 1.0,
     given: Mapping[str, ArrayLike] | None = None,
-    parameters: Mapping[str, float] | None = None,
+    parameters: Mapping[str, Any] | None = None,
     backend: str | None = None,
 ) -> Draw:
     """A token of each row of logits, at the temperature that `policy` gives it.
@@ -172,7 +178,7 @@ def sample(
         requested: The temperature that each request asked for; what `requested` reads.
         given: What each `given("name", low, high)` reads, by name.
         parameters: Values for free parameters.
-        backend: `cpu` (the default) or `reference`.
+        backend: A name of `dyntemp.kernels.BACKENDS`; by default it follows from where the rows live.
 
     Raises:
         ValueError: For two rows with the same seed, request and position, or a setting outside its range.
@@ -181,34 +187,61 @@ def sample(
     >>> sample(np.log([0.1, 0.9]), 0.0).token.item()
     1
     """
-    filters = Filters(top_k, top_p, min_p, filter_at)
-    kernel = open_kernel(logits, backend, position)
+    plain = top_k == 0 and top_p == 1.0 and min_p == 0.0 and filter_at == "model"
     seed = new_seed() if seed is None else seed
-    keys = Keys.of(len(kernel.rows), seed, request, position)
-    context = Context(state, slot, position, requested, given, parameters)
-    chosen = choose(kernel, as_policy(policy), keys, filters, context)
-    result = kernel.rows.result
+    job = Job(
+        as_policies(policy), (), True, NO_FILTERS if plain else Filters(top_k, top_p, min_p, filter_at), seed, request,
+        position, state, slot, requested, given, parameters,
+    )  # fmt: skip
+    found = backend_of(logits, backend, parameters).run(logits, job)
+    shown = found.shown
     return Draw(
-        result(chosen.token),
-        result(chosen.temperature),
-        {name: result(value) for name, value in chosen.signals.items()},
-        result(chosen.candidates),
-        int(np.asarray(seed)) if np.ndim(seed) == 0 else keys.seed,
-        kernel.name,
+        shown(found.token),
+        shown(found.temperature),
+        {name: shown(values) for name, values in found.signals.items()},
+        shown(found.candidates),
+        seed if isinstance(seed, int) else _seeds(seed),
+        found.backend,
+        None if found.broken is None else shown(found.broken),
     )
+
+
+def new_seed() -> int:
+    """A seed that nobody chose."""
+    return secrets.randbits(63)
+
+
+def _seeds(seed: Any) -> Any:
+    """`seed` as the result names it: a number for one, else as it was given."""
+    return int(seed) if isinstance(seed, (np.integer, np.ndarray)) and seed.ndim == 0 else seed
+
+
+def as_policies(policy: PolicyLike | Sequence[PolicyLike]) -> tuple[Policy, ...]:
+    """The policy, or the policies of the rows, that `policy` is or spells."""
+    if isinstance(policy, str):
+        return _read(policy)
+    if isinstance(policy, Sequence):
+        return tuple(as_policy(one) for one in policy)
+    return (as_policy(policy),)
 
 
 def as_policy(policy: PolicyLike) -> Policy:
     """The policy that `policy` is or spells."""
     if isinstance(policy, Policy):
         return policy
-    return _read(policy) if isinstance(policy, str) else Policy(policy)
+    return _read(policy)[0] if isinstance(policy, str) else _made(policy)
 
 
+@untraced
+def _made(rule: Expression | float) -> Policy:
+    return Policy(rule)
+
+
+@untraced
 @lru_cache(maxsize=256)
-def _read(text: str) -> Policy:
-    """The policy that `text` spells; the latest are kept, since each step of a loop may ask again."""
-    return Policy(text)
+def _read(text: str) -> tuple[Policy]:
+    """The policy that `text` spells, by itself; the latest are kept, since each step of a loop may ask again."""
+    return (Policy(text),)
 
 
 def _measurable(signal: Signal | str) -> Signal:
@@ -218,13 +251,6 @@ def _measurable(signal: Signal | str) -> Signal:
     for part in signals_of(found):
         if SIGNALS[part.name].source == "context":
             raise PolicyError(f"`{part}` is not measured from a row: it comes from the request")
+    for parameter in parameters_of(found).values():
+        raise PolicyError(unbound(found, parameter))
     return found
-
-
-def _like(result: NDArray[Any], logits: Any, rows: Rows) -> Any:
-    """`result` in the shape, dtype and library of `logits`."""
-    shaped = result[0] if rows.single else result
-    if rows.torch:
-        return rows.wrap(shaped).to(logits.dtype)
-    with np.errstate(over="ignore"):
-        return shaped.astype(np.asarray(logits).dtype)

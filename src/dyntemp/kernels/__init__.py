@@ -1,63 +1,115 @@
-"""One door to the backends that read rows of logits: the caller names one or gets a documented default."""
+"""One door to the backends that read rows of logits: the caller names one, or it follows from where the rows live."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+import sys
+from collections.abc import Callable, Mapping
+from functools import cache
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any, NamedTuple, Protocol
 
-from dyntemp.kernels.rows import Rows, as_rows
+import numpy as np
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from dyntemp.expr import Signal
-
-BACKENDS = ("reference", "cpu")
-
-
-class Kernel(Protocol):
-    """What a backend offers for a set of rows; see `reference.Kernel`."""
-
-    name: str
-    rows: Rows
-
-    def signal(self, signal: Signal) -> NDArray[np.float64]:
-        """The value of a measured signal in each row, [rows]."""
-
-    def temperature_for_entropy(self, target: NDArray[np.float64]) -> NDArray[np.float64]:
-        """The temperature at which each row has the entropy `target`, [rows] in nats."""
-
-    def draw(
-        self,
-        temperature: NDArray[np.float64],
-        seed: NDArray[np.uint64],
-        request: NDArray[np.int64],
-        position: NDArray[np.int64],
-    ) -> NDArray[np.int64]:
-        """A token of each row at its temperature, [rows]."""
+from dyntemp.kernels.job import Job, Outcome
 
 
-def open_kernel(logits: Any, backend: str | None = None, position: Any = 0) -> Kernel:
-    """A backend's view of rows of logits.
+class Needs(NamedTuple):
+    """What a backend needs beside NumPy and Numba, and what to install for it."""
 
-    Args:
-        logits: [rows, n] or [n]; what `as_rows` takes, or `Rows`.
-        backend: `reference` or `cpu`; None takes `cpu`.
-        position: Position of each row, for the messages of broken rows.
+    packages: tuple[str, ...] = ()
+    extra: str = ""
+
+
+BACKENDS = {
+    "reference": Needs(),
+    "cpu": Needs(),
+    "torch": Needs(("torch",), "torch"),
+    "triton": Needs(("torch", "triton"), "triton"),
+    "array_api": Needs(("array_api_compat",), "array-api"),
+}
+"""Every backend by name; each is a module here."""
+
+
+class Backend(Protocol):
+    """What every backend offers."""
+
+    NAME: str
+
+    def run(self, logits: Any, job: Job) -> Outcome:
+        """Do `job` for every row of logits, [rows, n] or [n]."""
+
+    def scale(self, logits: Any, temperature: Any) -> Any:
+        """`logits` divided by a temperature of each row, [rows], as `run` returned them."""
+
+
+def backend_of(logits: Any, name: str | None = None, parameters: Mapping[str, Any] | None = None) -> Backend:
+    """The backend called `name`, or the one for rows that live where `logits` do.
+
+    NumPy arrays and tensors on the CPU go to `cpu`; tensors on a CUDA device to `triton` where it is installed, else
+    `torch`; tensors elsewhere, tensors with a gradient, parameters that are tensors, and whatever `torch.compile`
+    traces to `torch`; arrays of MLX, JAX, CuPy and others that follow the array API standard to `array_api`.
 
     Raises:
         ValueError: For a backend that does not exist.
-        InvalidLogitsError: For logits that cannot be read, and for broken rows.
+        ImportError: For one whose packages are not installed.
     """
-    rows = logits if isinstance(logits, Rows) else as_rows(logits)
-    match backend or "cpu":
-        case "cpu":
-            from dyntemp.kernels import cpu
+    if name is None:
+        return _module("cpu") if type(logits) is np.ndarray and not parameters else _module(_home(logits, parameters))
+    if name not in BACKENDS:
+        raise ValueError(f"backend {name!r} was given; there are {', '.join(BACKENDS)}")
+    if missing := [package for package in BACKENDS[name].packages if not _installed(package)]:
+        raise ImportError(
+            f"backend {name!r} needs {' and '.join(missing)}: pip install 'dyntemp[{BACKENDS[name].extra}]'"
+        )
+    return _module(name)
 
-            return cpu.Kernel(rows, position)
-        case "reference":
-            from dyntemp.kernels import reference
 
-            return reference.Kernel(rows, position)
-        case _:
-            raise ValueError(f"backend {backend!r} was given; there are {', '.join(BACKENDS)}")
+def _home(logits: Any, parameters: Mapping[str, Any] | None) -> str:
+    torch = sys.modules.get("torch")  # a tensor can only come from a process that has imported it
+    if torch is not None:
+        if any(isinstance(value, torch.Tensor) for value in (parameters or {}).values()):
+            return "torch"
+        if isinstance(logits, torch.Tensor):
+            if (logits.requires_grad and torch.is_grad_enabled()) or torch.compiler.is_compiling():
+                return "torch"
+            kind = logits.device.type
+            return "cpu" if kind == "cpu" else "triton" if kind == "cuda" and _installed("triton") else "torch"
+    if not isinstance(logits, np.ndarray | np.generic) and (
+        hasattr(logits, "__array_namespace__") or type(logits).__module__.split(".")[0] == "mlx"
+    ):
+        return "array_api"
+    return "cpu"
+
+
+def untraced(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Have `torch.compile` call `function` once while it traces and keep the result, as `assume_constant_result` does.
+
+    For what depends on its arguments alone and has no tensors in it, such as reading a policy's text. PyTorch's own
+    decorator sets this same attribute; it is written here so that nothing has to import PyTorch.
+    """
+
+    def call(*arguments: Any) -> Any:
+        return function(*arguments)  # itself it may be cached, which PyTorch would look through
+
+    call._dynamo_marked_constant = True  # type: ignore[attr-defined]  # noqa: SLF001
+    return call
+
+
+@untraced
+@cache
+def _installed(package: str) -> bool:
+    return find_spec(package) is not None
+
+
+def _module(name: str) -> Any:
+    if name == "torch":
+        from dyntemp.kernels import torch  # a statement, which torch.compile can follow
+
+        return torch
+    return _imported(name)
+
+
+@cache
+def _imported(name: str) -> Any:
+    return import_module(f"dyntemp.kernels.{name}")

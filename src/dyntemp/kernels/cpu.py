@@ -1,512 +1,299 @@
-"""Numba kernels for rows on the CPU: one read of each row serves the signals and the draw.
+"""Rows on the CPU, by Numba: one read of each row serves its signals, its temperature and its draw.
 
-Per block of 2,048 logits one vector loop keeps the maximum and the sums that the moment signals need, against the
-largest logit seen so far; the blocks are combined in float64. The draw works from those block sums by rejection (the
-proof is with `reference.draw`) and computes one or two blocks exactly. Rows of float32 and of the half precisions
-are computed in float32, rows of float64 in float64.
-
-What the compiler needs, found by measurement:
-
-* `nnan` and `ninf` stay off except on the maximum itself: with `ninf`, LLVM folds `x == -inf` to False and a masked
-  block turns into NaN. Without `nnan` on the call, a maximum does not vectorise at all.
-* The `exp2` is our own: PyPI's llvmlite has no vector mathematics library. It flushes what is below 2**-125
-  to zero (2**-1022 in float64), so no denormal number is ever formed, and passes NaN on, which finds broken rows for
-  nothing.
-* Kernels are plain module-level functions, or the cache on disk would never hit.
+What is compiled is in `cpu_rows`; here a job is put into the few arrays that it works on.
 """
 
 from __future__ import annotations
 
-import math
+import logging
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
-from numba import njit, types
-from numba.extending import intrinsic, overload
+from numba.core import event
 from numpy.typing import NDArray
 
-from dyntemp.expr import Const, Signal
-from dyntemp.kernels.philox import MULTIPLIERS, ROUNDS, WEYL, Purpose
-from dyntemp.kernels.reference import BLOCK, BOUND_SLACK, GREEDY_AT, TRIES, check_row, solve_increasing
+from dyntemp.expr import Signal
+from dyntemp.kernels.cpu_rows import (
+    CUT,
+    FIELDS,
+    HIGHEST,
+    LAST,
+    LOST,
+    TEMPERATURE,
+    TOKEN,
+    run_all,
+    run_moments,
+    scale_rows,
+)  # fmt: skip
+from dyntemp.kernels.cpu_signals import KINDS, ORDERED, SOLVED
+from dyntemp.kernels.job import NO_FILTERS, Job, Keys, Outcome, context
+from dyntemp.kernels.philox import MASK
+from dyntemp.kernels.reference import check_row, observe
 from dyntemp.kernels.reference import draw as draw_row
-from dyntemp.kernels.rows import Rows
+from dyntemp.kernels.rows import Rows, as_rows
+from dyntemp.lower import Op, Program, Step, lower
+from dyntemp.signals import MAX_POSITION
+from dyntemp.state import rounds
 
 NAME = "cpu"
-FAST = {"reassoc", "nsz", "arcp", "contract", "afn"}
-LOG2E = math.log2(math.e)
-LN2 = math.log(2.0)
-REACH = 60.0
-"""Powers of two below the running reference at which a block's maximum makes it be read again: it would underflow."""
+NOTHING = np.empty(0, np.int64)
+NO_KEYS = np.empty((0, 4), np.int64)
+NO_CELLS: tuple[tuple[int, ...], ...] = ()
+COMPUTE: dict[str, tuple[Any, Any]] = {
+    kind: (Rows(np.empty((0, 1)), kind).masked_at, np.float64 if kind == "float64" else np.float32)
+    for kind in ("float64", "float32", "float16", "bfloat16")
+}
+"""For each dtype where masked entries begin, and what is computed in."""
 
-NEAR = 4.0
-"""Powers of two above the running reference at which it does, and either way while no block has counted: the sums
-of exponents that large lose digits in float32, and those of their squares overflow."""
-
-
-@intrinsic
-def load(typingctx, x):
-    """An entry as a float: float32 and float64 as they are, int16 as the bits of a bfloat16, uint16 of a float16."""
-    if x in (types.float32, types.float64):
-        return x(x), lambda context, builder, signature, args: args[0]
-
-    def bfloat16(context, builder, signature, args):
-        wide = builder.shl(builder.zext(args[0], ir.IntType(32)), ir.Constant(ir.IntType(32), 16))
-        return builder.bitcast(wide, ir.FloatType())
-
-    def float16(context, builder, signature, args):
-        return builder.fpext(builder.bitcast(args[0], ir.HalfType()), ir.FloatType())
-
-    return types.float32(x), bfloat16 if x == types.int16 else float16
+for _kind, (_masked_at, _compute) in COMPUTE.items():
+    COMPUTE[_kind] = _compute(_masked_at), _compute
 
 
-@intrinsic
-def larger(typingctx, x, y):
-    """The larger of two floats of one type, in a form that vectorises. NaN is not looked at."""
+class _Compiling(event.Listener):
+    """Says what is waited for when a kernel is compiled rather than loaded from the cache on disk."""
 
-    def code(context, builder, signature, args):
-        kind = args[0].type
-        function = builder.module.declare_intrinsic("llvm.maxnum", [kind], ir.FunctionType(kind, [kind, kind]))
-        return builder.call(function, args, fastmath=("nnan", "nsz"))
+    def on_start(self, event: Any) -> None:
+        if event.data["dispatcher"] in (run_moments, run_all, scale_rows):
+            logging.getLogger("dyntemp").warning("compiling for this processor and kind of logits, once: a few seconds")
 
-    return x(x, x), code
-
-
-@intrinsic
-def rounded(typingctx, x):
-    """The nearest whole number, as the same type of float."""
-
-    def code(context, builder, signature, args):
-        return builder.call(builder.module.declare_intrinsic("llvm.rint", [args[0].type]), args)
-
-    return x(x), code
+    def on_end(self, event: Any) -> None:
+        pass
 
 
-@intrinsic
-def half_power_of_two(typingctx, n):
-    """2**(n - 1) for a whole float32 n from -126 to 127, exactly; 0 at -126."""
-
-    def code(context, builder, signature, args):
-        whole = builder.fptosi(args[0], ir.IntType(32))
-        bits = builder.shl(builder.add(whole, ir.Constant(ir.IntType(32), 126)), ir.Constant(ir.IntType(32), 23))
-        return builder.bitcast(bits, ir.FloatType())
-
-    return types.float32(types.float32), code
+event.register("numba:compile", _Compiling())
 
 
-# 2*2**f on [-1/2, 1/2] to 2e-7, minimax
-C0, C1, C2, C3, C4, C5 = (
-    np.float32(2.0),
-    np.float32(1.38629436492919922),
-    np.float32(0.48045301437377930),
-    np.float32(0.11100717633962631),
-    np.float32(0.01923567429184914),
-    np.float32(0.00267785560339689),
-)
-FLOOR32 = np.float32(-126.0)
-FLOOR64 = -1022.0
+@dataclass(frozen=True, slots=True, eq=False)
+class Packed:
+    """Programs as the compiled kernel reads them.
 
-
-def exp2(x):
-    """2**x for x at least -126 (float32) or any x (float64), 0 at the lowest; see the overload."""
-    return np.exp2(x)
-
-
-@overload(exp2, jit_options={"fastmath": FAST})
-def _exp2(x):
-    if x == types.float32:
-
-        def narrow(x):
-            n = rounded(x)
-            f = x - n
-            return (((((C5 * f + C4) * f + C3) * f + C2) * f + C1) * f + C0) * half_power_of_two(n)
-
-        return narrow
-    return lambda x: 0.0 if x <= FLOOR64 else math.exp(x * LN2)  # NaN goes to exp, which passes it on
-
-
-def power_of_two_floor(x):
-    """The exponent below which a float of this type counts as zero."""
-    return FLOOR64
-
-
-@overload(power_of_two_floor)
-def _power_of_two_floor(x):
-    if x == types.float32:
-        return lambda x: FLOOR32
-    return lambda x: FLOOR64
-
-
-@njit(fastmath=FAST, cache=True, inline="never")
-def block_sums(block, reference, masked_at):
-    """Of one block: maximum, sum of e = 2**d, sum of d*e, sum of e*e, and count, with d = log2(e)*(x - reference)."""
-    log2e = type_of(reference, LOG2E)
-    floor = power_of_two_floor(reference)
-    top = type_of(reference, -np.inf)
-    total = weighted = squares = count = type_of(reference, 0.0)
-    one, none = type_of(reference, 1.0), type_of(reference, 0.0)
-    for i in range(len(block)):
-        x = load(block[i])
-        top = larger(top, x)
-        d = (x - reference) * log2e
-        d = floor if d < floor else d  # a comparison with NaN is False, so NaN stays
-        e = exp2(d)
-        total += e
-        weighted += d * e
-        squares += e * e
-        count += one if x > masked_at else none
-    return top, total, weighted, squares, count
-
-
-@njit(fastmath=FAST, cache=True)
-def block_weights(block, top, scale, masked_at, out):
-    """Of one block: 2**(scale*(x - top)) of each unmasked entry into `out`, 0 of the others."""
-    floor = power_of_two_floor(top)
-    for i in range(len(block)):
-        x = load(block[i])
-        d = (x - top) * scale
-        d = floor if d < floor else d
-        e = exp2(d)
-        out[i] = e if x > masked_at else type_of(top, 0.0)
-
-
-@njit(fastmath=FAST, cache=True)
-def spread(row, top, scale, centre, masked_at):
-    """Sums over the row of e = 2**d, (d - centre)*e and (d - centre)**2*e, with d = scale*(x - top)."""
-    floor = power_of_two_floor(top)
-    zero = first = second = 0.0
-    for start in range(0, len(row), BLOCK):
-        s0 = s1 = s2 = type_of(top, 0.0)
-        block = row[start : min(start + BLOCK, len(row))]
-        for i in range(len(block)):
-            x = load(block[i])
-            d = (x - top) * scale
-            d = floor if d < floor else d
-            e = exp2(d) if x > masked_at else type_of(top, 0.0)
-            s0 += e
-            s1 += (d - centre) * e
-            s2 += (d - centre) * (d - centre) * e
-        zero += s0
-        first += s1
-        second += s2
-    return zero, first, second
-
-
-def type_of(x, value):
-    """`value` in the type of `x`."""
-    return type(x)(value)
-
-
-@overload(type_of, inline="always")
-def _type_of(x, value):
-    if x == types.float32:
-        return lambda x, value: np.float32(value)
-    return lambda x, value: np.float64(value)
-
-
-@njit(cache=True, nogil=True)
-def read_rows(rows, masked_at, tops, totals, moments):
-    """One read of every row.
-
-    `tops` and `totals` [rows, blocks] get each block's maximum and its sum of exp(x - top); `moments` [rows, 5] the
-    row's maximum, ln sum exp(x - max), entropy, sum p^2 and count. A maximum of NaN, +inf or -inf marks a broken row.
+    Attributes:
+        code: int64 [lines, 5]. The first line: 0 and the depth of the stack. One line per program: its steps and the
+            signals to measure as ranges of lines, and the cell of `surprisal` or -1. One per signal to measure: the
+            row of `known` it goes to, its kind, its argument among the numbers, and the steps of its target as a
+            range. One per step: what it does, and its operand.
+        numbers: The constants; a policy's parameters follow them at run time.
+        parameters: The names of these, in order.
+        names: The text of each signal; its row in `known` is its place here plus `len(FIELDS)`.
+        given: Those of them that the caller says.
+        shown: (row of `known`, text) of those that a result names.
+        read: For each program, the texts of those that it reads.
+        second: Whether second moments are wanted: True or None.
+        room: Whether a signal needs more than the sums.
     """
-    for r in range(rows.shape[0]):
-        row = rows[r]
-        n = len(row)
-        guess = load(row[0])
-        for i in range(1, min(n, 256)):
-            guess = larger(guess, load(row[i]))
-        if not (guess > masked_at and guess < np.inf):
-            guess = type_of(guess, 0.0)
-        top = -np.inf
-        total = weighted = squares = base = 0.0
-        count = 0
-        for b in range(tops.shape[1]):
-            start, stop = b * BLOCK, min((b + 1) * BLOCK, n)
-            reference = guess
-            highest, s, w, q, c = block_sums(row[start:stop], reference, masked_at)
-            if s != s:  # NaN, or a block so far above the reference that it overflowed
-                highest = type_of(guess, -np.inf)
-                for i in range(start, stop):
-                    x = load(row[i])
-                    if x != x:
-                        s = x
-                        break
-                    highest = x if x > highest else highest
-                else:
-                    s = type_of(guess, 0.0)
-                if s != s:
-                    total = np.nan
-                    tops[r, b] = np.nan
-                    continue
-            tops[r, b], totals[r, b] = highest, 0.0
-            if highest <= masked_at:  # nothing unmasked
-                tops[r, b] = -np.inf
-                continue
-            top = max(top, np.float64(highest))
-            if highest == np.inf:
-                continue
-            lead = (np.float64(highest) - reference) * LOG2E
-            if not (-NEAR if total == 0.0 else -REACH) < lead < NEAR:
-                reference = highest
-                _, s, w, q, c = block_sums(row[start:stop], reference, masked_at)
-                lead = 0.0
-            totals[r, b] = s * 2.0**-lead
-            count += c
-            if total == 0.0:
-                base, total, weighted, squares = np.float64(reference), np.float64(s), np.float64(w), np.float64(q)
-                guess = highest
-                continue
-            shift = (np.float64(reference) - base) * LOG2E
-            if shift > 0.0:  # the new reference is the higher: bring the old sums to it
-                k = 2.0**-shift
-                weighted = k * (weighted - shift * total) + w if k > 0.0 else w
-                total = k * total + s
-                squares = k * k * squares + q
-                base = np.float64(reference)
-            else:
-                k = 2.0**shift
-                if k > 0.0:
-                    weighted += k * (w + shift * s)
-                    total += k * s
-                    squares += k * k * q
-            guess = highest if highest > guess else guess
-        moments[r, 0] = top if total == total else np.nan
-        if total > 0.0:
-            moments[r, 1] = math.log(total) + (base - top)
-            moments[r, 2] = LN2 * (math.log2(total) - weighted / total)
-            moments[r, 3] = squares / (total * total)
-        moments[r, 4] = count
+
+    code: NDArray[np.int64]
+    numbers: NDArray[np.float64]
+    parameters: tuple[str, ...]
+    names: tuple[str, ...]
+    given: tuple[str, ...]
+    shown: tuple[tuple[int, str], ...]
+    read: tuple[frozenset[str], ...]
+    second: bool | None
+    room: bool
 
 
-@njit(cache=True, inline="always")
-def uniform(seed, request, position, attempt, purpose):
-    """The number of `dyntemp.kernels.philox.uniform`."""
-    mask, half = np.uint64(0xFFFFFFFF), np.uint64(32)
-    a, b, c, d = np.uint64(request), np.uint64(position), np.uint64(attempt), np.uint64(purpose)
-    left, right = seed & mask, seed >> half
-    for _ in range(ROUNDS):
-        first, second = np.uint64(MULTIPLIERS[0]) * a, np.uint64(MULTIPLIERS[1]) * c
-        a, b = (second >> half) ^ b ^ left, second & mask
-        c, d = (first >> half) ^ d ^ right, first & mask
-        left, right = (left + np.uint64(WEYL[0])) & mask, (right + np.uint64(WEYL[1])) & mask
-    return np.float64(((a << half) | b) >> np.uint64(11)) * 2.0**-53 + 2.0**-54
+SETTINGS = {"position", "requested"}
+"""Signals that say what the caller asked for, and nothing about the row."""
+
+EMPTY = Program((), (), (), (), (), (), 1)
+"""What measures and decides nothing."""
 
 
-@njit(cache=True)
-def pick(weights, length, target):
-    """The first entry whose running sum exceeds `target`, never beyond the last that adds to it."""
-    running = 0.0
-    last = 0
-    for i in range(length):
-        if weights[i] > 0.0:
-            running += weights[i]
-            last = i
-            if running > target:
-                break
-    return last
-
-
-@njit(cache=True)
-def total_of(weights, length):
-    running = 0.0
-    for i in range(length):
-        running += weights[i]
-    return running
-
-
-BLOCK_NUMBER, ACCEPT_NUMBER, PICK_NUMBER = map(int, (Purpose.BLOCK, Purpose.ACCEPT, Purpose.PICK))
-
-
-@njit(cache=True, nogil=True)
-def draw_rows(rows, masked_at, tops, totals, moments, temperature, seed, request, position, buffer, out):
-    """A token of each row; the algorithm of `reference.draw`, block by block and number by number."""
-    blocks = tops.shape[1]
-    bounds = np.empty(blocks)
-    for r in range(rows.shape[0]):
-        row, t = rows[r], temperature[r]
-        n = len(row)
-        top = moments[r, 0]
-        if t <= GREEDY_AT:
-            for i in range(n):
-                if load(row[i]) == top:
-                    out[r] = i
-                    break
-            continue
-        a = 1.0 / t
-        limit = 0.0
-        for b in range(blocks):
-            bounds[b] = 0.0
-            if totals[r, b] > 0.0:
-                mass = totals[r, b]
-                if a < 1.0:
-                    mass = (min((b + 1) * BLOCK, n) - b * BLOCK) ** (1.0 - a) * mass**a
-                bounds[b] = math.exp(a * (tops[r, b] - top)) * mass * BOUND_SLACK
-            limit += bounds[b]
-        highest = type_of(load(row[0]), top)
-        scale = type_of(highest, a * LOG2E)
-        found = False
-        for attempt in range(TRIES):
-            b = pick(bounds, blocks, uniform(seed[r], request[r], position[r], attempt, BLOCK_NUMBER) * limit)
-            start, stop = b * BLOCK, min((b + 1) * BLOCK, n)
-            block_weights(row[start:stop], highest, scale, masked_at, buffer)
-            mass = total_of(buffer, stop - start)
-            if uniform(seed[r], request[r], position[r], attempt, ACCEPT_NUMBER) * bounds[b] < mass:
-                target = uniform(seed[r], request[r], position[r], attempt, PICK_NUMBER) * mass
-                out[r] = start + pick(buffer, stop - start, target)
-                found = True
-                break
-        if found:
-            continue
-        limit = 0.0
-        for b in range(blocks):
-            start, stop = b * BLOCK, min((b + 1) * BLOCK, n)
-            block_weights(row[start:stop], highest, scale, masked_at, buffer)
-            bounds[b] = total_of(buffer, stop - start)
-            limit += bounds[b]
-        b = pick(bounds, blocks, uniform(seed[r], request[r], position[r], TRIES, BLOCK_NUMBER) * limit)
-        start, stop = b * BLOCK, min((b + 1) * BLOCK, n)
-        block_weights(row[start:stop], highest, scale, masked_at, buffer)
-        target = uniform(seed[r], request[r], position[r], TRIES, PICK_NUMBER) * bounds[b]
-        out[r] = start + pick(buffer, stop - start, target)
-
-
-class Kernel:
-    """The signals of rows of logits, and draws from them; the same calls as `reference.Kernel`.
+@lru_cache(maxsize=1024)
+def pack(programs: tuple[Program, ...], also: tuple[Signal, ...], columns: tuple[tuple[int, ...], ...]) -> Packed:
+    """The programs, and signals to measure in every row, as the compiled kernel reads them.
 
     Args:
-        rows: What `as_rows` returned.
-        position: Position of each row, for the messages of broken rows.
+        programs: Different ones.
+        also: Signals to measure in every row.
+        columns: For each program, where the state keeps each of its cells; nothing without a state.
+    """
+    read = [tuple(dict.fromkeys((*program.signals, *also))) for program in programs]
+    signals = list(dict.fromkeys(signal for one in read for signal in one))
+    extra = {signal: lower(signal) for signal in also}
+    numbers = list(dict.fromkeys(number for one in (*programs, *extra.values()) for number in one.numbers))
+    arguments = {signal: signal.arguments[0].value if signal.arguments else 0.5 for signal in signals
+                 if KINDS.get(signal.name) in ORDERED}  # fmt: skip
+    numbers = list(dict.fromkeys([*numbers, *arguments.values()]))
+    parameters = list(dict.fromkeys(name for program in programs for name in program.parameters))
+    lines: list[tuple[int, ...]] = [(0, max(one.depth for one in (*programs, *extra.values())), 0, 0, 0)]
+    lines += [(0, 0, 0, 0, 0)] * len(programs)
+
+    def place(program: Program, steps: tuple[Step, ...], cells: tuple[int, ...]) -> tuple[int, int]:
+        start = len(lines)
+        for step in steps:
+            match step:
+                case (Op.NUMBER, number):
+                    line = (Op.NUMBER, numbers.index(program.numbers[number]))
+                case (Op.PARAMETER, number):
+                    line = (Op.NUMBER, len(numbers) + parameters.index(program.parameters[number]))
+                case (Op.SIGNAL, number):
+                    line = (Op.SIGNAL, len(FIELDS) + signals.index(program.signals[number]))
+                case (Op.SURPRISAL | Op.EMA | Op.PREV | Op.INTEGRAL as op, number):
+                    line = (op, cells[number])
+                case (op, _):
+                    line = (op, 0)
+            lines.append((*line, 0, 0, 0))
+        return start, len(lines)
+
+    for index, program in enumerate(programs):
+        cells = columns[index] if columns else ()
+        start, stop = place(program, program.steps, cells)
+        measures = []
+        for signal in read[index]:
+            if signal.name not in KINDS:
+                continue
+            owner = program if signal in program.signals else extra[signal]
+            argument = numbers.index(arguments[signal]) if signal in arguments else 0
+            target = place(owner, owner.targets[owner.signals.index(signal)], cells)
+            measures.append((len(FIELDS) + signals.index(signal), KINDS[signal.name], argument, *target))
+        surprisal = [cell for cell, node in zip(cells, program.cells, strict=False) if isinstance(node, Signal)]
+        lines[1 + index] = (start, stop, len(lines), len(lines) + len(measures), *(surprisal or [-1]))
+        lines += measures
+    kinds = {KINDS.get(signal.name) for signal in signals}
+    return Packed(
+        np.array(lines, np.int64),
+        np.array(numbers, np.float64),
+        tuple(parameters),
+        tuple(map(str, signals)),
+        tuple(str(signal) for signal in signals if signal.name not in KINDS),
+        tuple((at, name) for at, name in enumerate(map(str, signals), len(FIELDS)) if name not in SETTINGS),
+        tuple(frozenset(map(str, one)) for one in read),
+        True if kinds & {KINDS["collision"], KINDS["varentropy"]} else None,
+        bool(kinds & {*ORDERED, SOLVED}),
+    )
+
+
+def run(logits: Any, job: Job) -> Outcome:
+    """Do `job` for every row; see `Job` and `Outcome`.
 
     Raises:
         InvalidLogitsError: For a row with NaN, +inf, or no unmasked entry.
+        PolicyError, StateError, ValueError: For a job that these rows do not fit.
     """
-
-    name = NAME
-
-    def __init__(self, rows: Rows, position: Any = 0) -> None:
-        self.rows = rows
-        self.data = rows.data.view(np.uint16) if rows.dtype == "float16" else rows.data
-        self.compute = np.float64 if rows.dtype == "float64" else np.float32
-        self.masked_at = self.compute(rows.masked_at)
-        count, n = self.data.shape
-        shape = (count, -(-n // BLOCK))
-        self.tops, self.totals, self.moments = np.empty(shape), np.empty(shape), np.zeros((count, 5))
-        for part in self._parts():
-            read_rows(self.data[part], self.masked_at, self.tops[part], self.totals[part], self.moments[part])
-        highest = self.moments[:, 0]
-        if not np.isfinite(highest).all():
-            row = int(np.flatnonzero(~np.isfinite(highest))[0])
-            check_row(row, position, bool(np.isnan(highest[row])), float(highest[row]))
-
-    def _parts(self) -> list[slice]:
-        """The rows in groups that are contiguous, as the compiler needs them: all, or each by itself."""
-        return [slice(None)] if self.data.flags.c_contiguous else [slice(r, r + 1) for r in range(len(self.data))]
-
-    def signal(self, signal: Signal) -> NDArray[np.float64]:
-        """The value of a measured signal in each row, [rows]."""
-        arguments = [argument.value for argument in signal.arguments if isinstance(argument, Const)]
-        log_total, entropy, collision, count = self.moments[:, 1:].T
-        most = np.log(count)
-        entropy = np.clip(entropy, 0.0, most) + 0.0
-        match signal.name:
-            case "max_prob":
-                return np.clip(np.exp(-log_total), 1.0 / count, 1.0)
-            case "entropy":
-                return entropy
-            case "normalized_entropy":
-                return np.divide(entropy, most, out=np.zeros_like(most), where=count > 1)
-            case "perplexity":
-                return np.minimum(np.exp(entropy), count)
-            case "support":
-                return count.copy()
-            case "collision":
-                return np.clip(collision, 1.0 / count, 1.0)
-            case "varentropy":
-                return self._varentropy(entropy)
-            case "quantile":
-                return self._each(_quantile, *arguments)
-            case "median_prob":
-                return self._each(_quantile, 0.5)
-            case "margin":
-                return self._each(_margin)
-            case "top_mass":
-                return self._each(_top_mass, *arguments)
-            case name:
-                raise NotImplementedError(f"the cpu backend lacks the signal {name}")
-
-    def _varentropy(self, entropy: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Var(ln p) from sums about the mean, which loses no digits where the spread is small."""
-        result = np.zeros(len(self.rows))
-        for row, (top, log_total, *_) in enumerate(self.moments):
-            centre = self.compute((log_total - entropy[row]) * LOG2E)  # the mean of log2(e)*(z - max) under p
-            zero, first, second = spread(self.data[row], self.compute(top), self.compute(LOG2E), centre, self.masked_at)
-            result[row] = LN2**2 * (second / zero - (first / zero) ** 2)
-        return np.where(self.moments[:, 4] > 1, np.maximum(result, 0.0), 0.0)
-
-    def _each(self, measure: Any, *arguments: float) -> NDArray[np.float64]:
-        """A signal that orders the row's entries, from its unmasked logits, their maximum and ln sum exp(z - max)."""
-        values = np.empty(len(self.rows))
-        for row, (top, log_total, *_) in enumerate(self.moments):
-            z = self.rows.widened(row)
-            with np.errstate(over="ignore"):  # logits of 1e308 and -1e308 are infinitely far apart
-                values[row] = measure(z[z > self.rows.masked_at], top, log_total, *arguments)
-        return np.minimum(values, 1.0)
-
-    def temperature_for_entropy(self, target: NDArray[np.float64]) -> NDArray[np.float64]:
-        """The temperature at which each row has the entropy `target`, [rows] in nats."""
-        return np.array([self._solve(row, float(h)) for row, h in enumerate(target)], np.float64)
-
-    def _solve(self, row: int, target: float) -> float:
-        top, data = self.compute(self.moments[row, 0]), self.data[row]
-
-        def excess(log_t: float) -> tuple[float, float]:
-            scale = self.compute(min(LOG2E * math.exp(-log_t), 1e38))  # so that 0*scale stays 0 in float32
-            zero, first, second = spread(data, top, scale, self.compute(0.0), self.masked_at)
-            mean = first / zero
-            return LN2 * (math.log2(zero) - mean) - target, LN2**2 * max(second / zero - mean**2, 0.0)
-
-        ties = int(np.count_nonzero(self.rows.widened(row) == top))
-        return solve_increasing(excess, target, ties, int(self.moments[row, 4]))
-
-    def draw(
-        self, temperature: NDArray[np.float64], seed: NDArray[Any], request: NDArray[Any], position: NDArray[Any]
-    ) -> NDArray[np.int64]:
-        """A token of each row at its temperature, [rows]; the noise is named by seed, request and position."""
-        out = np.empty(len(self.rows), np.int64)
-        keys = [np.ascontiguousarray(key, kind) for key, kind in
-                zip((seed, request, position), (np.uint64, np.int64, np.int64), strict=True)]  # fmt: skip
-        temperature, buffer = np.ascontiguousarray(temperature, np.float64), np.empty(BLOCK, self.compute)
-        for part in self._parts():
-            sums = self.tops[part], self.totals[part], self.moments[part]
-            which = (key[part] for key in keys)
-            draw_rows(self.data[part], self.masked_at, *sums, temperature[part], *which, buffer, out[part])
-        # where logits lie this high, their differences overflow
-        for row in np.flatnonzero(self.moments[:, 0] > -self.rows.masked_at).tolist():
-            key = int(seed[row]), int(request[row]), int(position[row])
-            out[row] = draw_row(self.rows.unmasked(row), float(temperature[row]), *key)
-        return out
+    rows = as_rows(logits)
+    count, n = rows.data.shape
+    masked_at, compute = COMPUTE[rows.dtype]
+    packed, which = _packed(job, count)
+    known = np.empty((len(FIELDS) + len(packed.names), count))
+    counts = np.empty((4, count), np.int64)
+    if packed.given:
+        for name, values in context(job, count).items():
+            known[len(FIELDS) + packed.names.index(name)] = values
+    keys, seed, position = _keys(job, count)
+    flat, stride = _flat(rows.data, rows.dtype)
+    task = (
+        flat, n, stride, masked_at, packed.code, _numbers(job, packed), which, keys, seed >> 32, seed & MASK, position,
+        int(job.draw),
+    )  # fmt: skip
+    if job.state is None and not packed.room and packed.second is None and job.filters is NO_FILTERS:
+        unusual = run_moments(*task, known, counts)
+    else:
+        filters = job.filters
+        settings = filters.top_k, float(filters.top_p), float(filters.min_p), filters.at == "temperature"
+        room = np.empty(2 * n + 128, compute) if packed.room or filters.active else None
+        unusual = run_all(*task, packed.second, _memory(job, count), room, settings, known, counts)
+    if unusual:
+        _look_again(rows, job, known, counts, keys)
+    return _outcome(rows, job, packed, which, known, counts)
 
 
-def _quantile(z: NDArray[Any], top: float, log_total: float, q: float) -> float:
-    """Probabilities have the order of the logits, so two order statistics of the row are enough."""
-    at = q * (len(z) - 1)
-    low, high = math.floor(at), math.ceil(at)
-    chosen = np.partition(z, (low, high))
-    below, above = (math.exp(float(chosen[k]) - top - log_total) for k in (low, high))
-    return min(below + (above - below) * (at - low), 1.0 / (len(z) - high))  # as many are no smaller
+def _outcome(
+    rows: Rows, job: Job, packed: Packed, which: NDArray[Any], known: NDArray[np.float64], counts: NDArray[np.int64]
+) -> Outcome:
+    """The arrays that the compiled kernel filled, by name."""
+    signals = {name: known[at] for at, name in packed.shown}
+    if len(which):
+        for program, read in enumerate(packed.read):
+            for name in signals.keys() - read:
+                signals[name][which == program] = np.nan
+    if job.state is not None:
+        job.state.restarts += int(counts[LOST].sum())
+    temperature = known[TEMPERATURE] if job.policies else None
+    if not job.draw:
+        return Outcome(NAME, signals, temperature, shown=rows.shown)
+    token, candidates, last, _ = counts
+    return Outcome(NAME, signals, temperature, token, candidates, known[CUT], last, None, rows.shown)
 
 
-def _margin(z: NDArray[Any], top: float, log_total: float) -> float:
-    if len(z) == 1:
-        return 1.0
-    second, first = np.partition(z, len(z) - 2)[-2:].astype(np.float64)
-    return math.exp(first - top - log_total) - math.exp(second - top - log_total)
+def scale(logits: Any, temperature: NDArray[np.float64]) -> Any:
+    """Each row divided by its temperature, in the shape, dtype and library of `logits`; see `dyntemp.scale`."""
+    rows = as_rows(logits)
+    masked_at, compute = COMPUTE[rows.dtype]
+    flat, stride = _flat(rows.data, rows.dtype)
+    result = np.empty(rows.data.shape, compute)
+    scale_rows(flat, rows.data.shape[1], stride, masked_at, temperature, result)
+    return rows.like(result, logits)
 
 
-def _top_mass(z: NDArray[Any], top: float, log_total: float, k: float) -> float:
-    if k >= len(z):
-        return 1.0
-    largest = np.partition(z, len(z) - int(k))[len(z) - int(k) :]
-    return max(float(np.exp(largest.astype(np.float64) - top - log_total).sum()), k / len(z))
+def _packed(job: Job, rows: int) -> tuple[Packed, NDArray[np.int64]]:
+    """The job's programs, each once, and which of them each row has; no numbers where all have the first."""
+    job.check(rows)
+    programs = tuple([policy.program for policy in job.policies]) or (EMPTY,)
+    distinct = programs if len(programs) == 1 else tuple(dict.fromkeys(programs))
+    state = job.state
+    columns = NO_CELLS if state is None else tuple(tuple(state.cells[node] for node in one.cells) for one in distinct)
+    packed = pack(distinct, job.also, columns)
+    if len(distinct) == 1:
+        return packed, NOTHING
+    place = {program: index for index, program in enumerate(distinct)}
+    return packed, np.array([place[program] for program in programs], np.int64)
+
+
+def _numbers(job: Job, packed: Packed) -> NDArray[np.float64]:
+    """The constants of the programs, and the parameters behind them."""
+    if not packed.parameters and not job.parameters:
+        return packed.numbers
+    bound = {name: value for policy in job.policies for name, value in job.bound(policy).items()}
+    return np.append(packed.numbers, [bound[name] for name in packed.parameters])
+
+
+def _keys(job: Job, rows: int) -> tuple[NDArray[np.int64], int, int]:
+    """The noise of each row, or of all: (keys, seed, position) of `cpu_rows.every_row`."""
+    seed, position = job.seed, job.position
+    plain = job.request is None and type(seed) is int and type(position) is int
+    if plain and 0 <= seed < 2**64 and 0 <= position <= MAX_POSITION:
+        return NO_KEYS, seed, position
+    named = Keys.of(rows, seed, job.request, position)
+    halves = (named.seed >> np.uint64(32)), (named.seed & np.uint64(MASK))
+    return np.stack([*(half.astype(np.int64) for half in halves), named.request, named.position], 1), 0, 0
+
+
+def _memory(job: Job, rows: int) -> tuple[Any, NDArray[np.int64], NDArray[np.int64]] | None:
+    """The tables of the state, the slot of each row, and the order in which rows are done: positions upwards."""
+    if job.state is None:
+        return None
+    state = job.state.in_host_memory()
+    slots, positions = state.places(job.slot, job.position, rows)
+    return state.tables, np.ascontiguousarray(slots), np.concatenate([NOTHING, *rounds(slots, positions)])
+
+
+def _flat(data: NDArray[Any], dtype: str) -> tuple[NDArray[Any], int]:
+    """The memory of rows as one array, and how many entries lie from one row's begin to the next."""
+    if dtype == "float16":
+        data = data.view(np.uint16)
+    if data.flags.c_contiguous:
+        return data.reshape(-1), data.shape[1]
+    stride, rest = divmod(data.strides[0], data.itemsize)
+    if rest or stride < 0 or data.size == 0:
+        return np.ascontiguousarray(data).reshape(-1), data.shape[1]
+    length = (len(data) - 1) * stride + data.shape[1]
+    return np.lib.stride_tricks.as_strided(data, (length,), (data.itemsize,)), stride
+
+
+def _look_again(
+    rows: Rows, job: Job, known: NDArray[np.float64], counts: NDArray[np.int64], keys: NDArray[np.int64]
+) -> None:
+    """Raise for broken rows, and draw anew where logits lie so high that their differences overflow."""
+    for row, highest in enumerate(known[HIGHEST].tolist()):
+        if not np.isfinite(highest):
+            check_row(row, job.position, bool(np.isnan(highest)), highest)
+        elif job.draw and highest > -rows.masked_at:
+            high, low, request, position = keys[row].tolist() if len(keys) else (0, job.seed, row, job.position)
+            kept = rows.kept(row, float(known[CUT, row]), int(counts[LAST, row])).astype(np.float64)
+            token = draw_row(kept, float(known[TEMPERATURE, row]), high << 32 | low, request, position)
+            counts[TOKEN, row] = token
+            observe(rows.unmasked(row), token, job, row, len(rows))

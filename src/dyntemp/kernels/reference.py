@@ -10,57 +10,149 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dyntemp.errors import InvalidLogitsError
-from dyntemp.expr import Const, Signal
+from dyntemp.evaluate import Evaluation
+from dyntemp.expr import Const, Expression, Signal
+from dyntemp.filters import GREEDY_AT, Filters
+from dyntemp.kernels.job import Job, Keys, Outcome, context
 from dyntemp.kernels.philox import Purpose, uniform
-from dyntemp.kernels.rows import Rows
+from dyntemp.kernels.rows import Rows, as_rows
+from dyntemp.signals import SIGNALS
 
 NAME = "reference"
 BLOCK = 2_048
 TRIES = 16
 BOUND_SLACK = 1.00002
-GREEDY_AT = 1e-6
 
 Vector = NDArray[np.float64]
 
 
-class Kernel:
-    """The signals of rows of logits, and draws from them.
-
-    Args:
-        rows: What `as_rows` returned.
-        position: Position of each row, for the messages of broken rows.
+def run(logits: Any, job: Job) -> Outcome:
+    """Do `job` for every row; see `Job` and `Outcome`.
 
     Raises:
         InvalidLogitsError: For a row with NaN, +inf, or no unmasked entry.
+        PolicyError, StateError, ValueError: For a job that these rows do not fit.
     """
-
-    name = NAME
-
-    def __init__(self, rows: Rows, position: Any = 0) -> None:
-        self.rows = rows
-        self.logits = [rows.unmasked(row) for row in range(len(rows))]
-        for row, z in enumerate(self.logits):
-            check_row(row, position, bool(np.isnan(z).any()), float(z.max()))
-
-    def signal(self, signal: Signal) -> Vector:
-        """The value of a measured signal in each row, [rows]."""
-        arguments = [argument.value for argument in signal.arguments if isinstance(argument, Const)]
-        with np.errstate(over="ignore"):  # logits of 1e308 and -1e308 are infinitely far apart
-            return np.array([MEASURES[signal.name](log_softmax(z), *arguments) for z in self.logits], np.float64)
-
-    def temperature_for_entropy(self, target: Vector) -> Vector:
-        """The temperature at which each row has the entropy `target`, [rows] in nats."""
+    rows = as_rows(logits)
+    count = len(rows)
+    z = [rows.unmasked(row) for row in range(count)]
+    for row in range(count):
+        check_row(row, job.position, bool(np.isnan(z[row]).any()), float(z[row].max()))
+    keys = Keys.of(count, job.seed, job.request, job.position) if job.draw else None
+    job.check(count)
+    outcome = Outcome(NAME, _signals(z, job), shown=rows.shown)
+    if job.policies:
+        outcome.temperature = _temperatures(count, outcome.signals, job)
+    if keys is not None:
+        kept = [_kept(row, t, job.filters) for row, t in zip(z, outcome.temperature, strict=True)]
+        named = zip(keys.seed.tolist(), keys.request.tolist(), keys.position.tolist(), strict=True)
         with np.errstate(over="ignore"):
-            return np.array([solve_entropy(z, h) for z, h in zip(self.logits, target, strict=True)], np.float64)
+            drawn = [draw(row, t, *key) for row, t, key in zip(kept, outcome.temperature.tolist(), named, strict=True)]
+        outcome.token = np.array(drawn, np.int64)
+        outcome.candidates = np.array([np.count_nonzero(row > -inf) for row in kept], np.int64)
+        ends = [_end(row, rest) for row, rest in zip(z, kept, strict=True)]
+        outcome.cut = np.array([cut for cut, _ in ends], np.float64)
+        outcome.last = np.array([last for _, last in ends], np.int64)
+        for row, token in enumerate(outcome.token.tolist()):
+            observe(z[row], token, job, row, count)
+    read = {str(signal) for signal in job.signals()} - {"position", "requested"}
+    outcome.signals = {name: values for name, values in outcome.signals.items() if name in read}
+    return outcome
 
-    def draw(
-        self, temperature: Vector, seed: NDArray[Any], request: NDArray[Any], position: NDArray[Any]
-    ) -> NDArray[np.int64]:
-        """A token of each row at its temperature, [rows]; the noise is named by seed, request and position."""
-        keys = zip(seed.tolist(), request.tolist(), position.tolist(), strict=True)
-        with np.errstate(over="ignore"):
-            drawn = [draw(z, t, *key) for z, t, key in zip(self.logits, temperature.tolist(), keys, strict=True)]
-        return np.array(drawn, np.int64)
+
+def scale(logits: Any, temperature: Vector) -> Any:
+    """Each row divided by its temperature, in the shape, dtype and library of `logits`; see `dyntemp.scale`."""
+    rows = as_rows(logits)
+    result = [scaled(rows, row, t) for row, t in enumerate(temperature.tolist())]
+    return rows.like(np.stack(result) if result else rows.data, logits)
+
+
+def scaled(rows: Rows, row: int, temperature: float) -> NDArray[Any]:
+    """One row divided by its temperature, in float64 or float32; masked entries at -inf."""
+    z = rows.widened(row)
+    masked = z <= rows.masked_at
+    if temperature <= GREEDY_AT:
+        divided = np.full(len(z), -inf)
+        divided[int(np.argmax(z))] = 0.0
+    elif temperature == inf:
+        divided = np.zeros(len(z))
+    else:
+        with np.errstate(over="ignore", invalid="ignore"):
+            divided = z.astype(np.float64) / temperature
+            if not np.all(np.abs(divided[~masked]) <= -2 * rows.masked_at):  # beyond the dtype
+                divided = (z.astype(np.float64) - float(z.max())) / temperature
+    with np.errstate(over="ignore"):
+        return np.where(masked, -inf, divided).astype(z.dtype)
+
+
+def _signals(z: list[Vector], job: Job) -> dict[str, Vector]:
+    """Every signal of the job in each row, inner ones first, and what the caller said."""
+    values: dict[str, Vector] = context(job, len(z))
+    for signal in job.signals():
+        if SIGNALS[signal.name].source == "context":
+            continue
+        if SIGNALS[signal.name].source == "solve":
+            found = _solved(z, signal, values, job)
+        else:
+            arguments = [argument.value for argument in signal.arguments if isinstance(argument, Const)]
+            with np.errstate(over="ignore"):  # logits of 1e308 and -1e308 are infinitely far apart
+                found = np.array([MEASURES[signal.name](log_softmax(row), *arguments) for row in z], np.float64)
+        values[str(signal)] = found
+    return values
+
+
+def _solved(z: list[Vector], signal: Signal, values: dict[str, Vector], job: Job) -> Vector:
+    """The temperature at which each row has the entropy that the signal's argument asks for."""
+    (target,) = signal.arguments
+    assert isinstance(target, Expression)
+    nowhere = np.zeros(len(z), np.int64)
+    bound = {name: value for policy in job.policies for name, value in job.bound(policy).items()}
+    with np.errstate(all="ignore"):
+        h = np.broadcast_to(Evaluation(values, bound, None, nowhere, nowhere).value(target), (len(z),))
+        return np.array([solve_entropy(row, t) for row, t in zip(z, h.tolist(), strict=True)], np.float64)
+
+
+def _temperatures(count: int, values: dict[str, Vector], job: Job) -> Vector:
+    """The temperature of each row by its own policy; signals that a row's policy does not read become NaN."""
+    result = np.empty(count)
+    unread = {name: np.ones(count, bool) for name in values}
+    for policy in dict.fromkeys(job.policies):
+        mine = np.flatnonzero([job.policy(row) is policy or job.policy(row) == policy for row in range(count)])
+        signals = {str(signal): values[str(signal)][mine] for signal in policy.program.signals}
+        slot = mine if job.slot is None else np.broadcast_to(job.slot, (count,))[mine]
+        position = np.broadcast_to(job.position, (count,))[mine]
+        result[mine] = policy.step(
+            signals, state=job.state, slot=slot, position=position, parameters=job.bound(policy)
+        )
+        for name in signals:
+            unread[name][mine] = False
+    also = {str(signal) for signal in job.also}
+    for name, missing in unread.items():
+        if name not in also:
+            values[name] = np.where(missing, np.nan, values[name])
+    return result
+
+
+def _kept(z: Vector, temperature: float, filters: Filters) -> Vector:
+    return np.where(filters.mask(z, temperature), z, -inf) if filters.active else z
+
+
+def _end(z: Vector, kept: Vector) -> tuple[float, int]:
+    """The lowest logit that stays and the highest index that stays among its equals; all stay at -inf."""
+    if np.array_equal(z, kept):
+        return -inf, len(z) - 1
+    cut = float(kept[kept > -inf].min())
+    return cut, int(np.flatnonzero(kept == cut)[-1])
+
+
+def observe(z: Vector, token: int, job: Job, row: int, rows: int) -> None:
+    """Tell the state how surprising a row's token was, before any filter or temperature, if its policy asks for it."""
+    if job.state is None or not job.policy(row).reads_surprisal:
+        return
+    slot = row if job.slot is None else np.broadcast_to(job.slot, (rows,))[row]
+    with np.errstate(over="ignore"):
+        surprisal = float(z.max() - z[token]) - log(max_prob(log_softmax(z)))
+    job.state.observe(slot, np.broadcast_to(job.position, (rows,))[row], surprisal)
 
 
 def check_row(row: int, position: Any, has_nan: bool, highest: float) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +17,11 @@ LOWEST = {"float64": -1.7976931348623157e308, "float32": -3.4028234663852886e38,
           "bfloat16": -3.3895313892515355e38}  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+DTYPES = {np.dtype(kind): kind for kind in ("float64", "float32", "float16")}
+"""Names of dtypes in the native byte order, which NumPy itself takes a microsecond to spell."""
+
+
+@dataclass(slots=True, eq=False)
 class Rows:
     """Logits as [rows, n], where they came from, and how to hand results back.
 
@@ -52,13 +57,26 @@ class Rows:
         z = self.widened(row).astype(np.float64)
         return np.where(z <= self.masked_at, -np.inf, z)
 
-    def replaced(self, rows: NDArray[Any]) -> Rows:
-        """The same kind of rows with other numbers, given as float32 or float64."""
-        return Rows(rows, "float64" if rows.dtype == np.float64 else "float32", self.single, self.torch)
+    def kept(self, row: int, cut: float, last: int) -> NDArray[Any]:
+        """One row as `widened`, at -inf what filters removed: below `cut`, or equal to it and beyond index `last`."""
+        z = self.widened(row)
+        stays = (z > cut) | ((z == cut) & (np.arange(len(z)) <= last))
+        return np.where(stays & (z > self.masked_at), z, z.dtype.type(-np.inf))
 
-    def result(self, values: NDArray[Any]) -> Any:
-        """[rows] values in the library of the input, 0-d where one row was given."""
-        return self.wrap(values[0] if self.single else values)
+    @property
+    def shown(self) -> Callable[[NDArray[Any]], Any]:
+        """Brings [rows] values into the library of the input, 0-d where one row was given."""
+        if self.torch:
+            return lambda values: self.wrap(values[0] if self.single else values)
+        return _first if self.single else _same
+
+    def like(self, rows: NDArray[Any], logits: Any) -> Any:
+        """[rows, n] in the shape, dtype and library of `logits`, which these rows came from."""
+        shaped = rows[0] if self.single else rows
+        if self.torch:
+            return self.wrap(shaped).to(logits.dtype)
+        with np.errstate(over="ignore"):
+            return shaped.astype(np.asarray(logits).dtype)
 
     def wrap(self, array: Any) -> Any:
         """A NumPy array in the library of the input."""
@@ -78,14 +96,15 @@ def as_rows(logits: Any) -> Rows:
     torch = sys.modules.get("torch")  # a tensor can only come from a process that has imported it
     if torch is not None and isinstance(logits, torch.Tensor):
         return _from_tensor(torch, logits)
-    array = np.asarray(logits)
-    if array.dtype.name == "bfloat16":  # from ml_dtypes
-        return _checked(array.view(np.int16), "bfloat16", False)
-    if array.dtype.newbyteorder("=") not in (np.float64, np.float32, np.float16):
+    array = logits if type(logits) is np.ndarray else np.asarray(logits)
+    kind = DTYPES.get(array.dtype) or array.dtype.name
+    if kind == "bfloat16":  # from ml_dtypes
+        return _checked(array.view(np.int16), kind, False)
+    if kind not in LOWEST:
         raise InvalidLogitsError(
             f"logits of dtype {array.dtype} were given; float64, float32, float16 and bfloat16 are allowed"
         )
-    return _checked(array, array.dtype.name, False)
+    return _checked(array, kind, False)
 
 
 def _from_tensor(torch: Any, logits: Any) -> Rows:
@@ -102,11 +121,20 @@ def _from_tensor(torch: Any, logits: Any) -> Rows:
 
 
 def _checked(array: NDArray[Any], dtype: str, torch: bool) -> Rows:
-    if array.ndim not in (1, 2):
-        raise InvalidLogitsError(f"logits of shape {array.shape} were given; [rows, n] or [n] are allowed")
-    if not 1 <= array.shape[-1] <= MAX_SUPPORT:
-        raise InvalidLogitsError(f"rows of {array.shape[-1]} logits were given; 1 to {MAX_SUPPORT} are allowed")
-    data = array.reshape(1, -1) if array.ndim == 1 else array
-    if data.strides[1] != data.itemsize or not data.dtype.isnative:
+    shape = array.shape
+    if len(shape) not in (1, 2):
+        raise InvalidLogitsError(f"logits of shape {shape} were given; [rows, n] or [n] are allowed")
+    if not 1 <= shape[-1] <= MAX_SUPPORT:
+        raise InvalidLogitsError(f"rows of {shape[-1]} logits were given; 1 to {MAX_SUPPORT} are allowed")
+    data = array.reshape(1, -1) if len(shape) == 1 else array
+    if (not data.flags.c_contiguous and data.strides[1] != data.itemsize) or not data.dtype.isnative:
         data = np.ascontiguousarray(data, data.dtype.newbyteorder("="))
-    return Rows(data, dtype, array.ndim == 1, torch)
+    return Rows(data, dtype, len(shape) == 1, torch)
+
+
+def _first(values: NDArray[Any]) -> NDArray[Any]:
+    return np.asarray(values[0])
+
+
+def _same(values: NDArray[Any]) -> NDArray[Any]:
+    return values

@@ -1,0 +1,208 @@
+"""The entry points of the compiled half: from rows of logits to tokens, and to scaled rows.
+
+What a call does not need it passes as None, and the compiler leaves that code out.
+
+Numba keeps compiled code on disk and compiles anew when the file of an entry point has changed, but does not look at
+the files that it calls. The entry points are therefore made by a function of the digest of all these files: what a
+closure holds is part of the name under which its code is kept.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+from numba import njit, types
+from numba.extending import overload
+
+from dyntemp.filters import GREEDY_AT
+from dyntemp.kernels.cpu_draw import draw
+from dyntemp.kernels.cpu_filters import ends, truncate, truncated_sums
+from dyntemp.kernels.cpu_program import execute, remember
+from dyntemp.kernels.cpu_read import block_top, read_row
+from dyntemp.kernels.cpu_signals import ORDERED, SOLVED, moment_signal, order_signal, solve_entropy
+from dyntemp.kernels.cpu_vectors import load, plain, space_of, type_of, vector, wide_vectors
+from dyntemp.kernels.reference import BLOCK
+from dyntemp.signals import MAX_SURPRISAL
+
+FIELDS = TEMPERATURE, HIGHEST, CUT = range(3)
+"""The first rows of `known`; then come the signals."""
+
+COUNTS = TOKEN, CANDIDATES, LAST, LOST = range(4)
+"""The rows of `counts`."""
+
+
+@plain
+def every_row(flat, n, stride, masked_at, code, numbers, which, keys, seed_high, seed_low, position, draws, second,
+              memory, room, settings, known, counts):  # fmt: skip
+    """Measure, decide, filter, draw and remember, for every row.
+
+    Args:
+        flat: The memory that the rows lie in, as one array.
+        n: How many entries a row has.
+        stride: Where row r begins, over r.
+        masked_at: Entries at or below this are masked; in the type to compute in.
+        code: What to do, [lines, 5], as `cpu.pack` writes it.
+        numbers: The constants and parameters of the programs.
+        which: The program of each row, [rows]; empty if all have the first.
+        keys: int64 [rows, 4]: the seed's upper and lower 32 bits, request and position; empty if the next three hold
+            for all rows, and requests are the rows' numbers.
+        seed_high: The upper half of the seed of all rows.
+        seed_low: The lower half.
+        position: The position of all rows.
+        draws: Whether a token is wanted: 1 or 0.
+        second: None, or anything else where second moments are wanted.
+        memory: None; or the tables of the state, the slot of each row, and the order in which rows are done.
+        room: None, or space for 2*n + 128 numbers, which selection, solving and filters need.
+        settings: top_k, top_p, min_p, and whether they are read after the temperature; not looked at without room.
+        known: float64 [3 + signals, rows]: what the caller gives is read, all else is written. `HIGHEST` is NaN or
+            infinite for a broken row, of which nothing else is set.
+        counts: int64 [4, rows], written.
+
+    Returns:
+        How many rows are broken, or lie so high that differences of logits overflow and the draw does not count.
+    """
+    unusual = 0
+    rows = known.shape[1]
+    blocks = (n + BLOCK - 1) // BLOCK
+    tops, totals = space_of(masked_at, blocks), np.empty(blocks)
+    scratch = np.empty(blocks), np.empty(BLOCK // 64), space_of(masked_at, BLOCK)
+    moments, stack = np.empty(6), np.empty(code[0, 1])
+    for turn in range(rows):
+        r = turn
+        if memory is not None:
+            r = memory[2][turn]
+        seed = (np.uint64(seed_high) << np.uint64(32)) | np.uint64(seed_low)
+        request, at = np.int64(r), np.int64(position)
+        if len(keys):
+            seed = (np.uint64(keys[r, 0]) << np.uint64(32)) | np.uint64(keys[r, 1])
+            request, at = keys[r, 2], keys[r, 3]
+        row = flat[r * stride : r * stride + n]
+        if second is None:
+            read_row(row, masked_at, None, tops, totals, moments)
+        else:  # about the mean of the first block
+            read_row(row[:BLOCK], masked_at, None, tops[:1], totals[:1], moments)
+            mean = moments[0] + moments[1] - moments[2] if np.isfinite(moments[0]) else 0.0
+            read_row(row, masked_at, mean, tops, totals, moments)
+        known[HIGHEST, r] = moments[0]
+        unusual += not -np.inf < moments[0] < -masked_at
+        if not np.isfinite(moments[0]):
+            continue
+        top = type_of(masked_at, moments[0])
+        program = code[1 + (which[r] if len(which) else 0)]
+        for line in range(program[2], program[3]):
+            into, kind, argument, start, stop = code[line]
+            if room is not None:
+                if kind == SOLVED:
+                    target, _ = execute(code, start, stop, numbers, known, r, stack, None, at)
+                    known[into, r] = solve_entropy(row, target, masked_at, moments)
+                    continue
+                if kind in ORDERED:
+                    known[into, r] = order_signal(kind, numbers[argument], row, masked_at, tops, moments, room)
+                    continue
+            known[into, r] = moment_signal(kind, moments)
+        counts[CANDIDATES, r] = np.int64(moments[5])
+        if program[0] == program[1]:
+            continue
+        temperature, lost = execute(code, program[0], program[1], numbers, known, r, stack, memory, at)
+        known[TEMPERATURE, r], counts[LOST, r] = temperature, lost
+        if not draws:
+            continue
+        cut, last = masked_at, np.int64(-1)
+        known[CUT, r], counts[LAST, r] = -np.inf, n - 1
+        if room is not None and (settings[0] > 0 or settings[1] < 1.0 or settings[2] > 0.0):
+            cut, last = truncate(row, masked_at, tops, moments, temperature, settings, room)
+            left = truncated_sums(row, cut, last, tops, totals)
+            if left < counts[CANDIDATES, r]:
+                counts[CANDIDATES, r], known[CUT, r], counts[LAST, r] = left, *ends(row, tops, top, cut, last)
+        token = draw(row, tops, totals, top, temperature, cut, last, (seed, request, at), scratch)
+        counts[TOKEN, r] = token
+        if memory is not None and program[4] >= 0:
+            surprisal = moments[1] + (moments[0] - np.float64(load(row[token])))
+            remember(memory[0], program[4], memory[1][r], at, min(max(surprisal, 0.0), MAX_SURPRISAL))
+    return unusual
+
+
+def quotient(x, temperature, reciprocal):
+    """x/T in float64: for float32 by the reciprocal, whose last digit is lost in rounding; overloaded."""
+    return x / temperature
+
+
+@overload(quotient, inline="always")
+def _quotient(x, temperature, reciprocal):
+    if x == types.float32:
+        return lambda x, temperature, reciprocal: np.float64(x) * reciprocal
+    return lambda x, temperature, reciprocal: x / temperature
+
+
+@plain
+def every_scaled_row(flat, n, stride, masked_at, temperature, out):
+    """Each row divided by its temperature into `out`, [rows, n], in the type to compute in; masked entries at -inf."""
+    blocked = type_of(masked_at, -np.inf)
+    for r in range(len(temperature)):
+        row, result, t = flat[r * stride : r * stride + n], out[r], temperature[r]
+        if t > GREEDY_AT and t < np.inf:
+            if not divide_row(row, masked_at, 0.0, t, result):  # beyond the type
+                divide_row(row, masked_at, np.float64(block_top(row)), t, result)
+            continue
+        for i in range(n):
+            x = load(row[i])
+            result[i] = type_of(masked_at, 0.0) if t == np.inf and x > masked_at else blocked
+        if t <= GREEDY_AT:
+            top = block_top(row)
+            for i in range(n):
+                if load(row[i]) == top:
+                    result[i] = 0.0
+                    break
+
+
+@vector
+def divide_row(row, masked_at, shift, temperature, out):
+    """(x - shift)/T of a row into `out`; whether all of it is within the type."""
+    wide_vectors()
+    limit = -2.0 * np.float64(masked_at)
+    reciprocal = 1.0 / temperature
+    outside = np.int32(0)
+    for i in range(len(row)):
+        x = load(row[i])
+        value = quotient(x, temperature, reciprocal) if shift == 0.0 else (np.float64(x) - shift) / temperature
+        outside += np.int32(1) if (x > masked_at) & (abs(value) > limit) else np.int32(0)
+        out[i] = type_of(masked_at, value) if x > masked_at else type_of(masked_at, -np.inf)
+    return outside == 0
+
+
+def _entry_points(sources: str):
+    """`run_moments`, `run_all` and `scale_rows`, kept on disk for these sources."""
+    kept = njit(cache=True, nogil=True, error_model="numpy")
+
+    @kept
+    def run_moments(flat, n, stride, masked_at, code, numbers, which, keys, seed_high, seed_low, position, draws,
+                    known, counts):  # fmt: skip
+        _ = sources
+        return every_row(flat, n, stride, masked_at, code, numbers, which, keys, seed_high, seed_low, position, draws,
+                         None, None, None, None, known, counts)  # fmt: skip
+
+    @kept
+    def run_all(flat, n, stride, masked_at, code, numbers, which, keys, seed_high, seed_low, position, draws,
+                second, memory, room, settings, known, counts):  # fmt: skip
+        _ = sources
+        return every_row(flat, n, stride, masked_at, code, numbers, which, keys, seed_high, seed_low, position, draws,
+                         second, memory, room, settings, known, counts)  # fmt: skip
+
+    @kept
+    def scale_rows(flat, n, stride, masked_at, temperature, out):
+        _ = sources
+        every_scaled_row(flat, n, stride, masked_at, temperature, out)
+
+    return run_moments, run_all, scale_rows
+
+
+def _digest() -> str:
+    """What the compiled code depends on, in short."""
+    here = Path(__file__)
+    files = [*sorted(here.parent.glob("cpu_*.py")), here.parent / "reference.py", here.parents[1] / "lower.py"]
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+
+
+run_moments, run_all, scale_rows = _entry_points(_digest())

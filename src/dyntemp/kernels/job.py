@@ -1,0 +1,193 @@
+"""What is asked of a backend for some rows of logits, and what it answers; the same for every backend."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from dyntemp.errors import PolicyError, StateError
+from dyntemp.expr import Signal
+from dyntemp.filters import Filters
+from dyntemp.policy import Policy
+from dyntemp.signals import MAX_POSITION, SIGNALS
+from dyntemp.state import State, whole
+
+POSITION, REQUESTED = Signal("position"), Signal("requested")
+NO_FILTERS = Filters()
+
+
+@dataclass(slots=True, eq=False)
+class Job:
+    """Measure, decide, filter, draw, remember: which of these, and with what.
+
+    Whatever is "per row" is one for all rows or one each, [rows].
+
+    Attributes:
+        policies: One for all rows or one each; none where only signals are wanted.
+        also: Signals to measure in every row beside those that its policy reads.
+        draw: Whether a token is wanted.
+        filters: The truncation of the draw.
+        seed: 64-bit key of the noise, per row.
+        request: 32 bits that tell requests of one seed apart, per row; None for the rows' numbers.
+        position: Number of tokens generated so far, per row.
+        state: The memory of policies that remember.
+        slot: Slot of each row in the state; None for the rows' numbers.
+        requested: What the signal `requested` reads, per row.
+        given: What each `given("name", low, high)` reads, per row, by name.
+        parameters: Values of free parameters, by name.
+    """
+
+    policies: tuple[Policy, ...] = ()
+    also: tuple[Signal, ...] = ()
+    draw: bool = False
+    filters: Filters = NO_FILTERS
+    seed: Any = 0
+    request: Any = None
+    position: Any = 0
+    state: State | None = None
+    slot: Any = None
+    requested: Any = 1.0
+    given: Mapping[str, Any] | None = None
+    parameters: Mapping[str, Any] | None = None
+
+    def policy(self, row: int) -> Policy:
+        """The policy of a row."""
+        return self.policies[row if len(self.policies) > 1 else 0]
+
+    def check(self, rows: int) -> None:
+        """Raise for what does not fit together, whatever the rows hold.
+
+        Raises:
+            ValueError: For a number of policies that is neither 1 nor that of the rows.
+            StateError: For a policy that remembers without a state that fits it, and for several positions of a slot
+                where it needs the token drawn between them.
+        """
+        if self.slot is None and len(self.policies) == 1 and not self.policies[0].remembers:
+            return  # the usual case, in every step of a loop
+        if len(self.policies) > 1 and len(self.policies) != rows:
+            raise ValueError(f"{len(self.policies)} policies were given for {rows} rows; pass one, or one per row")
+        repeats = self.draw and self.slot is not None and len(np.unique(self.slot)) < rows
+        for policy in dict.fromkeys(self.policies):
+            if policy.remembers:
+                policy.require(self.state)
+            if repeats and policy.reads_surprisal:
+                raise StateError(
+                    f"`{policy}` reads the surprisal of the token before, which is not drawn yet where one call holds "
+                    "several positions of a slot: draw them one call at a time"
+                )
+
+    def signals(self) -> tuple[Signal, ...]:
+        """Every signal that the result names, those inside others first."""
+        read = (signal for policy in dict.fromkeys(self.policies) for signal in policy.program.signals)
+        return tuple(dict.fromkeys([*read, *self.also]))
+
+    def bound(self, policy: Policy) -> dict[str, Any]:
+        """The values of the free parameters of one of the policies.
+
+        Raises:
+            PolicyError: For a parameter that no policy has; see `Policy.bound` for the others.
+        """
+        values = self.parameters or {}
+        if len(self.policies) > 1:
+            known = {name for other in self.policies for name in other.parameters}
+            values = {name: value for name, value in values.items() if name in policy.parameters or name not in known}
+        return policy.bound(values)
+
+
+@dataclass(slots=True, eq=False)
+class Outcome:
+    """What came of a job; arrays are [rows], in the library and on the device of the logits.
+
+    Attributes:
+        backend: The name of the backend that ran.
+        signals: Name -> float64 where the device has it; NaN where a row's own policy does not read the signal.
+        temperature: As `signals`; None without a policy.
+        token: int64; None where none was wanted, -1 for broken rows of a device.
+        candidates: How many entries the filters left, int64; None without a draw.
+        cut: The lowest logit that the filters left, float64, -inf where all are; None without a draw.
+        last: The highest index that stays among those equal to `cut`, int64; None without a draw.
+        broken: Which rows hold NaN, +inf or nothing unmasked, bool, on a device that raises for none; None where
+            such rows raise.
+        shown: Turns such an array into what the caller sees: 0-d where one row was given.
+    """
+
+    backend: str
+    signals: dict[str, Any]
+    temperature: Any = None
+    token: Any = None
+    candidates: Any = None
+    cut: Any = None
+    last: Any = None
+    broken: Any = None
+    shown: Callable[[Any], Any] = field(default=lambda values: values)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Keys:
+    """The names of the noise of each row, [rows]."""
+
+    seed: NDArray[np.uint64]
+    request: NDArray[np.int64]
+    position: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, rows: int, seed: ArrayLike, request: ArrayLike | None, position: ArrayLike) -> Keys:
+        """One key per row, from one for all or one each.
+
+        Raises:
+            ValueError: For numbers outside 64 and 32 bits, or two rows with one key.
+        """
+        seeds = whole("seed", seed, rows, np.uint64, 2**64)
+        requests = whole("request", np.arange(rows) if request is None else request, rows, np.int64, 2**32)
+        positions = whole("position", position, rows, np.int64, MAX_POSITION + 1)
+        if request is not None and len(set(zip(seeds.tolist(), requests.tolist(), positions.tolist()))) < rows:  # noqa: B905
+            raise ValueError(
+                "two rows have the same seed, request and position, so they would draw with the same noise: "
+                "give each row its own request"
+            )
+        return cls(seeds, requests, positions)
+
+
+def context(job: Job, rows: int) -> dict[str, NDArray[np.float64]]:
+    """What the caller says of each row, [rows], by the signal that reads it; checked against the signals' ranges.
+
+    Raises:
+        PolicyError: For a number that a policy reads and nobody gave, or one outside its range.
+        ValueError: For a wrong number of numbers.
+    """
+    values: dict[str, NDArray[np.float64]] = {}
+    for policy in dict.fromkeys(job.policies):
+        for signal in policy.program.signals:
+            if SIGNALS[signal.name].source != "context" or str(signal) in values:
+                continue
+            values[str(signal)] = policy.within(signal, per_row(signal, said(job, policy, signal), rows))
+    return values
+
+
+def said(job: Job, policy: Policy, signal: Signal) -> Any:
+    """What the caller passed for a signal that is not measured.
+
+    Raises:
+        PolicyError: If it is `given(...)` and was not.
+    """
+    if signal == POSITION:
+        return job.position
+    if signal == REQUESTED:
+        return job.requested
+    name = str(signal.arguments[0])
+    if name not in (job.given or {}):
+        raise PolicyError(f"`{policy}` reads `{signal}`: pass given={{{name!r}: a number per row}}")
+    return (job.given or {})[name]
+
+
+def per_row(signal: Signal, value: ArrayLike, rows: int) -> NDArray[np.float64]:
+    """`value` as one number per row."""
+    try:
+        return np.broadcast_to(np.asarray(value, np.float64), (rows,))
+    except ValueError:
+        name = signal.arguments[0] if signal.arguments else signal
+        raise ValueError(f"{name}: {np.shape(value)} was given for {rows} rows; pass one, or one per row") from None

@@ -1,0 +1,89 @@
+"""Lowered programs in the compiled kernel against the evaluation of the expression, step by step."""
+
+import random
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.properties.test_language import random_expression
+
+from dyntemp import Policy, PolicyError
+from dyntemp.functions import FUNCTIONS
+from dyntemp.kernels import cpu_program, cpu_rows
+from dyntemp.kernels.cpu import pack
+from dyntemp.lower import TAKES, Op
+from dyntemp.methods import METHODS
+from dyntemp.signals import ANY_SUPPORT, SIGNALS
+
+TEXTS = (
+    "0.1 + 0.8*entropy", "0.5 - 0.4*max_prob", "abs(-entropy)", "2/(1 + entropy)", "0.8**(1.5/entropy)", "1/0",
+    "where(max_prob < 0.3, 0, 0.7)", "where(max_prob <= 0.3, 0, 0.7)", "where(entropy > 2, margin, 1)",
+    "where(entropy >= 2, margin, collision)", "min(entropy, margin, 0.5)", "max(entropy, margin, 0.5)",
+    "clip(log(perplexity) - 1, 0.05, 2)", "lerp(0.3, 1.3, normalized_entropy**1.5)", "exp(-entropy) + sqrt(margin)",
+    "tanh(entropy)*sigmoid(2 - entropy)", "log(1 + support)", "sigmoid(-1000*entropy)", "clip(-log(0*entropy), 0, 3)",
+    "requested*top_mass(3) + position + given('kl', 0, 20)", "1 + quantile(0.3) + median_prob + varentropy/100",
+    "ema(entropy, 0.9)", "prev(entropy)", "0.7 + integral(0.1*(2.5 - surprisal), -0.5, 0.8)",
+    "ema(entropy, 0.5) + prev(max_prob) + 0.01*surprisal + prev(ema(entropy, 0.5))",
+)  # fmt: skip
+
+
+def check(policy, seed):
+    """Eight steps of one request, compiled and evaluated, at signals drawn from their ranges."""
+    rng = np.random.default_rng(seed)
+    program = policy.program
+    state, other = policy.state(1, window=3), policy.state(1, window=3)
+    packed = pack((program,), (), (tuple(state.cells[node] for node in program.cells),))
+    known = np.empty((len(cpu_rows.FIELDS) + len(program.signals), 1))
+    stack = np.empty(packed.code[0, 1])
+    start, stop, _, _, cell = packed.code[1]
+    for t in range(8 if policy.remembers else 2):
+        position = t if policy.remembers else int(rng.choice([0, t, 2**31]))
+        values = {}
+        for signal in program.signals:
+            low, high = SIGNALS[signal.name].bounds(ANY_SUPPORT, *signal.arguments)
+            value = rng.choice([low, high, rng.uniform(low, min(high, low + 30)), rng.uniform(low, min(high, 1e6))])
+            values[str(signal)] = np.array([position if signal.name == "position" else value])
+        known[len(cpu_rows.FIELDS) :, 0] = [values[str(signal)][0] for signal in program.signals]
+        memory = (state.tables, np.zeros(1, np.int64), np.zeros(1, np.int64)) if policy.remembers else None
+        found, lost = cpu_program.execute(
+            packed.code, start, stop, packed.numbers, known, 0, stack, memory, position
+        )  # fmt: skip
+        expected = policy.step(values, state=other, slot=[0], position=[position])[0]
+
+        assert found == pytest.approx(expected, rel=1e-12), (str(policy), values)
+        assert not np.signbit(found)
+        assert not lost
+        surprisal = float(rng.choice([0.0, rng.exponential(3), 50.0]))
+        other.observe(0, position, surprisal)
+        if cell >= 0:
+            cpu_program.remember(state.tables, cell, 0, position, surprisal)
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_every_step(text):
+    for seed in range(20):
+        check(Policy(text), seed)
+
+
+def test_the_texts_use_every_operation():
+    used = {step.op for text in TEXTS for step in Policy(text).program.steps}
+
+    assert used == set(Op) - {Op.PARAMETER}
+    assert set(TAKES) == set(Op)
+    assert {name.upper() for name in FUNCTIONS} <= {op.name for op in Op}
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_published_methods(name):
+    check(METHODS[name].make(), 1)
+
+
+@given(st.integers(0, 2**63))
+def test_random_policies(seed):
+    rng = random.Random(seed)
+    try:
+        policy = Policy(random_expression(rng, rng.randint(1, 4), memory=rng.random() < 0.5, letters=False), floor=0.01)
+    except PolicyError:
+        return
+    check(policy, seed)
