@@ -101,9 +101,14 @@ class State:
                 slots, positions = self.places(slot, position, np.size(surprisal))
                 self.write(cell, slots, positions, np.clip(np.broadcast_to(surprisal, slots.shape), 0.0, MAX_SURPRISAL))
             elif isinstance(node, Signal):
-                values = self._values.new_tensor(surprisal).view(-1).clamp(0.0, MAX_SURPRISAL)
-                at = (self._generation.new_tensor(number).expand(len(values)) for number in (slot, position))
-                self.write(cell, *at, values)
+                self.write(cell, *self._as_tensors(slot, position, surprisal))
+
+    def _as_tensors(self, slot: Any, position: Any, surprisal: Any) -> tuple[Any, Any, Any]:
+        import torch
+
+        values = torch.as_tensor(surprisal, dtype=self._values.dtype, device=self.device).view(-1)
+        slots, positions = (torch.as_tensor(number, device=self.device).expand(len(values)) for number in (slot, position))
+        return slots, positions, values.clamp(0.0, MAX_SURPRISAL)
 
     def places(self, slot: ArrayLike | None, position: ArrayLike, rows: int) -> tuple[NDArray[Any], NDArray[Any]]:
         """`slot` and `position` as one whole number per row; slots default to the rows' numbers.

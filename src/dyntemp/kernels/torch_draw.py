@@ -39,10 +39,7 @@ def noise_of(job: Job, rows: int, device: torch.device) -> Noise:
     if known(job.seed, job.request, job.position):
         Keys.of(rows, job.seed, job.request, job.position)
     seed = numbers("seed", job.seed, rows, device, 2**64)
-    if job.request is None:
-        request = torch.arange(rows, dtype=torch.int64, device=device)
-    else:
-        request = numbers("request", job.request, rows, device, 2**32)
+    request = numbers("request", job.request, rows, device, 2**32)
     position = numbers("position", job.position, rows, device, MAX_POSITION + 1)
     tries = torch.arange(TRIES + 1, dtype=torch.int64, device=device)
     return Noise(*(uniform(seed[:, None], request[:, None], position[:, None], tries, purpose) for purpose in Purpose))

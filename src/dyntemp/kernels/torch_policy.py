@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from dyntemp.errors import StateError
-from dyntemp.expr import Signal
+from dyntemp.expr import Parameter, Signal
 from dyntemp.kernels.job import Job, per_row, said
 from dyntemp.kernels.torch_rows import known, numbers, on_host, to_device, wide_of
 from dyntemp.lower import Op, Program, Step, run
@@ -188,12 +188,13 @@ def memory_of(job: Job, rows: int, device: torch.device, broken: Tensor | None) 
     if job.state is None or not any(policy.remembers for policy in job.policies):
         return None, [None]
     state = job.state
+    turns: list[Any] = []
     if known(job.slot, job.position):
         places = state.places(job.slot, job.position, rows)
         turns = list(rounds(*places)) if job.slot is not None else []
-    else:
-        turns = []
-    slots = numbers("slot", np.arange(rows) if job.slot is None else job.slot, rows, device, state.slots)
+    elif job.slot is None and rows > state.slots:
+        state.places(None, 0, rows)  # raises
+    slots = numbers("slot", job.slot, rows, device, state.slots)
     positions = numbers("position", job.position, rows, device, MAX_POSITION + 1)
     memory = Memory(tensors_of(state, device), slots, positions, broken, torch.zeros_like(slots, dtype=torch.bool))
     return memory, turns if len(turns) > 1 else [None]
@@ -276,24 +277,30 @@ def bound(job: Job, policy: Policy, like: Tensor) -> dict[str, Tensor]:
     Raises:
         PolicyError: As `Policy.bound`.
     """
-    if not job.parameters and not policy.parameters:
-        return {}
     given = job.parameters or {}
-    stand_ins = {
-        name: _low(policy, name) if isinstance(value, Tensor) else value for name, value in given.items()
-    }  # fmt: skip
+    known_to_one = all(any(name in other.parameters for other in job.policies) for name in given)
+    if not known_to_one or not all(_fits(parameter, given.get(name)) for name, parameter in policy.parameters.items()):
+        stand_ins = {name: _stand_in(policy, name, value) for name, value in given.items()}
+        Job(job.policies, filters=job.filters, parameters=stand_ins).bound(policy)
     values: dict[str, Tensor] = {}
-    for name, number in Job(job.policies, filters=job.filters, parameters=stand_ins).bound(policy).items():
-        value, parameter = given[name], policy.parameters[name]
+    for name, parameter in policy.parameters.items():
+        value = given[name]
         if isinstance(value, Tensor):
             value = value.to(like.device, like.dtype).clamp(min=parameter.low, max=parameter.high)
             values[name] = value.expand(like.shape) if value.ndim else value
         else:
-            values[name] = like.new_full((), number)
+            values[name] = like.new_full((), float(value))
     return values
 
 
-def _low(policy: Policy, name: str) -> float:
-    """A number that the parameter may have."""
+def _fits(parameter: Parameter, value: Any) -> bool:
+    """Whether `value` is surely one that a parameter may have."""
+    if parameter.low is None or parameter.high is None:
+        return False
+    return isinstance(value, Tensor) or (type(value) in (int, float) and parameter.low <= value <= parameter.high)
+
+
+def _stand_in(policy: Policy, name: str, value: Any) -> Any:
+    """`value`, or for a tensor a number that the parameter may have."""
     low = policy.parameters[name].low if name in policy.parameters else None
-    return 0.0 if low is None else low
+    return (low or 0.0) if isinstance(value, Tensor) else value

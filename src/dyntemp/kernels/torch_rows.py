@@ -135,13 +135,15 @@ def read(logits: Any, position: Any) -> Rows:
 
 
 def numbers(name: str, value: Any, rows: int, device: torch.device, limit: int) -> Tensor:
-    """`value` as one whole number per row, int64 [rows]; of numbers above 2**63 the bits.
+    """`value` as one whole number per row, int64 [rows]; of numbers above 2**63 the bits. None is the rows' numbers.
 
     A tensor is taken as it is. Numbers and arrays are checked, and never waited for on their way to the device.
 
     Raises:
         ValueError: For numbers that are not whole or not from 0 to `limit` - 1, or for a wrong number of them.
     """
+    if value is None:
+        return torch.arange(rows, dtype=torch.int64, device=device)
     if isinstance(value, Tensor):
         return value.to(device, torch.int64).expand(rows)
     if type(value) is int and 0 <= value < limit:
