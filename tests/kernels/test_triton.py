@@ -28,7 +28,7 @@ from dyntemp.signals import SIGNALS
 torch = pytest.importorskip("torch")
 triton = pytest.importorskip("triton")
 from dyntemp.kernels import triton as ours  # noqa: E402
-from dyntemp.kernels import triton_draw  # noqa: E402
+from dyntemp.kernels import triton_blocks, triton_draw  # noqa: E402
 
 if not ours.INTERPRETED and not torch.cuda.is_available() and __name__ != "__main__":
     pytest.skip("needs a GPU, or TRITON_INTERPRET=1", allow_module_level=True)
@@ -497,19 +497,47 @@ class TestScale:
 @pytest.mark.parametrize("seed", [0, 2**64 - 1])
 def test_noise_has_the_known_answers(seed):
     """The numbers of `philox.uniform`, which is checked against the published ones."""
-    keys = torch.tensor([np.uint64(seed).astype(np.int64), 2**32 - 5, 2**32 - 1], dtype=torch.int64, device=DEVICE)
-    found = torch.empty(64, dtype=torch.float64, device=DEVICE)
-    store_uniforms[(1,)](keys, found)
-    expected = [uniform(seed, 2**32 - 5, 2**32 - 1, lane // 3, lane % 3) for lane in range(64)]
+    requests = [0, 7, 2**32 - 1]
+    found = array(noise_of(np.uint64(seed).astype(np.int64), requests, 2**32 - 1))
+    expected = [[uniform(seed, request, 2**32 - 1, lane // 3, lane % 3) for lane in range(64)] for request in requests]
 
-    assert array(found).tolist() == expected
+    assert found.tolist() == expected
     assert len(Purpose) == 3
 
 
+def noise_of(seed, requests, position):
+    """Every number that the draws of these requests may use, [requests, 64]."""
+    keys = torch.as_tensor(np.asarray(requests, np.int64)).to(DEVICE)
+    fixed = torch.tensor([seed, position], dtype=torch.int64, device=DEVICE)
+    noise = torch.empty(len(requests), 64, dtype=torch.float64, device=DEVICE)
+    store_uniforms[(-(-len(requests) // 64),)](keys, fixed, len(requests), noise, **ours.LAUNCH)
+    return noise
+
+
 @triton.jit
-def store_uniforms(keys, out):
-    noise = triton_draw.uniforms(tl.load(keys), tl.load(keys + 1), tl.load(keys + 2))
-    tl.store(out + tl.arange(0, 64), noise)
+def store_uniforms(keys, fixed, count, noise):
+    row = tl.program_id(0) * 64 + tl.arange(0, 64)
+    lane = tl.arange(0, 64)[None, :]
+    request = tl.load(keys + row, mask=row < count, other=0)[:, None]
+    found = triton_draw.uniforms(lane + row[:, None].to(tl.int64) * 0, tl.load(fixed), request, tl.load(fixed + 1))
+    tl.store(noise + row[:, None] * 64 + lane, found, mask=row[:, None] < count)
+
+
+@triton.jit
+def store_tokens(
+    logits, columns, table, blocks, temperatures, noise, count, tokens, MASKED_AT: tl.constexpr,  # noqa: N803
+    SIZE: tl.constexpr,  # noqa: N803
+):  # fmt: skip
+    """Draw `count` times from one row, with the numbers of `noise`."""
+    highest, total, top, _, _ = triton_blocks.heights(table, 0, 1, blocks, SIZE)
+    temperature = tl.load(temperatures)
+    lane = tl.arange(0, 64)
+    for draw in range(tl.program_id(0), count, tl.num_programs(0)):
+        token = triton_draw.drawn(
+            logits, columns, blocks, highest, total, top, temperature, top * 0 - float("inf"), columns,
+            tl.load(noise + draw * 64 + lane), MASKED_AT, tl.float32, SIZE,
+        )  # fmt: skip
+        tl.store(tokens + draw, token)
 
 
 class TestTokens:
@@ -616,11 +644,21 @@ def draw_into(first, count, path):
         patch_once()
         interpreter = triton.runtime.interpreter.interpreter_builder
         interpreter.options = replace(interpreter.options, sanitize_overflow=False)  # checked by the other tests
-    rows = tensor(draws_row()).expand(count, -1)
-    found = ours.run(
-        rows, Job((Policy(DRAWS_TEMPERATURE),), draw=True, seed=6, request=np.arange(first, first + count))
-    )
-    np.save(path, array(found.token))
+    row = tensor(draws_row()[None])
+    blocks = -(-row.shape[1] // BLOCK)
+    table = torch.empty(triton_blocks.FIELDS, 1, blocks, device=DEVICE)
+    temperature = torch.tensor([DRAWS_TEMPERATURE], dtype=torch.float64, device=DEVICE)
+    tokens = torch.empty(count, dtype=torch.int64, device=DEVICE)
+    kind = {"MASKED_AT": LOWEST["float32"] / 2}
+    with np.errstate(all="ignore"):
+        triton_blocks.summarise[(1, blocks)](
+            row, row.shape[1], row.shape[1], table, 1, blocks, 1, SIGNALS=0, COMPUTE=tl.float32, **kind, **ours.LAUNCH
+        )
+        noise = noise_of(6, np.arange(first, first + count), 0)
+        store_tokens[(1 if ours.INTERPRETED else count,)](
+            row, row.shape[1], table, blocks, temperature, noise, count, tokens, SIZE=16, **kind, **ours.LAUNCH
+        )
+    np.save(path, array(tokens))
 
 
 def compile_all():

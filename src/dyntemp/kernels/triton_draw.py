@@ -24,13 +24,13 @@ NO_FILTERS, AT_MODEL, AT_TEMPERATURE = map(tl.constexpr, range(3))
 
 
 @triton.jit
-def uniforms(seed, request, position):
-    """Every number in (0, 1) that a draw may need, [LANES]: PURPOSES of them for each try."""
-    lane = tl.arange(0, LANES).to(tl.uint32)
+def uniforms(lane, seed, request, position):
+    """The numbers in (0, 1) of a draw, in the shape of `lane`, which counts PURPOSES of them for each try."""
     zero = lane * 0
     high, low, _, _ = tl.philox(
-        seed, zero + request.to(tl.uint32), zero + position.to(tl.uint32), lane // PURPOSES, lane % PURPOSES
-    )
+        zero + seed, (zero + request).to(tl.uint32), (zero + position).to(tl.uint32), (lane // PURPOSES).to(tl.uint32),
+        (lane % PURPOSES).to(tl.uint32),
+    )  # fmt: skip
     words = (high.to(tl.uint64) << 32) | low.to(tl.uint64)
     return (words >> 11).to(tl.float64) * 2.0**-53 + 2.0**-54
 
@@ -133,11 +133,13 @@ def filtered(
 
 @triton.jit
 def drawn(
-    pointer, columns, blocks, highest, total, top, temperature, cut, last, seed, request, position,
-    MASKED_AT: tl.constexpr, COMPUTE: tl.constexpr, SIZE: tl.constexpr,
+    pointer, columns, blocks, highest, total, top, temperature, cut, last, noise, MASKED_AT: tl.constexpr,
+    COMPUTE: tl.constexpr, SIZE: tl.constexpr,
 ):  # fmt: skip
-    """A token of softmax(z/T) among the entries above the logit `cut`, and at it up to the index `last`."""
-    noise = uniforms(seed, request, position)
+    """A token of softmax(z/T) among the entries above the logit `cut`, and at it up to the index `last`.
+
+    `noise` is what `uniforms` gives, [LANES].
+    """
     lane = tl.arange(0, LANES)
     number = tl.arange(0, SIZE)
     inverse = tl.where(temperature == INFINITY, 0.0, 1.0 / temperature)

@@ -6,7 +6,7 @@ import triton
 import triton.language as tl
 
 from dyntemp.kernels.triton_blocks import BLOCK, INFINITY, heights, moments
-from dyntemp.kernels.triton_draw import GREEDY, NO_FILTERS, drawn, filtered, likeliest
+from dyntemp.kernels.triton_draw import GREEDY, LANES, NO_FILTERS, drawn, filtered, likeliest, uniforms
 from dyntemp.kernels.triton_program import evaluated
 from dyntemp.kernels.triton_select import weights
 from dyntemp.signals import MAX_SURPRISAL
@@ -170,9 +170,11 @@ def step(
                 if temperature <= GREEDY:
                     token = likeliest(pointer, columns, highest, top, SIZE, COMPUTE)
                 else:
+                    lane = tl.arange(0, LANES).to(tl.int64)
+                    noise = uniforms(lane, tl.load(seeds + row), tl.load(requests + row), position)
                     token = drawn(
-                        pointer, columns, blocks, highest, total, top, temperature, cut, last, tl.load(seeds + row),
-                        tl.load(requests + row), position, MASKED_AT, COMPUTE, SIZE,
+                        pointer, columns, blocks, highest, total, top, temperature, cut, last, noise, MASKED_AT,
+                        COMPUTE, SIZE,
                     )  # fmt: skip
                 if CELLS > 0:
                     surprisal = tl.load(span + 2)
