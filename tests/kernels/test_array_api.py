@@ -241,6 +241,15 @@ class TestDraws:
         for name in ("candidates", "cut", "last", "token"):
             np.testing.assert_array_equal(array(getattr(found, name)), getattr(expected, name), err_msg=name)
 
+    def test_min_p_between_two_numbers_of_float32(self, xp):
+        """The limit ln(min_p) is rounded to float32 upwards, so that what lies just below it goes."""
+        below = np.float32(-1.1)
+        options = {"seed": 1, "min_p": float(np.exp(np.float64(below)) * (1 + 1e-12))}
+        row = np.array([0.0, below, -5.0], np.float32)
+        found = sample(xp.asarray(row), 1.0, backend="array_api", **options)
+
+        assert int(found.candidates) == int(sample(row, 1.0, backend="reference", **options).candidates) == 1
+
     @pytest.mark.parametrize("temperature", ["0", "1/0", "0.05"])
     def test_extreme_temperatures(self, xp, temperature):
         job = Job((Policy(temperature),), draw=True, filters=Filters(0, 0.6, 0.3, "temperature"), seed=3)

@@ -88,7 +88,6 @@ def filtered(rows: Rows, temperature: Table, filters: Filters) -> Any:
         return everything
     t = np.ones(len(rows)) if filters.at == "model" else temperature
     greedy = t <= GREEDY_AT
-    t = np.where(greedy, 1.0, t)
     kept = everything
     if filters.top_k:
         k = np.minimum(filters.top_k, rows.support)
