@@ -341,7 +341,7 @@ class TestNoise:
         requests, positions = rng.integers(0, 2**32, (2, 2000))
         parts = [torch.tensor(part.view(np.int64)) for part in (seeds, requests, positions)]
         for purpose in Purpose:
-            found = torch_draw.uniform(*parts, torch.tensor(5), purpose)
+            found = torch_draw.uniform(*parts, torch.tensor(5), torch.tensor(int(purpose)))
             keys = zip(seeds.tolist(), requests.tolist(), positions.tolist(), strict=True)
 
             assert found.tolist() == [one_uniform(*key, 5, purpose) for key in keys]

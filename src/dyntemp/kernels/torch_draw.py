@@ -41,13 +41,28 @@ def noise_of(job: Job, rows: int, device: torch.device) -> Noise:
     seed = numbers("seed", job.seed, rows, device, 2**64)
     request = numbers("request", job.request, rows, device, 2**32)
     position = numbers("position", job.position, rows, device, MAX_POSITION + 1)
-    tries = torch.arange(TRIES + 1, dtype=torch.int64, device=device)
-    return Noise(*(uniform(seed[:, None], request[:, None], position[:, None], tries, purpose) for purpose in Purpose))
+    return Noise(*(_opaque_noise if torch.compiler.is_compiling() else _noise)(seed, request, position))
 
 
-def uniform(seed: Tensor, request: Tensor, position: Tensor, draw: Tensor, purpose: int) -> Tensor:
+def _noise(seed: Tensor, request: Tensor, position: Tensor) -> Tensor:
+    """The numbers of each purpose, row and try, [3, rows, TRIES + 1]."""
+    tries = torch.arange(TRIES + 1, dtype=torch.int64, device=seed.device)
+    purposes = torch.arange(len(Purpose), dtype=torch.int64, device=seed.device)[:, None, None]
+    return uniform(seed[:, None], request[:, None], position[:, None], tries, purposes)
+
+
+_opaque_noise = torch.library.custom_op("dyntemp::noise", _noise, mutates_args=())
+"""The same as one operation: fused, ten rounds of twos of twos would cost a compiler minutes."""
+
+
+@_opaque_noise.register_fake
+def _(seed: Tensor, request: Tensor, position: Tensor) -> Tensor:  # noqa: ARG001
+    return seed.new_empty(len(Purpose), seed.shape[0], TRIES + 1, dtype=wide_of(seed.device))
+
+
+def uniform(seed: Tensor, request: Tensor, position: Tensor, draw: Tensor, purpose: Tensor) -> Tensor:
     """The numbers of `philox.uniform`, in the shape that the arguments have together; all are int64."""
-    counter = torch.broadcast_tensors(request & MASK, position & MASK, draw, torch.full_like(draw, purpose))
+    counter = torch.broadcast_tensors(request & MASK, position & MASK, draw, purpose)
     high, low, _, _ = philox(counter, (seed & MASK, seed >> 32 & MASK))
     return ((high << 21) + (low >> 11)).to(wide_of(seed.device)) * 2.0**-53 + 2.0**-54
 

@@ -5,7 +5,6 @@ What a policy remembers are plain numbers: no gradient flows from one position t
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
