@@ -143,6 +143,15 @@ class TestSignals:
                 close(found[name], expected, name)
             assert scale(half, 0.5, backend="array_api").dtype == half.dtype
 
+    def test_ten_thousand_random_rows(self, xp):
+        rng = np.random.default_rng(17)
+        rows = rng.normal(0, 1, (10_000, 70)) * 10 ** rng.uniform(-3, 2, (10_000, 1)) + rng.normal(0, 100, (10_000, 1))
+        rows = np.where(rng.random(rows.shape) < 0.25, -inf, rows).astype(np.float32)
+        names = ["entropy", "varentropy", "max_prob", "median_prob"]
+        parts = [measure(xp.asarray(part), *names, backend="array_api") for part in np.split(rows, 10)]
+        for name, expected in measure(rows, *names, backend="reference").items():
+            close(np.concatenate([array(part[name]) for part in parts]), expected, name)
+
     def test_no_signal_is_missing(self):
         named = {name.split("(", maxsplit=1)[0] for name in EVERY_SIGNAL} | {"temperature_for_entropy"}
 

@@ -187,6 +187,12 @@ class TestSignals:
         for name in names:
             close(found[name], expected[name], "float32", name)
 
+    def test_random_rows(self):
+        rows = random_rows(300)
+        found = measure(tensor(rows), *MOMENTS, backend="triton")
+        for name, expected in measure(rows, *MOMENTS, backend="reference").items():
+            close(found[name], expected, "float32", name)
+
     def test_no_signal_is_missing(self):
         named = {name.split("(", maxsplit=1)[0] for name in EVERY_SIGNAL}
 
@@ -208,6 +214,13 @@ class TestSignals:
 
         assert measure(wide[:0], "entropy", backend="triton")["entropy"].shape == (0,)
         assert sample(wide[:0], 1.0, seed=1, backend="triton").token.shape == (0,)
+
+
+def random_rows(count):
+    """Rows of 70 logits from nearly uniform to nearly one-hot, a quarter of the entries masked."""
+    rng = np.random.default_rng(17)
+    rows = rng.normal(0, 1, (count, 70)) * 10 ** rng.uniform(-3, 2, (count, 1)) + rng.normal(0, 100, (count, 1))
+    return np.where(rng.random(rows.shape) < 0.25, -inf, rows).astype(np.float32)
 
 
 def close(found, expected, dtype, name):
@@ -613,7 +626,35 @@ def draws_row():
     return row
 
 
+class TestNumbersOnTheDevice:
+    def test_keys_and_slots_may_be_tensors(self):
+        policy = Policy('0.2 + ema(entropy, 0.5) + given("kl", 0, 20)')
+        rows = tensor(np.random.default_rng(6).normal(0, 2, (3, 80)))
+        plain = {"seed": [2**63 + 5, 6, 7], "request": [9, 8, 2**32 - 1], "position": [0, 1, 2], "slot": [2, 0, 1]}
+        there = {
+            name: torch.from_numpy(np.array(value, np.uint64).view(np.int64)).to(DEVICE)
+            for name, value in plain.items()
+        }
+        tokens = []
+        for numbers in (plain, there):
+            given = {"kl": torch.ones(3, dtype=torch.float64, device=DEVICE) if numbers is there else 1.0}
+            state = policy.state(3, device=where_states_live())
+            found = ours.run(rows, Job((policy,), draw=True, state=state, given=given, **numbers))
+            tokens.append(array(found.token).tolist())
+
+        assert tokens[0] == tokens[1]
+
+    def test_a_gradient_is_left_behind(self):
+        row = tensor([0.0, 1.0]).requires_grad_()
+
+        assert not temperatures(row, "entropy", backend="triton").requires_grad
+
+
 class TestRefusals:
+    def test_a_target_with_a_parameter_that_nobody_gave(self):
+        with pytest.raises(PolicyError, match="no value"):
+            measure(tensor([0.0, 1.0]), 'temperature_for_entropy(param("a", 0, 2))', backend="triton")
+
     def test_rows_that_are_none(self):
         for rows in (torch.zeros(3, dtype=torch.int64), torch.zeros(2, 2, 2), torch.zeros(0)):
             with pytest.raises(InvalidLogitsError):

@@ -5,7 +5,7 @@ few sums of each block. The second, a program for each row, combines them in flo
 and draws from the sums, which reads a block or two again. Order signals and `temperature_for_entropy` take a kernel
 each between the two, a program for each row and signal, which reads the row several times. Nothing waits for the
 device. A new policy or vocabulary compiles nothing: kernels differ by dtype, by powers of two of a few sizes, and by
-what is asked for.
+what is asked for, and Triton tells aligned rows from others.
 
 With TRITON_INTERPRET=1 in the environment before Triton is imported, the kernels run slowly on the CPU, for rows that
 live there: so they are tested, and a test compiles each for compute capability 8.0 and 9.0. Their speed on a GPU has
