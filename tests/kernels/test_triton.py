@@ -630,11 +630,8 @@ class TestNumbersOnTheDevice:
     def test_keys_and_slots_may_be_tensors(self):
         policy = Policy('0.2 + ema(entropy, 0.5) + given("kl", 0, 20)')
         rows = tensor(np.random.default_rng(6).normal(0, 2, (3, 80)))
-        plain = {"seed": [2**63 + 5, 6, 7], "request": [9, 8, 2**32 - 1], "position": [0, 1, 2], "slot": [2, 0, 1]}
-        there = {
-            name: torch.from_numpy(np.array(value, np.uint64).view(np.int64)).to(DEVICE)
-            for name, value in plain.items()
-        }
+        plain = {"seed": [2**62 + 5, 6, 7], "request": [9, 8, 2**32 - 1], "position": [0, 1, 2], "slot": [2, 0, 1]}
+        there = {name: torch.tensor(value, dtype=torch.int64, device=DEVICE) for name, value in plain.items()}
         tokens = []
         for numbers in (plain, there):
             given = {"kl": torch.ones(3, dtype=torch.float64, device=DEVICE) if numbers is there else 1.0}
