@@ -187,6 +187,14 @@ class TestSignals:
         for name in names:
             close(found[name], expected[name], "float32", name)
 
+    def test_programs_that_do_several_blocks(self, monkeypatch):
+        """As on a device with more blocks than places for them."""
+        monkeypatch.setattr(ours, "_blocks_at_once", lambda blocks, device: 3)
+        rows = tensor(edge_rows("float32")[10:14])
+        found = measure(rows, *MOMENTS, backend="triton")
+        for name, expected in measure(rows.cpu(), *MOMENTS, backend="reference").items():
+            close(found[name], expected, "float32", name)
+
     def test_random_rows(self):
         rows = random_rows(300)
         found = measure(tensor(rows), *MOMENTS, backend="triton")
@@ -254,6 +262,7 @@ POLICIES = [  # every step of a program at least once
     "exp(-entropy)", "clip(log(max_prob) + 3, 0, 9)", "sqrt(entropy)", "abs(entropy - 1)", "1 + tanh(entropy - 1)",
     "tanh(1e-3*entropy)", "tanh(50*entropy)", "sigmoid(5 - entropy)", "sigmoid(900*(entropy - 9))",
     "min(entropy, 1, 2*max_prob)", "max(entropy, 1)", "clip(entropy, 0.5, 1.5)", "lerp(0.3, 1.3, max_prob)",
+    "0.5*entropy**0", "0.5*entropy**(0*max_prob)",
     "0.8**(1/entropy)", "1/entropy", "entropy**-2", "exp(1000*entropy)", "requested*position", "0*entropy",
     "0.8*temperature_for_entropy(0.5*entropy)", "median_prob + quantile(0.9) + margin", "top_mass(3)**2",
 ]  # fmt: skip
