@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from copy import copy
+from importlib import import_module
 from numbers import Integral
 from typing import Any
 
@@ -54,8 +55,7 @@ class State:
             self._become_tensors()
 
     def _become_tensors(self) -> None:
-        import torch
-
+        torch: Any = import_module("torch")  # only where a device was named
         wide = torch.float32 if torch.device(self.device).type == "mps" else torch.float64
         self.restarts = torch.zeros((), dtype=torch.int64, device=self.device)
         self._values = torch.from_numpy(self._values).to(self.device, wide)
@@ -68,7 +68,7 @@ class State:
         """This state, which is in the host's memory, as PyTorch reads and writes it there."""
         twin = copy(self)
         twin.device = "cpu"
-        twin._become_tensors()
+        twin._become_tensors()  # noqa: SLF001
         return twin
 
     def in_host_memory(self) -> State:
@@ -104,10 +104,11 @@ class State:
                 self.write(cell, *self._as_tensors(slot, position, surprisal))
 
     def _as_tensors(self, slot: Any, position: Any, surprisal: Any) -> tuple[Any, Any, Any]:
-        import torch
-
+        torch: Any = import_module("torch")
         values = torch.as_tensor(surprisal, dtype=self._values.dtype, device=self.device).view(-1)
-        slots, positions = (torch.as_tensor(number, device=self.device).expand(len(values)) for number in (slot, position))
+        slots, positions = (
+            torch.as_tensor(number, device=self.device).expand(len(values)) for number in (slot, position)
+        )
         return slots, positions, values.clamp(0.0, MAX_SURPRISAL)
 
     def places(self, slot: ArrayLike | None, position: ArrayLike, rows: int) -> tuple[NDArray[Any], NDArray[Any]]:

@@ -106,8 +106,9 @@ class TestSignals:
             expected = measure(row, *MEASURED, backend="reference")
             for signal, value in measure(row, *MEASURED, backend="torch").items():
                 e, v = float(expected[signal]), float(value)
-                solved = signal.startswith("temperature")
-                if not (v == e or abs(v - e) <= (1e-4 if solved and dtype != "float64" else tolerance) * max(1, abs(e))):
+                # a temperature is as sharp as the entropy that it is solved for, divided by a slope
+                allowed = 1e-4 if signal.startswith("temperature") and dtype != "float64" else tolerance
+                if not (v == e or abs(v - e) <= allowed * max(1, abs(e))):
                     wrong[name, signal] = v, e
                 if np.signbit(v):
                     wrong[name, signal, "sign"] = v
@@ -347,10 +348,11 @@ class TestNoise:
             assert found.tolist() == [one_uniform(*key, 5, purpose) for key in keys]
 
     def test_of_a_job_has_its_own_numbers_for_each_use(self):
-        noise = torch_draw.noise_of(Job(draw=True, seed=2**64 - 3, request=[4, 2**32 - 1], position=9), 2, torch.device("cpu"))
+        seed, requests = 2**64 - 3, (4, 2**32 - 1)
+        noise = torch_draw.noise_of(Job(draw=True, seed=seed, request=requests, position=9), 2, torch.device("cpu"))
 
         for purpose, numbers in zip(Purpose, noise, strict=True):
-            expected = [[one_uniform(2**64 - 3, request, 9, k, purpose) for k in range(17)] for request in (4, 2**32 - 1)]
+            expected = [[one_uniform(seed, request, 9, k, purpose) for k in range(17)] for request in requests]
             assert numbers.tolist() == expected
 
     def test_keys_that_are_tensors(self, monkeypatch):
@@ -393,7 +395,7 @@ class TestDraws:
                    {"top_k": 30, "top_p": 0.8, "min_p": 0.02}]  # fmt: skip
         for case in range(120):
             n = int(rng.choice([3, 17, 300, BLOCK, BLOCK + 1, 5_000, 20_000], p=[0.2, 0.2, 0.2, 0.1, 0.1, 0.15, 0.05]))
-            count = 50 if n >= 5_000 else 250
+            count = 40 if n >= 5_000 else 235
             rows = rng.normal(0, np.exp(rng.uniform(-1, 1.6)), (count, n)).astype(np.float32)
             if rng.random() < 0.4:
                 rows[rng.random(rows.shape) < 0.5] = rng.choice([-inf, np.finfo(np.float32).min])
@@ -414,8 +416,9 @@ class TestDraws:
 
     @pytest.mark.parametrize(
         "filters",
-        [Filters(), Filters(3), Filters(0, 0.5), Filters(0, 1.0, 0.3), Filters(5, 0.7, 0.1), Filters(0, 0.9, 0, "temperature"),
-         Filters(10**6), Filters(2, 1.0, 0.5, "temperature"), Filters(0, 1e-9), Filters(0, 0.9999999)],
+        [Filters(), Filters(3), Filters(0, 0.5), Filters(0, 1.0, 0.3), Filters(5, 0.7, 0.1), Filters(10**6),
+         Filters(0, 0.9, 0, "temperature"), Filters(2, 1.0, 0.5, "temperature"), Filters(0, 1e-9),
+         Filters(0, 0.9999999)],
         ids=str,
     )  # fmt: skip
     @pytest.mark.parametrize("temperature", [0, 0.7, 3, "1/0"])
@@ -440,30 +443,32 @@ class TestDraws:
 
         assert own.token.tolist() == sample(torch.where(kept, z, -inf), 1.3, seed=4, backend="torch").token.tolist()
 
-    def test_a_million_of_few_tokens_have_the_distribution(self):
+    def test_a_million_of_few_tokens_have_the_distribution(self, monkeypatch):
+        monkeypatch.setattr(torch_draw, "TRIES", 2)
         row = np.log([0.001, 0.099, 0.2, 0.3, 0.4])
 
         assert fit(draws(row, 0.8, 1_000_000), special.softmax(row / 0.8)) > SMALLEST_P
 
-    @pytest.mark.parametrize("temperature", [0.5, 3.0])
-    def test_a_million_of_several_blocks_have_the_distribution(self, monkeypatch, temperature):
-        """Blocks of 4, of which one has loose bounds and one is masked."""
+    @pytest.mark.parametrize(("temperature", "count"), [(0.5, 100_000), (3.0, 1_000_000)])
+    def test_of_several_blocks_have_the_distribution(self, monkeypatch, temperature, count):
+        """Blocks of 4, of which one has loose bounds and one is masked; two tries, and now and then the full pass."""
         monkeypatch.setattr(torch_draw, "BLOCK", 4)
+        monkeypatch.setattr(torch_draw, "TRIES", 2)
         row = np.array([0.0, -9, -9, -9, 1, 0.5, -inf, -2, -inf, -inf, -inf, -inf, 0.3, 0.2])
 
-        assert fit(draws(row, temperature, 500_000), special.softmax(row / temperature)) > SMALLEST_P
+        assert fit(draws(row, temperature, count), special.softmax(row / temperature)) > SMALLEST_P
 
     def test_of_whole_blocks_have_the_distribution(self):
         row = np.random.default_rng(20).normal(0, 2, 2 * BLOCK + 77)
 
-        assert fit(draws(row, 1.7, 20_000), special.softmax(row / 1.7)) > SMALLEST_P
+        assert fit(draws(row, 1.7, 5_000), special.softmax(row / 1.7)) > SMALLEST_P
 
     def test_the_full_pass_alone_has_the_distribution(self, monkeypatch):
         monkeypatch.setattr(torch_draw, "TRIES", 1)
         monkeypatch.setattr(torch_draw, "BOUND_SLACK", 1e9)  # nothing is accepted
         row = np.random.default_rng(20).normal(0, 2, 2 * BLOCK + 77)
 
-        assert fit(draws(row, 1.7, 10_000), special.softmax(row / 1.7)) > SMALLEST_P
+        assert fit(draws(row, 1.7, 5_000), special.softmax(row / 1.7)) > SMALLEST_P
 
     def test_a_temperature_that_is_off_by_three_percent_is_noticed(self):
         row = np.linspace(-4, 0, 20)
@@ -521,11 +526,10 @@ class TestNoLook:
             assert scale(z, EVERYTHING, backend="torch").shape == (3, 5000)
             state = policy.state(8, device="cpu")
             which = torch.empty(3, dtype=torch.int64)
-            drawn = sample(
-                z, policy, seed=which, request=which, slot=which, position=which, state=state, backend="torch", **settings
-            )
-            assert drawn.token.shape == (3,)
-            assert sample(z, policy, seed=2, slot=[4, 1, 2], position=3, state=state, backend="torch").broken.shape == (3,)
+            every = {"seed": which, "request": which, "slot": which, "position": which}
+            for keys in (every, {"seed": 2, "slot": [4, 1, 2], "position": 3}):
+                drawn = sample(z, policy, state=state, backend="torch", **keys, **settings)
+                assert drawn.token.shape == drawn.broken.shape == (3,)
 
     def test_notices_a_look(self):
         with pytest.raises(AssertionError, match="waits for the device"), NoLook():
@@ -692,7 +696,8 @@ class TestInput:
         z = torch.randn(2, 9)
         expected = temperatures(z, policy, parameters={"a": 0.5}, backend="reference")
         for value in (0.5, np.float32(0.5), torch.tensor(0.5), torch.tensor([0.5, 0.5]), torch.tensor([0.5])):
-            np.testing.assert_allclose(temperatures(z, policy, parameters={"a": value}, backend="torch"), expected, 1e-6)
+            found = temperatures(z, policy, parameters={"a": value}, backend="torch")
+            np.testing.assert_allclose(found, expected, 1e-6)
         for wrong in ({"a": 2.0}, {"a": True}, {}, {"b": torch.tensor(1.0)}, {"a": 0.5, "b": 1.0}, {"a": np.nan}):
             with pytest.raises(PolicyError):
                 temperatures(z, policy, parameters=wrong, backend="torch")
@@ -719,9 +724,9 @@ COMPILED = {
     "several policies": lambda z: temperatures(z, ["0.1 + 0.8*entropy", "0.5 - 0.4*max_prob", "0.1 + 0.8*entropy"]),
     "scale": lambda z: scale(z, "0.1 + 0.8*entropy"),
     "draw": lambda z: sample(z, "0.1 + 0.8*entropy", seed=2**60 + 3, position=5, top_k=40, min_p=0.01).token,
-    "seeds": lambda z: sample(
-        z, 0.7, seed=torch.tensor([1, 2, 3]), request=torch.tensor([9, 9, 8]), position=torch.tensor(3)
-    ).token,
+    "seeds": lambda z: (
+        sample(z, 0.7, seed=torch.tensor([1, 2, 3]), request=torch.tensor([9, 9, 8]), position=torch.tensor(3)).token
+    ),
     "parameters": lambda z: temperatures(
         z, 'param("a", 0, 1) + param("b", 0, 1)*entropy', parameters={"a": torch.tensor(0.5), "b": 0.25}
     ),
@@ -754,7 +759,7 @@ class TestCompiled:
 
         expected = sample(self.Z, policy, seed=3, top_p=0.9, filter_at="temperature", backend="reference").token
 
-        assert torch.compile(run, backend="aot_eager", fullgraph=True)(self.Z).tolist() == expected.tolist()
+        assert torch.compile(run, backend="eager", fullgraph=True)(self.Z).tolist() == expected.tolist()
 
     def test_each_policy_is_its_own(self):
         run = torch.compile(temperatures, backend="eager", fullgraph=True)
@@ -775,10 +780,9 @@ class TestCompiled:
         def loss(z, a):
             return scale(z, 'param("a", 0, 1)*0.8**(1/entropy) + 0.1', parameters={"a": a}).logsumexp(-1).sum()
 
-        found, expected = [], []
-        for run, into in ((torch.compile(loss, backend="aot_eager", fullgraph=True), found), (loss, expected)):
-            z, a = self.Z.clone().requires_grad_(), torch.tensor(0.5, requires_grad=True)
-            into += torch.autograd.grad(run(z, a), (z, a))
+        z, a = self.Z.clone().requires_grad_(), torch.tensor(0.5, requires_grad=True)
+        compiled = torch.compile(loss, backend="aot_eager", fullgraph=True)
+        found, expected = (torch.autograd.grad(run(z, a), (z, a)) for run in (compiled, loss))
         for one, other in zip(found, expected, strict=True):
             np.testing.assert_allclose(one, other, rtol=1e-9)
 

@@ -131,9 +131,7 @@ def _target(name: str, signal: Signal, values: dict[str, Tensor], job: Job, like
     return Evaluation(program, values, {}, like).run(program.targets[program.signals.index(signal)])
 
 
-def _temperatures(
-    rows: Rows, signals: dict[str, Tensor], job: Job, memory: Memory | None, turns: list[Any]
-) -> Tensor:
+def _temperatures(rows: Rows, signals: dict[str, Tensor], job: Job, memory: Memory | None, turns: list[Any]) -> Tensor:
     """The temperature of each row by its own policy; signals that a row's policy does not read become NaN."""
     like = torch.zeros_like(rows.highest, dtype=rows.wide)
     result = like
@@ -145,7 +143,7 @@ def _temperatures(
             part = Evaluation(policy.program, signals, parameters, like, remembered).of(mine)
             found = part.run(policy.program.steps)
             result = found if mine is None else result.index_copy(0, mine, found)
-            if part.memory is not None:
+            if part.memory is not None and job.state is not None:
                 part.memory.count(job.state)
     if len(job.policies) > 1:
         _hide_unread(signals, job, rows)
@@ -162,13 +160,14 @@ def _rows_of(job: Job, policy: Policy, turn: Any, rows: Rows) -> Tensor | None:
 
 def _hide_unread(signals: dict[str, Tensor], job: Job, rows: Rows) -> None:
     also = [str(signal) for signal in job.also]
-    for name in signals:
+    for name, values in signals.items():
         if name not in also:
             reads = [any(str(signal) == name for signal in policy.program.signals) for policy in job.policies]
-            signals[name] = torch.where(_placed(reads, torch.bool, rows), signals[name], torch.nan)
+            signals[name] = torch.where(_placed(reads, torch.bool, rows), values, torch.nan)
 
 
 def _placed(values: list[Any], dtype: torch.dtype, rows: Rows) -> Tensor:
+    """Numbers of Python on the device of the rows, without waiting for it."""
     device = rows.z.device
     return torch.tensor(values, dtype=dtype).to(device, non_blocking=device.type == "cuda")
 

@@ -52,11 +52,11 @@ def _noise(seed: Tensor, request: Tensor, position: Tensor) -> Tensor:
 
 
 _opaque_noise = torch.library.custom_op("dyntemp::noise", _noise, mutates_args=())
-"""The same as one operation: fused, ten rounds of twos of twos would cost a compiler minutes."""
+"""The same as one operation: what a compiler makes of its ten rounds otherwise takes it minutes."""
 
 
-@_opaque_noise.register_fake
-def _(seed: Tensor, request: Tensor, position: Tensor) -> Tensor:  # noqa: ARG001
+@_opaque_noise.register_fake  # type: ignore[untyped-decorator]
+def _shape(seed: Tensor, request: Tensor, position: Tensor) -> Tensor:  # noqa: ARG001
     return seed.new_empty(len(Purpose), seed.shape[0], TRIES + 1, dtype=wide_of(seed.device))
 
 

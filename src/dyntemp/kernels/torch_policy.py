@@ -53,7 +53,7 @@ OPERATIONS: dict[Op, Callable[..., Tensor]] = {
 """The steps that take all from the stack."""
 
 
-class FiniteGradient(torch.autograd.Function):
+class FiniteGradient(torch.autograd.Function):  # type: ignore[misc]
     """x itself, through which a gradient that is infinite or undefined passes as 0.
 
     0.8**(1/entropy) is flat at entropy 0, but the chain rule meets 0 * inf there; each step of a policy takes its
@@ -62,10 +62,12 @@ class FiniteGradient(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:  # noqa: ARG004
+        """The same numbers."""
         return x.view_as(x)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Tensor:  # noqa: ARG004
+        """The gradient where it is finite, else 0."""
         (gradient,) = gradients
         return torch.where(gradient.isfinite(), gradient, 0.0)
 
@@ -114,7 +116,8 @@ class Evaluation:
                 return self.signals[str(self.program.signals[step.operand])]
             case Op.SURPRISAL | Op.PREV | Op.EMA | Op.INTEGRAL:
                 assert self.memory is not None, "checked with the job"
-                return self.memory.compute(step.op, self.memory.state.cells[self.program.cells[step.operand]], arguments)
+                cell = self.memory.state.cells[self.program.cells[step.operand]]
+                return self.memory.compute(step.op, cell, arguments)
             case _:
                 return OPERATIONS[step.op](*arguments)
 

@@ -4,6 +4,7 @@ A masked entry adds nothing to any sum and gets a gradient of 0. What is selecte
 passes its gradient to the entries selected.
 """
 
+# ruff: noqa: D103 (the table of signals says what each is)
 from __future__ import annotations
 
 from collections.abc import Callable
