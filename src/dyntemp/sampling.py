@@ -244,7 +244,9 @@ def _read(text: str) -> tuple[Policy]:
     return (Policy(text),)
 
 
+@lru_cache(maxsize=256)
 def _measurable(signal: Signal | str) -> Signal:
+    """The signal that `signal` is or spells, if a row alone determines it."""
     found = parse(signal) if isinstance(signal, str) else signal
     if not isinstance(found, Signal):
         raise PolicyError(f"`{signal}` is not a signal; known are {', '.join(SIGNALS)}")

@@ -194,7 +194,7 @@ def run(logits: Any, job: Job) -> Outcome:
     else:
         filters = job.filters
         settings = filters.top_k, float(filters.top_p), float(filters.min_p), filters.at == "temperature"
-        room = np.empty(2 * n + 128, compute) if packed.room or filters.active else None
+        room = np.empty((3, n + 16), compute) if packed.room or filters.active else None
         unusual = run_all(*task, packed.second, _memory(job, count), room, settings, known, counts)
     if unusual:
         _look_again(rows, job, known, counts, keys)

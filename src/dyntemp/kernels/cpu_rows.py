@@ -18,7 +18,7 @@ from numba.extending import overload
 
 from dyntemp.filters import GREEDY_AT
 from dyntemp.kernels.cpu_draw import draw
-from dyntemp.kernels.cpu_filters import ends, truncate, truncated_sums
+from dyntemp.kernels.cpu_filters import truncate
 from dyntemp.kernels.cpu_program import execute, remember
 from dyntemp.kernels.cpu_read import block_top, read_row
 from dyntemp.kernels.cpu_signals import ORDERED, SOLVED, moment_signal, order_signal, solve_entropy
@@ -54,7 +54,7 @@ def every_row(flat, n, stride, masked_at, code, numbers, which, keys, seed_high,
         draws: Whether a token is wanted: 1 or 0.
         second: None, or anything else where second moments are wanted.
         memory: None; or the tables of the state, the slot of each row, and the order in which rows are done.
-        room: None, or space for 2*n + 128 numbers, which selection, solving and filters need.
+        room: None; or space, [3, n + 16], which selection, solving and filters need.
         settings: top_k, top_p, min_p, and whether they are read after the temperature; not looked at without room.
         known: float64 [3 + signals, rows]: what the caller gives is read, all else is written. `HIGHEST` is NaN or
             infinite for a broken row, of which nothing else is set.
@@ -96,7 +96,7 @@ def every_row(flat, n, stride, masked_at, code, numbers, which, keys, seed_high,
             if room is not None:
                 if kind == SOLVED:
                     target, _ = execute(code, start, stop, numbers, known, r, stack, None, at)
-                    known[into, r] = solve_entropy(row, target, masked_at, moments)
+                    known[into, r] = solve_entropy(row, target, masked_at, tops, moments)
                     continue
                 if kind in ORDERED:
                     known[into, r] = order_signal(kind, numbers[argument], row, masked_at, tops, moments, room)
@@ -112,10 +112,9 @@ def every_row(flat, n, stride, masked_at, code, numbers, which, keys, seed_high,
         cut, last = masked_at, np.int64(-1)
         known[CUT, r], counts[LAST, r] = -np.inf, n - 1
         if room is not None and (settings[0] > 0 or settings[1] < 1.0 or settings[2] > 0.0):
-            cut, last = truncate(row, masked_at, tops, moments, temperature, settings, room)
-            left = truncated_sums(row, cut, last, tops, totals)
+            cut, last, left = truncate(row, masked_at, tops, totals, moments, temperature, settings, room)
             if left < counts[CANDIDATES, r]:
-                counts[CANDIDATES, r], known[CUT, r], counts[LAST, r] = left, *ends(row, tops, top, cut, last)
+                counts[CANDIDATES, r], known[CUT, r], counts[LAST, r] = left, cut, last
         token = draw(row, tops, totals, top, temperature, cut, last, (seed, request, at), scratch)
         counts[TOKEN, r] = token
         if memory is not None and program[4] >= 0:

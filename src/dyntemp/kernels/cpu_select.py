@@ -9,10 +9,19 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic, overload
 
-from dyntemp.kernels.cpu_vectors import exponential, floor_of, load, plain, smaller, type_of, vector, wide_vectors
+from dyntemp.kernels.cpu_vectors import (
+    exponential,
+    floor_of,
+    load,
+    plain,
+    space_of,
+    type_of,
+    vector,
+    wide_vectors,
+)  # fmt: skip
 from dyntemp.kernels.reference import BLOCK
 
-SAMPLE = 4_096
+SAMPLE = 1_024
 """Entries that tell where an order statistic lies."""
 
 
@@ -115,34 +124,61 @@ def nth(values, length, k):
 
 
 @plain
-def order_statistics(values, k, room):
-    """The k-th smallest value, counted from 0, and the next one (itself where it is the last).
+def bracket(values, k, sample):
+    """Two values between which the k-th smallest lies but for bad luck: 3.5 standard errors about it in a sample."""
+    n = len(values)
+    stride = n // SAMPLE
+    for i in range(SAMPLE):
+        sample[i] = values[i * stride]
+    share = k / n
+    error = 3.5 * math.sqrt(share * (1 - share) * SAMPLE) + 2.0
+    first, last = int(share * SAMPLE - error), int(share * SAMPLE + error) + 1
+    low = nth(sample, SAMPLE, first) if first > 0 else type_of(values[0], -np.inf)
+    high = nth(sample, SAMPLE, last) if last < SAMPLE - 1 else type_of(values[0], np.inf)
+    return low, high
 
-    A sample brackets them to within 3.5 standard errors of its own quantile; only what lies inside is looked at again.
+
+@plain
+def order_statistics(values, k, room):
+    """The k-th smallest value, counted from 0, and the next one, itself where it is the last.
+
+    Samples bracket them closer and closer; what lies inside is all that is looked at again.
+
+    Args:
+        values: [n].
+        k: Which one.
+        room: Space, [at least 2, at least n + 16].
+
+    Returns:
+        The k-th, the next, how many are larger than the k-th, and how many are equal to it.
     """
     n = len(values)
-    kept, below = 0, n + 1
-    if n > 4 * SAMPLE:
-        stride = n // SAMPLE
-        for i in range(SAMPLE):
-            room[i] = values[i * stride]
-        share = k / n
-        error = 3.5 * math.sqrt(share * (1 - share) * SAMPLE) + 2.0
-        first, last = int(share * SAMPLE - error), int(share * SAMPLE + error) + 1
-        low = nth(room, SAMPLE, first) if first > 0 else type_of(values[0], -np.inf)
-        high = nth(room, SAMPLE, last) if last < SAMPLE - 1 else type_of(values[0], np.inf)
-        kept, below = between(values, low, high, room)
-    if not (below <= k and k + 1 < below + kept):
+    sample = space_of(values[0], SAMPLE)
+    kept, skipped, space, spare = 0, 0, room[0], room[1]
+    if n > 8 * SAMPLE:
+        low, high = bracket(values, k, sample)
+        kept, skipped = between(values, low, high, space)
+    if not skipped <= k < skipped + kept - 1:
+        kept, skipped = n, 0
         for i in range(n):
-            room[i] = values[i]
-        kept, below = n, 0
-    found = nth(room, kept, k - below)
-    following = found
-    if k - below + 1 < kept:
-        following = room[k - below + 1]
-        for i in range(k - below + 2, kept):
-            following = room[i] if room[i] < following else following
-    return found, following
+            space[i] = values[i]
+    while kept > 8 * SAMPLE:
+        low, high = bracket(space[:kept], k - skipped, sample)
+        inside, below = between(space[:kept], low, high, spare)
+        if inside > kept // 2 or not skipped + below <= k < skipped + below + inside - 1:
+            break  # many equal ones, or bad luck
+        kept, skipped, space, spare = inside, skipped + below, spare, space
+    found = nth(space, kept, k - skipped)
+    following = type_of(found, np.inf)
+    larger_here = equal = 0
+    for i in range(kept):
+        x = space[i]
+        if x > found:
+            larger_here += 1
+        equal += 1 if x == found else 0
+    for i in range(k - skipped + 1, kept):
+        following = space[i] if space[i] < following else following
+    return found, following if k < n - 1 else found, larger_here + n - skipped - kept, equal
 
 
 def widened(row, room):
@@ -163,18 +199,31 @@ def _widened(row, room):
     return copied
 
 
+@vector
+def count_equal(block, value):
+    """How many entries of a block equal `value`."""
+    wide_vectors()
+    count = np.int32(0)
+    for i in range(len(block)):
+        count += np.int32(1) if load(block[i]) == value else np.int32(0)
+    return count
+
+
 @plain
 def tie(row, tops, value, number):
-    """The index of the `number`-th entry, counted from 1, that equals `value`; -1 for number 0."""
-    if number <= 0:
-        return np.int64(-1)
+    """The index of the `number`-th entry, counted from 1, that equals `value`."""
     for b in range(len(tops)):
         if tops[b] >= value:
-            for i in range(b * BLOCK, min((b + 1) * BLOCK, len(row))):
-                if load(row[i]) == value:
+            block = row[b * BLOCK : (b + 1) * BLOCK]
+            equal = count_equal(block, value)
+            if equal < number:
+                number -= equal
+                continue
+            for i in range(len(block)):
+                if load(block[i]) == value:
                     number -= 1
                     if number == 0:
-                        return np.int64(i)
+                        return np.int64(b * BLOCK + i)
     return np.int64(len(row) - 1)
 
 
@@ -203,33 +252,25 @@ def runner_up(row, tops, top):
 
 
 @vector
-def block_mass_above(block, cut, top, a):
-    """Of one block, of the entries above `cut`: sum of exp(a*(x - top)), how many, and the smallest."""
+def block_mass_above(block, cut, top):
+    """Of one block, the sum of exp(x - top) of the entries above `cut`. One sum a loop, or it does not vectorise."""
     wide_vectors()
-    lowest, farthest = floor_of(top), type_of(top, -1e38)
-    none, infinite = type_of(top, 0.0), type_of(top, np.inf)
-    total, smallest = none, infinite
-    count = np.int32(0)
+    lowest, none = floor_of(top), type_of(top, 0.0)
+    total = none
     for i in range(len(block)):
         x = load(block[i])
         d = x - top
-        d = (farthest if d < farthest else d) * a
         d = lowest if d < lowest else d
         e = exponential(d, none)
         total += e if x > cut else none
-        count += np.int32(1) if x > cut else np.int32(0)
-        smallest = smaller(smallest, x if x > cut else infinite)
-    return total, count, smallest
+    return total
 
 
 @plain
-def mass_above(row, cut, tops, top, a):
-    """Over a row, of the entries above `cut`: sum of exp(a*(x - top)), how many, and the smallest."""
-    mass, count, smallest = 0.0, 0, type_of(top, np.inf)
+def mass_above(row, cut, tops, top):
+    """Over a row, the sum of exp(x - top) of the entries above `cut`."""
+    mass = 0.0
     for b in range(len(tops)):
         if tops[b] > cut:
-            m, c, s = block_mass_above(row[b * BLOCK : (b + 1) * BLOCK], cut, top, a)
-            mass += m
-            count += c
-            smallest = min(smallest, s)
-    return mass, count, smallest
+            mass += block_mass_above(row[b * BLOCK : (b + 1) * BLOCK], cut, top)
+    return mass

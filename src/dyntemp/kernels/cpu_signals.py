@@ -7,8 +7,9 @@ import math
 import numpy as np
 
 from dyntemp.kernels.cpu_read import row_moments
-from dyntemp.kernels.cpu_select import mass_above, order_statistics, runner_up, widened
-from dyntemp.kernels.cpu_vectors import load, plain, type_of
+from dyntemp.kernels.cpu_select import count_equal, mass_above, order_statistics, runner_up, widened
+from dyntemp.kernels.cpu_vectors import LOWEST64, floor_of, plain, type_of
+from dyntemp.kernels.reference import BLOCK
 from dyntemp.signals import SIGNALS
 
 KINDS = {name: kind for kind, name in enumerate(name for name, row in SIGNALS.items() if row.source != "context")}
@@ -54,47 +55,47 @@ def order_signal(kind, argument, row, masked_at, tops, moments, room):
             return 1.0
         second = runner_up(row, tops, top)
         return min(math.exp(-log_total) - math.exp(second - top - log_total), 1.0)
-    values, space = widened(row, room[n + 64 :]), room[: n + 64]
+    values = widened(row, room[2])
     if kind == TOP_MASS:
         k = int(argument)
         if k >= count:
             return 1.0
-        cut, _ = order_statistics(values, n - k, space)
-        mass, above, _ = mass_above(row, cut, tops, type_of(cut, top), type_of(cut, 1.0))
-        mass += (k - above) * math.exp(cut - top)
+        cut, _, above, _ = order_statistics(values, n - k, room)
+        mass = mass_above(row, cut, tops, type_of(cut, top)) + (k - above) * math.exp(cut - top)
         return min(max(mass * math.exp(-log_total), k / count), 1.0)
     at = argument * (count - 1)
     low = math.floor(at)
-    one, following = order_statistics(values, n - count + int(low), space)
+    one, following, _, _ = order_statistics(values, n - count + int(low), room)
     above = 1.0 if low == at else 0.0  # an exact place needs no second
     p, q = math.exp(one - top - log_total), math.exp((one if above else following) - top - log_total)
     return min(p + (q - p) * (at - low), 1.0 / (count - math.ceil(at)))  # as many are no smaller
 
 
 @plain
-def solve_entropy(row, target, masked_at, moments):
+def solve_entropy(row, target, masked_at, tops, moments):
     """The temperature at which a row has the entropy `target`, by Newton on ln T inside a bracket.
 
     The slope dH/d(ln T) is the variance of ln p at T, so there is at most one; `reference.solve_increasing` likewise.
     """
     top = type_of(masked_at, moments[0])
     ties = 0
-    for i in range(len(row)):
-        ties += 1 if load(row[i]) == top else 0
+    for b in range(len(tops)):
+        ties += count_equal(row[b * BLOCK : (b + 1) * BLOCK], top) if tops[b] == top else 0
+    tight = 1e-7 if floor_of(top) > LOWEST64 else 1e-15
     if target >= math.log(moments[5]):
         return np.inf
     if target <= math.log(ties):
         return 0.0
     low, high, log_t = -700.0, 700.0, 0.0
     centre = 0.0
-    for _ in range(200):
-        a = type_of(masked_at, min(math.exp(-log_t), 1e38))
+    for _ in range(100):
+        a = type_of(masked_at, min(max(math.exp(-log_t), 1e-37), 1e38))
         total, aside, square = row_moments(row, top, a, centre, masked_at)
         mean = centre + aside
         value = math.log(total) - mean - target
         slope = max(square - aside * aside, 0.0)
         centre = max(mean, -50.0)
-        if value == 0.0:
+        if abs(value) <= tight:
             break
         if value < 0.0:
             low = log_t
@@ -107,7 +108,7 @@ def solve_entropy(row, target, masked_at, moments):
                 step = max(high - 2.0, step)
             elif high == 700.0 and low == log_t:
                 step = min(low + 2.0, step)
-        if abs(step - log_t) <= 1e-15 * max(1.0, abs(log_t)):
+        if abs(step - log_t) <= tight * max(1.0, abs(log_t)):
             break
         log_t = step
     return math.exp(log_t)

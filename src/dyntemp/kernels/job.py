@@ -108,8 +108,9 @@ class Outcome:
         temperature: As `signals`; None without a policy.
         token: int64; None where none was wanted, -1 for broken rows of a device.
         candidates: How many entries the filters left, int64; None without a draw.
-        cut: The lowest logit that the filters left, float64, -inf where all are; None without a draw.
-        last: The highest index that stays among those equal to `cut`, int64; None without a draw.
+        cut: The filters left the entries above this, float64, and of those equal to it the ones up to index `last`;
+            None without a draw.
+        last: See `cut`, int64.
         broken: Which rows hold NaN, +inf or nothing unmasked, bool, on a device that raises for none; None where
             such rows raise.
         shown: Turns such an array into what the caller sees: 0-d where one row was given.
