@@ -274,7 +274,7 @@ REMEMBERING = [
 
 class TestPrograms:
     def rows(self):
-        return np.array([[0.0, 0.0, 0.0, 0.0], [3.0, 1.0, 0.0, -2.0], [0.0, -500.0, -500.0, -500.0]])
+        return np.array([[0.0, 0.0, 0.0, 0.0], [3.0, 1.0, 0.0, -2.0], [0.0, -inf, -inf, -inf]])
 
     def test_every_step_is_run(self):
         programs = [Policy(text).program for text in POLICIES + REMEMBERING]
@@ -318,7 +318,7 @@ class TestPrograms:
 
     def test_parameters_and_numbers_of_the_caller(self):
         rows = tensor(self.rows())
-        policy = 'param("a", 0, 2)*entropy + given("kl", 0, 20)'
+        policy = '0.3 + param("a", 0, 2)*entropy + given("kl", 0, 20)'
         options = {"parameters": {"a": 0.5}, "given": {"kl": np.array([1.0, 2.0, 3.0])}}
         found, expected = (temperatures(z, policy, backend=name, **options)
                            for z, name in ((rows, "triton"), (rows.cpu(), "reference")))  # fmt: skip
@@ -641,14 +641,17 @@ class TestNumbersOnTheDevice:
         rows = tensor(np.random.default_rng(6).normal(0, 2, (3, 80)))
         plain = {"seed": [2**62 + 5, 6, 7], "request": [9, 8, 2**32 - 1], "position": [0, 1, 2], "slot": [2, 0, 1]}
         there = {name: torch.tensor(value, dtype=torch.int64, device=DEVICE) for name, value in plain.items()}
+        one = {**plain, "seed": 8, "position": 2}
+        one_there = {**there, "seed": torch.tensor(8, device=DEVICE), "position": torch.tensor([2], device=DEVICE)}
         tokens = []
-        for numbers in (plain, there):
-            given = {"kl": torch.ones(3, dtype=torch.float64, device=DEVICE) if numbers is there else 1.0}
+        for numbers in (plain, there, one, one_there):
+            given = {"kl": 1.0 if numbers is plain else torch.ones(3, dtype=torch.float64, device=DEVICE)}
             state = policy.state(3, device=where_states_live())
             found = ours.run(rows, Job((policy,), draw=True, state=state, given=given, **numbers))
             tokens.append(array(found.token).tolist())
 
         assert tokens[0] == tokens[1]
+        assert tokens[2] == tokens[3]
 
     def test_a_gradient_is_left_behind(self):
         row = tensor([0.0, 1.0]).requires_grad_()

@@ -121,7 +121,7 @@ def run(logits: Any, job: Job) -> Outcome:
     memory, turns = memory_of(job, count, device, None)
     said, outside = context(job, count, device)
     found = {
-        "broken": torch.zeros(count, dtype=torch.bool, device=device) if outside is None else outside,
+        "broken": torch.zeros(count, dtype=torch.bool, device=device) if outside is None else outside.contiguous(),
         **{name: torch.empty(count, dtype=torch.float64, device=device) for name in ("temperature", "cut")},
         **{name: torch.empty(count, dtype=torch.int64, device=device) for name in ("token", "candidates", "last")},
     }
@@ -226,11 +226,11 @@ def _launch(
         solve[(count, number)](*head, programs.solved, *tail, programs.steps, programs.numbers, **sizes, **SEARCH)
     seeds, requests = _seeds(job, count, device)
     if memory is None:
-        positions = numbers("position", job.position, count, device, MAX_POSITION + 1)
+        positions = numbers("position", job.position, count, device, MAX_POSITION + 1).contiguous()
         kept, window = (seeds,) * 6, 1  # six addresses that no kernel reads
     else:
-        positions, window, state = memory.positions, memory.state.window, memory.state
-        kept = (memory.slots, memory.lost, state._values, state._position, state._owner, state._generation)  # noqa: SLF001
+        positions, window, state = memory.positions.contiguous(), memory.state.window, memory.state
+        kept = (memory.slots.contiguous(), memory.lost, state._values, state._position, state._owner, state._generation)  # noqa: SLF001
     for turn in turns:
         order = _numbered(count, device) if turn is None else to_device(turn, device)
         step[(len(order),)](
@@ -248,7 +248,7 @@ def _seeds(job: Job, count: int, device: torch.device) -> tuple[Tensor, Tensor]:
     if not job.draw:
         return rows, rows
     requests = rows if job.request is None else numbers("request", job.request, count, device, 2**32)
-    return numbers("seed", job.seed, count, device, 2**64), requests
+    return numbers("seed", job.seed, count, device, 2**64).contiguous(), requests.contiguous()
 
 
 def _which(job: Job, policies: tuple[Policy, ...], count: int, device: torch.device) -> Tensor:
