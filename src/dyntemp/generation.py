@@ -28,7 +28,7 @@ from dyntemp.kernels.rows import Rows, as_rows
 from dyntemp.models import Model, Session
 from dyntemp.policy import Policy
 from dyntemp.prompts import Prompt, encode, prompts_of
-from dyntemp.sampling import PolicyLike, as_policy, new_seed, temperatures
+from dyntemp.sampling import PolicyLike, as_policy, new_seed
 from dyntemp.signals import entropy, max_prob, support
 from dyntemp.trace import Alternative, Header, Token, TraceWriter
 
@@ -105,9 +105,9 @@ def generate(
         (policy,), MEASURED, True, Filters(top_k, top_p, min_p, filter_at), seed, requested=requested, given=given,
         parameters=parameters,
     )  # fmt: skip
-    dry_run = np.zeros(2, np.float32)  # two equal logits: whatever the policy lacks is told before the model runs
+    dry_run = np.zeros((1, 2), np.float32)  # two equal logits: what the policy lacks is told before the model runs
     state = policy.state() if policy.remembers else None
-    temperatures(dry_run, policy, backend=backend, state=state, requested=requested, given=given, parameters=parameters)
+    backend_of(dry_run, backend or "cpu").run(dry_run, replace(job, state=state))
     tokens = [encode(model, one, system, chat) for one in prompts]
     settings = Settings(policy, job, max_tokens, stops, alternatives, backend or "cpu")
     header = settings.header(model, prompts, {"system": system, "chat": chat})

@@ -27,7 +27,6 @@ def model(monkeypatch):
         context=2_000,
     )  # fmt: skip
     monkeypatch.setattr("dyntemp.cli.common.load_model", lambda name, **options: fake)
-    monkeypatch.setattr("dyntemp.cli.common._warm_up", lambda: None)
     return fake
 
 

@@ -133,21 +133,10 @@ def sampling_settings(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def open_model(options: argparse.Namespace) -> Model:
-    """The model that the options name, and kernels that are ready; says what it waits for if it takes long."""
+    """The model that the options name; says what it waits for if it takes long."""
     given = {name: getattr(options, name) for name in ("threads", "context") if getattr(options, name) is not None}
     with waiting(f"loading {options.model} ..."):
-        model = load_model(options.model, **given)
-    with waiting("compiling the kernels for this processor, once ..."):
-        _warm_up()
-    return model
-
-
-def _warm_up() -> None:
-    import numpy as np
-
-    from dyntemp.sampling import sample
-
-    sample(np.zeros((1, 2), np.float32), 1.0, seed=0)
+        return load_model(options.model, **given)
 
 
 @contextmanager

@@ -28,7 +28,7 @@ from dyntemp.kernels.cpu_rows import (
     scale_rows,
 )  # fmt: skip
 from dyntemp.kernels.cpu_signals import KINDS, ORDERED, SOLVED
-from dyntemp.kernels.job import NO_FILTERS, Job, Keys, Outcome, context
+from dyntemp.kernels.job import Job, Keys, Outcome, context
 from dyntemp.kernels.philox import MASK
 from dyntemp.kernels.reference import check_row, observe
 from dyntemp.kernels.reference import draw as draw_row
@@ -56,7 +56,7 @@ class _Compiling(event.Listener):
 
     def on_start(self, event: Any) -> None:
         if event.data["dispatcher"] in (run_moments, run_all, scale_rows):
-            logging.getLogger("dyntemp").warning("compiling for this processor and kind of logits, once: a few seconds")
+            logging.getLogger("dyntemp").warning("dyntemp: compiling for this processor, once: some seconds")
 
     def on_end(self, event: Any) -> None:
         pass
@@ -189,7 +189,7 @@ def run(logits: Any, job: Job) -> Outcome:
         flat, n, stride, masked_at, packed.code, _numbers(job, packed), which, keys, seed >> 32, seed & MASK, position,
         int(job.draw),
     )  # fmt: skip
-    if job.state is None and not packed.room and packed.second is None and job.filters is NO_FILTERS:
+    if job.state is None and not packed.room and packed.second is None and not job.filters.active:
         unusual = run_moments(*task, known, counts)
     else:
         filters = job.filters
