@@ -138,7 +138,7 @@ class TestSignals:
         signals = {"entropy": h, "varentropy": v}
         texts = (
             "exp({0})", "exp(-{0})", "log({0})", "sqrt({0})", "abs({0} - 1)", "tanh({0})", "sigmoid({0} - 2)",
-            "1/{0}", "1/({0} - {0}*2)", "2**-{0}", "{0}**0.5", "{0}**-1", "min({0}, {1})", "max({0}, {1}, 2)",
+            "1/{0}", "1/(-{0})", "2**-{0}", "{0}**0.5", "{0}**-1", "(-{0})**-1", "min({0}, {1})", "max({0}, {1}, 2)",
             "{0} + {1}", "{0} - {1}", "{0}*{1}", "{0}**{1}", "clip({0}, 0.5, 3) - {1}/9", "lerp(0.2, 5, 1/(1 + {0}))",
             "where({0} < {1}, {0}, 2)", "where({0} <= {1}, {0}, 2)", "where({0} > {1}, {0}, 2)",
             "where({0} >= {1}, {0}, 2)",
@@ -227,6 +227,9 @@ class TestGradients:
 
         assert t.tolist() == [inf, 0]
         assert not any(gradient.any() for gradient in torch.autograd.grad(clipped.sum(), (z, h)))
+        certain = torch.tensor([1.0, -inf], requires_grad=True)
+        (found,) = torch.autograd.grad(temperatures(certain, "temperature_for_entropy(1/entropy)"), certain)
+        assert not found.any()
 
     def test_of_the_solved_temperature_in_its_target(self):
         z = torch.tensor(np.random.default_rng(3).normal(0, 2, (3, 50)))
@@ -309,9 +312,10 @@ class TestGradients:
         assert drawn.temperature.requires_grad
         assert not drawn.token.requires_grad
 
-    def test_none_flows_through_memory(self):
+    @pytest.mark.parametrize("device", [None, "cpu"])
+    def test_none_flows_through_memory(self, device):
         policy = Policy("0.1 + ema(entropy, 0.9)")
-        state = policy.state(3)
+        state = policy.state(3, device=device)
         first = torch.randn(3, 9, requires_grad=True)
         temperatures(first, policy, state=state, position=0)
         second = torch.randn(3, 9, requires_grad=True)
@@ -435,6 +439,14 @@ class TestDraws:
         )
         for part in ("candidates", "cut", "last", "token"):
             np.testing.assert_array_equal(getattr(found, part), getattr(expected, part), err_msg=part)
+
+    def test_the_first_above_is_that_of_the_reference(self):
+        """On sums that stand still, at targets that equal a sum, and beyond the last."""
+        cumulative = np.array([0.0, 0.0, 1.0, 1.0, 2.0, 2.0, 2.0])
+        targets = [0.0, 0.5, 1.0, 1.5, 2.0, 2.5]
+        found = torch_draw.first_above(torch.tensor(cumulative)[None], torch.tensor(targets)[None])[0]
+
+        assert found.tolist() == [reference.first_above(cumulative, target) for target in targets]
 
     def test_a_row_that_is_filtered_draws_what_the_masked_row_draws(self):
         z = torch.randn(50, 5000, generator=torch.Generator().manual_seed(2)) * 3

@@ -170,7 +170,7 @@ def solve_entropy(rows: Rows, target: Tensor) -> Tensor:
         root = torch.where(solved, log_t.exp(), 1.0)
     if torch.is_grad_enabled() and (d.requires_grad or target.requires_grad):
         reached, slope = _entropy_at(d, rows.kept, root)
-        missing = torch.where(solved, target - reached, 0.0)
+        missing = target - reached
         rate = torch.where(slope > 0, root / slope, 0.0).detach()
         root = root + torch.where(solved, rate * (missing - missing.detach()), 0.0)
     return torch.where(hottest, torch.inf, torch.where(coldest, 0.0, root))
