@@ -3,8 +3,11 @@
 import numpy as np
 import pytest
 
-from dyntemp import sample
+from dyntemp import Policy, sample
 from dyntemp.filters import Filters, keep_top_p
+from dyntemp.kernels import cpu
+from dyntemp.kernels.job import Job
+from dyntemp.kernels.rows import as_rows
 
 P = np.array([0.1, 0.2, 0.3, 0.4])  # the distribution of llama.cpp's own sampler tests
 
@@ -228,3 +231,58 @@ def test_exactly_k_are_kept_however_far_below_the_maximum():
 
     assert [0, 1, 2] == np.flatnonzero(Filters(top_k=3).mask(row)).tolist()
     assert {0, 1, 2} == {int(sample(row, "1/0", top_k=3, seed=seed).token) for seed in range(60)}
+
+
+class TestWhatIsLeft:
+    """The kernels find it by selection; here it is compared with the formulas, entry by entry."""
+
+    @staticmethod
+    def left_by_kernel(row, filters, temperature):
+        outcome = cpu.run(row[None], Job((Policy(temperature),), draw=True, filters=filters, seed=1))
+        kept = as_rows(row[None]).kept(0, float(outcome.cut[0]), int(outcome.last[0]))
+        assert np.count_nonzero(kept > -np.inf) == outcome.candidates[0]
+        assert kept[outcome.token[0]] > -np.inf
+        return kept > -np.inf
+
+    @pytest.mark.parametrize("dtype", [np.float64, np.float32, np.float16])
+    @pytest.mark.parametrize("at", ["model", "temperature"])
+    def test_of_random_rows(self, dtype, at):
+        rng = np.random.default_rng(5)
+        differ = 0
+        for _ in range(120):
+            n = int(rng.choice([1, 2, 17, 300, 2048, 5000, 40_000], p=[0.1, 0.1, 0.1, 0.3, 0.1, 0.2, 0.1]))
+            row = rng.normal(0, np.exp(rng.uniform(-3, 2)), n)
+            if rng.random() < 0.4:  # many equal ones
+                row = np.round(row * 4) / 4
+            if rng.random() < 0.3:
+                row[rng.random(n) < 0.7] = -np.inf
+                row[rng.integers(n)] = 0.0
+            row = row.astype(dtype)
+            filters = Filters(
+                int(rng.choice([0, 0, 1, 2, 40, 1000, 39_999])), float(rng.choice([1.0, 1e-9, 0.3, 0.9, 0.999])),
+                float(rng.choice([0, 0, 1e-300, 0.02, 0.5, 1])), at,
+            )  # fmt: skip
+            temperature = float(rng.choice([0.0, 0.3, 1.0, 1.7, 50.0]))
+            expected = filters.mask(row.astype(np.float64), temperature)
+            found = self.left_by_kernel(row, filters, temperature)
+            differ += np.count_nonzero(found != expected) > (0 if dtype == np.float64 else 3 + n / 2000)
+            if filters.top_p == 1:  # counts and thresholds are exact; sums are rounded
+                np.testing.assert_array_equal(expected, found)
+
+        assert differ == 0
+
+    def test_of_equal_entries(self):
+        for n in (4, 300, 20_000):
+            row = np.zeros(n, np.float32)
+            for filters, size in ((Filters(3), 3), (Filters(0, 0.5), n // 2), (Filters(0, 1.0, 1.0), n)):
+                found = self.left_by_kernel(row, filters, 1.0)
+
+                assert np.flatnonzero(found).tolist() == list(range(size))
+
+    def test_of_two_levels(self):
+        """More equal entries than are sorted, above and below."""
+        row = np.zeros(20_000, np.float32)
+        row[5_000:8_000] = 1.0
+        for share in (0.1, 0.5, 0.9):
+            filters = Filters(0, share)
+            np.testing.assert_array_equal(filters.mask(row.astype(np.float64)), self.left_by_kernel(row, filters, 1.0))

@@ -36,7 +36,6 @@ LATE = {
     ("expr", "text"): "`str` of a node is its text; imported when a node is printed",
     ("expr", "functions"): "`rebuild` folds calls as the table does; imported when a policy is rebuilt",
 }
-LATE_TORCH = {"state": "its tables are tensors where a device is asked for"}
 NUMPY_ONLY = {"errors", "_version", "expr", "interval", "functions", "signals", "parse", "text", "state", "bounds",
               "direction", "evaluate", "lower", "policy", "filters", "sampling", "after", "prompts",
               "generation", "trace"}  # fmt: skip
@@ -105,13 +104,8 @@ def test_exceptions_are_real_and_late(module, target):
 def test_the_core_needs_numpy_alone(module):
     for name, _ in imports(MODULES[module]):
         package = name.split(".")[0]
-        allowed = {"dyntemp", "numpy"} | sys.stdlib_module_names | ({"torch"} if module in LATE_TORCH else set())
+        allowed = {"dyntemp", "numpy"} | sys.stdlib_module_names
         assert package in allowed, f"{module} imports {name}"
-
-
-@pytest.mark.parametrize("module", LATE_TORCH)
-def test_tensors_are_asked_for_late(module):
-    assert not any(at_start for name, at_start in imports(MODULES[module]) if name.split(".")[0] == "torch")
 
 
 def test_backends_do_not_import_one_another_but_for_the_reference():

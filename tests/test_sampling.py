@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import special, stats
 
-from dyntemp import Policy, PolicyError, StateError, sample
+from dyntemp import Policy, PolicyError, StateError, sample, temperatures
 from dyntemp.kernels import reference
 from dyntemp.kernels.reference import BLOCK, TRIES, block_bound, first_above
 
@@ -423,3 +423,52 @@ def test_entropy_of_the_draws_follows_the_policy():
 
     assert stats.entropy(share) == pytest.approx(2, abs=0.02)
     assert log(50) > 2
+
+
+class TestPoliciesOfRows:
+    ROWS = np.random.default_rng(4).normal(0, 2, (6, 5000)).astype(np.float32)
+    POLICIES = ("0.2 + 0.1*ema(entropy, 0.5)", "0.7", "0.1 + 0.8*normalized_entropy", "0.7", "0.2 + 0.02*surprisal",
+                "1 + prev(median_prob)")  # fmt: skip
+
+    def test_each_row_is_drawn_by_its_own(self, backend):
+        policies = [Policy(text) for text in self.POLICIES]
+        shared = policies[0].state(6, beside=policies[1:])
+        states = [policy.state(6) for policy in policies]
+        for t in range(4):
+            together = sample(self.ROWS, policies, seed=3, position=t, state=shared, top_k=50, backend=backend)
+            for r, policy in enumerate(policies):
+                alone = sample(
+                    self.ROWS[r], policy, seed=3, request=r, position=t, slot=r, top_k=50, backend=backend,
+                    state=states[r] if policy.remembers else None,
+                )  # fmt: skip
+
+                assert int(alone.token) == together.token[r]
+                assert float(alone.temperature) == together.temperature[r]
+
+    def test_signals_that_a_row_does_not_read_are_not_numbers(self, backend):
+        drawn = sample(self.ROWS[:3], ["entropy", "0.7", "0.1 + margin"], seed=3, backend=backend)
+
+        assert np.isnan(drawn.signals["entropy"]).tolist() == [False, True, True]
+        assert np.isnan(drawn.signals["margin"]).tolist() == [True, True, False]
+
+    def test_what_the_caller_gives_is_asked_for_by_those_that_read_it(self, backend):
+        found = temperatures(
+            self.ROWS[:3], ['given("kl", 0, 20)', "requested", 'given("kl", 0, 20) + position'],
+            given={"kl": [1, 2, 3]}, requested=[0.1, 0.2, 0.3], position=[0, 0, 5], backend=backend,
+        )  # fmt: skip
+
+        assert found.tolist() == [1, 0.2, 8]
+
+    def test_parameters_are_shared_by_name(self, backend):
+        policies = ['param("a1", 0, 1) + 0*entropy', 'param("a1", 0, 1) + param("b1", 0, 2)', "0.5"]
+        found = temperatures(self.ROWS[:3], policies, parameters={"a1": 0.5, "b1": 2}, backend=backend)
+
+        assert found.tolist() == [0.5, 2.5, 0.5]
+        with pytest.raises(PolicyError, match="no parameter `c1`"):
+            temperatures(self.ROWS[:3], policies, parameters={"a1": 0.5, "b1": 2, "c1": 1}, backend=backend)
+
+    def test_as_many_as_rows(self, backend):
+        with pytest.raises(ValueError, match="2 policies were given for 3 rows; pass one, or one per row"):
+            sample(self.ROWS[:3], ["0.5", "0.7"], seed=1, backend=backend)
+        with pytest.raises(StateError, match="remembers: pass state"):
+            sample(self.ROWS[:2], self.POLICIES[:2], seed=1, backend=backend)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import product
 from numbers import Real
 from pathlib import Path
@@ -163,9 +163,19 @@ class Policy:
         """
         return analysis.bounds(self.expression, support)
 
-    def state(self, slots: int = 1, window: int = 1024, device: Any = None) -> State:
-        """A memory for `slots` requests at a time, on PyTorch's `device` if one is named; see `State`."""
-        return State(self._computed, slots, window, device)
+    def state(
+        self, slots: int = 1, window: int = 1024, device: Any = None, beside: Sequence[Policy] = ()
+    ) -> State:
+        """A memory for `slots` requests at a time; see `State`.
+
+        Args:
+            slots: How many requests run at a time.
+            window: How many positions back a request may be run again.
+            device: PyTorch's device of the logits, where they are not in the host's memory.
+            beside: Other policies whose requests have slots of the same memory.
+        """
+        expressions = (self._computed, *(other._computed for other in beside))  # noqa: SLF001
+        return State(*expressions, slots=slots, window=window, device=device)
 
     def require(self, state: State | None) -> State:
         """`state`, if it is one that this policy can use.

@@ -21,13 +21,13 @@ from dyntemp.signals import MAX_POSITION, MAX_SURPRISAL, owns_a_cell
 
 
 class State:
-    """The memory of one policy for a number of slots, made by `policy.state(slots)`.
+    """The memory of a policy, or of several, for a number of slots, made by `policy.state(slots)`.
 
     A slot is a host's place for one request. `begin(slot)` hands it to a new request; whatever an earlier request
     wrote there is then never read.
 
     Args:
-        expression: The policy's expression.
+        expressions: The policies' expressions; rows of one slot all have the same one.
         slots: How many requests run at a time.
         window: How many positions back a request may be run again.
         device: Where PyTorch keeps the tables, for logits that live there; None for the host's memory.
@@ -37,10 +37,10 @@ class State:
             afresh: after a preemption, or a jump back further than `window`. On a device it is a 0-d tensor.
     """
 
-    def __init__(self, expression: Node, slots: int = 1, window: int = 1024, device: Any = None) -> None:
+    def __init__(self, *expressions: Node, slots: int = 1, window: int = 1024, device: Any = None) -> None:
         if slots < 1 or window < 2:
             raise StateError(f"slots = {slots} and window = {window} were given; at least 1 and 2 are needed")
-        nodes = [node for node in walk(expression) if owns_a_cell(node)]
+        nodes = [node for expression in expressions for node in walk(expression) if owns_a_cell(node)]
         self.cells: dict[Node, int] = {node: cell for cell, node in enumerate(dict.fromkeys(nodes))}
         self.slots = slots
         self.window = window
