@@ -365,7 +365,7 @@ class TestState:
         policy = Policy(text)
         state, expected_state = (policy.state(3, window=4, device=device) for device in (where_states_live(), None))
         at = np.array([0, 2])
-        for position in [0, 1, 2, 2, 3, 4, 5, 1]:
+        for position in [0, 1, 2, 2, 3, 4, 5, 1, 0, 0]:
             if position == 5:
                 state.begin(2)
                 expected_state.begin(2)
