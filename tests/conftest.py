@@ -1,6 +1,7 @@
 """What every test shares: how many examples the property tests draw, and where test data lies."""
 
 import os
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,10 @@ def data() -> Path:
     return Path(__file__).parent / "data"
 
 
-@pytest.fixture(params=["reference", "cpu"])
+WITH_TORCH = pytest.param("torch", marks=pytest.mark.skipif(find_spec("torch") is None, reason="needs PyTorch"))
+
+
+@pytest.fixture(params=["reference", "cpu", WITH_TORCH])
 def backend(request: pytest.FixtureRequest) -> str:
     """The backends that keep every promise, whatever rows they are given."""
     return str(request.param)

@@ -319,7 +319,10 @@ class TestLayouts:
             for signal, values in found.items():
                 assert isinstance(values, torch.Tensor)
                 assert values.dtype == torch.float64
-                np.testing.assert_array_equal(expected[signal], values.numpy(), err_msg=name)
+                # PyTorch sums in the order of memory
+                np.testing.assert_allclose(
+                    values.detach().numpy(), expected[signal], rtol=1e-14 if backend == "torch" else 0, err_msg=name
+                )
         scaled = scale(variants["transposed"], 0.7, backend=backend)
         assert scaled.dtype == tensor.dtype
         assert scaled.shape == tensor.shape
