@@ -101,7 +101,7 @@ MUTANTS = [
     Mutant("kernels/cpu_read", "k * (weighted - shift * total) + w", "k * weighted + w", KERNELS),
     Mutant("kernels/cpu_read", "weighted += k * (w + shift * s)", "weighted += k * w", KERNELS),
     Mutant("kernels/cpu_read", "if k > 0.0 else w", "if k >= 0.0 else w", KERNELS),
-    Mutant("kernels/cpu_read", "c = np.int64(count_above(block, masked_at))", "pass", KERNELS),
+    Mutant("kernels/cpu_read", "c = int(count_above(block, masked_at))", "pass", KERNELS),
     Mutant("kernels/cpu_read", "not aside * aside <= 4.0 * max(1.0, moments[4]) < np.inf", "False", KERNELS),
     Mutant("kernels/cpu_read", "e = e if x > masked_at else type_of(top, 0.0)", "pass", KERNELS),
     Mutant("kernels/cpu_select", "larger_here + n - skipped - kept", "larger_here", FILTERS),

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dyntemp.kernels.reference import GREEDY_AT
+from dyntemp.filters import GREEDY_AT
 
 FAR_BELOW = -40.0
 """Entries this far below the likeliest at the row's temperature, in nats, change no figure of a trace."""

@@ -163,9 +163,7 @@ class Policy:
         """
         return analysis.bounds(self.expression, support)
 
-    def state(
-        self, slots: int = 1, window: int = 1024, device: Any = None, beside: Sequence[Policy] = ()
-    ) -> State:
+    def state(self, slots: int = 1, window: int = 1024, device: Any = None, beside: Sequence[Policy] = ()) -> State:
         """A memory for `slots` requests at a time; see `State`.
 
         Args:

@@ -14,7 +14,6 @@ from dyntemp import Policy, PolicyError, measure
 from dyntemp.expr import Const, Expression
 from dyntemp.functions import FUNCTIONS, call
 from dyntemp.interval import Interval
-
 from dyntemp.parse import parse
 from dyntemp.signals import SIGNALS, make_signal
 

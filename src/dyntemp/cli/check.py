@@ -18,9 +18,9 @@ from dyntemp.cli import OK, UsageError
 from dyntemp.cli.common import add_colour_option, add_policy_argument, print_json, read_policy
 from dyntemp.direction import directions
 from dyntemp.expr import Signal
+from dyntemp.filters import GREEDY_AT
 from dyntemp.functions import Direction
 from dyntemp.interval import Interval
-from dyntemp.kernels.reference import GREEDY_AT
 from dyntemp.policy import Policy
 from dyntemp.show.terminal import console, plot
 from dyntemp.show.words import temperature

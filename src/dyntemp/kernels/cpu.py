@@ -14,7 +14,7 @@ import numpy as np
 from numba.core import event
 from numpy.typing import NDArray
 
-from dyntemp.expr import Signal
+from dyntemp.expr import Const, Signal
 from dyntemp.kernels.cpu_rows import (
     CUT,
     FIELDS,
@@ -51,7 +51,7 @@ for _kind, (_masked_at, _compute) in COMPUTE.items():
     COMPUTE[_kind] = _compute(_masked_at), _compute
 
 
-class _Compiling(event.Listener):
+class _Compiling(event.Listener):  # type: ignore[misc]  # Numba has no types
     """Says what is waited for when a kernel is compiled rather than loaded from the cache on disk."""
 
     def on_start(self, event: Any) -> None:
@@ -115,8 +115,10 @@ def pack(programs: tuple[Program, ...], also: tuple[Signal, ...], columns: tuple
     signals = list(dict.fromkeys(signal for one in read for signal in one))
     extra = {signal: lower(signal) for signal in also}
     numbers = list(dict.fromkeys(number for one in (*programs, *extra.values()) for number in one.numbers))
-    arguments = {signal: signal.arguments[0].value if signal.arguments else 0.5 for signal in signals
-                 if KINDS.get(signal.name) in ORDERED}  # fmt: skip
+    arguments = {
+        signal: next((part.value for part in signal.arguments if isinstance(part, Const)), 0.5)
+        for signal in signals if KINDS.get(signal.name) in ORDERED
+    }  # fmt: skip
     numbers = list(dict.fromkeys([*numbers, *arguments.values()]))
     parameters = list(dict.fromkeys(name for program in programs for name in program.parameters))
     lines: list[tuple[int, ...]] = [(0, max(one.depth for one in (*programs, *extra.values())), 0, 0, 0)]

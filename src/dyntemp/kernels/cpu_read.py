@@ -138,9 +138,9 @@ def read_row(row, masked_at, centre, tops, totals, moments):
             about = None if centre is None else type_of(masked_at, centre - reference)
             high, low, s, w, q, v = block_sums(block, reference, about)
         s, w, q, v = np.float64(s), np.float64(w), np.float64(q), np.float64(v)
-        c = np.int64(len(block))
+        c = len(block)
         if low <= masked_at:
-            c = np.int64(count_above(block, masked_at))
+            c = int(count_above(block, masked_at))
         if w != w or (low <= masked_at and high + floor_of(high) < masked_at):
             high, s, w, q, v, c = careful_sums(block, masked_at, centre)
             reference = high

@@ -121,9 +121,7 @@ def _temperatures(count: int, values: dict[str, Vector], job: Job) -> Vector:
         signals = {str(signal): values[str(signal)][mine] for signal in policy.program.signals}
         slot = mine if job.slot is None else np.broadcast_to(job.slot, (count,))[mine]
         position = np.broadcast_to(job.position, (count,))[mine]
-        result[mine] = policy.step(
-            signals, state=job.state, slot=slot, position=position, parameters=job.bound(policy)
-        )
+        result[mine] = policy.step(signals, state=job.state, slot=slot, position=position, parameters=job.bound(policy))
         for name in signals:
             unread[name][mine] = False
     also = {str(signal) for signal in job.also}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import inf
 
-from dyntemp.kernels.reference import GREEDY_AT
+from dyntemp.filters import GREEDY_AT
 from dyntemp.trace import Alternative, Token
 
 CERTAIN = 0.95
