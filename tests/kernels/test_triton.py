@@ -487,7 +487,7 @@ class TestScale:
         rng = np.random.default_rng(4)
         rows = rng.normal(0, 3, (3, BLOCK + 3))
         rows[0, ::3] = -inf
-        rows[1, 1000] = rows[1, 2000] = 50.0
+        rows[1, 1000] = rows[1, 2000] = rows[1, BLOCK + 1] = 50.0
         rows[2, :9] = 6e4 if dtype == "float16" else 3e38
         t = np.full(3, temperature)
         z = tensor(rows, dtype)

@@ -52,7 +52,7 @@ def divide(
             first = tl.min(tl.where(exact == top, index, columns), 0)
             kept = (block == chosen) & (index == first)
             temperature = tl.full([], INFINITY, tl.float64)
-        elif tl.maximum(tl.abs(top), tl.abs(tl.min(lowest, 0))) / temperature > -2 * MASKED_AT:
+        elif tl.maximum(top, -tl.min(lowest, 0)) / temperature > -2 * MASKED_AT:
             base = top
     if temperature == INFINITY:
         quotient = tl.zeros([BLOCK], tl.float64)
