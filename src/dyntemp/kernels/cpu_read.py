@@ -9,9 +9,13 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from numba import types
+from numba.extending import overload
 
+from dyntemp.kernels.cpu_sums import AT_ONCE, vector_sums
 from dyntemp.kernels.cpu_vectors import (
     LN2,
+    LOWEST64,
     exponential,
     floor_of,
     larger,
@@ -35,23 +39,35 @@ GUESS = 256
 """How many entries the first reference is the largest of."""
 
 
-@vector
+def relative(centre, reference):
+    """`centre` less `reference` in the type of that, or None where there is no centre; overloaded."""
+    return None if centre is None else centre - reference
+
+
+@overload(relative)
+def _relative(centre, reference):
+    if isinstance(centre, types.NoneType):
+        return lambda centre, reference: None
+    return lambda centre, reference: type_of(reference, centre - reference)
+
+
+@plain
 def block_sums(block, reference, centre):
     """Of one block: largest, smallest, sum of e = exp(d), of d*e, and with a centre also of e*e and (d - centre)**2*e.
 
     d is x - reference. A sum of d*e that is NaN tells of a NaN, an infinity or an overflow.
     """
-    wide_vectors()
-    lowest = floor_of(reference)
-    top, bottom = type_of(reference, -np.inf), type_of(reference, np.inf)
-    total = weighted = squares = spread = type_of(reference, 0.0)
-    for i in range(len(block)):
+    entries = AT_ONCE * (16 if floor_of(reference) > LOWEST64 else 8)
+    whole = len(block) // entries
+    lowest, nothing = floor_of(reference), type_of(reference, 0.0)
+    top, bottom, total, weighted, squares, spread = vector_sums(block, whole, reference, centre)
+    for i in range(whole * entries, len(block)):
         x = load(block[i])
         top = larger(top, x)
         bottom = smaller(bottom, x)
         d = x - reference
         d = lowest if d < lowest else d  # a comparison with NaN is False, so NaN stays
-        e = exponential(d, type_of(reference, 0.0))
+        e = exponential(d, nothing)
         total += e
         weighted += d * e
         if centre is not None:
@@ -128,14 +144,14 @@ def read_row(row, masked_at, centre, tops, totals, moments):
     for b in range(len(tops)):
         block = row[b * BLOCK : min((b + 1) * BLOCK, n)]
         reference = guess
-        about = None if centre is None else type_of(masked_at, centre - reference)
+        about = relative(centre, reference)
         high, low, s, w, q, v = block_sums(block, reference, about)
         if high <= masked_at and w == w:
             tops[b], totals[b] = type_of(masked_at, -np.inf), 0.0
             continue
         if not ((-NEAR if total == 0.0 else -REACH) < high - reference < NEAR and w == w) and high < np.inf:
             reference = high
-            about = None if centre is None else type_of(masked_at, centre - reference)
+            about = relative(centre, reference)
             high, low, s, w, q, v = block_sums(block, reference, about)
         s, w, q, v = np.float64(s), np.float64(w), np.float64(q), np.float64(v)
         c = len(block)

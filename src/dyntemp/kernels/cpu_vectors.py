@@ -8,7 +8,8 @@ What the compiler needs, found by measurement:
   and n added to the bits of its exponent. Arguments are kept from falling below 2**-125 (2**-1020), so that no
   denormal number is ever formed. NaN passes, which finds broken rows for nothing.
 * LLVM prefers vectors of 256 bits on Intel's server processors; `wide_vectors` asks for 512, a quarter faster.
-* What is written for both float types is an `overload`, and constants take the type of their neighbour by `type_of`.
+* What is written for both float types is an `overload`, and constants take the type of their neighbour by `type_of`;
+  what is needed for numbers and for vectors is a function `emit_...` that writes LLVM's instructions for either.
 """
 
 from __future__ import annotations
@@ -34,37 +35,58 @@ LOG2E = math.log2(math.e)
 SQRT2 = math.sqrt(2.0)
 
 
+CONTRACT = ("contract",)
+"""x*y + z may be rounded once."""
+
+AT_WILL = ("contract", "reassoc", "nsz", "arcp", "afn")
+
+
+def constant(kind, value):
+    """`value` as a constant of an LLVM type: of a number, or of a vector that holds it in every lane."""
+    return ir.Constant(kind, [value] * kind.count if isinstance(kind, ir.VectorType) else value)
+
+
+def emit_load(builder, entry, dtype):
+    """An entry, or a vector of entries, as floats: int16 holds the bits of a bfloat16, uint16 of a float16."""
+
+    def like(element):
+        return ir.VectorType(element, entry.type.count) if isinstance(entry.type, ir.VectorType) else element
+
+    if dtype == types.int16:
+        bits = builder.zext(entry, like(ir.IntType(32)))
+        return builder.bitcast(builder.shl(bits, constant(bits.type, 16)), like(ir.FloatType()))
+    if dtype == types.uint16:
+        return builder.fpext(builder.bitcast(entry, like(ir.HalfType())), like(ir.FloatType()))
+    return entry
+
+
 @intrinsic
 def load(typingctx, x):
     """An entry as a float: float32 and float64 as they are, int16 as the bits of a bfloat16, uint16 of a float16."""
-    if x in (types.float32, types.float64):
-        return x(x), lambda context, builder, signature, args: args[0]
-
-    def bfloat16(context, builder, signature, args):
-        wide = builder.shl(builder.zext(args[0], ir.IntType(32)), ir.Constant(ir.IntType(32), 16))
-        return builder.bitcast(wide, ir.FloatType())
-
-    def float16(context, builder, signature, args):
-        return builder.fpext(builder.bitcast(args[0], ir.HalfType()), ir.FloatType())
-
-    return types.float32(x), bfloat16 if x == types.int16 else float16
+    kind = x if x in (types.float32, types.float64) else types.float32
+    return kind(x), lambda context, builder, signature, args: emit_load(builder, args[0], x)
 
 
-def _extreme(name):
-    """The larger or smaller of two floats of one type, in a form that vectorises. NaN is not looked at."""
-
-    def typed(typingctx, x, y):
-        def code(context, builder, signature, args):
-            kind = args[0].type
-            function = builder.module.declare_intrinsic(name, [kind], ir.FunctionType(kind, [kind, kind]))
-            return builder.call(function, args, fastmath=("nnan", "nsz"))
-
-        return x(x, x), code
-
-    return intrinsic(typed)
+def emit_extreme(builder, name, x, y):
+    """`llvm.maxnum` or `llvm.minnum` of two numbers or vectors, in a form that vectorises. NaN is not looked at."""
+    many = f"v{x.type.count}" if isinstance(x.type, ir.VectorType) else ""
+    element = x.type.element if many else x.type
+    name = f"{name}.{many}f{32 if element == ir.FloatType() else 64}"
+    kind = ir.FunctionType(x.type, [x.type, x.type])
+    function = builder.module.globals.get(name) or ir.Function(builder.module, kind, name)
+    return builder.call(function, [x, y], fastmath=("nnan", "nsz"))
 
 
-larger, smaller = _extreme("llvm.maxnum"), _extreme("llvm.minnum")
+@intrinsic
+def larger(typingctx, x, y):
+    """The larger of two floats of one type."""
+    return x(x, x), lambda context, builder, signature, args: emit_extreme(builder, "llvm.maxnum", *args)
+
+
+@intrinsic
+def smaller(typingctx, x, y):
+    """The smaller of two floats of one type."""
+    return x(x, x), lambda context, builder, signature, args: emit_extreme(builder, "llvm.minnum", *args)
 
 
 @intrinsic
@@ -79,12 +101,6 @@ def wide_vectors(typingctx):
 
 
 @intrinsic
-def plus(typingctx, x, y):
-    """x + y in this very order: `reassoc` would cancel what rounds to a whole number."""
-    return x(x, x), lambda context, builder, signature, args: builder.fadd(*args, flags=("contract",))
-
-
-@intrinsic
 def fused(typingctx, x, y, z):
     """x*y + z, rounded once."""
 
@@ -94,18 +110,6 @@ def fused(typingctx, x, y, z):
         return builder.call(function, args)
 
     return x(x, x, x), code
-
-
-@intrinsic
-def times_power(typingctx, p, r):
-    """p * 2**n, where n is in the low bits of r: r = n + `MAGIC`."""
-
-    def code(context, builder, signature, args):
-        whole, mantissa = (ir.IntType(32), 23) if p == types.float32 else (ir.IntType(64), 52)
-        exponent = builder.shl(builder.bitcast(args[1], whole), ir.Constant(whole, mantissa))
-        return builder.bitcast(builder.add(builder.bitcast(args[0], whole), exponent), args[0].type)
-
-    return p(p, r), code
 
 
 def type_of(x, value):
@@ -135,48 +139,46 @@ def _space_of(x, length):
 LOWEST32, LOWEST64 = np.float32(-86.6), -707.0
 """Exponents below these count as these: 2**-125 and 2**-1020."""
 
-MAGIC32, MAGIC64 = np.float32(1.5 * 2**23), 1.5 * 2.0**52
-"""Adding this leaves the nearest whole number in the low bits."""
-
-LN2_32 = np.float32(LN2)
-
 LN2_HIGH, LN2_LOW = 0.6931471803691238, 1.9082149292705877e-10
 
-# minimax of e**f = 1 + f + ... on [-ln 2/2, ln 2/2], relative error 1.1e-7, and exact at 0
-C2, C3, C4, C5 = map(np.float32, (0.499992311, 0.166671142, 0.04189015552, 0.008312520571))
+NARROW = 0.008312520571, 0.04189015552, 0.166671142, 0.499992311, 1.0, 1.0
+"""e**f on [-ln 2/2, ln 2/2] by falling powers: minimax, relative error 1.1e-7, and exact at 0."""
 
-ONE32 = np.float32(1.0)
-
-# the series itself: the next term is below 1e-17 there
-D2, D3, D4, D5, D6, D7, D8, D9, D10, D11, D12, D13 = (1 / math.factorial(k) for k in range(2, 14))
+WIDE = tuple(1 / math.factorial(k) for k in range(13, -1, -1))
+"""The same by its series; the next term is below 1e-17."""
 
 
-def exponential(d, low):
-    """e**(d + low) for d of at least `floor_of` its type, `low` a correction beyond the digits of d; overloaded."""
-    return np.exp(d + low)
+def emit_exponential(builder, d, low=None):
+    """e**(d + low) of numbers or vectors: d = n*ln 2 + f, a polynomial in f, and n added to its exponent's bits.
+
+    Adding `magic` rounds to the nearest whole number and leaves it in the low bits. This must not be reassociated, and
+    instructions without flags get those of the function around them.
+    """
+    kind = d.type
+    many = isinstance(kind, ir.VectorType)
+    narrow = (kind.element if many else kind) == ir.FloatType()
+    whole = ir.IntType(32 if narrow else 64)
+    whole = ir.VectorType(whole, kind.count) if many else whole
+    magic = constant(kind, 1.5 * 2.0 ** (23 if narrow else 52))
+    r = builder.fadd(builder.fmul(d, constant(kind, LOG2E), flags=CONTRACT), magic, flags=CONTRACT)
+    n = builder.fsub(r, magic, flags=CONTRACT)
+    f = d
+    for part in (LN2,) if narrow else (LN2_HIGH, LN2_LOW):
+        f = builder.fsub(f, builder.fmul(n, constant(kind, part), flags=CONTRACT), flags=CONTRACT)
+    if low is not None:
+        f = builder.fadd(f, low, flags=CONTRACT)
+    first, *others = NARROW if narrow else WIDE
+    p = constant(kind, first)
+    for coefficient in others:
+        p = builder.fadd(builder.fmul(p, f, flags=CONTRACT), constant(kind, coefficient), flags=CONTRACT)
+    exponent = builder.shl(builder.bitcast(r, whole), constant(whole, 23 if narrow else 52))
+    return builder.bitcast(builder.add(builder.bitcast(p, whole), exponent), kind)
 
 
-@overload(exponential, jit_options={"fastmath": FAST})
-def _exponential(d, low):
-    if d == types.float32:
-
-        def narrow(d, low):
-            r = plus(d * np.float32(LOG2E), MAGIC32)
-            n = plus(r, -MAGIC32)
-            f = (d - n * LN2_32) + low
-            return times_power(((((C5 * f + C4) * f + C3) * f + C2) * f + ONE32) * f + ONE32, r)
-
-        return narrow
-
-    def wide(d, low):
-        r = plus(d * LOG2E, MAGIC64)
-        n = plus(r, -MAGIC64)
-        f = ((d - n * LN2_HIGH) - n * LN2_LOW) + low
-        p = D12 + D13 * f
-        p = (((((p * f + D11) * f + D10) * f + D9) * f + D8) * f + D7) * f + D6
-        return times_power((((((p * f + D5) * f + D4) * f + D3) * f + D2) * f + 1.0) * f + 1.0, r)
-
-    return wide
+@intrinsic
+def exponential(typingctx, d, low):
+    """e**(d + low) for d of at least `floor_of` its type, `low` a correction beyond the digits of d."""
+    return d(d, low), lambda context, builder, signature, args: emit_exponential(builder, *args)
 
 
 def floor_of(x):
