@@ -239,7 +239,7 @@ class TestWhatIsLeft:
     @staticmethod
     def left_by_kernel(row, filters, temperature):
         outcome = cpu.run(row[None], Job((Policy(temperature),), draw=True, filters=filters, seed=1))
-        kept = as_rows(row[None]).kept(0, float(outcome.cut[0]), int(outcome.last[0]))
+        kept = as_rows(row[None]).kept(0, outcome.cut, outcome.last)
         assert np.count_nonzero(kept > -np.inf) == outcome.candidates[0]
         assert kept[outcome.token[0]] > -np.inf
         return kept > -np.inf

@@ -321,7 +321,7 @@ class Generation(Iterator[Token]):
         token = int(chosen.token[row])
         temperature = float(chosen.temperature[row])
         signals = {name: float(values[row]) for name, values in chosen.signals.items()}
-        kept = rows.kept(row, float(chosen.cut[row]), int(chosen.last[row]))
+        kept = rows.kept(row, chosen.cut, chosen.last)
         after = After(kept, rows.masked_at, temperature)
         highest, most = float(z.max()), signals["max_prob"]
         surprisal = highest - float(z[token]) - log(most)

@@ -26,7 +26,7 @@ PolicyLike = Policy | Expression | str | float
 """What is taken wherever a policy is asked for."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)  # not frozen: a frozen one takes longer to make than a row takes to draw from
 class Draw:
     """Tokens and how they came about; arrays are [rows], 0-d where one row was given.
 

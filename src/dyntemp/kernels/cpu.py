@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from dyntemp.expr import Const, Signal
 from dyntemp.kernels.cpu_rows import (
+    CANDIDATES,
     CUT,
     FIELDS,
     HIGHEST,
@@ -217,8 +218,10 @@ def _outcome(
     temperature = known[TEMPERATURE] if job.policies else None
     if not job.draw:
         return Outcome(NAME, signals, temperature, shown=rows.shown)
-    token, candidates, last, _ = counts
-    return Outcome(NAME, signals, temperature, token, candidates, known[CUT], last, None, rows.shown)
+    outcome = Outcome(NAME, signals, temperature, counts[TOKEN], counts[CANDIDATES], shown=rows.shown)
+    if job.filters.active:
+        outcome.cut, outcome.last = known[CUT], counts[LAST]
+    return outcome
 
 
 def scale(logits: Any, temperature: NDArray[np.float64]) -> Any:
@@ -295,7 +298,7 @@ def _look_again(
             check_row(row, job.position, bool(np.isnan(highest)), highest)
         elif job.draw and highest > -rows.masked_at:
             high, low, request, position = keys[row].tolist() if len(keys) else (0, job.seed, row, job.position)
-            kept = rows.kept(row, float(known[CUT, row]), int(counts[LAST, row])).astype(np.float64)
+            kept = rows.kept(row, known[CUT], counts[LAST]).astype(np.float64)
             token = draw_row(kept, float(known[TEMPERATURE, row]), high << 32 | low, request, position)
             counts[TOKEN, row] = token
             observe(rows.unmasked(row), token, job, row, len(rows))

@@ -66,9 +66,11 @@ def every_row(flat, n, stride, masked_at, code, numbers, which, keys, seed_high,
     unusual = 0
     rows = known.shape[1]
     blocks = (n + BLOCK - 1) // BLOCK
-    tops, totals = space_of(masked_at, blocks), np.empty(blocks)
-    scratch = np.empty(blocks), np.empty(BLOCK // 64), space_of(masked_at, BLOCK)
-    moments, stack = np.empty(6), np.empty(code[0, 1])
+    groups = BLOCK // 64
+    wide, narrow = np.empty(2 * blocks + groups + 6 + code[0, 1]), space_of(masked_at, blocks + BLOCK)
+    totals, bounds, sums = wide[:blocks], wide[blocks : 2 * blocks], wide[2 * blocks : 2 * blocks + groups]
+    moments, stack = wide[2 * blocks + groups : 2 * blocks + groups + 6], wide[2 * blocks + groups + 6 :]
+    tops, scratch = narrow[:blocks], (bounds, sums, narrow[blocks:])
     for turn in range(rows):
         r = turn
         if memory is not None:

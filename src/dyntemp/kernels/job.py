@@ -109,7 +109,7 @@ class Outcome:
         token: int64; None where none was wanted, -1 for broken rows of a device.
         candidates: How many entries the filters left, int64; None without a draw.
         cut: The filters left the entries above this, float64, and of those equal to it the ones up to index `last`;
-            None without a draw.
+            may be None where nothing was to be filtered.
         last: See `cut`, int64.
         broken: Which rows hold NaN, +inf or nothing unmasked, bool, on a device that raises for none; None where
             such rows raise.

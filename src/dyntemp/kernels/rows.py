@@ -17,6 +17,7 @@ LOWEST = {"float64": -1.7976931348623157e308, "float32": -3.4028234663852886e38,
           "bfloat16": -3.3895313892515355e38}  # fmt: skip
 
 
+FLOAT32 = np.dtype("float32")
 DTYPES = {np.dtype(kind): kind for kind in ("float64", "float32", "float16")}
 """Names of dtypes in the native byte order, which NumPy itself takes a microsecond to spell."""
 
@@ -57,10 +58,12 @@ class Rows:
         z = self.widened(row).astype(np.float64)
         return np.where(z <= self.masked_at, -np.inf, z)
 
-    def kept(self, row: int, cut: float, last: int) -> NDArray[Any]:
-        """One row as `widened`, at -inf what filters removed: below `cut`, or equal to it and beyond index `last`."""
+    def kept(self, row: int, cut: NDArray[Any] | None, last: NDArray[Any] | None) -> NDArray[Any]:
+        """One row as `widened`, at -inf what filters removed: see `cut` and `last` of `dyntemp.kernels.job.Outcome`."""
         z = self.widened(row)
-        stays = (z > cut) | ((z == cut) & (np.arange(len(z)) <= last))
+        if cut is None or last is None:
+            return np.where(z > self.masked_at, z, z.dtype.type(-np.inf))
+        stays = (z > cut[row]) | ((z == cut[row]) & (np.arange(len(z)) <= last[row]))
         return np.where(stays & (z > self.masked_at), z, z.dtype.type(-np.inf))
 
     @property
@@ -97,6 +100,8 @@ def as_rows(logits: Any) -> Rows:
     if torch is not None and isinstance(logits, torch.Tensor):
         return _from_tensor(torch, logits)
     array = logits if type(logits) is np.ndarray else np.asarray(logits)
+    if array.dtype is FLOAT32 and array.ndim == 2 and array.flags.c_contiguous and 1 <= array.shape[1] <= MAX_SUPPORT:
+        return Rows(array, "float32")  # what most callers have, in every step of a loop
     kind = DTYPES.get(array.dtype) or array.dtype.name
     if kind == "bfloat16":  # from ml_dtypes
         return _checked(array.view(np.int16), kind, False)
