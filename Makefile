@@ -9,7 +9,7 @@ export CMAKE_ARGS ?= -DLLAVA_BUILD=OFF
 PROMPT ?= Write a short story about a lighthouse keeper.
 COLOR ?= always
 
-.PHONY: help demo test test-torch test-triton test-arrays picture tables lint format types check clean
+.PHONY: help demo test test-torch test-triton test-arrays bench gate picture tables lint format types check clean
 
 help:           ## list these
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1|/' | column -t -s '|'
@@ -66,6 +66,12 @@ picture: $(VENV)/.model  ## draw the picture on the README
 
 tables: $(VENV)/.model   ## write the tables of docs/language.md from the code
 	@$(BIN)/python docs/tables.py
+
+bench: $(VENV)/.torch  ## measure the CPU kernels beside their peers, about half an hour
+	@OMP_NUM_THREADS=1 $(BIN)/python benchmarks/kernels.py
+
+gate: $(VENV)/.torch   ## the same, only what has a floor: 2 minutes, and an error where one is missed
+	@OMP_NUM_THREADS=1 $(BIN)/python benchmarks/kernels.py --gate --unverified
 
 lint: $(VENV)/.lint   ## look for faults of style
 	@$(BIN)/ruff check .

@@ -52,9 +52,10 @@ class Target:
     Attributes:
         over, under: The contestants.
         at_least: Whether the ratio should be large.
-        floor: What the gate holds every machine to; None where there is none.
+        floor: What the gate holds every machine to, where `held` says; None where there is none.
         headline: What is aimed at, on a quiet machine with AVX-512.
         subject, mode, dtype, vocabulary, batch: Where it binds: a pattern each, and lowest and highest numbers.
+        held: Where the floor is held: a pattern of modes, and the least number of logits in a call.
     """
 
     over: str
@@ -67,6 +68,7 @@ class Target:
     dtype: str = ".*"
     vocabulary: tuple[int, int] = (32_000, 2**20)
     batch: tuple[int, int] = (1, 256)
+    held: tuple[str, int] = (".*", 0)
 
     def __str__(self) -> str:
         return f"{self.over} / {self.under}" if self.under else f"{self.over}, s"
@@ -88,6 +90,13 @@ class Target:
             and self.batch[0] <= case.batch <= self.batch[1]
         )
 
+    def floor_of(self, case: Case | None, mode: str) -> float | None:
+        """The floor where it is held; a target that was not measured at all is held to it."""
+        pattern, least = self.held
+        if case and (not re.fullmatch(pattern, mode) or case.batch * case.vocabulary < least):
+            return None
+        return self.floor
+
     def met(self, value: float, limit: float) -> bool:
         return value >= limit if self.at_least else value <= limit
 
@@ -103,11 +112,16 @@ class Verdict:
     why: str = ""
 
     @property
+    def floor(self) -> float | None:
+        """The floor that holds here, if one does."""
+        return self.target.floor_of(self.case, self.mode)
+
+    @property
     def passes(self) -> bool:
         """Whether the floor is met; what was not measured is not met."""
         if self.ratio is None:
-            return self.target.floor is None
-        return self.target.floor is None or self.target.met(self.ratio.median, self.target.floor)
+            return self.floor is None
+        return self.floor is None or self.target.met(self.ratio.median, self.floor)
 
     @property
     def word(self) -> str:
@@ -117,7 +131,7 @@ class Verdict:
             return "FLOOR MISSED"
         if self.target.met(self.ratio.median, self.target.headline):
             return "headline met"
-        return "below the headline" if self.target.floor is None else "floor met"
+        return "below the headline" if self.floor is None else "floor met"
 
 
 def verdicts(records: Sequence[Record], targets: Sequence[Target]) -> list[Verdict]:
@@ -155,7 +169,7 @@ def verdict_table(found: Sequence[Verdict]) -> list[str]:
     rows = []
     for v in found:
         sign = "≥" if v.target.at_least else "≤"
-        floor = "" if v.target.floor is None else f"{sign} {v.target.floor:g}"
+        floor = "" if v.floor is None else f"{sign} {v.floor:g}"
         rounds = v.ratio.rounds if v.ratio else 0
         rows.append(
             [v.target, v.case or "", v.mode, v.ratio or "", rounds, floor, f"{sign} {v.target.headline:g}", v.word]
