@@ -1,6 +1,11 @@
 """Lowered programs in the compiled kernel against the evaluation of the expression, step by step."""
 
+import os
 import random
+import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -87,3 +92,44 @@ def test_random_policies(seed):
     except PolicyError:
         return
     check(policy, seed)
+
+
+CALL = """
+import logging, sys, time
+import numpy as np
+from dyntemp import sample
+sample(np.zeros((2, 3000), np.float32), "0.1 + entropy", seed=1, {settings})
+print("torch" in sys.modules)
+"""
+
+
+@pytest.mark.parametrize("settings", ["", "top_k=5"])
+def test_a_second_process_compiles_nothing(tmp_path, settings):
+    """The first says that it compiles; the second finds the code on disk."""
+    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
+    first, second = (
+        subprocess.run(
+            [sys.executable, "-c", CALL.format(settings=settings)],
+            env=environment, capture_output=True, text=True, check=True,
+        )
+        for _ in range(2)
+    )  # fmt: skip
+
+    assert first.stderr == "dyntemp: compiling for this processor, once: some seconds\n"
+    assert second.stderr == ""
+
+
+def test_code_on_disk_is_named_by_all_of_its_sources(monkeypatch, tmp_path):
+    """Numba itself looks at the file of the entry point alone."""
+    before = cpu_rows._digest()
+    package = tmp_path / "dyntemp"
+    shutil.copytree(Path(cpu_rows.__file__).parents[1], package)
+    monkeypatch.setattr(cpu_rows, "__file__", str(package / "kernels" / "cpu_rows.py"))
+
+    assert cpu_rows._digest() == before
+    for name in ("kernels/cpu_vectors.py", "kernels/reference.py", "lower.py"):
+        path = package / name
+        path.write_text(path.read_text() + "\n")
+
+        assert cpu_rows._digest() != before
+        before = cpu_rows._digest()

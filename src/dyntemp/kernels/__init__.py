@@ -55,7 +55,9 @@ def backend_of(logits: Any, name: str | None = None, parameters: Mapping[str, An
         ImportError: For one whose packages are not installed.
     """
     if name is None:
-        return _module("cpu") if type(logits) is np.ndarray and not parameters else _module(_home(logits, parameters))
+        if type(logits) is np.ndarray and not parameters:
+            return _module("cpu")  # the usual case, without a look around
+        name = _home(logits, parameters)
     if name not in BACKENDS:
         raise ValueError(f"backend {name!r} was given; there are {', '.join(BACKENDS)}")
     if missing := [package for package in BACKENDS[name].packages if not _installed(package)]:

@@ -48,7 +48,7 @@ def run(logits: Any, job: Job) -> Outcome:
         values = _signals(rows, job)
         found: dict[str, NDArray[Any]] = {}
         if job.policies:
-            found["temperature"] = reference._temperatures(count, values, job)  # noqa: SLF001
+            found["temperature"] = reference.temperatures(count, values, job)
         if keys is not None:
             found |= _drawn(rows, found["temperature"], keys, job)
     read = {str(signal) for signal in job.signals()} - {"position", "requested"}

@@ -42,7 +42,7 @@ def run(logits: Any, job: Job) -> Outcome:
     job.check(count)
     outcome = Outcome(NAME, _signals(z, job), shown=rows.shown)
     if job.policies:
-        outcome.temperature = _temperatures(count, outcome.signals, job)
+        outcome.temperature = temperatures(count, outcome.signals, job)
     if keys is not None:
         kept = [_kept(row, t, job.filters) for row, t in zip(z, outcome.temperature, strict=True)]
         named = zip(keys.seed.tolist(), keys.request.tolist(), keys.position.tolist(), strict=True)
@@ -112,7 +112,7 @@ def _solved(z: list[Vector], signal: Signal, values: dict[str, Vector], job: Job
         return np.array([solve_entropy(row, t) for row, t in zip(z, h.tolist(), strict=True)], np.float64)
 
 
-def _temperatures(count: int, values: dict[str, Vector], job: Job) -> Vector:
+def temperatures(count: int, values: dict[str, Vector], job: Job) -> Vector:
     """The temperature of each row by its own policy; signals that a row's policy does not read become NaN."""
     result = np.empty(count)
     unread = {name: np.ones(count, bool) for name in values}

@@ -230,7 +230,7 @@ def _launch(
         kept, window = (seeds,) * 6, 1  # six addresses that no kernel reads
     else:
         positions, window, state = memory.positions.contiguous(), memory.state.window, memory.state
-        kept = (memory.slots.contiguous(), memory.lost, state._values, state._position, state._owner, state._generation)  # noqa: SLF001
+        kept = (memory.slots.contiguous(), memory.lost, *state.tables)
     for turn in turns:
         order = _numbered(count, device) if turn is None else to_device(turn, device)
         step[(len(order),)](
