@@ -76,10 +76,12 @@ class TestDistribution:
 
         assert fit(draws(row, temperature, 1_000, "reference", seed=2), row, temperature) > SMALLEST_P
 
-    def test_of_many_draws_of_few_tokens(self):
-        row = np.log([0.001, 0.099, 0.2, 0.3, 0.4]).astype(np.float32)
+    @pytest.mark.parametrize(("name", "temperature"), [("four", 0.8), ("ragged last block", 0.9), ("flat", 1.3),
+                             ("blocks of different height", 1.3)])  # fmt: skip
+    def test_of_a_million_draws(self, name, temperature):
+        row = shapes()[name].astype(np.float32)
 
-        assert fit(draws(row, 0.8, 100_000, "cpu"), row, 0.8) > SMALLEST_P
+        assert fit(draws(row, temperature, 1_000_000, "cpu"), row, temperature) > SMALLEST_P
 
     def test_notices_a_temperature_that_is_off_by_three_percent(self):
         """What the tests above would notice."""
