@@ -286,3 +286,42 @@ class TestWhatIsLeft:
         for share in (0.1, 0.5, 0.9):
             filters = Filters(0, share)
             np.testing.assert_array_equal(filters.mask(row.astype(np.float64)), self.left_by_kernel(row, filters, 1.0))
+
+    @pytest.mark.parametrize("scale", [1e-304, 5e-324, 1e-300, 1e300])
+    def test_of_entries_as_close_or_far_apart_as_numbers_get(self, scale):
+        row = np.arange(1000) * scale
+        for filters in (Filters(0, 0.5), Filters(0, 0.5, 0.0, "temperature"), Filters(3), Filters(0, 1.0, 0.5)):
+            np.testing.assert_array_equal(filters.mask(row), self.left_by_kernel(row, filters, 1.0))
+
+    def test_of_distances_that_overflow(self):
+        row = np.full(1000, -8e307)
+        row[:300] = 1.7e308
+        drawn = [sample(row, "exp(1000)", seed=1, top_p=0.5, filter_at="temperature", backend=backend)
+                 for backend in ("reference", "cpu")]  # fmt: skip
+
+        assert int(drawn[0].candidates) == int(drawn[1].candidates) == 500
+
+    @pytest.mark.parametrize("share", [1.0, 1 - 1e-16, 0.5, 5e-324])
+    @pytest.mark.parametrize("temperature", [1.0, 1e30])
+    def test_of_probabilities_that_round_alike(self, share, temperature):
+        for row in (np.float32([0, -1e-20, -1, -744.9, -744.5]), np.linspace(-3, 0, 500, dtype=np.float32)):
+            filters = Filters(0, 1.0, share, "temperature")
+            np.testing.assert_array_equal(
+                filters.mask(row.astype(np.float64), temperature), self.left_by_kernel(row, filters, temperature)
+            )
+
+    def test_where_numbers_too_small_count_as_zero(self):
+        """A setting that PyTorch and others turn on: the least number below 0 equals it then."""
+        torch = pytest.importorskip("torch")
+        row = np.random.default_rng(1).normal(size=3000).astype(np.float32)
+        row -= row.max()
+        torch.set_flush_denormal(True)
+        try:
+            found = [self.left_by_kernel(row, filters, 1.0) for filters in (Filters(1), Filters(0, 1.0, 1.0))]
+        finally:
+            torch.set_flush_denormal(False)
+
+        assert [np.flatnonzero(left).tolist() for left in found] == [[int(row.argmax())]] * 2
+
+    def test_of_more_than_there_are(self):
+        assert self.left_by_kernel(np.zeros(5, np.float32), Filters(2**70), 1.0).all()

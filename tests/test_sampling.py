@@ -427,6 +427,15 @@ def test_entropy_of_the_draws_follows_the_policy():
     assert log(50) > 2
 
 
+def test_far_apart_and_hot(backend):
+    """Temperatures at which logits that lie a whole dtype apart are still told apart."""
+    rows = np.tile(np.float32([0, -1.6e38]), (4000, 1))
+    low = sample(rows, "requested", requested=1e38, seed=3, backend=backend).token.mean()
+
+    assert low == pytest.approx(1 / (1 + np.exp(1.6)), abs=0.03)
+    assert not sample(np.tile([0.0, -8e307], (50, 1)), 1e300, seed=3, backend=backend).token.any()
+
+
 class TestPoliciesOfRows:
     ROWS = np.random.default_rng(4).normal(0, 2, (6, 5000)).astype(np.float32)
     POLICIES = ("0.2 + 0.1*ema(entropy, 0.5)", "0.7", "0.1 + 0.8*normalized_entropy", "0.7", "0.2 + 0.02*surprisal",
@@ -472,5 +481,7 @@ class TestPoliciesOfRows:
     def test_as_many_as_rows(self, backend):
         with pytest.raises(ValueError, match="2 policies were given for 3 rows; pass one, or one per row"):
             sample(self.ROWS[:3], ["0.5", "0.7"], seed=1, backend=backend)
+        with pytest.raises(ValueError, match="0 policies were given for 3 rows"):
+            sample(self.ROWS[:3], [], seed=1, backend=backend)
         with pytest.raises(StateError, match="remembers: pass state"):
             sample(self.ROWS[:2], self.POLICIES[:2], seed=1, backend=backend)

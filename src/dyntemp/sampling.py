@@ -238,7 +238,7 @@ def _made(rule: Expression | float) -> Policy:
 
 
 @untraced
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=4096)
 def _read(text: str) -> tuple[Policy]:
     """The policy that `text` spells, by itself; the latest are kept, since each step of a loop may ask again."""
     return (Policy(text),)

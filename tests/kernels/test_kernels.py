@@ -389,6 +389,7 @@ class TestBroken:
             (np.zeros((2, 0)), "rows of 0 logits"),
             (np.zeros(0), "rows of 0 logits"),
             (np.zeros((1, 2**20 + 1), np.float16), "rows of 1048577 logits"),
+            (np.ma.masked_equal([1.0, 2.0], 2.0), r"a masked array was given.*pass logits.filled\(-np.inf\)"),
         ],
     )
     def test_what_cannot_be_read_is_refused(self, logits, fragment):
@@ -463,6 +464,13 @@ class TestTemperatureForEntropy:
         found = [float(temperatures(rows[0], f"temperature_for_entropy({t!r})", backend=backend)) for t in targets]
 
         assert found == [0, 0, 0, inf, inf]
+
+    @pytest.mark.parametrize("dtype", ["float64", "float32"])
+    def test_a_temperature_beyond_the_dtype_stays_within_it(self, backend, dtype):
+        row = np.array([0.0, -1e38 if dtype == "float32" else -1e306], dtype)
+        found = float(temperatures(row, "temperature_for_entropy(0.69)", backend=backend))
+
+        assert 1e36 < found < (1e40 if dtype == "float32" else 1e309)
 
     def test_entropy_itself_gives_one(self, backend):
         rows = np.random.default_rng(8).normal(0, 3, (10, 500))

@@ -35,21 +35,19 @@ from dyntemp.kernels.reference import check_row, observe
 from dyntemp.kernels.reference import draw as draw_row
 from dyntemp.kernels.rows import Rows, as_rows
 from dyntemp.lower import Op, Program, Step, lower
-from dyntemp.signals import MAX_POSITION
+from dyntemp.signals import MAX_POSITION, MAX_SUPPORT
 from dyntemp.state import rounds
 
 NAME = "cpu"
 NOTHING = np.empty(0, np.int64)
 NO_KEYS = np.empty((0, 4), np.int64)
 NO_CELLS: tuple[tuple[int, ...], ...] = ()
-COMPUTE: dict[str, tuple[Any, Any]] = {
-    kind: (Rows(np.empty((0, 1)), kind).masked_at, np.float64 if kind == "float64" else np.float32)
+COMPUTE = {
+    kind: (wide(Rows(np.empty((0, 1)), kind).masked_at), wide)
     for kind in ("float64", "float32", "float16", "bfloat16")
-}
+    for wide in (np.float64 if kind == "float64" else np.float32,)
+}  # fmt: skip
 """For each dtype where masked entries begin, and what is computed in."""
-
-for _kind, (_masked_at, _compute) in COMPUTE.items():
-    COMPUTE[_kind] = _compute(_masked_at), _compute
 
 
 class _Compiling(event.Listener):  # type: ignore[misc]  # Numba has no types
@@ -183,10 +181,10 @@ def run(logits: Any, job: Job) -> Outcome:
     packed, which = _packed(job, count)
     known = np.empty((len(FIELDS) + len(packed.names), count))
     counts = np.empty((4, count), np.int64)
+    keys, seed, position = _keys(job, count)
     if packed.given:
         for name, values in context(job, count).items():
             known[len(FIELDS) + packed.names.index(name)] = values
-    keys, seed, position = _keys(job, count)
     flat, stride = _flat(rows.data, rows.dtype)
     task = (
         flat, n, stride, masked_at, packed.code, _numbers(job, packed), which, keys, seed >> 32, seed & MASK, position,
@@ -196,7 +194,8 @@ def run(logits: Any, job: Job) -> Outcome:
         unusual = run_moments(*task, known, counts)
     else:
         filters = job.filters
-        settings = filters.top_k, float(filters.top_p), float(filters.min_p), filters.at == "temperature"
+        top_k, after = min(filters.top_k, MAX_SUPPORT), filters.at == "temperature"
+        settings = top_k, float(filters.top_p), float(filters.min_p), after
         room = np.empty((3, n + 16), compute) if packed.room or filters.active else None
         unusual = run_all(*task, packed.second, _memory(job, count), room, settings, known, counts)
     if unusual:
@@ -299,6 +298,7 @@ def _look_again(
         elif job.draw and highest > -rows.masked_at:
             high, low, request, position = keys[row].tolist() if len(keys) else (0, job.seed, row, job.position)
             kept = rows.kept(row, known[CUT], counts[LAST]).astype(np.float64)
-            token = draw_row(kept, float(known[TEMPERATURE, row]), high << 32 | low, request, position)
+            with np.errstate(over="ignore"):
+                token = draw_row(kept, float(known[TEMPERATURE, row]), high << 32 | low, request, position)
             counts[TOKEN, row] = token
             observe(rows.unmasked(row), token, job, row, len(rows))

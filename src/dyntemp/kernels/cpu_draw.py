@@ -12,6 +12,7 @@ from dyntemp.kernels.cpu_select import tie
 from dyntemp.kernels.cpu_vectors import (
     LOWEST64,
     exponential,
+    farthest_of,
     floor_of,
     fused,
     load,
@@ -140,7 +141,7 @@ def block_weights(block, top, a, a_low, cut, out):
     wide_vectors()
     lowest = floor_of(top)
     none = type_of(top, 0.0)
-    farthest = type_of(top, -1e38)
+    farthest = farthest_of(top)
     for i in range(len(block)):
         x = load(block[i])
         d = x - top

@@ -13,8 +13,18 @@ import numpy as np
 
 from dyntemp.filters import GREEDY_AT
 from dyntemp.kernels.cpu_read import count_above
-from dyntemp.kernels.cpu_select import between, block_mass_above, order_statistics, tie, widened
-from dyntemp.kernels.cpu_vectors import exponential, floor_of, load, plain, type_of, vector, wide_vectors
+from dyntemp.kernels.cpu_select import between, block_mass_above, count_equal, order_statistics, tie, widened
+from dyntemp.kernels.cpu_vectors import (
+    exponential,
+    farthest_of,
+    floor_of,
+    number_at,
+    place_of,
+    plain,
+    type_of,
+    vector,
+    wide_vectors,
+)  # fmt: skip
 from dyntemp.kernels.reference import BLOCK
 
 ALL = 2**62
@@ -52,37 +62,34 @@ def truncate(row, masked_at, tops, totals, moments, temperature, settings, room)
                 low, ties = least, ALL
     if low == -np.inf:
         return masked_at, np.int64(-1), count
-    cut, last = low, np.int64(-1)
-    if ties == ALL:
-        cut = max(np.nextafter(low, type_of(low, -np.inf)), masked_at)
-    else:
-        last = tie(row, tops, low, ties)
-    return cut, last, truncated_sums(row, cut, last, tops, totals)
+    last = np.int64(n - 1) if ties == ALL else tie(row, tops, low, ties)
+    return low, last, truncated_sums(row, low, last, tops, totals)
+
+
+@plain
+def mass_of(x, top, a):
+    """exp(a*(x - top)); 1 where a is 0, however far apart the two are."""
+    return math.exp(a * max(np.float64(x) - np.float64(top), -1.7976931348623157e308))
 
 
 @plain
 def least_likely(top, a, share):
-    """The smallest number of the type of `top` that has `share` of its probability at 1/T = a."""
-    low = type_of(top, np.float64(top) + math.log(share) / a)
-    if not low > -np.inf:
-        return low
-    for _ in range(64):  # what rounding moved, an ulp or two
-        below = np.nextafter(low, type_of(top, -np.inf))
-        if math.exp(a * (np.float64(below) - np.float64(top))) < share:
-            break
-        low = below
-    for _ in range(64):
-        if math.exp(a * (np.float64(low) - np.float64(top))) >= share:
-            break
-        low = np.nextafter(low, type_of(top, np.inf))
-    return min(low, top)
+    """The smallest number of the type of `top` that has `share` of its probability at 1/T = a, found by halving."""
+    low, high = place_of(type_of(top, -np.inf)), place_of(top)  # high has that share, low has not
+    while low + 1 < high:
+        middle = (low >> 1) + (high >> 1) + (low & high & 1)
+        if mass_of(number_at(top, middle), top, a) >= share:
+            high = middle
+        else:
+            low = middle
+    return number_at(top, high)
 
 
 @vector
 def weigh_all(values, top, a, out):
     """exp(a*(x - top)) of each value into `out`; returns their sum."""
     wide_vectors()
-    lowest, farthest = floor_of(top), type_of(top, -1e38)
+    lowest, farthest = floor_of(top), farthest_of(top)
     total = 0.0
     for i in range(len(values)):
         d = values[i] - top
@@ -113,17 +120,17 @@ def nucleus(row, masked_at, tops, totals, low, ties, count, top, a, share, room)
         if ties != ALL:
             for i in range(length):
                 total -= weights[i] if space[i] == low else 0.0
-            total += ties * math.exp(a * (np.float64(low) - np.float64(top)))
-    wanted = share * total * (1.0 - 1e-12)
+            total += ties * mass_of(low, top, a)
+    wanted = share * total * (1.0 - 1e-15)
     bottom = max(low, np.nextafter(masked_at, top))
     if a > 0.0:  # what lies below this has less than 1 - share together, however many they are
         bottom = max(bottom, type_of(top, top + math.log((1.0 - share) * total / count) / a - 1e-3))
     length, _ = between(values, bottom, top, space)
     high, above = top, 0.0
     masses = np.empty(BINS)
-    while length > FEW and bottom < high:  # the two ends fall into different bins
+    while length > FEW and bottom < high:
         weigh_all(space[:length], top, scale, weights)
-        step = min(BINS / (np.float64(high) - np.float64(bottom)), 1e300)
+        step = min(BINS / (0.5 * np.float64(high) - 0.5 * np.float64(bottom)), 1e300)
         masses[:] = 0.0
         for i in range(length):
             masses[bin_of(space[i], high, step)] += weights[i]
@@ -143,11 +150,14 @@ def nucleus(row, masked_at, tops, totals, low, ties, count, top, a, share, room)
                 space[inside] = x
                 inside += 1
                 first, last = x if x < first else first, x if x > last else last
+        apart = inside < length
         length, bottom, high = inside, first, last
+        if not apart:  # too close together for bins
+            break
     if bottom == high:
         found, equal = high, length
-        same = math.ceil((wanted - above) * math.exp(a * (np.float64(top) - np.float64(high))))
-        same = min(max(same, 1), equal)
+        same = int(min(max((wanted - above) / mass_of(high, top, a), 1.0), float(equal)) + (1.0 - 1e-15))
+        same = min(same, equal)
     else:
         found, same, equal = last_of_nucleus(np.sort(space[:length]), above, wanted, top, a)
     if found == low and ties != ALL:
@@ -157,8 +167,9 @@ def nucleus(row, masked_at, tops, totals, low, ties, count, top, a, share, room)
 
 @plain
 def bin_of(x, high, step):
-    """The bin of a value, counted from the highest."""
-    return min(np.int64((np.float64(high) - np.float64(x)) * step), BINS - 1)
+    """The bin of a value, counted from the highest; halves, since the distance may overflow."""
+    at = (0.5 * np.float64(high) - 0.5 * np.float64(x)) * step
+    return np.int64(at) if at < BINS - 1 else np.int64(BINS - 1)
 
 
 @plain
@@ -170,7 +181,7 @@ def last_of_nucleus(ordered, above, wanted, top, a):
     same = 0
     while True:
         same = same + 1 if i < len(ordered) - 1 and ordered[i] == ordered[i + 1] else 1
-        above += math.exp(a * (np.float64(ordered[i]) - np.float64(top)))
+        above += mass_of(ordered[i], top, a)
         if above >= wanted or i == 0:
             break
         i -= 1
@@ -192,9 +203,7 @@ def truncated_sums(row, cut, last, tops, totals):
         block = row[b * BLOCK : (b + 1) * BLOCK]
         top = tops[b]
         mass, kept = block_mass_above(block, cut, top), count_above(block, cut)
-        ties = 0
-        for i in range(b * BLOCK, min(b * BLOCK + len(block), last + 1)):
-            ties += 1 if load(row[i]) == cut else 0
+        ties = count_equal(block[: max(last + 1 - b * BLOCK, 0)], cut)
         totals[b] = mass + ties * math.exp(np.float64(cut) - np.float64(top))
         tops[b] = top if kept + ties else type_of(top, -np.inf)
         left += kept + ties

@@ -50,7 +50,7 @@ def execute(code, start, stop, numbers, known, row, stack, memory, position):
             held += 1
             continue
         x = stack[held - 1]
-        if Op.NEGATE <= op <= Op.NEGATE or Op.EXP <= op <= Op.SIGMOID:
+        if op == Op.NEGATE or Op.EXP <= op <= Op.SIGMOID:
             if op == Op.NEGATE:
                 x = -x
             elif op == Op.EXP:

@@ -3,7 +3,7 @@
 What a call does not need it passes as None, and the compiler leaves that code out.
 
 Numba keeps compiled code on disk and compiles anew when the file of an entry point has changed, but does not look at
-the files that it calls. The entry points are therefore made by a function of the digest of all these files: what a
+the files that it calls. The entry points are therefore made by a function of the digest of all of them: what a
 closure holds is part of the name under which its code is kept.
 """
 
@@ -202,7 +202,8 @@ def _entry_points(sources: str):
 def _digest() -> str:
     """What the compiled code depends on, in short; of a package without sources, nothing."""
     here = Path(__file__)
-    files = [*sorted(here.parent.glob("cpu_*.py")), here.parent / "reference.py", here.parents[1] / "lower.py"]
+    beside = ("kernels/reference.py", "kernels/philox.py", "lower.py", "filters.py", "signals.py")
+    files = [*sorted(here.parent.glob("cpu_*.py")), *(here.parents[1] / name for name in beside)]
     return hashlib.sha256(b"".join(file.read_bytes() for file in files if file.exists())).hexdigest()
 
 

@@ -10,6 +10,8 @@ from numba import types
 from numba.extending import intrinsic, overload
 
 from dyntemp.kernels.cpu_vectors import (
+    emit_splat,
+    emit_vector,
     exponential,
     floor_of,
     load,
@@ -40,27 +42,16 @@ def compress(typingctx, source, i, target, k, low, high):
         lanes = 16 if kind.dtype == types.float32 else 8
         vector, flags, word = ir.VectorType(element, lanes), ir.VectorType(ir.IntType(1), lanes), ir.IntType(lanes)
 
-        def load_vector(pointer):
-            value = builder.load(builder.bitcast(pointer, vector.as_pointer()))
-            value.align = kind.dtype.bitwidth // 8
-            return value
-
-        def all_of(value):
-            one = builder.insert_element(ir.Constant(vector, ir.Undefined), value, ir.Constant(ir.IntType(32), 0))
-            zeros = ir.Constant(ir.VectorType(ir.IntType(32), lanes), [0] * lanes)
-            return builder.shuffle_vector(one, ir.Constant(vector, ir.Undefined), zeros)
-
         def count(mask):
             counted = builder.call(
                 builder.module.declare_intrinsic("llvm.ctpop", [word]), [builder.bitcast(mask, word)]
             )
             return builder.zext(counted, ir.IntType(64))
 
-        values = load_vector(builder.gep(array.data, [args[1]]))
-        below = builder.fcmp_ordered("<", values, all_of(args[4]))
-        inside = builder.and_(
-            builder.fcmp_ordered(">=", values, all_of(args[4])), builder.fcmp_ordered("<=", values, all_of(args[5]))
-        )
+        values = emit_vector(builder, builder.gep(array.data, [args[1]]), lanes)
+        low, high = (emit_splat(builder, value, vector) for value in args[4:])
+        below = builder.fcmp_ordered("<", values, low)
+        inside = builder.and_(builder.fcmp_ordered(">=", values, low), builder.fcmp_ordered("<=", values, high))
         name = f"llvm.experimental.vector.compress.v{lanes}f{kind.dtype.bitwidth}"
         function = builder.module.globals.get(name) or ir.Function(
             builder.module, ir.FunctionType(vector, [vector, flags, vector]), name
@@ -139,6 +130,12 @@ def bracket(values, k, sample):
 
 
 @plain
+def holds(k, n, skipped, kept):
+    """Whether the k-th of n values and the next, if there is one, are among `kept` of them above `skipped` others."""
+    return skipped <= k < skipped + kept and (k + 1 == n or k + 1 < skipped + kept)
+
+
+@plain
 def order_statistics(values, k, room):
     """The k-th smallest value, counted from 0, and the next one, itself where it is the last.
 
@@ -158,14 +155,14 @@ def order_statistics(values, k, room):
     if n > 8 * SAMPLE:
         low, high = bracket(values, k, sample)
         kept, skipped = between(values, low, high, space)
-    if not skipped <= k < skipped + kept - 1:
+    if not holds(k, n, skipped, kept):
         kept, skipped = n, 0
         for i in range(n):
             space[i] = values[i]
     while kept > 8 * SAMPLE:
         low, high = bracket(space[:kept], k - skipped, sample)
         inside, below = between(space[:kept], low, high, spare)
-        if inside > kept // 2 or not skipped + below <= k < skipped + below + inside - 1:
+        if inside > kept // 2 or not holds(k, n, skipped + below, inside):
             break  # many equal ones, or bad luck
         kept, skipped, space, spare = inside, skipped + below, spare, space
     found = nth(space, kept, k - skipped)

@@ -86,10 +86,11 @@ def solve_entropy(row, target, masked_at, tops, moments):
         return np.inf
     if target <= math.log(ties):
         return 0.0
-    low, high, log_t = -700.0, 700.0, 0.0
+    reach = 85.0 if floor_of(top) > LOWEST64 else 700.0  # no 1/T lies beyond what its type can hold
+    low, high, log_t = -reach, reach, 0.0
     centre = 0.0
     for _ in range(100):
-        a = type_of(masked_at, min(max(math.exp(-log_t), 1e-37), 1e38))
+        a = type_of(masked_at, math.exp(-log_t))
         total, aside, square = row_moments(row, top, a, centre, masked_at)
         mean = centre + aside
         value = math.log(total) - mean - target
@@ -104,9 +105,9 @@ def solve_entropy(row, target, masked_at, tops, moments):
         step = log_t - value / slope if slope > 0.0 else np.inf
         if not low < step < high:
             step = 0.5 * (low + high)
-            if low == -700.0 and high == log_t:
+            if low == -reach and high == log_t:
                 step = max(high - 2.0, step)
-            elif high == 700.0 and low == log_t:
+            elif high == reach and low == log_t:
                 step = min(low + 2.0, step)
         if abs(step - log_t) <= tight * max(1.0, abs(log_t)):
             break

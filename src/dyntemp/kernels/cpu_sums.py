@@ -22,6 +22,8 @@ from dyntemp.kernels.cpu_vectors import (
     emit_exponential,
     emit_extreme,
     emit_load,
+    emit_splat,
+    emit_vector,
 )  # fmt: skip
 
 AHEAD = 8_192
@@ -45,8 +47,8 @@ def vector_sums(typingctx, block, groups, reference, centre):
 
     def code(context, builder, signature, args):
         entries = context.make_array(block)(context, builder, args[0]).data
-        near = _splat(builder, args[2], vector)
-        middle = _splat(builder, args[3], vector) if second else None
+        near = emit_splat(builder, args[2], vector)
+        middle = emit_splat(builder, args[3], vector) if second else None
         ends = {name: cgutils.alloca_once_value(builder, constant(vector, end)) for name, end in extremes.items()}
         sums = [[cgutils.alloca_once_value(builder, zero) for _ in range(AT_ONCE)] for _ in range(4)]
 
@@ -61,7 +63,7 @@ def vector_sums(typingctx, block, groups, reference, centre):
                 place = builder.add(builder.mul(loop.index, step), ir.Constant(loop.index.type, lanes * turn))
                 at = builder.gep(entries, [place])
                 _fetch(builder, at)
-                x = emit_load(builder, _load_vector(builder, at, lanes, block.dtype.bitwidth // 8), block.dtype)
+                x = emit_load(builder, emit_vector(builder, at, lanes), block.dtype)
                 for name, end in ends.items():
                     builder.store(emit_extreme(builder, name, builder.load(end), x), end)
                 d = builder.fsub(x, near)
@@ -86,18 +88,6 @@ def vector_sums(typingctx, block, groups, reference, centre):
         return context.make_tuple(builder, signature.return_type, results)
 
     return types.UniTuple(kind, 6)(block, types.intp, reference, centre), code
-
-
-def _splat(builder, value, vector):
-    one = builder.insert_element(ir.Constant(vector, ir.Undefined), value, ir.Constant(ir.IntType(32), 0))
-    nowhere = ir.Constant(ir.VectorType(ir.IntType(32), vector.count), [0] * vector.count)
-    return builder.shuffle_vector(one, ir.Constant(vector, ir.Undefined), nowhere)
-
-
-def _load_vector(builder, at, lanes, align):
-    value = builder.load(builder.bitcast(at, ir.VectorType(at.type.pointee, lanes).as_pointer()))
-    value.align = align
-    return value
 
 
 def _fetch(builder, at):

@@ -60,6 +60,21 @@ def emit_load(builder, entry, dtype):
     return entry
 
 
+def emit_splat(builder, value, vector):
+    """A vector of an LLVM type with a number in every lane."""
+    one = builder.insert_element(ir.Constant(vector, ir.Undefined), value, ir.Constant(ir.IntType(32), 0))
+    first = ir.Constant(ir.VectorType(ir.IntType(32), vector.count), [0] * vector.count)
+    return builder.shuffle_vector(one, ir.Constant(vector, ir.Undefined), first)
+
+
+def emit_vector(builder, at, lanes):
+    """The entries from a pointer on as a vector; they need only be aligned as one entry is."""
+    element = at.type.pointee
+    value = builder.load(builder.bitcast(at, ir.VectorType(element, lanes).as_pointer()))
+    value.align = {ir.FloatType(): 4, ir.DoubleType(): 8}.get(element, 2)
+    return value
+
+
 @intrinsic
 def load(typingctx, x):
     """An entry as a float: float32 and float64 as they are, int16 as the bits of a bfloat16, uint16 of a float16."""
@@ -191,6 +206,55 @@ def _floor_of(x):
     if x == types.float32:
         return lambda x: LOWEST32
     return lambda x: LOWEST64
+
+
+def farthest_of(x):
+    """The lowest finite float of the type of `x`, so that 0 times it is 0."""
+    return -1.7976931348623157e308
+
+
+@overload(farthest_of)
+def _farthest_of(x):
+    if x == types.float32:
+        return lambda x: np.float32(-3.4028234663852886e38)
+    return lambda x: -1.7976931348623157e308
+
+
+LOWEST_PLACE = np.int64(-(2**63))
+
+
+def place_of(x):
+    """The place of a float in the order of all floats of its type, a whole number."""
+    return np.float64(x).view(np.int64)
+
+
+@overload(place_of)
+def _place_of(x):
+    if x == types.float32:
+
+        def narrow(x):
+            bits = np.int64(np.float32(x).view(np.int32))
+            return bits if bits >= 0 else -(2**31) - bits
+
+        return narrow
+
+    def wide(x):
+        bits = np.float64(x).view(np.int64)
+        return bits if bits >= 0 else LOWEST_PLACE - bits
+
+    return wide
+
+
+def number_at(x, place):
+    """The float of the type of `x` at a place in the order of them."""
+    return np.int64(place).view(np.float64)
+
+
+@overload(number_at)
+def _number_at(x, place):
+    if x == types.float32:
+        return lambda x, place: np.int32(place if place >= 0 else -(2**31) - place).view(np.float32)
+    return lambda x, place: np.int64(place if place >= 0 else LOWEST_PLACE - place).view(np.float64)
 
 
 @intrinsic

@@ -68,7 +68,7 @@ class Job:
         """
         if self.slot is None and len(self.policies) == 1 and not self.policies[0].remembers:
             return  # the usual case, in every step of a loop
-        if len(self.policies) > 1 and len(self.policies) != rows:
+        if len(self.policies) != rows and (len(self.policies) > 1 or (self.draw and not self.policies)):
             raise ValueError(f"{len(self.policies)} policies were given for {rows} rows; pass one, or one per row")
         repeats = self.draw and self.slot is not None and len(np.unique(self.slot)) < rows
         for policy in dict.fromkeys(self.policies):

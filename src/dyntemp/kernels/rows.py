@@ -99,9 +99,11 @@ def as_rows(logits: Any) -> Rows:
     torch = sys.modules.get("torch")  # a tensor can only come from a process that has imported it
     if torch is not None and isinstance(logits, torch.Tensor):
         return _from_tensor(torch, logits)
-    array = logits if type(logits) is np.ndarray else np.asarray(logits)
+    array = logits if isinstance(logits, np.ndarray) else np.asarray(logits)
     if array.dtype is FLOAT32 and array.ndim == 2 and array.flags.c_contiguous and 1 <= array.shape[1] <= MAX_SUPPORT:
         return Rows(array, "float32")  # what most callers have, in every step of a loop
+    if isinstance(array, np.ma.MaskedArray):
+        raise InvalidLogitsError("a masked array was given, whose mask means nothing here: pass logits.filled(-np.inf)")
     kind = DTYPES.get(array.dtype) or array.dtype.name
     if kind == "bfloat16":  # from ml_dtypes
         return _checked(array.view(np.int16), kind, False)
