@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from command import measured_again
 from report import Target, figure, grid, line_through, ratios, spread, summary_table, time_cell, verdict_table, verdicts
 from runner import Case
 
@@ -143,3 +144,19 @@ def test_every_floor_binds_in_the_gate_and_in_a_full_run():
     for plan in (GATE, FULL):
         for target in TARGETS:
             assert any(target.binds(case, modes.get(case.subject, "")) for case in plan), target
+
+
+def test_a_case_that_misses_a_floor_is_measured_again_and_that_decides(monkeypatch):
+    first = record(hot={"peer": [4.0], "ours": [1.0]})
+    other = record(Case("draw", batch=8), hot={"peer": [40.0], "ours": [1.0]})
+    asked = []
+
+    def again(script, case, settings):
+        asked.append((case, settings["rounds"]))
+        return record(case, hot={"peer": [12.0], "ours": [1.0]})
+
+    monkeypatch.setattr("runner.in_a_process", again)
+    records = measured_again("", [first, other], verdicts([first, other], [FASTER]), {"rounds": 9})
+
+    assert [(DRAW, 27)] == asked
+    assert [v.passes for v in verdicts(records, [FASTER])] == [True, True]
