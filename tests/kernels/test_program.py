@@ -97,18 +97,16 @@ def test_random_policies(seed):
 CALL = """
 import numpy as np
 from dyntemp import sample
-sample(np.zeros((2, 3000), np.float32), "0.1 + entropy", seed=1, {settings})
+sample(np.zeros((2, 3000), np.float32), "0.1 + entropy", seed=1)
 """
 
 
-@pytest.mark.parametrize("settings", ["", "top_k=5"])
-def test_a_second_process_compiles_nothing(tmp_path, settings):
+def test_a_second_process_compiles_nothing(tmp_path):
     """The first says that it compiles; the second finds the code on disk."""
     environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
     first, second = (
         subprocess.run(
-            [sys.executable, "-c", CALL.format(settings=settings)],
-            env=environment, capture_output=True, text=True, check=True,
+            [sys.executable, "-c", CALL], env=environment, capture_output=True, text=True, check=True
         )
         for _ in range(2)
     )  # fmt: skip
