@@ -271,6 +271,13 @@ class TestWhatIsLeft:
 
         assert differ == 0
 
+    @pytest.mark.parametrize("k", [1, 900, 7_000, 20_000, 39_990])
+    def test_of_ties_at_any_depth_of_a_long_row(self, k):
+        row = np.round(np.random.default_rng(k).normal(0, 3, 40_000) * 4) / 4
+        found = self.left_by_kernel(row.astype(np.float32), Filters(k), 1.0)
+
+        np.testing.assert_array_equal(Filters(k).mask(row), found)
+
     def test_of_equal_entries(self):
         for n in (4, 300, 20_000):
             row = np.zeros(n, np.float32)

@@ -28,7 +28,8 @@ TEXTS = (
     "clip(log(perplexity) - 1, 0.05, 2)", "lerp(0.3, 1.3, normalized_entropy**1.5)", "exp(-entropy) + sqrt(margin)",
     "tanh(entropy)*sigmoid(2 - entropy)", "log(1 + support)", "sigmoid(-1000*entropy)", "clip(-log(0*entropy), 0, 3)",
     "requested*top_mass(3) + position + given('kl', 0, 20)", "1 + quantile(0.3) + median_prob + varentropy/100",
-    "ema(entropy, 0.9)", "prev(entropy)", "0.7 + integral(0.1*(2.5 - surprisal), -0.5, 0.8)",
+    "0.1*entropy + 0.01*surprisal + 0.1*max_prob", "ema(entropy, 0.9)", "prev(entropy)",
+    "0.7 + integral(0.1*(2.5 - surprisal), -0.5, 0.8)",
     "ema(entropy, 0.5) + prev(max_prob) + 0.01*surprisal + prev(ema(entropy, 0.5))",
 )  # fmt: skip
 
