@@ -22,6 +22,7 @@ from dyntemp.methods import METHODS
 from dyntemp.signals import ANY_SUPPORT, SIGNALS
 
 TEXTS = (
+    "clip((-(0*max_prob))**-1, 0, 3)", "clip(1/(-(0*max_prob)), 0, 3)",  # a zero is +0.0, whatever its sign bit
     "0.1 + 0.8*entropy", "0.5 - 0.4*max_prob", "abs(-entropy)", "2/(1 + entropy)", "0.8**(1.5/entropy)", "1/0",
     "where(max_prob < 0.3, 0, 0.7)", "where(max_prob <= 0.3, 0, 0.7)", "where(entropy > 2, margin, 1)",
     "where(entropy >= 2, margin, collision)", "min(entropy, margin, 0.5)", "max(entropy, margin, 0.5)",
