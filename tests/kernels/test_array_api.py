@@ -16,6 +16,8 @@ from dyntemp.lower import Op
 from dyntemp.signals import SIGNALS
 
 pytest.importorskip("array_api_compat")
+from tests.rows import masked
+
 from dyntemp.kernels import array_api
 from dyntemp.kernels.array_api_select import HIGHEST_KEY, logit_of
 
@@ -60,11 +62,6 @@ def edge_rows():
 
     def normal(n, spread=3.0):
         return rng.normal(0, spread, n)
-
-    def masked(row, where, with_=-inf):
-        row = np.array(row, np.float64)
-        row[where] = with_
-        return row
 
     rows = [
         [3.5],

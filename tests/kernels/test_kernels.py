@@ -7,6 +7,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 from scipy import special, stats
+from tests.rows import masked
 
 from dyntemp import InvalidLogitsError, Policy, measure, sample, scale, temperatures
 from dyntemp.interval import Interval
@@ -73,11 +74,6 @@ def edge_rows(dtype):
 
     def normal(n, spread=3.0):
         return rng.normal(0, spread, n)
-
-    def masked(row, where, with_=-inf):
-        row = np.array(row, np.float64)
-        row[where] = with_
-        return row
 
     rows = {
         "one token": [3.5],

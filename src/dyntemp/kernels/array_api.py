@@ -16,14 +16,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dyntemp.evaluate import Evaluation
-from dyntemp.expr import Const, Expression, Signal
+from dyntemp.expr import Const
 from dyntemp.filters import GREEDY_AT
 from dyntemp.kernels import reference
 from dyntemp.kernels.array_api_rows import Rows, Table, as_rows, flat, to_host
 from dyntemp.kernels.array_api_select import filtered, index_of
 from dyntemp.kernels.array_api_signals import MEASURES, Softmax, solve_entropy
-from dyntemp.kernels.job import Job, Keys, Outcome, context
+from dyntemp.kernels.job import UNNAMED, Job, Keys, Outcome, context
 from dyntemp.kernels.philox import Purpose, uniform
 from dyntemp.kernels.reference import BLOCK, BOUND_SLACK, TRIES, first_above
 from dyntemp.kernels.rows import LOWEST
@@ -51,7 +50,7 @@ def run(logits: Any, job: Job) -> Outcome:
             found["temperature"] = reference.temperatures(count, values, job)
         if keys is not None:
             found |= _drawn(rows, found["temperature"], keys, job)
-    read = {str(signal) for signal in job.signals()} - {"position", "requested"}
+    read = {str(signal) for signal in job.signals()} - UNNAMED
     return Outcome(
         NAME,
         {name: rows.wrap(value) for name, value in values.items() if name in read},
@@ -93,20 +92,11 @@ def _signals(rows: Rows, job: Job) -> dict[str, Table]:
     softmax = Softmax(rows) if any(SIGNALS[signal.name].source != "solve" for signal in wanted) else None
     for signal in wanted:
         if SIGNALS[signal.name].source == "solve":
-            values[str(signal)] = solve_entropy(rows, _target(signal, values, job, len(rows)))
+            values[str(signal)] = solve_entropy(rows, reference.target(signal, values, job, len(rows)))
         else:
             arguments = [argument.value for argument in signal.arguments if isinstance(argument, Const)]
             values[str(signal)] = MEASURES[signal.name](softmax, *arguments)
     return values
-
-
-def _target(signal: Signal, values: dict[str, Table], job: Job, rows: int) -> Table:
-    """The entropy that the signal's argument asks for in each row."""
-    (target,) = signal.arguments
-    assert isinstance(target, Expression)
-    nowhere = np.zeros(rows, np.int64)
-    bound = {name: value for policy in job.policies for name, value in job.bound(policy).items()}
-    return np.broadcast_to(Evaluation(values, bound, None, nowhere, nowhere).value(target), (rows,))
 
 
 def _drawn(rows: Rows, temperature: Table, keys: Keys, job: Job) -> dict[str, NDArray[Any]]:

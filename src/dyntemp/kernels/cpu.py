@@ -29,7 +29,7 @@ from dyntemp.kernels.cpu_rows import (
     scale_rows,
 )  # fmt: skip
 from dyntemp.kernels.cpu_signals import KINDS, ORDERED, SOLVED
-from dyntemp.kernels.job import Job, Keys, Outcome, context
+from dyntemp.kernels.job import UNNAMED, Job, Keys, Outcome, context
 from dyntemp.kernels.philox import MASK
 from dyntemp.kernels.reference import check_row, observe
 from dyntemp.kernels.reference import draw as draw_row
@@ -93,9 +93,6 @@ class Packed:
     second: bool | None
     room: bool
 
-
-SETTINGS = {"position", "requested"}
-"""Signals that say what the caller asked for, and nothing about the row."""
 
 EMPTY = Program((), (), (), (), (), (), 1)
 """What measures and decides nothing."""
@@ -161,7 +158,7 @@ def pack(programs: tuple[Program, ...], also: tuple[Signal, ...], columns: tuple
         tuple(parameters),
         tuple(map(str, signals)),
         tuple(str(signal) for signal in signals if signal.name not in KINDS),
-        tuple((at, name) for at, name in enumerate(map(str, signals), len(FIELDS)) if name not in SETTINGS),
+        tuple((at, name) for at, name in enumerate(map(str, signals), len(FIELDS)) if name not in UNNAMED),
         tuple(frozenset(map(str, one)) for one in read),
         True if kinds & {KINDS["collision"], KINDS["varentropy"]} else None,
         bool(kinds & {*ORDERED, SOLVED}),
@@ -195,7 +192,7 @@ def run(logits: Any, job: Job) -> Outcome:
     else:
         filters = job.filters
         top_k, after = min(filters.top_k, MAX_SUPPORT), filters.at == "temperature"
-        settings = top_k, float(filters.top_p), float(filters.min_p), after
+        settings = filters.active, top_k, float(filters.top_p), float(filters.min_p), after
         room = np.empty((3, n + 16), compute) if packed.room or filters.active else None
         unusual = run_all(*task, packed.second, _memory(job, count), room, settings, known, counts)
     if unusual:
@@ -251,7 +248,7 @@ def _numbers(job: Job, packed: Packed) -> NDArray[np.float64]:
     """The constants of the programs, and the parameters behind them."""
     if not packed.parameters and not job.parameters:
         return packed.numbers
-    bound = {name: value for policy in job.policies for name, value in job.bound(policy).items()}
+    bound = job.all_bound()
     return np.append(packed.numbers, [bound[name] for name in packed.parameters])
 
 

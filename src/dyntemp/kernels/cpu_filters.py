@@ -42,7 +42,7 @@ def truncate(row, masked_at, tops, totals, moments, temperature, settings, room)
     Returns:
         cut, last, and how many entries stay.
     """
-    top_k, top_p, min_p, at_temperature = settings
+    _, top_k, top_p, min_p, at_temperature = settings
     n, count = len(row), int(moments[5])
     top = type_of(masked_at, moments[0])
     low, ties, a = type_of(masked_at, -np.inf), ALL, 1.0
@@ -51,11 +51,13 @@ def truncate(row, masked_at, tops, totals, moments, temperature, settings, room)
     else:
         if at_temperature:
             a = 1.0 / temperature
+        selected = n if 0 < top_k < count or top_p < 1.0 else 0
+        values = widened(row[:selected], room[2])  # which copies half precisions
         if 0 < top_k < count:
-            low, _, above, equal = order_statistics(widened(row, room[2]), n - top_k, room)
+            low, _, above, equal = order_statistics(values, n - top_k, room)
             ties = top_k - above if top_k - above < equal else ALL
         if top_p < 1.0:
-            low, ties = nucleus(row, masked_at, tops, totals, low, ties, count, top, a, top_p, room)
+            low, ties = nucleus(values, masked_at, tops, totals, low, ties, count, top, a, top_p, room)
         if min_p > 0.0 and a > 0.0:
             least = least_likely(top, a, min_p)
             if least > low:
@@ -102,13 +104,13 @@ def weigh_all(values, top, a, out):
 
 
 @plain
-def nucleus(row, masked_at, tops, totals, low, ties, count, top, a, share, room):
+def nucleus(values, masked_at, tops, totals, low, ties, count, top, a, share, room):
     """Of the entries that (low, ties) leaves, the likeliest that together have `share` of their mass at 1/T = a.
 
     The masses are gathered in bins of logits; the bin in which the nucleus ends is distributed over bins again, until
     few entries are left in it, or equal ones.
     """
-    values, space, weights = widened(row, room[2]), room[0], room[1]
+    space, weights = room[0], room[1]
     scale = type_of(top, a)
     total = 0.0
     if low == -np.inf and a == 1.0:

@@ -133,9 +133,7 @@ def read_row(row, masked_at, centre, tops, totals, moments):
             nothing else is set then.
     """
     n = len(row)
-    guess = load(row[0])
-    for i in range(1, min(n, GUESS)):
-        guess = larger(guess, load(row[i]))
+    guess = block_top(row[:GUESS])
     if not (guess > masked_at and guess < np.inf):
         guess = type_of(masked_at, 0.0)
     top = -np.inf

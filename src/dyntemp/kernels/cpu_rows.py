@@ -55,7 +55,8 @@ def every_row(flat, n, stride, masked_at, code, numbers, which, keys, seed_high,
         second: None, or anything else where second moments are wanted.
         memory: None; or the tables of the state, the slot of each row, and the order in which rows are done.
         room: None; or space, [3, n + 16], which selection, solving and filters need.
-        settings: top_k, top_p, min_p, and whether they are read after the temperature; not looked at without room.
+        settings: Whether anything is filtered, top_k, top_p, min_p, and whether they are read after the temperature;
+            not looked at without room.
         known: float64 [3 + signals, rows]: what the caller gives is read, all else is written. `HIGHEST` is NaN or
             infinite for a broken row, of which nothing else is set.
         counts: int64 [4, rows], written.
@@ -113,7 +114,7 @@ def every_row(flat, n, stride, masked_at, code, numbers, which, keys, seed_high,
             continue
         cut, last = masked_at, np.int64(-1)
         known[CUT, r], counts[LAST, r] = -np.inf, n - 1
-        if room is not None and (settings[0] > 0 or settings[1] < 1.0 or settings[2] > 0.0):
+        if room is not None and settings[0]:
             cut, last, left = truncate(row, masked_at, tops, totals, moments, temperature, settings, room)
             if left < counts[CANDIDATES, r]:
                 counts[CANDIDATES, r], known[CUT, r], counts[LAST, r] = left, cut, last

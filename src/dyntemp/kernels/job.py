@@ -17,6 +17,9 @@ from dyntemp.signals import MAX_POSITION, SIGNALS
 from dyntemp.state import State, whole
 
 POSITION, REQUESTED = Signal("position"), Signal("requested")
+UNNAMED = {str(POSITION), str(REQUESTED)}
+"""Signals that say what the caller asked for, and nothing about the row: no result names them."""
+
 NO_FILTERS = Filters()
 
 
@@ -96,6 +99,10 @@ class Job:
             known = {name for other in self.policies for name in other.parameters}
             values = {name: value for name, value in values.items() if name in policy.parameters or name not in known}
         return policy.bound(values)
+
+    def all_bound(self) -> dict[str, Any]:
+        """The values of the free parameters of all the policies, which share them by name."""
+        return {name: value for policy in self.policies for name, value in self.bound(policy).items()}
 
 
 @dataclass(slots=True, eq=False)

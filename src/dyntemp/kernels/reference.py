@@ -13,7 +13,7 @@ from dyntemp.errors import InvalidLogitsError
 from dyntemp.evaluate import Evaluation
 from dyntemp.expr import Const, Expression, Signal
 from dyntemp.filters import GREEDY_AT, Filters
-from dyntemp.kernels.job import Job, Keys, Outcome, context
+from dyntemp.kernels.job import UNNAMED, Job, Keys, Outcome, context
 from dyntemp.kernels.philox import Purpose, uniform
 from dyntemp.kernels.rows import Rows, as_rows
 from dyntemp.signals import SIGNALS
@@ -55,7 +55,7 @@ def run(logits: Any, job: Job) -> Outcome:
         outcome.last = np.array([last for _, last in ends], np.int64)
         for row, token in enumerate(outcome.token.tolist()):
             observe(z[row], token, job, row, count)
-    read = {str(signal) for signal in job.signals()} - {"position", "requested"}
+    read = {str(signal) for signal in job.signals()} - UNNAMED
     outcome.signals = {name: values for name, values in outcome.signals.items() if name in read}
     return outcome
 
@@ -92,7 +92,9 @@ def _signals(z: list[Vector], job: Job) -> dict[str, Vector]:
         if SIGNALS[signal.name].source == "context":
             continue
         if SIGNALS[signal.name].source == "solve":
-            found = _solved(z, signal, values, job)
+            targets = target(signal, values, job, len(z)).tolist()
+            with np.errstate(all="ignore"):
+                found = np.array([solve_entropy(row, h) for row, h in zip(z, targets, strict=True)], np.float64)
         else:
             arguments = [argument.value for argument in signal.arguments if isinstance(argument, Const)]
             with np.errstate(over="ignore"):  # logits of 1e308 and -1e308 are infinitely far apart
@@ -101,15 +103,13 @@ def _signals(z: list[Vector], job: Job) -> dict[str, Vector]:
     return values
 
 
-def _solved(z: list[Vector], signal: Signal, values: dict[str, Vector], job: Job) -> Vector:
-    """The temperature at which each row has the entropy that the signal's argument asks for."""
-    (target,) = signal.arguments
-    assert isinstance(target, Expression)
-    nowhere = np.zeros(len(z), np.int64)
-    bound = {name: value for policy in job.policies for name, value in job.bound(policy).items()}
+def target(signal: Signal, values: dict[str, Vector], job: Job, rows: int) -> Vector:
+    """The entropy that the argument of a `temperature_for_entropy` asks for in each row, [rows]."""
+    (wanted,) = signal.arguments
+    assert isinstance(wanted, Expression)
+    nowhere = np.zeros(rows, np.int64)
     with np.errstate(all="ignore"):
-        h = np.broadcast_to(Evaluation(values, bound, None, nowhere, nowhere).value(target), (len(z),))
-        return np.array([solve_entropy(row, t) for row, t in zip(z, h.tolist(), strict=True)], np.float64)
+        return np.broadcast_to(Evaluation(values, job.all_bound(), None, nowhere, nowhere).value(wanted), (rows,))
 
 
 def temperatures(count: int, values: dict[str, Vector], job: Job) -> Vector:
@@ -117,7 +117,7 @@ def temperatures(count: int, values: dict[str, Vector], job: Job) -> Vector:
     result = np.empty(count)
     unread = {name: np.ones(count, bool) for name in values}
     for policy in dict.fromkeys(job.policies):
-        mine = np.flatnonzero([job.policy(row) is policy or job.policy(row) == policy for row in range(count)])
+        mine = np.flatnonzero([job.policy(row) == policy for row in range(count)])
         signals = {str(signal): values[str(signal)][mine] for signal in policy.program.signals}
         slot = mine if job.slot is None else np.broadcast_to(job.slot, (count,))[mine]
         position = np.broadcast_to(job.position, (count,))[mine]

@@ -21,7 +21,7 @@ from dyntemp.expr import Const, Parameter, Signal
 from dyntemp.filters import GREEDY_AT
 from dyntemp.kernels import torch_draw as drawing
 from dyntemp.kernels import torch_filters as filtering
-from dyntemp.kernels.job import Job, Outcome
+from dyntemp.kernels.job import UNNAMED, Job, Outcome
 from dyntemp.kernels.torch_policy import Evaluation, Memory, bound, context, distinct, memory_of
 from dyntemp.kernels.torch_rows import DTYPES, Rows, known, read, tensor_of, to_device
 from dyntemp.kernels.torch_signals import MEASURES, Softmax, max_prob, solve_entropy
@@ -58,7 +58,7 @@ def run(logits: Any, job: Job) -> Outcome:
             _observe(rows, softmax, found["token"], job, memory)
     if temperature is not None:
         found["temperature"] = rows.where_sound(temperature, torch.nan)
-    named = {str(signal) for signal in _wanted(job)} - {"position", "requested"}
+    named = {str(signal) for signal in _wanted(job)} - UNNAMED
     return Outcome(
         NAME,
         {name: rows.handed(rows.where_sound(signals[name], torch.nan)) for name in signals if name in named},

@@ -32,7 +32,7 @@ from torch import Tensor
 
 from dyntemp.errors import InvalidLogitsError
 from dyntemp.filters import Filters
-from dyntemp.kernels.job import Job, Keys, Outcome
+from dyntemp.kernels.job import UNNAMED, Job, Keys, Outcome
 from dyntemp.kernels.reference import BLOCK
 from dyntemp.kernels.rows import LOWEST
 from dyntemp.kernels.torch_policy import Memory, context, memory_of
@@ -140,7 +140,7 @@ def run(logits: Any, job: Job) -> Outcome:
     outcome.signals = {
         str(signal): rows.handed(values[:, column])
         for column, signal in enumerate(columns)
-        if signal.name not in ("position", "requested")
+        if signal.name not in UNNAMED
     }
     wanted = ["temperature"] * bool(job.policies) + ["token", "candidates", "cut", "last"] * job.draw
     for name in wanted:
