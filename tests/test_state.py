@@ -4,9 +4,7 @@ import numpy as np
 import pytest
 
 from dyntemp import Policy, StateError, sample, temperatures
-from dyntemp.expr import Signal
-from dyntemp.signals import entropy
-from dyntemp.state import rounds
+from dyntemp.state import State, rounds
 
 
 def run(policy, values, state=None, positions=None, **more):
@@ -284,9 +282,33 @@ def test_a_policy_without_memory_takes_a_state_and_ignores_it():
 def test_each_node_owns_a_cell():
     policy = Policy("ema(entropy, 0.5) + prev(ema(entropy, 0.5)) + surprisal/50 + surprisal/50")
 
-    assert len(policy.state().cells) == 3
-    assert Signal("surprisal") in policy.state().cells
-    assert entropy not in policy.state().cells
+    assert [str(node) for node in policy.program.cells] == [
+        "surprisal", "ema(entropy, 0.5)", "prev(ema(entropy, 0.5))",
+    ]  # fmt: skip
+    assert policy.state().width == 3
+    assert Policy("prev(entropy)").state().width == 2  # the first is that of the surprisal, read or not
+    assert Policy("entropy").state().width == 0
+
+
+def test_a_state_without_policies_takes_any_that_it_has_room_for():
+    narrow, wide = Policy("ema(entropy, 0.5)"), Policy("ema(entropy, 0.5) + prev(entropy)")
+    state = State(slots=2)
+    state.widen(2)
+
+    assert narrow.step({"entropy": [1.0]}, state=state, slot=[1], position=[0]).tolist() == [1.0]
+    with pytest.raises(StateError, match="another policy"):
+        wide.step({"entropy": [1.0]}, state=state, position=[0])
+    state.widen(3)
+
+    assert wide.step({"entropy": [1.0]}, state=state, slot=[0], position=[0]).tolist() == [2.0]
+    assert narrow.step({"entropy": [3.0]}, state=state, slot=[1], position=[1]).tolist() == [2.0]  # kept
+
+
+def test_a_state_is_for_the_policies_it_was_made_for():
+    state = Policy("ema(entropy, 0.5)").state()
+
+    with pytest.raises(StateError, match="another policy"):
+        Policy("ema(max_prob, 0.5)").step({"max_prob": [1.0]}, state=state, position=[0])
 
 
 def test_rounds_hold_each_slot_once_and_lower_positions_first():

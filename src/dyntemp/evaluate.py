@@ -37,6 +37,7 @@ class Evaluation:
         state: The policy's memory, or None where it has none.
         slots: Slot of each row.
         positions: Position of each row.
+        cells: The nodes that remember, in the order of their cells.
     """
 
     def __init__(
@@ -46,12 +47,14 @@ class Evaluation:
         state: State | None,
         slots: NDArray[Any],
         positions: NDArray[Any],
+        cells: tuple[Node, ...] = (),
     ) -> None:
         self.signals = signals
         self.parameters = parameters
         self.state = state
         self.slots = slots
         self.positions = positions
+        self.cells = cells
         self.lost = np.zeros(len(positions), bool)
 
     def value(self, node: Node) -> Any:
@@ -105,7 +108,7 @@ class Evaluation:
             raise StateError(
                 f"`{node}` remembers earlier positions: pass state=policy.state(slots) and the position of each row"
             )
-        old = self.state.read(self.state.cells[node], self.slots, self.positions)
+        old = self.state.read(self.cells.index(node), self.slots, self.positions)
         unknown = np.isnan(old)
         self.lost |= unknown & (self.positions > 0)
         return np.where(unknown, at_first, old)
@@ -114,4 +117,4 @@ class Evaluation:
         """Keep `values` of `node` for the next position."""
         assert self.state is not None
         values = np.broadcast_to(values, self.slots.shape)
-        self.state.write(self.state.cells[node], self.slots, self.positions, values)
+        self.state.write(self.cells.index(node), self.slots, self.positions, values)

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from enum import IntEnum, auto
 from typing import Any, NamedTuple
 
-from dyntemp.expr import Binary, Call, Comparison, Const, Expression, Negate, Node, Parameter, Signal, rebuild, walk
-from dyntemp.signals import entropy, owns_a_cell, signals_of
+from dyntemp.expr import Binary, Call, Comparison, Const, Expression, Negate, Node, Parameter, Signal, rebuild
+from dyntemp.signals import cells_of, entropy, signals_of
 
 
 class Op(IntEnum):
@@ -80,7 +80,7 @@ class Program:
             (`temperature_for_entropy`), else none.
         numbers: The constants.
         parameters: The names of free parameters.
-        cells: The nodes that keep a number from one position to the next.
+        cells: The nodes that keep a number from one position to the next; `surprisal` is always the first of them.
         depth: How many numbers the stack holds at most.
     """
 
@@ -120,7 +120,7 @@ def lower(expression: Expression) -> Program:
     """
     tables = _Tables(
         tuple(signal for signal in read_by(expression) if signal.name != "surprisal"),
-        tuple(dict.fromkeys(node for node in walk(expression) if owns_a_cell(node))),
+        cells_of(expression),
         {},
         {},
     )

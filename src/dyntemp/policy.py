@@ -183,7 +183,7 @@ class Policy:
         """
         if state is None:
             raise StateError(f"`{self}` remembers: pass state=policy.state(slots), and the position of each row")
-        if not all(node in state.cells for node in self.program.cells):
+        if not state.holds(self.program.cells):
             raise StateError(f"this state was made for another policy: make one with policy.state() of `{self}`")
         return state
 
@@ -233,7 +233,7 @@ class Policy:
         with np.errstate(all="ignore"):
             for turn in turns:
                 now = {name: value[turn] for name, value in values.items()} if len(turns) > 1 else values
-                evaluation = Evaluation(now, bound, state, slots[turn], positions[turn])
+                evaluation = Evaluation(now, bound, state, slots[turn], positions[turn], self.program.cells)
                 result[turn] = evaluation.value(self._computed)
                 if state is not None:
                     state.restarts += int(evaluation.lost.sum())

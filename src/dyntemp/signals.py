@@ -210,6 +210,12 @@ def owns_a_cell(node: Node) -> bool:
             return False
 
 
+def cells_of(node: Node) -> tuple[Node, ...]:
+    """The nodes in `node` that keep a number, in the order of their cells: `surprisal` has the first, used or not."""
+    own = [part for part in walk(node) if owns_a_cell(part)]
+    return tuple(dict.fromkeys([Signal("surprisal"), *own])) if own else ()
+
+
 def remembers(node: Node) -> bool:
     """Whether the value depends on earlier positions of the same request, and so needs a state."""
     return any(owns_a_cell(part) for part in walk(node))

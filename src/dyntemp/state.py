@@ -16,8 +16,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dyntemp.errors import StateError
-from dyntemp.expr import Node, Signal, walk
-from dyntemp.signals import MAX_POSITION, MAX_SURPRISAL, owns_a_cell
+from dyntemp.expr import Node
+from dyntemp.signals import MAX_POSITION, MAX_SURPRISAL, cells_of
+
+SURPRISAL_CELL = 0
+"""The cell of `surprisal`."""
 
 
 class State:
@@ -27,12 +30,14 @@ class State:
     wrote there is then never read.
 
     Args:
-        expressions: The policies' expressions; rows of one slot all have the same one.
+        expressions: The policies' expressions; rows of one slot all have the same one. None where requests bring
+            policies of their own, for which `widen` makes room.
         slots: How many requests run at a time.
         window: How many positions back a request may be run again.
         device: Where PyTorch keeps the tables, for logits that live there; None for the host's memory.
 
     Attributes:
+        width: How many numbers are kept of each position.
         restarts: How many times a request at a position above 0 found nothing at the position before, and so began
             afresh: after a preemption, or a jump back further than `window`. On a device it is a 0-d tensor.
     """
@@ -40,13 +45,14 @@ class State:
     def __init__(self, *expressions: Node, slots: int = 1, window: int = 1024, device: Any = None) -> None:
         if slots < 1 or window < 2:
             raise StateError(f"slots = {slots} and window = {window} were given; at least 1 and 2 are needed")
-        nodes = [node for expression in expressions for node in walk(expression) if owns_a_cell(node)]
-        self.cells: dict[Node, int] = {node: cell for cell, node in enumerate(dict.fromkeys(nodes))}
+        kept = [cells_of(expression) for expression in expressions]
+        self.width = max(map(len, kept), default=0)
+        self._made_for = frozenset(kept)
         self.slots = slots
         self.window = window
         self.device = device
         self.restarts: Any = 0
-        self._values: Any = np.full((slots, window, len(self.cells)), np.nan)
+        self._values: Any = np.full((slots, window, self.width), np.nan)
         self._position: Any = np.full((slots, window), -1, np.int64)
         self._owner: Any = np.zeros((slots, window), np.int64)
         self._generation: Any = np.zeros(slots, np.int64)
@@ -86,6 +92,21 @@ class State:
         """Values [slots, window, cells], their positions and owners [slots, window], and the owner of each slot."""
         return self._values, self._position, self._owner, self._generation
 
+    def holds(self, cells: tuple[Node, ...]) -> bool:
+        """Whether a policy that keeps these nodes can use it."""
+        return cells in self._made_for if self._made_for else len(cells) <= self.width
+
+    def widen(self, width: int) -> None:
+        """Keep at least `width` numbers of each position, for policies that were not known when it was made."""
+        if width > self.width:
+            room = np.full((self.slots, self.window, width - self.width), np.nan)
+            if self.device is None:
+                self._values = np.concatenate([self._values, room], axis=-1)
+            else:
+                torch: Any = import_module("torch")
+                self._values = torch.cat([self._values, torch.from_numpy(room).to(self._values)], dim=-1)
+            self.width = width
+
     def begin(self, slot: int) -> None:
         """Hand `slot` to a new request."""
         self.places(slot, 0, 1)
@@ -96,12 +117,14 @@ class State:
 
         It is kept within 0 to 50.
         """
-        for node, cell in self.cells.items():
-            if isinstance(node, Signal) and self.device is None:
-                slots, positions = self.places(slot, position, np.size(surprisal))
-                self.write(cell, slots, positions, np.clip(np.broadcast_to(surprisal, slots.shape), 0.0, MAX_SURPRISAL))
-            elif isinstance(node, Signal):
-                self.write(cell, *self._as_tensors(slot, position, surprisal))
+        if not self.width:
+            return
+        if self.device is None:
+            slots, positions = self.places(slot, position, np.size(surprisal))
+            values = np.clip(np.broadcast_to(surprisal, slots.shape), 0.0, MAX_SURPRISAL)
+            self.write(SURPRISAL_CELL, slots, positions, values)
+        else:
+            self.write(SURPRISAL_CELL, *self._as_tensors(slot, position, surprisal))
 
     def _as_tensors(self, slot: Any, position: Any, surprisal: Any) -> tuple[Any, Any, Any]:
         torch: Any = import_module("torch")

@@ -40,7 +40,7 @@ def check(policy, seed):
     rng = np.random.default_rng(seed)
     program = policy.program
     state, other = policy.state(1, window=3), policy.state(1, window=3)
-    packed = pack((program,), (), (tuple(state.cells[node] for node in program.cells),))
+    packed = pack((program,), ())
     known = np.empty((len(cpu_rows.FIELDS) + len(program.signals), 1))
     stack = np.empty(packed.code[0, 1])
     start, stop, _, _, cell = packed.code[1]

@@ -36,12 +36,11 @@ from dyntemp.kernels.reference import draw as draw_row
 from dyntemp.kernels.rows import Rows, as_rows
 from dyntemp.lower import Op, Program, Step, lower
 from dyntemp.signals import MAX_POSITION, MAX_SUPPORT
-from dyntemp.state import rounds
+from dyntemp.state import SURPRISAL_CELL, rounds
 
 NAME = "cpu"
 NOTHING = np.empty(0, np.int64)
 NO_KEYS = np.empty((0, 4), np.int64)
-NO_CELLS: tuple[tuple[int, ...], ...] = ()
 COMPUTE = {
     kind: (wide(Rows(np.empty((0, 1)), kind).masked_at), wide)
     for kind in ("float64", "float32", "float16", "bfloat16")
@@ -99,13 +98,12 @@ EMPTY = Program((), (), (), (), (), (), 1)
 
 
 @lru_cache(maxsize=1024)
-def pack(programs: tuple[Program, ...], also: tuple[Signal, ...], columns: tuple[tuple[int, ...], ...]) -> Packed:
+def pack(programs: tuple[Program, ...], also: tuple[Signal, ...]) -> Packed:
     """The programs, and signals to measure in every row, as the compiled kernel reads them.
 
     Args:
         programs: Different ones.
         also: Signals to measure in every row.
-        columns: For each program, where the state keeps each of its cells; nothing without a state.
     """
     read = [tuple(dict.fromkeys((*program.signals, *also))) for program in programs]
     signals = list(dict.fromkeys(signal for one in read for signal in one))
@@ -120,7 +118,7 @@ def pack(programs: tuple[Program, ...], also: tuple[Signal, ...], columns: tuple
     lines: list[tuple[int, ...]] = [(0, max(one.depth for one in (*programs, *extra.values())), 0, 0, 0)]
     lines += [(0, 0, 0, 0, 0)] * len(programs)
 
-    def place(program: Program, steps: tuple[Step, ...], cells: tuple[int, ...]) -> tuple[int, int]:
+    def place(program: Program, steps: tuple[Step, ...]) -> tuple[int, int]:
         start = len(lines)
         for step in steps:
             match step:
@@ -131,25 +129,24 @@ def pack(programs: tuple[Program, ...], also: tuple[Signal, ...], columns: tuple
                 case (Op.SIGNAL, number):
                     line = (Op.SIGNAL, len(FIELDS) + signals.index(program.signals[number]))
                 case (Op.SURPRISAL | Op.EMA | Op.PREV | Op.INTEGRAL as op, number):
-                    line = (op, cells[number])
+                    line = (op, number)
                 case (op, _):
                     line = (op, 0)
             lines.append((*line, 0, 0, 0))
         return start, len(lines)
 
     for index, program in enumerate(programs):
-        cells = columns[index] if columns else ()
-        start, stop = place(program, program.steps, cells)
+        start, stop = place(program, program.steps)
         measures = []
         for signal in read[index]:
             if signal.name not in KINDS:
                 continue
             owner = program if signal in program.signals else extra[signal]
             argument = numbers.index(arguments[signal]) if signal in arguments else 0
-            target = place(owner, owner.targets[owner.signals.index(signal)], cells)
+            target = place(owner, owner.targets[owner.signals.index(signal)])
             measures.append((len(FIELDS) + signals.index(signal), KINDS[signal.name], argument, *target))
-        surprisal = [cell for cell, node in zip(cells, program.cells, strict=False) if isinstance(node, Signal)]
-        lines[1 + index] = (start, stop, len(lines), len(lines) + len(measures), *(surprisal or [-1]))
+        surprisal = SURPRISAL_CELL if any(step.op is Op.SURPRISAL for step in program.steps) else -1
+        lines[1 + index] = (start, stop, len(lines), len(lines) + len(measures), surprisal)
         lines += measures
     kinds = {KINDS.get(signal.name) for signal in signals}
     return Packed(
@@ -235,9 +232,7 @@ def _packed(job: Job, rows: int) -> tuple[Packed, NDArray[np.int64]]:
     job.check(rows)
     programs = tuple([policy.program for policy in job.policies]) or (EMPTY,)
     distinct = programs if len(programs) == 1 else tuple(dict.fromkeys(programs))
-    state = job.state
-    columns = NO_CELLS if state is None else tuple(tuple(state.cells[node] for node in one.cells) for one in distinct)
-    packed = pack(distinct, job.also, columns)
+    packed = pack(distinct, job.also)
     if len(distinct) == 1:
         return packed, NOTHING
     place = {program: index for index, program in enumerate(distinct)}

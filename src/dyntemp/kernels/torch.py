@@ -28,6 +28,7 @@ from dyntemp.kernels.torch_signals import MEASURES, Softmax, max_prob, solve_ent
 from dyntemp.lower import lower
 from dyntemp.policy import Policy
 from dyntemp.signals import MAX_SURPRISAL, SIGNALS
+from dyntemp.state import SURPRISAL_CELL
 
 NAME = "torch"
 
@@ -197,6 +198,6 @@ def _observe(rows: Rows, softmax: Softmax, token: Tensor, job: Job, memory: Memo
     surprisal = (below - max_prob(softmax).log()).clamp(0.0, MAX_SURPRISAL)
     for policy in distinct(job.policies):
         mine = _rows_of(job, policy, None, rows)
-        for node, cell in memory.state.cells.items():
-            if isinstance(node, Signal) and policy.reads_surprisal:
-                (memory if mine is None else memory.of(mine)).keep(cell, surprisal if mine is None else surprisal[mine])
+        if policy.reads_surprisal:
+            here = memory if mine is None else memory.of(mine)
+            here.keep(SURPRISAL_CELL, surprisal if mine is None else surprisal[mine])

@@ -116,8 +116,7 @@ class Evaluation:
                 return self.signals[str(self.program.signals[step.operand])]
             case Op.SURPRISAL | Op.PREV | Op.EMA | Op.INTEGRAL:
                 assert self.memory is not None, "checked with the job"
-                cell = self.memory.state.cells[self.program.cells[step.operand]]
-                return self.memory.compute(step.op, cell, arguments)
+                return self.memory.compute(step.op, step.operand, arguments)
             case _:
                 return OPERATIONS[step.op](*arguments)
 

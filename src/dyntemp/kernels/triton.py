@@ -206,8 +206,8 @@ def _launch(
     count, device, blocks = rows.count, rows.data.device, rows.blocks
     policies = tuple({id(policy): policy for policy in job.policies}.values())
     bound = tuple(tuple(job.bound(policy).items()) for policy in policies)
-    cells = () if memory is None else tuple(memory.state.cells)
-    programs = packed(policies, bound, tuple(dict.fromkeys(job.also)), job.signals(), cells, device)
+    cells = 0 if memory is None else memory.state.width
+    programs = packed(policies, bound, tuple(dict.fromkeys(job.also)), job.signals(), device)
     which = _which(job, policies, count, device)
     wide = torch.float64 if rows.data.dtype == torch.float64 else torch.float32
     table = torch.empty((FIELDS, count, blocks), dtype=wide, device=device)
@@ -236,8 +236,8 @@ def _launch(
         step[(len(order),)](
             *head, *tail, programs.steps, programs.numbers, _settings(job.filters, device), order, seeds, requests,
             positions, *found.values(),
-            *kept, window, len(cells),
-            POLICY=bool(policies), DRAW=job.draw, FILTERS=_filtering(job), CELLS=bucket(len(cells), 1) if cells else 0,
+            *kept, window, cells,
+            POLICY=bool(policies), DRAW=job.draw, FILTERS=_filtering(job), CELLS=bucket(cells, 1) if cells else 0,
             **sizes, **LAUNCH,
         )  # fmt: skip
 

@@ -12,11 +12,12 @@ import triton.language as tl
 
 from dyntemp.bounds import unbound
 from dyntemp.errors import PolicyError
-from dyntemp.expr import Const, Node, Parameter, Signal
+from dyntemp.expr import Const, Parameter, Signal
 from dyntemp.kernels.triton_blocks import MOMENTS, READY
 from dyntemp.lower import TAKES, Op, Program, Step, lower
 from dyntemp.policy import Policy
 from dyntemp.signals import SIGNALS
+from dyntemp.state import SURPRISAL_CELL
 
 (
     NUMBER, PARAMETER, SIGNAL, SURPRISAL, NEGATE, ADD, SUBTRACT, MULTIPLY, DIVIDE, POWER, LESS, LESS_EQUAL, GREATER,
@@ -59,7 +60,6 @@ def packed(
     bound: tuple[tuple[tuple[str, float], ...], ...],
     also: tuple[Signal, ...],
     columns: tuple[Signal, ...],
-    cells: tuple[Node, ...],
     device: Any,
 ) -> Programs:
     """The tables of these policies, the same object for the same ones.
@@ -69,16 +69,15 @@ def packed(
         bound: The values of each policy's parameters.
         also: Signals that count as read by every row.
         columns: The signal of each column, inner ones first.
-        cells: The nodes of the state, in the order of its cells.
         device: Where the tables are to lie.
     """
-    table = _Table(columns, {node: cell for cell, node in enumerate(cells)})
+    table = _Table(columns)
     shared = [table.add(lower(signal), dict(pair for pairs in bound for pair in pairs)) for signal in also]
     targets = {signal: span for _, spans in shared for signal, span in spans.items()}
     spans = []
     for policy, values in zip(policies, bound, strict=True):
         main, own = table.add(policy.program, dict(values))
-        surprisal = table.cells.get(Signal("surprisal"), -1) if policy.reads_surprisal else -1
+        surprisal = SURPRISAL_CELL if policy.reads_surprisal else -1
         rows = [(*(own.get(signal) or targets.get(signal, (0, 0))), int(signal in own or signal in also))
                 for signal in columns]  # fmt: skip
         spans.append([(*main, surprisal), *rows])
@@ -104,9 +103,8 @@ def packed(
 class _Table:
     """Steps and numbers of several programs in a row, their operands counted across all."""
 
-    def __init__(self, columns: tuple[Signal, ...], cells: Mapping[Node, int]) -> None:
+    def __init__(self, columns: tuple[Signal, ...]) -> None:
         self.columns = {signal: column for column, signal in enumerate(columns)}
-        self.cells = cells
         self.steps: list[tuple[int, int, int]] = []
         self.numbers: list[float] = []
         self.depth = 1
@@ -137,7 +135,7 @@ class _Table:
                 case Op.SIGNAL:
                     row = (op, self.columns[program.signals[operand]])
                 case Op.SURPRISAL | Op.EMA | Op.PREV | Op.INTEGRAL:
-                    row = (op, self.cells[program.cells[operand]])
+                    row = (op, operand)
                 case _:
                     row = (op, 0)
             self.steps.append((int(row[0]), row[1], TAKES[op]))
