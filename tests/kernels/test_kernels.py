@@ -11,6 +11,7 @@ from tests.rows import masked
 
 from dyntemp import InvalidLogitsError, Policy, measure, sample, scale, temperatures
 from dyntemp.interval import Interval
+from dyntemp.kernels import backend_of
 from dyntemp.kernels.cpu_read import NEAR, REACH
 from dyntemp.kernels.reference import BLOCK
 from dyntemp.kernels.rows import LOWEST, as_rows
@@ -578,3 +579,33 @@ def test_bfloat16_rows_are_read_from_their_bits():
 
     assert rows.dtype == "bfloat16"
     assert rows.widened(0).tolist() == [1.5, -2.0, inf]
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "float16"])
+def test_rows_are_scaled_where_they_lie_and_a_temperature_of_nan_leaves_one_as_it_is(dtype, backend):
+    rng = np.random.default_rng(5)
+    rows = rng.normal(0, 5, (6, 5000)).astype(dtype)
+    rows[2, ::3], rows[3, 7], rows[5, 9] = -np.inf, np.nan, 6e4
+    t = np.array([0.7, np.inf, 0.0, np.nan, 1.5, 0.1])
+    policies = [0.7, "1/0", 0.0, None, 1.5, 0.1]
+    expected = np.stack([row if policy is None else scale(row, policy, backend="reference")
+                         for row, policy in zip(rows, policies, strict=True)])  # fmt: skip
+    chosen, tensors = backend_of(rows, backend), backend == "torch"
+    t = torch_of(t) if tensors else t
+    wide = np.zeros((6, 5100), dtype)
+    for place in (rows.copy(), wide[:, 50:5050]):  # as a host hands them over: together, or a part of something wider
+        place[:] = rows
+        given = torch_of(place) if tensors else place
+
+        assert chosen.scale(given, t, out=given) is given
+        np.testing.assert_allclose(place, expected, rtol=1e-3 if dtype == "float16" else 3e-7)
+    assert wide[:, :50].tolist() == np.zeros((6, 50)).tolist()
+    fresh = np.full_like(rows, 9)
+    chosen.scale(torch_of(rows) if tensors else rows, t, out=torch_of(fresh) if tensors else fresh)
+
+    np.testing.assert_allclose(fresh, expected, rtol=1e-3 if dtype == "float16" else 3e-7)
+
+
+def torch_of(array):
+    """A tensor in the memory of `array`."""
+    return pytest.importorskip("torch").from_numpy(array)

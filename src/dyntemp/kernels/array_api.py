@@ -59,8 +59,14 @@ def run(logits: Any, job: Job) -> Outcome:
     )
 
 
-def scale(logits: Any, temperature: Any) -> Any:
-    """Each row divided by its temperature, in the shape, dtype and library of `logits`; see `dyntemp.scale`."""
+def scale(logits: Any, temperature: Any, out: Any = None) -> Any:
+    """Each row divided by its temperature, in the shape, dtype and library of `logits`; see `Backend.scale`.
+
+    Raises:
+        TypeError: For `out`: arrays of these libraries need not be writable.
+    """
+    if out is not None:
+        raise TypeError("out= was given; this backend returns new arrays: leave it out")
     xp, given, dtype = flat(logits)
     t = to_host(temperature).astype(np.float64).reshape(-1, 1)
     if not len(t):
@@ -80,6 +86,7 @@ def scale(logits: Any, temperature: Any) -> Any:
         first = xp.argmax(z, axis=1, keepdims=True) == xp.arange(z.shape[1])[None, :]
         ends = xp.where(first | xp.asarray(t > GREEDY_AT), xp.zeros_like(z), -np.inf)
         result = xp.where(kept, xp.where(xp.asarray(regular), (z - base) / divisor, ends), -np.inf)
+        result = xp.where(xp.asarray(np.isnan(t)), z, result)
         return xp.reshape(xp.astype(result, logits.dtype), logits.shape)
 
 

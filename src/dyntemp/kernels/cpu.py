@@ -217,14 +217,22 @@ def _outcome(
     return outcome
 
 
-def scale(logits: Any, temperature: NDArray[np.float64]) -> Any:
-    """Each row divided by its temperature, in the shape, dtype and library of `logits`; see `dyntemp.scale`."""
+def scale(logits: Any, temperature: NDArray[np.float64], out: Any = None) -> Any:
+    """Each row divided by its temperature, in the shape, dtype and library of `logits`; see `Backend.scale`."""
     rows = as_rows(logits)
     masked_at, compute = COMPUTE[rows.dtype]
     flat, stride = _flat(rows.data, rows.dtype)
+    n = rows.data.shape[1]
+    place = None if out is None else as_rows(out).data
+    if place is not None and place.dtype == compute and (place is out or not place.flags.owndata):  # no copy of it
+        scale_rows(flat, n, stride, masked_at, temperature, place, np.empty(n, compute))
+        return out
     result = np.empty(rows.data.shape, compute)
-    scale_rows(flat, rows.data.shape[1], stride, masked_at, temperature, result)
-    return rows.like(result, logits)
+    scale_rows(flat, n, stride, masked_at, temperature, result, None)
+    if out is None:
+        return rows.like(result, logits)
+    out[...] = rows.like(result, logits)
+    return out
 
 
 def _packed(job: Job, rows: int) -> tuple[Packed, NDArray[np.int64]]:

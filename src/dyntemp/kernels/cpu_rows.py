@@ -139,24 +139,39 @@ def _quotient(x, temperature, reciprocal):
 
 
 @plain
-def every_scaled_row(flat, n, stride, masked_at, temperature, out):
-    """Each row divided by its temperature into `out`, [rows, n], in the type to compute in; masked entries at -inf."""
-    blocked = type_of(masked_at, -np.inf)
+def every_scaled_row(flat, n, stride, masked_at, temperature, out, room):
+    """Each row divided by its temperature into `out`, [rows, n], in the type to compute in; masked entries at -inf.
+
+    A temperature of NaN leaves a row as it is. With `room`, [n], `out` may be the rows themselves.
+    """
     for r in range(len(temperature)):
-        row, result, t = flat[r * stride : r * stride + n], out[r], temperature[r]
-        if t > GREEDY_AT and t < np.inf:
-            if not divide_row(row, masked_at, 0.0, t, result):  # beyond the type
-                divide_row(row, masked_at, np.float64(block_top(row)), t, result)
-            continue
-        for i in range(n):
-            x = load(row[i])
-            result[i] = type_of(masked_at, 0.0) if t == np.inf and x > masked_at else blocked
-        if t <= GREEDY_AT:
-            top = block_top(row)
-            for i in range(n):
-                if load(row[i]) == top:
-                    result[i] = 0.0
-                    break
+        row = flat[r * stride : r * stride + n]
+        if room is None:
+            scale_row(row, masked_at, temperature[r], out[r])
+        else:
+            scale_row(row, masked_at, temperature[r], room)
+            out[r, :] = room
+
+
+@plain
+def scale_row(row, masked_at, temperature, out):
+    """One row divided by its temperature."""
+    if temperature > GREEDY_AT and temperature < np.inf:
+        if not divide_row(row, masked_at, 0.0, temperature, out):  # beyond the type
+            divide_row(row, masked_at, np.float64(block_top(row)), temperature, out)
+        return
+    for i in range(len(row)):
+        x = load(row[i])
+        if temperature == temperature:
+            out[i] = type_of(masked_at, 0.0 if temperature == np.inf and x > masked_at else -np.inf)
+        else:
+            out[i] = type_of(masked_at, x)
+    if temperature <= GREEDY_AT:
+        top = block_top(row)
+        for i in range(len(row)):
+            if load(row[i]) == top:
+                out[i] = 0.0
+                break
 
 
 @vector
@@ -193,9 +208,9 @@ def _entry_points(sources: str):
                          second, memory, room, settings, known, counts)  # fmt: skip
 
     @kept
-    def scale_rows(flat, n, stride, masked_at, temperature, out):
+    def scale_rows(flat, n, stride, masked_at, temperature, out, room):
         _ = sources
-        every_scaled_row(flat, n, stride, masked_at, temperature, out)
+        every_scaled_row(flat, n, stride, masked_at, temperature, out, room)
 
     return run_moments, run_all, scale_rows
 

@@ -60,11 +60,17 @@ def run(logits: Any, job: Job) -> Outcome:
     return outcome
 
 
-def scale(logits: Any, temperature: Vector) -> Any:
-    """Each row divided by its temperature, in the shape, dtype and library of `logits`; see `dyntemp.scale`."""
+def scale(logits: Any, temperature: Vector, out: Any = None) -> Any:
+    """Each row divided by its temperature, in the shape, dtype and library of `logits`; see `Backend.scale`."""
     rows = as_rows(logits)
-    result = [scaled(rows, row, t) for row, t in enumerate(temperature.tolist())]
-    return rows.like(np.stack(result) if result else rows.data, logits)
+    result = [
+        rows.widened(row) if np.isnan(t) else scaled(rows, row, t) for row, t in enumerate(temperature.tolist())
+    ]
+    quotient = rows.like(np.stack(result) if result else rows.data, logits)
+    if out is None:
+        return quotient
+    out[...] = quotient
+    return out
 
 
 def scaled(rows: Rows, row: int, temperature: float) -> NDArray[Any]:

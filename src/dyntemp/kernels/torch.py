@@ -69,8 +69,8 @@ def run(logits: Any, job: Job) -> Outcome:
     )
 
 
-def scale(logits: Any, temperature: Any) -> Any:
-    """Each row divided by its temperature, in the shape, dtype and library of `logits`; see `dyntemp.scale`."""
+def scale(logits: Any, temperature: Any, out: Any = None) -> Any:
+    """Each row divided by its temperature, in the shape, dtype and library of `logits`; see `Backend.scale`."""
     given = tensor_of(logits)
     z = given if given.ndim == 2 else given[None]
     t = (temperature if isinstance(temperature, Tensor) else torch.from_numpy(np.array(temperature)))[:, None]
@@ -89,11 +89,14 @@ def scale(logits: Any, temperature: Any) -> Any:
     divided = torch.where(kept, shown - highest, 0.0) / divisor
     result = torch.where(kept, torch.where(regular, divided, ends), -torch.inf).to(exact).to(z.dtype)
     result = torch.where(t.isnan(), z, result).view(given.shape)
-    if isinstance(logits, Tensor):
+    if result.dtype == torch.bfloat16 and not isinstance(logits, Tensor):
+        result = result.view(torch.int16).numpy().view(logits.dtype)
+    elif not isinstance(logits, Tensor):
+        result = result.numpy().astype(np.asarray(logits).dtype)
+    if out is None:
         return result
-    if result.dtype == torch.bfloat16:
-        return result.view(torch.int16).numpy().view(logits.dtype)
-    return result.numpy().astype(np.asarray(logits).dtype)
+    out[...] = result
+    return out
 
 
 def _check(job: Job, rows: int) -> None:
