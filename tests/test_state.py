@@ -293,12 +293,12 @@ def test_each_node_owns_a_cell():
 def test_a_state_without_policies_takes_any_that_it_has_room_for():
     narrow, wide = Policy("ema(entropy, 0.5)"), Policy("ema(entropy, 0.5) + prev(entropy)")
     state = State(slots=2)
-    state.widen(2)
+    state.grow(width=2)
 
     assert narrow.step({"entropy": [1.0]}, state=state, slot=[1], position=[0]).tolist() == [1.0]
     with pytest.raises(StateError, match="another policy"):
         wide.step({"entropy": [1.0]}, state=state, position=[0])
-    state.widen(3)
+    state.grow(slots=5, width=3)
 
     assert wide.step({"entropy": [1.0]}, state=state, slot=[0], position=[0]).tolist() == [2.0]
     assert narrow.step({"entropy": [3.0]}, state=state, slot=[1], position=[1]).tolist() == [2.0]  # kept

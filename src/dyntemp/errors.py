@@ -30,3 +30,7 @@ class TraceError(ValueError):
 
 class ModelError(ValueError):
     """A model that cannot be loaded or asked; the message says what to install or to name instead."""
+
+
+class EngineError(ValueError):
+    """A host, or the way it was set up, cannot do what was asked; the message says why, and what to do instead."""

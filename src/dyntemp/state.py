@@ -31,7 +31,7 @@ class State:
 
     Args:
         expressions: The policies' expressions; rows of one slot all have the same one. None where requests bring
-            policies of their own, for which `widen` makes room.
+            policies of their own, for which `grow` makes room.
         slots: How many requests run at a time.
         window: How many positions back a request may be run again.
         device: Where PyTorch keeps the tables, for logits that live there; None for the host's memory.
@@ -52,29 +52,40 @@ class State:
         self.window = window
         self.device = device
         self.restarts: Any = 0
-        self._values: Any = np.full((slots, window, self.width), np.nan)
-        self._position: Any = np.full((slots, window), -1, np.int64)
-        self._owner: Any = np.zeros((slots, window), np.int64)
-        self._generation: Any = np.zeros(slots, np.int64)
         self._where: Callable[..., Any] = np.where
+        self._make_tables()
         if device is not None:
+            self._count_there()
+
+    def _make_tables(self) -> None:
+        """Empty ones, where they are to lie."""
+        self._values: Any = np.full((self.slots, self.window, self.width), np.nan)
+        self._position: Any = np.full((self.slots, self.window), -1, np.int64)
+        self._owner: Any = np.zeros((self.slots, self.window), np.int64)
+        self._generation: Any = np.zeros(self.slots, np.int64)
+        if self.device is not None:
             self._become_tensors()
 
     def _become_tensors(self) -> None:
         torch: Any = import_module("torch")  # only where a device was named
         wide = torch.float32 if torch.device(self.device).type == "mps" else torch.float64
-        self.restarts = torch.zeros((), dtype=torch.int64, device=self.device)
         self._values = torch.from_numpy(self._values).to(self.device, wide)
         self._position, self._owner, self._generation = (
             torch.from_numpy(table).to(self.device) for table in (self._position, self._owner, self._generation)
         )
         self._where = torch.where
 
+    def _count_there(self) -> None:
+        """Count restarts on the device too."""
+        torch: Any = import_module("torch")
+        self.restarts = torch.zeros((), dtype=torch.int64, device=self.device)
+
     def shared(self) -> State:
         """This state, which is in the host's memory, as PyTorch reads and writes it there."""
         twin = copy(self)
         twin.device = "cpu"
         twin._become_tensors()  # noqa: SLF001
+        twin._count_there()  # noqa: SLF001
         return twin
 
     def in_host_memory(self) -> State:
@@ -96,16 +107,14 @@ class State:
         """Whether a policy that keeps these nodes can use it."""
         return cells in self._made_for if self._made_for else len(cells) <= self.width
 
-    def widen(self, width: int) -> None:
-        """Keep at least `width` numbers of each position, for policies that were not known when it was made."""
-        if width > self.width:
-            room = np.full((self.slots, self.window, width - self.width), np.nan)
-            if self.device is None:
-                self._values = np.concatenate([self._values, room], axis=-1)
-            else:
-                torch: Any = import_module("torch")
-                self._values = torch.cat([self._values, torch.from_numpy(room).to(self._values)], dim=-1)
-            self.width = width
+    def grow(self, slots: int = 0, width: int = 0) -> None:
+        """Have at least so many slots, and keep at least so many numbers of each position; what is there stays."""
+        if slots > self.slots or width > self.width:
+            kept = self.tables
+            self.slots, self.width = max(slots, self.slots), max(width, self.width)
+            self._make_tables()
+            for table, old in zip(self.tables, kept, strict=True):
+                table[tuple(map(slice, old.shape))] = old
 
     def begin(self, slot: int) -> None:
         """Hand `slot` to a new request."""

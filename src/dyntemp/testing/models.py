@@ -1,4 +1,4 @@
-"""For tests of what is built on dyntemp: a model without weights."""
+"""A model without weights, for tests of what drives a model."""
 
 from __future__ import annotations
 

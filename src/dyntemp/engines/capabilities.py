@@ -1,0 +1,177 @@
+"""What each host lets an adapter see and do, in one table, from which the support matrix is made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from typing import Literal
+
+from dyntemp.errors import EngineError
+from dyntemp.policy import Policy
+
+Speculation = Literal["ok", "stateless policies", "target only", "bypassed", "refused", "none"]
+"""What becomes of a policy while a host drafts tokens:
+
+`ok`: draft and target are decided alike; `stateless policies`: policies that remember are refused; `target only`: the
+draft is drawn by the host's own rule; `bypassed`: the host does not call us, and the adapter cannot know; `refused`:
+such a request or start is an error; `none`: the host does not draft here.
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capabilities:
+    """What an adapter can do on its host, and what its rows hold when it sees them.
+
+    Attributes:
+        engine: The host.
+        form: How the adapter is plugged in.
+        run_with: The versions that it was run with here, or that it was not run.
+        after: What the host did to the rows before: penalties, masks of a grammar, truncation.
+        before: What it does to them afterwards.
+        neutral: What to set so that the host's own temperature and truncation do nothing.
+        batch: Whether rows of several requests come together.
+        per_request: How a request says its own policy.
+        speculation: See `Speculation`.
+        remembers: Whether policies with `ema`, `prev`, `integral` work.
+        surprisal: Whether policies that read `surprisal` work: the adapter knows the token drawn before.
+        given: Whether `given(...)` can be supplied.
+        requested: Whether it knows the temperature that a request asked for.
+        greedy: What becomes of a greedy request.
+        preemption: What becomes of the memory of a request that the host puts back.
+        draws: Who draws the token.
+        counts: Where the user reads how many rows were seen and changed.
+        limits: What else it cannot do, or does otherwise.
+    """
+
+    engine: str
+    form: str
+    run_with: str
+    after: str
+    before: str
+    neutral: str
+    batch: bool
+    per_request: str
+    speculation: Speculation
+    remembers: bool
+    surprisal: bool
+    given: bool
+    requested: bool
+    greedy: str
+    preemption: str
+    draws: str
+    counts: str
+    limits: str = "-"
+
+    def check(self, policy: Policy) -> Policy:
+        """`policy`, if this adapter can carry it out.
+
+        Raises:
+            EngineError: If it cannot, with the reason.
+        """
+        where = f"{self.engine} ({self.form})"
+        if policy.is_template:
+            raise EngineError(f"`{policy}` has parameters without values: bind them first, policy.bind(a=0.1, ...)")
+        names = {signal.name for signal in policy.signals}
+        if policy.remembers and not self.remembers:
+            raise EngineError(f"`{policy}` remembers earlier tokens, which {where} cannot keep apart: {self.limits}")
+        if "surprisal" in names and not self.surprisal:
+            raise EngineError(
+                f"`{policy}` reads `surprisal`, but {where} does not tell the token drawn before in time: use `entropy`"
+            )
+        if "given" in names and not self.given:
+            raise EngineError(f"`{policy}` reads `given(...)`, for which {where} has no way in: {self.limits}")
+        if "requested" in names and not self.requested:
+            raise EngineError(
+                f"`{policy}` reads `requested`, but {where} does not tell the request's own temperature: write a number"
+            )
+        return policy
+
+
+CAPABILITIES: dict[str, Capabilities] = {
+    "transformers/processor": Capabilities(
+        engine="transformers", form="logits_processor=", run_with="5.23.0",
+        after="penalties, constraints; masks", before="its temperature, top-k, top-p, min-p, the draw",
+        neutral="temperature=1, top_k=0, top_p=1, no model defaults: `neutral(model)`",
+        batch=True,
+        per_request="no: one policy per generate()", speculation="ok", remembers=True, surprisal=True, given=True,
+        requested=False, greedy="scaled, which changes no choice", preemption="-", draws="host",
+        counts="processor.counts",
+    ),
+    "transformers/after-warpers": Capabilities(
+        engine="transformers", form="hook behind the warpers", run_with="5.23.0",
+        after="penalties, constraints, masks, truncation, its temperature, which is made up for", before="the draw",
+        neutral="nothing", batch=True, per_request="generation_config", speculation="ok", remembers=True,
+        surprisal=True, given=True, requested=True, greedy="left alone", preemption="-", draws="host",
+        counts="hook.counts",
+    ),
+    "transformers/custom-generate": Capabilities(
+        engine="transformers", form="custom_generate=", run_with="5.23.0", after="penalties, constraints; masks",
+        before="nothing: we draw", neutral="nothing", batch=True, per_request="no: one policy per generate()",
+        speculation="refused", remembers=True, surprisal=True, given=True, requested=True, greedy="greedy",
+        preemption="-", draws="dyntemp", counts="sampler.counts",
+    ),
+    "vllm/v1": Capabilities(
+        engine="vLLM", form="V1 runner", run_with="0.32.0 (CPU)",
+        after="masks, penalties, its temperature (made up for), min-p",
+        before="top-k, top-p, the draw", neutral="nothing", batch=True, per_request="extra_args, vllm_xargs",
+        speculation="refused", remembers=True, surprisal=False, given=False, requested=True, greedy="left alone",
+        preemption="begins afresh", draws="host", counts="log, and a file per worker",
+    ),
+    "vllm/v2": Capabilities(
+        engine="vLLM", form="V2 runner", run_with="not run: needs a GPU", after="bias, penalties, masks",
+        before="its temperature (made up for), min-p, top-k, top-p, the draw", neutral="nothing", batch=True,
+        per_request="extra_args, vllm_xargs", speculation="stateless policies", remembers=True, surprisal=False,
+        given=False, requested=True, greedy="left alone", preemption="begins afresh", draws="host",
+        counts="log, and a file per worker",
+    ),
+    "llama_cpp/chain": Capabilities(
+        engine="llama.cpp", form="in the chain of samplers", run_with="llama-cpp-python 0.3.36",
+        after="what stands before it in the chain", before="what stands after it",
+        neutral="nothing: it is in the place of the temperature",
+        batch=False, per_request="each call", speculation="ok", remembers=True, surprisal=True, given=True,
+        requested=True, greedy="left alone", preemption="-", draws="host", counts="llama.counts",
+    ),
+    "llama_cpp/processor": Capabilities(
+        engine="llama.cpp", form="logits_processor=", run_with="llama-cpp-python 0.3.36", after="nothing",
+        before="penalties, grammar, truncation, its temperature, the draw",
+        neutral="temperature=1, top_k=0, top_p=1, min_p=0",
+        batch=False, per_request="each call", speculation="ok", remembers=True, surprisal=True, given=True,
+        requested=False, greedy="scaled, which changes no choice", preemption="-", draws="host",
+        counts="processor.counts",
+    ),
+    "sglang": Capabilities(
+        engine="SGLang", form="custom_logit_processor", run_with="not run: needs a GPU",
+        after="penalties, grammar, bias",
+        before="its temperature, top-k, top-p, min-p, the draw", neutral="temperature=1", batch=True,
+        per_request="custom_params", speculation="bypassed", remembers=True, surprisal=False, given=False,
+        requested=True, greedy="left alone", preemption="survives", draws="host", counts="log",
+    ),
+    "mlx": Capabilities(
+        engine="MLX-LM", form="sampler=", run_with="mlx-lm 0.32.2 (Linux CPU)", after="processors",
+        before="nothing: we draw",
+        neutral="nothing", batch=True, per_request="a sampler each", speculation="refused", remembers=True,
+        surprisal=True, given=True, requested=True, greedy="greedy", preemption="-", draws="dyntemp",
+        counts="sampler.counts",
+    ),
+    "torch": Capabilities(
+        engine="PyTorch", form="your own loop", run_with="2.13.0", after="what you did", before="what you do",
+        neutral="-",
+        batch=True, per_request="yes", speculation="ok", remembers=True, surprisal=True, given=True, requested=True,
+        greedy="left alone", preemption="yours", draws="you or dyntemp", counts="module.counts",
+    ),
+}  # fmt: skip
+"""By `module` or `module/form` of `dyntemp.engines`."""
+
+
+def support_matrix() -> str:
+    """The table of the documentation, in Markdown: one line per adapter, one column per attribute."""
+    names = [field.name for field in fields(Capabilities)]
+    return "\n".join(_lines(names))
+
+
+def _lines(names: list[str]) -> Iterator[str]:
+    yield "| " + " | ".join(name.replace("_", " ") for name in names) + " |"
+    yield "|---" * len(names) + "|"
+    for record in CAPABILITIES.values():
+        cells = (getattr(record, name) for name in names)
+        yield "| " + " | ".join({True: "yes", False: "no"}.get(cell, cell) for cell in cells) + " |"

@@ -1,0 +1,303 @@
+"""The requests that a host runs at a time, and what their policies make of each step's rows."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dyntemp.engines.batch import Batch, Counts, Step, beside, on_host
+from dyntemp.engines.capabilities import Capabilities
+from dyntemp.errors import EngineError, InvalidLogitsError
+from dyntemp.filters import GREEDY_AT
+from dyntemp.kernels import backend_of
+from dyntemp.kernels.job import Job
+from dyntemp.kernels.rows import as_rows
+from dyntemp.policy import Policy
+from dyntemp.sampling import PolicyLike, as_policy
+from dyntemp.state import State
+
+MOST_CELLS = 64
+"""How many numbers per token a policy may keep, where requests bring policies of their own."""
+
+UNTOUCHED = Policy(1.0)
+"""What rows are measured with that nobody asked us to change."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Request:
+    """What is known of a request from its beginning: see `Requests.begin`."""
+
+    policy: Policy
+    requested: float
+    prompt: int
+
+
+@dataclass(slots=True, eq=False)
+class Rows:
+    """What is known of each row beside its logits, [rows]; `ours` are those to be changed."""
+
+    policies: list[Policy]
+    slots: NDArray[np.int64]
+    position: NDArray[np.int64]
+    requested: NDArray[np.float64]
+    ours: NDArray[np.bool_]
+
+    def at(self, which: NDArray[np.int64]) -> Rows:
+        """Some of them, by number."""
+        policies = [self.policies[row] for row in which.tolist()]
+        return Rows(policies, self.slots[which], self.position[which], self.requested[which], self.ours[which])
+
+
+class Requests:
+    """The requests of a host: the policy, the memory and the place of each, and how often the host called.
+
+    The policy decides the temperature: a request's own temperature is what `requested` reads and otherwise has no
+    effect, but that 0 stays greedy. Rows are measured as they are at temperature 1, whenever the host divides.
+
+    Args:
+        capabilities: What the adapter can do; a policy that needs more is refused.
+        divided: When the host divides rows by the request's own temperature: `"never"`, `"before"` we see them, or
+            `"after"`; that is made up for.
+        window: How many positions back a request may be run again.
+        device: PyTorch's device of the rows, where they are not in the host's memory.
+        backend: A name of `dyntemp.kernels.BACKENDS`; by default it follows from where the rows live.
+        given: What each `given("name", low, high)` reads, by name; read anew at every step.
+        record: Called with each `Step`. On a device that waits for it.
+
+    Attributes:
+        counts: See `Counts`.
+    """
+
+    def __init__(
+        self,
+        capabilities: Capabilities,
+        *,
+        divided: Literal["never", "before", "after"] = "never",
+        window: int = 64,
+        device: Any = None,
+        backend: str | None = None,
+        given: Mapping[str, Any] | None = None,
+        record: Callable[[Step], None] | None = None,
+    ) -> None:
+        self.capabilities = capabilities
+        self.divided = divided
+        self.given = given
+        self.record = record
+        self.counts = Counts()
+        self._backend = backend
+        self._requests: dict[int, Request] = {}
+        self._state = State(window=window, device=device)
+        self._before: dict[int, tuple[int, NDArray[np.float64]]] = {}
+        self._warned = False
+
+    def accept(self, policy: PolicyLike) -> Policy:
+        """The policy that `policy` is or spells, if this host can carry it out.
+
+        Raises:
+            PolicyError: For what is no policy.
+            EngineError: For one that needs more than the host offers, or keeps more than 64 numbers per token.
+        """
+        found = self.capabilities.check(as_policy(policy))
+        if len(found.program.cells) > MOST_CELLS:
+            raise EngineError(
+                f"a policy was given that keeps {len(found.program.cells)} numbers per token; {MOST_CELLS} are allowed"
+            )
+        return found
+
+    def begin(self, slot: int, policy: PolicyLike, *, requested: float = 1.0, prompt: int = 0) -> None:
+        """A request takes `slot`; whatever was there before is forgotten.
+
+        Args:
+            slot: A whole number of the adapter's choice, the smaller the better.
+            policy: Its policy.
+            requested: The temperature that it asked for; at 0 it is greedy, and its rows stay as they are.
+            prompt: How many tokens its prompt has: the position of the first token that it generates.
+
+        Raises:
+            PolicyError, EngineError: As `accept`.
+        """
+        accepted = self.accept(policy)
+        self._requests[slot] = Request(accepted, float(requested), prompt)
+        self._before.pop(slot, None)
+        if accepted.remembers:
+            self._state.grow(slots=slot + 1, width=len(accepted.program.cells))
+        if slot < self._state.slots:
+            self._state.begin(slot)
+
+    def end(self, slot: int) -> None:
+        """The request in `slot` is over, or there never was one."""
+        self._requests.pop(slot, None)
+        self._before.pop(slot, None)
+
+    def __contains__(self, slot: int) -> bool:
+        return slot in self._requests
+
+    def temperatures(self, batch: Batch) -> Any:
+        """The temperature of each row, float64 [rows], NaN for rows to leave alone: NumPy, or a tensor of a device."""
+        return self._decide(batch)[0]
+
+    def scale(self, batch: Batch, out: Any = None) -> Any:
+        """The rows divided by their temperatures, so that what the host does with them amounts to just these.
+
+        Args:
+            batch: The rows.
+            out: Where to write them, which may be `batch.logits`; a new array by default.
+        """
+        temperature, requested = self._decide(batch)
+        divisor = temperature if self.divided == "never" else temperature / requested  # the host divides by the latter
+        scaled = backend_of(batch.logits, self._backend).scale(batch.logits, divisor, out)
+        return scaled if batch.space == "logits" else _normalised(scaled, divisor, out)
+
+    def _decide(self, batch: Batch) -> tuple[Any, Any]:
+        """The temperature of each row, NaN where it is to be left alone, and what its request asked for."""
+        if not isinstance(batch.slot, (type(None), list, np.ndarray)):
+            return self._decide_on_device(batch)
+        count = len(batch.logits)
+        slots = np.arange(count) if batch.slot is None else np.asarray(batch.slot, np.int64)
+        found = [self._requests.get(slot) for slot in slots.tolist()]
+        prompts = np.array([0 if one is None else one.prompt for one in found], np.int64)
+        requested = np.array([1.0 if one is None else one.requested for one in found], np.float64)
+        position = np.broadcast_to(batch.position, (count,)) - prompts
+        ours = np.array([one is not None for one in found], bool) & (position >= 0)
+        if batch.live is not None:
+            ours &= np.asarray(batch.live, bool)
+        greedy = ours & (requested <= GREEDY_AT)
+        ours &= ~greedy
+        policies = [one.policy if mine and one is not None else UNTOUCHED
+                    for one, mine in zip(found, ours.tolist(), strict=True)]  # fmt: skip
+        self.counts.calls += count > 0
+        self.counts.seen += count
+        self.counts.greedy += int(greedy.sum())
+        self.counts.declined += int(count - ours.sum() - greedy.sum())
+        rows = Rows(policies, slots, np.maximum(position, 0), requested, ours)
+        self._learn_surprisal(batch, rows)
+        temperature, signals = self._measured(self._undivided(batch.logits, requested), rows)
+        if self.record is not None:
+            shown = {name: on_host(values) for name, values in signals.items()}
+            self.record(Step(slots, position, on_host(temperature), shown))
+        return temperature, requested if isinstance(temperature, np.ndarray) else beside(requested, temperature)
+
+    def _undivided(self, logits: Any, requested: NDArray[np.float64]) -> Any:
+        """The rows as they are at temperature 1."""
+        if self.divided != "before" or np.all(requested == 1):
+            return logits
+        factor = np.where(requested > GREEDY_AT, requested, 1.0).astype(np.float32)
+        return logits * beside(factor, logits)[:, None]
+
+    def _measured(self, logits: Any, rows: Rows) -> tuple[Any, dict[str, Any]]:
+        """Temperatures, NaN for rows that are not ours or broken, and signals by name."""
+        if not rows.ours.any():
+            return np.full(len(rows.ours), np.nan), {}
+        try:
+            outcome = backend_of(logits, self._backend).run(logits, self._job(rows))
+        except InvalidLogitsError:
+            sound = np.array([_is_sound(row) for row in logits], bool)
+            if sound.all():
+                raise
+            return self._measured_in_part(logits, rows, sound)
+        self.counts.changed += int(rows.ours.sum())
+        self.counts.restarts = self._state.restarts
+        if outcome.broken is None:
+            return np.where(rows.ours, on_host(outcome.temperature), np.nan), outcome.signals
+        ours = beside(rows.ours, outcome.broken)
+        broken = (outcome.broken & ours).sum()
+        self.counts.changed -= broken
+        self.counts.broken += broken
+        return outcome.temperature.masked_fill(~ours, np.nan), outcome.signals
+
+    def _measured_in_part(self, logits: Any, rows: Rows, sound: NDArray[np.bool_]) -> tuple[Any, dict[str, Any]]:
+        """The same where some rows are broken: a host cannot raise for one row, so these stay as they are."""
+        self.counts.broken += int((rows.ours & ~sound).sum())
+        if not self._warned:
+            self._warned = True
+            logging.getLogger("dyntemp").warning(
+                "dyntemp: %s handed over a row with NaN, +inf or nothing unmasked; such rows are left as they are, and "
+                "counted as broken", self.capabilities.engine,
+            )  # fmt: skip
+        which = np.flatnonzero(sound)
+        part, found = self._measured(logits[which], rows.at(which))
+
+        def spread(values: Any) -> Any:
+            whole = np.full(len(sound), np.nan)
+            whole[which] = on_host(values)
+            return whole
+
+        return spread(part), {name: spread(values) for name, values in found.items()}
+
+    def _job(self, rows: Rows) -> Job:
+        first = rows.policies[0]
+        alike = all(policy is first for policy in rows.policies)
+        state = slot = None
+        if any(policy.remembers for policy in ([first] if alike else rows.policies)):
+            state, slot = self._state, rows.slots
+            state.grow(slots=int(slot.max()) + 1)
+        return Job(
+            (first,) if alike else tuple(rows.policies), state=state, slot=slot, position=rows.position,
+            requested=rows.requested, given=self.given,
+        )  # fmt: skip
+
+    def _learn_surprisal(self, batch: Batch, rows: Rows) -> None:
+        """Tell the memory how surprising the tokens drawn before were, and keep these rows to tell it of the next."""
+        for row in np.flatnonzero(rows.ours).tolist():
+            if not rows.policies[row].reads_surprisal:
+                continue
+            slot, position = int(rows.slots[row]), int(rows.position[row])
+            at, before = self._before.get(slot, (-1, np.empty(0)))
+            token = -1 if batch.drawn is None else int(batch.drawn[row])
+            if at == position - 1 and token >= 0:
+                high = before.max()
+                surprisal = np.log(np.exp(before - high).sum()) + high - before[token]
+                self._state.observe([slot], [position - 1], [surprisal])
+            self._before[slot] = position, as_rows(on_host(batch.logits[row])).unmasked(0)
+
+    def _decide_on_device(self, batch: Batch) -> tuple[Any, Any]:
+        """The same where only the device knows whose row is which: each policy measures every row."""
+        torch = sys.modules["torch"]
+        policies = list(dict.fromkeys(one.policy for one in self._requests.values()))
+        table = np.array([[-1.0], [0.0], [1.0]]).repeat(max(self._requests, default=-1) + 2, axis=1)
+        for slot, one in self._requests.items():
+            table[:, slot] = -2 if one.requested <= GREEDY_AT else policies.index(one.policy), one.prompt, one.requested
+        which, prompt, requested = beside(table, batch.slot)[:, batch.slot.long().clamp(max=table.shape[1] - 1)]
+        position = batch.position - prompt.long()
+        ours = position >= 0 if batch.live is None else (position >= 0) & batch.live
+        which = torch.where(ours, which, -1)
+        temperature = torch.full_like(requested, torch.nan)
+        for number, policy in enumerate(policies):
+            if policy.remembers:
+                raise EngineError(f"`{policy}` remembers, and rows of slots unknown to the host came: {batch.slot}")
+            job = Job((policy,), position=position.clamp(min=0), requested=requested, given=self.given)
+            outcome = backend_of(batch.logits, self._backend).run(batch.logits, job)
+            temperature = torch.where(which == number, outcome.temperature, temperature)
+        changed = (~temperature.isnan()).sum()
+        self.counts.calls += 1
+        self.counts.seen += len(batch.logits)
+        self.counts.greedy += (which == -2).sum()
+        self.counts.changed += changed
+        self.counts.broken += (which >= 0).sum() - changed
+        self.counts.declined += (which == -1).sum()
+        return temperature, requested
+
+
+def _is_sound(row: Any) -> bool:
+    """Whether the largest number of a row on the host is finite."""
+    return bool(np.isfinite(as_rows(row).unmasked(0).max()))
+
+
+def _normalised(scaled: Any, divisor: Any, out: Any) -> Any:
+    """Log-probabilities that sum to 1 again, in rows that were divided."""
+    z = on_host(scaled).astype(np.float64)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        high = z.max(-1, keepdims=True)
+        total = np.log(np.exp(z - high).sum(-1, keepdims=True)) + high
+        z = np.where(np.isnan(on_host(divisor))[:, None], z, z - total)
+    result = beside(z.astype(np.float32), scaled)
+    if out is None:
+        return result
+    out[...] = result
+    return out
