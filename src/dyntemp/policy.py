@@ -45,6 +45,7 @@ class Policy:
             range.
         program: The steps that compute it, as kernels run them.
         remembers: Whether it reads earlier positions of the same request, and so needs a state.
+        reads_surprisal: Whether it needs to know the token drawn just before.
         signals: The distinct signals that have to be known to compute it, inner ones first.
 
     Raises:
@@ -58,15 +59,19 @@ class Policy:
     True
     """
 
-    __slots__ = ("_computed", "expression", "name", "parameters", "program", "remembers", "signals")
+    __slots__ = (
+        "_computed", "_hash", "expression", "name", "parameters", "program", "reads_surprisal", "remembers", "signals",
+    )  # fmt: skip
 
     expression: Expression
     name: str | None
     parameters: Mapping[str, Parameter]
     remembers: bool
+    reads_surprisal: bool
     signals: tuple[Signal, ...]
     program: Program
     _computed: Expression
+    _hash: int
 
     def __init__(
         self,
@@ -85,14 +90,17 @@ class Policy:
         if name is not None and not isinstance(name, str):
             raise PolicyError(f"a policy's name is text, but {type(name).__name__} was given")
         computed = simplified(expression)
+        read = read_by(computed)
         fields = {
             "expression": expression,
             "name": name,
             "parameters": MappingProxyType(parameters_of(expression)),
             "program": lower(computed),
             "remembers": remembers(computed),
-            "signals": read_by(computed),
+            "reads_surprisal": any(signal.name == "surprisal" for signal in read),
+            "signals": read,
             "_computed": computed,
+            "_hash": hash(expression),  # a host's loop asks for it many times a token
         }
         for field, value in fields.items():
             object.__setattr__(self, field, value)
@@ -118,12 +126,7 @@ class Policy:
         return self.expression == other.expression if isinstance(other, Policy) else NotImplemented
 
     def __hash__(self) -> int:
-        return hash(self.expression)
-
-    @property
-    def reads_surprisal(self) -> bool:
-        """Whether it needs to know the token drawn just before."""
-        return any(signal.name == "surprisal" for signal in self.signals)
+        return self._hash
 
     @property
     def is_template(self) -> bool:

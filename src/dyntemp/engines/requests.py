@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -40,18 +40,37 @@ class Request:
 
 @dataclass(slots=True, eq=False)
 class Rows:
-    """What is known of each row beside its logits, [rows]; `ours` are those to be changed."""
+    """What is known of each row beside its logits, [rows].
 
-    policies: list[Policy]
+    Attributes:
+        slots: Slot of each.
+        policies: Its policy; `UNTOUCHED` for rows that stay as they are.
+        prompts: How many tokens its prompt has.
+        requested: The temperature that its request asked for.
+        ours: Which are to be changed.
+        greedy: Which belong to greedy requests.
+        position: How many tokens were generated before it; may be below 0 only where a row is not ours.
+    """
+
     slots: NDArray[np.int64]
-    position: NDArray[np.int64]
+    policies: list[Policy]
+    prompts: NDArray[np.int64]
     requested: NDArray[np.float64]
     ours: NDArray[np.bool_]
+    greedy: NDArray[np.bool_]
+    position: NDArray[np.int64]
 
     def at(self, which: NDArray[np.int64]) -> Rows:
         """Some of them, by number."""
-        policies = [self.policies[row] for row in which.tolist()]
-        return Rows(policies, self.slots[which], self.position[which], self.requested[which], self.ours[which])
+        return Rows(
+            self.slots[which], [self.policies[row] for row in which.tolist()], self.prompts[which],
+            self.requested[which], self.ours[which], self.greedy[which], self.position[which],
+        )  # fmt: skip
+
+    def only(self, live: NDArray[np.bool_]) -> Rows:
+        """The same where only these are to be changed."""
+        policies = [policy if alive else UNTOUCHED for policy, alive in zip(self.policies, live.tolist(), strict=True)]
+        return replace(self, policies=policies, ours=self.ours & live, greedy=self.greedy & live)
 
 
 class Requests:
@@ -93,6 +112,7 @@ class Requests:
         self._backend = backend
         self._requests: dict[int, Request] = {}
         self._state = State(window=window, device=device)
+        self._last: Rows | None = None
         self._before: dict[int, tuple[int, NDArray[np.float64]]] = {}
         self._warned = False
 
@@ -124,6 +144,7 @@ class Requests:
         """
         accepted = self.accept(policy)
         self._requests[slot] = Request(accepted, float(requested), prompt)
+        self._last = None
         self._before.pop(slot, None)
         if accepted.remembers:
             self._state.grow(slots=slot + 1, width=len(accepted.program.cells))
@@ -133,6 +154,7 @@ class Requests:
     def end(self, slot: int) -> None:
         """The request in `slot` is over, or there never was one."""
         self._requests.pop(slot, None)
+        self._last = None
         self._before.pop(slot, None)
 
     def __contains__(self, slot: int) -> bool:
@@ -158,30 +180,36 @@ class Requests:
         """The temperature of each row, NaN where it is to be left alone, and what its request asked for."""
         if not isinstance(batch.slot, (type(None), list, np.ndarray)):
             return self._decide_on_device(batch)
-        count = len(batch.logits)
-        slots = np.arange(count) if batch.slot is None else np.asarray(batch.slot, np.int64)
-        found = [self._requests.get(slot) for slot in slots.tolist()]
-        prompts = np.array([0 if one is None else one.prompt for one in found], np.int64)
-        requested = np.array([1.0 if one is None else one.requested for one in found], np.float64)
-        position = np.broadcast_to(batch.position, (count,)) - prompts
-        ours = np.array([one is not None for one in found], bool) & (position >= 0)
-        if batch.live is not None:
-            ours &= np.asarray(batch.live, bool)
-        greedy = ours & (requested <= GREEDY_AT)
-        ours &= ~greedy
-        policies = [one.policy if mine and one is not None else UNTOUCHED
-                    for one, mine in zip(found, ours.tolist(), strict=True)]  # fmt: skip
-        self.counts.calls += count > 0
-        self.counts.seen += count
-        self.counts.greedy += int(greedy.sum())
-        self.counts.declined += int(count - ours.sum() - greedy.sum())
-        rows = Rows(policies, slots, np.maximum(position, 0), requested, ours)
+        rows = self._rows(batch, len(batch.logits))
+        changed, greedy = int(np.count_nonzero(rows.ours)), int(np.count_nonzero(rows.greedy))
+        self.counts.calls += len(rows.slots) > 0
+        self.counts.seen += len(rows.slots)
+        self.counts.greedy += greedy
+        self.counts.declined += len(rows.slots) - changed - greedy
         self._learn_surprisal(batch, rows)
-        temperature, signals = self._measured(self._undivided(batch.logits, requested), rows)
+        temperature, signals = self._measured(self._undivided(batch.logits, rows.requested), rows)
         if self.record is not None:
             shown = {name: on_host(values) for name, values in signals.items()}
-            self.record(Step(slots, position, on_host(temperature), shown))
+            self.record(Step(rows.slots, rows.position, on_host(temperature), shown))
+        requested = rows.requested
         return temperature, requested if isinstance(temperature, np.ndarray) else beside(requested, temperature)
+
+    def _rows(self, batch: Batch, count: int) -> Rows:
+        """What is known of the rows of this step; what the last step had, where it had the same requests."""
+        slots = np.arange(count) if batch.slot is None else np.asarray(batch.slot, np.int64)
+        if self._last is None or not np.array_equal(self._last.slots, slots):
+            found = [self._requests.get(slot) for slot in slots.tolist()]
+            requested = np.array([1.0 if one is None else one.requested for one in found], np.float64)
+            known = np.array([one is not None for one in found], bool)
+            sampled = requested > GREEDY_AT
+            policies = [UNTOUCHED if one is None or one.requested <= GREEDY_AT else one.policy for one in found]
+            prompts = np.array([0 if one is None else one.prompt for one in found], np.int64)
+            self._last = Rows(slots, policies, prompts, requested, known & sampled, known & ~sampled, prompts)
+        rows = replace(self._last, position=batch.position - self._last.prompts)
+        live = rows.position >= 0
+        if batch.live is not None:
+            live &= np.asarray(batch.live, bool)
+        return rows if live.all() else rows.only(live)
 
     def _undivided(self, logits: Any, requested: NDArray[np.float64]) -> Any:
         """The rows as they are at temperature 1."""
@@ -201,7 +229,7 @@ class Requests:
             if sound.all():
                 raise
             return self._measured_in_part(logits, rows, sound)
-        self.counts.changed += int(rows.ours.sum())
+        self.counts.changed += int(np.count_nonzero(rows.ours))
         self.counts.restarts = self._state.restarts
         if outcome.broken is None:
             return np.where(rows.ours, on_host(outcome.temperature), np.nan), outcome.signals
@@ -238,14 +266,14 @@ class Requests:
             state, slot = self._state, rows.slots
             state.grow(slots=int(slot.max()) + 1)
         return Job(
-            (first,) if alike else tuple(rows.policies), state=state, slot=slot, position=rows.position,
+            (first,) if alike else tuple(rows.policies), state=state, slot=slot, position=np.maximum(rows.position, 0),
             requested=rows.requested, given=self.given,
         )  # fmt: skip
 
     def _learn_surprisal(self, batch: Batch, rows: Rows) -> None:
         """Tell the memory how surprising the tokens drawn before were, and keep these rows to tell it of the next."""
-        for row in np.flatnonzero(rows.ours).tolist():
-            if not rows.policies[row].reads_surprisal:
+        for row, policy in enumerate(rows.policies):
+            if not policy.reads_surprisal:
                 continue
             slot, position = int(rows.slots[row]), int(rows.position[row])
             at, before = self._before.get(slot, (-1, np.empty(0)))
