@@ -26,6 +26,7 @@ from dyntemp.kernels.cpu_rows import (
     TOKEN,
     run_all,
     run_moments,
+    scale_in_place,
     scale_rows,
 )  # fmt: skip
 from dyntemp.kernels.cpu_signals import KINDS, ORDERED, SOLVED
@@ -53,7 +54,7 @@ class _Compiling(event.Listener):  # type: ignore[misc]  # Numba has no types
     """Says what is waited for when a kernel is compiled rather than loaded from the cache on disk."""
 
     def on_start(self, event: Any) -> None:
-        if event.data["dispatcher"] in (run_moments, run_all, scale_rows):
+        if event.data["dispatcher"] in (run_moments, run_all, scale_rows, scale_in_place):
             logging.getLogger("dyntemp").warning("dyntemp: compiling for this processor, once: some seconds")
 
     def on_end(self, event: Any) -> None:
@@ -225,10 +226,13 @@ def scale(logits: Any, temperature: NDArray[np.float64], out: Any = None) -> Any
     n = rows.data.shape[1]
     place = None if out is None else as_rows(out).data
     if place is not None and place.dtype == compute and (place is out or not place.flags.owndata):  # no copy of it
-        scale_rows(flat, n, stride, masked_at, temperature, place, np.empty(n, compute))
+        if place.__array_interface__["data"] == rows.data.__array_interface__["data"]:
+            scale_in_place(place, masked_at, temperature)
+        else:
+            scale_rows(flat, n, stride, masked_at, temperature, place)
         return out
     result = np.empty(rows.data.shape, compute)
-    scale_rows(flat, n, stride, masked_at, temperature, result, None)
+    scale_rows(flat, n, stride, masked_at, temperature, result)
     if out is None:
         return rows.like(result, logits)
     out[...] = rows.like(result, logits)

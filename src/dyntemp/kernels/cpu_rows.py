@@ -22,7 +22,7 @@ from dyntemp.kernels.cpu_filters import truncate
 from dyntemp.kernels.cpu_program import execute, remember
 from dyntemp.kernels.cpu_read import block_top, read_row
 from dyntemp.kernels.cpu_signals import ORDERED, SOLVED, moment_signal, order_signal, solve_entropy
-from dyntemp.kernels.cpu_vectors import load, plain, space_of, type_of, vector, wide_vectors
+from dyntemp.kernels.cpu_vectors import larger, load, plain, space_of, type_of, vector, wide_vectors
 from dyntemp.kernels.reference import BLOCK
 from dyntemp.signals import MAX_SURPRISAL
 
@@ -139,18 +139,32 @@ def _quotient(x, temperature, reciprocal):
 
 
 @plain
-def every_scaled_row(flat, n, stride, masked_at, temperature, out, room):
+def every_scaled_row(flat, n, stride, masked_at, temperature, out):
     """Each row divided by its temperature into `out`, [rows, n], in the type to compute in; masked entries at -inf.
 
-    A temperature of NaN leaves a row as it is. With `room`, [n], `out` may be the rows themselves.
+    A temperature of NaN leaves a row as it is.
     """
     for r in range(len(temperature)):
-        row = flat[r * stride : r * stride + n]
-        if room is None:
-            scale_row(row, masked_at, temperature[r], out[r])
-        else:
-            scale_row(row, masked_at, temperature[r], room)
-            out[r, :] = room
+        scale_row(flat[r * stride : r * stride + n], masked_at, temperature[r], out[r])
+
+
+@plain
+def every_row_in_place(rows, masked_at, temperature):
+    """The same for rows, [rows, n], of the type to compute in, where they lie."""
+    for r in range(len(temperature)):
+        row, t = rows[r], temperature[r]
+        if t > GREEDY_AT and t < np.inf:
+            beyond = t < 1.0 and quotient(farthest(row, masked_at), t, 1.0 / t) > -2.0 * np.float64(masked_at)
+            divide_in_place(row, masked_at, np.float64(block_top(row)) if beyond else 0.0, t)
+        elif t == np.inf:
+            for i in range(len(row)):
+                row[i] = type_of(masked_at, 0.0 if row[i] > masked_at else -np.inf)
+        elif t <= GREEDY_AT:
+            top, likeliest = block_top(row), 0
+            while row[likeliest] != top:
+                likeliest += 1
+            row[:] = type_of(masked_at, -np.inf)
+            row[likeliest] = type_of(masked_at, 0.0)
 
 
 @plain
@@ -189,8 +203,29 @@ def divide_row(row, masked_at, shift, temperature, out):
     return outside == 0
 
 
+@vector
+def farthest(row, masked_at):
+    """The largest distance of an unmasked entry from 0."""
+    wide_vectors()
+    most = type_of(masked_at, 0.0)
+    for i in range(len(row)):
+        most = larger(most, abs(row[i]) if row[i] > masked_at else type_of(masked_at, 0.0))
+    return most
+
+
+@vector
+def divide_in_place(row, masked_at, shift, temperature):
+    """(x - shift)/T of a row, over it."""
+    wide_vectors()
+    reciprocal = 1.0 / temperature
+    for i in range(len(row)):
+        x = row[i]
+        value = quotient(x, temperature, reciprocal) if shift == 0.0 else (np.float64(x) - shift) / temperature
+        row[i] = type_of(masked_at, value) if x > masked_at else type_of(masked_at, -np.inf)
+
+
 def _entry_points(sources: str):
-    """`run_moments`, `run_all` and `scale_rows`, kept on disk for these sources."""
+    """`run_moments`, `run_all`, `scale_rows` and `scale_in_place`, kept on disk for these sources."""
     kept = njit(cache=True, nogil=True, error_model="numpy")
 
     @kept
@@ -208,11 +243,16 @@ def _entry_points(sources: str):
                          second, memory, room, settings, known, counts)  # fmt: skip
 
     @kept
-    def scale_rows(flat, n, stride, masked_at, temperature, out, room):
+    def scale_rows(flat, n, stride, masked_at, temperature, out):
         _ = sources
-        every_scaled_row(flat, n, stride, masked_at, temperature, out, room)
+        every_scaled_row(flat, n, stride, masked_at, temperature, out)
 
-    return run_moments, run_all, scale_rows
+    @kept
+    def scale_in_place(rows, masked_at, temperature):
+        _ = sources
+        every_row_in_place(rows, masked_at, temperature)
+
+    return run_moments, run_all, scale_rows, scale_in_place
 
 
 def _digest() -> str:
@@ -223,4 +263,4 @@ def _digest() -> str:
     return hashlib.sha256(b"".join(file.read_bytes() for file in files if file.exists())).hexdigest()
 
 
-run_moments, run_all, scale_rows = _entry_points(_digest())
+run_moments, run_all, scale_rows, scale_in_place = _entry_points(_digest())

@@ -63,9 +63,7 @@ def run(logits: Any, job: Job) -> Outcome:
 def scale(logits: Any, temperature: Vector, out: Any = None) -> Any:
     """Each row divided by its temperature, in the shape, dtype and library of `logits`; see `Backend.scale`."""
     rows = as_rows(logits)
-    result = [
-        rows.widened(row) if np.isnan(t) else scaled(rows, row, t) for row, t in enumerate(temperature.tolist())
-    ]
+    result = [rows.widened(row) if np.isnan(t) else scaled(rows, row, t) for row, t in enumerate(temperature.tolist())]
     quotient = rows.like(np.stack(result) if result else rows.data, logits)
     if out is None:
         return quotient
