@@ -1,10 +1,14 @@
 """The contract of adapters, by the suite that they pass, and what it does with rows of a device."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from dyntemp.engines import Batch, Capabilities, Requests
+from dyntemp import InvalidLogitsError, temperatures
+from dyntemp.engines import CAPABILITIES, Batch, Capabilities, EngineError, Requests, support_matrix
 from dyntemp.testing import EngineSuite, FakeHost
+from dyntemp.testing.engines import check_row
 
 ALL = Capabilities(
     engine="direct", form="none", run_with="-", after="-", before="-", neutral="-", batch=True, per_request="yes",
@@ -83,3 +87,150 @@ class TestAfter(EngineSuite):
 class TestTensors(EngineSuite):
     def make_host(self):
         return Direct("after", pytest.importorskip("torch").from_numpy)
+
+
+def rows_of(count, n=300, seed=0):
+    return np.random.default_rng(seed).normal(0, 3, (count, n)).astype(np.float32)
+
+
+def expected(row, policy, **context):
+    return float(temperatures(row, policy, backend="reference", **context))
+
+
+class TestWhatIsLeftAlone:
+    def test_rows_that_are_not_live_and_those_inside_a_prompt(self):
+        requests, rows = Requests(ALL), rows_of(4)
+        for slot in range(4):
+            requests.begin(slot, "0.1 + prev(entropy)", prompt=5)
+        found = requests.temperatures(Batch(rows, position=[5, 4, 5, 2], live=[True, True, False, True]))
+
+        assert np.isnan(found).tolist() == [False, True, True, True]
+        assert found[0] == pytest.approx(expected(rows[0], "0.1 + entropy"), rel=1e-5)
+        assert requests.counts.as_dict() == {
+            "calls": 1, "seen": 4, "changed": 1, "greedy": 0, "declined": 3, "broken": 0, "restarts": 0,
+        }  # fmt: skip
+        again = requests.temperatures(Batch(rows_of(4, seed=1), position=6))
+
+        assert again[0] == pytest.approx(expected(rows[0], "0.1 + entropy"), rel=1e-5)  # of the position before
+        assert requests.counts.as_dict()["restarts"] == 3  # the others had none there
+
+    def test_a_slot_that_nobody_began(self):
+        requests, rows = Requests(ALL), rows_of(2)
+        requests.begin(7, "prev(entropy)")
+
+        assert np.isnan(requests.temperatures(Batch(rows, slot=[3, 7]))).tolist() == [True, False]
+        requests.end(7)
+        assert np.isnan(requests.temperatures(Batch(rows, slot=[3, 7]))).all()
+
+    def test_broken_rows_are_warned_of_once(self, caplog):
+        requests, rows = Requests(ALL), rows_of(3)
+        rows[1, 5] = np.nan
+        for slot in range(3):
+            requests.begin(slot, "0.1 + entropy")
+        for _ in range(2):
+            assert np.isnan(requests.temperatures(Batch(rows))).tolist() == [False, True, False]
+
+        assert [record.message.count("broken") for record in caplog.records if "handed over" in record.message] == [1]
+        assert requests.counts.as_dict()["broken"] == 2
+        assert requests.counts.as_dict()["changed"] == 4
+
+    def test_an_error_that_is_not_of_one_row_comes_through(self):
+        requests = Requests(ALL)
+        requests.begin(0, "0.1 + entropy")
+        with pytest.raises(InvalidLogitsError, match="int64"):
+            requests.temperatures(Batch(np.zeros((1, 4), np.int64)))
+
+
+class TestWhatIsShown:
+    def test_each_step_is_recorded(self):
+        steps, rows = [], rows_of(2)
+        requests = Requests(ALL, record=steps.append)
+        requests.begin(0, "0.1 + entropy", prompt=3)
+        requests.begin(1, "max_prob", prompt=2, requested=0)
+        requests.scale(Batch(rows, position=[4, 4]))
+        (step,) = steps
+
+        assert step.slot.tolist() == [0, 1]
+        assert step.position.tolist() == [1, 2]
+        assert step.signals["entropy"][0] == pytest.approx(step.temperature[0] - 0.1)
+        assert np.isnan(step.temperature[1])
+
+    def test_given_is_read_at_every_step(self):
+        known = {"kl": 0.25}
+        requests = Requests(ALL, given=known)
+        requests.begin(0, "1 - given('kl', 0, 1)")
+
+        assert requests.temperatures(Batch(rows_of(1))).tolist() == [0.75]
+        known["kl"] = 0.5
+        assert requests.temperatures(Batch(rows_of(1))).tolist() == [0.5]
+
+
+class TestWhatIsRefused:
+    def test_what_the_host_lacks(self):
+        without = replace(ALL, remembers=False, surprisal=False, given=False, requested=False, limits="it forgets")
+        for policy, reason in (
+            ("prev(entropy)", "it forgets"), ("0.1 + surprisal", "surprisal"), ("given('x', 0, 1)", "it forgets"),
+            ("0.5*requested", "the request's own temperature"),
+        ):  # fmt: skip
+            with pytest.raises(EngineError, match=reason):
+                Requests(without).begin(0, policy)
+
+    def test_more_memory_than_a_request_may_have(self):
+        many = " + ".join(f"prev({number}*entropy)" for number in range(2, 70))
+        with pytest.raises(EngineError, match="keeps 69 numbers per token; 64 are allowed"):
+            Requests(ALL).begin(0, many)
+
+
+class TestLogProbabilities:
+    def test_they_come_back_normalised(self):
+        requests = Requests(ALL)
+        requests.begin(0, "0.1 + entropy")
+        row = rows_of(1)
+        ln_p = row - np.logaddexp.reduce(row, axis=-1, keepdims=True)
+        found = requests.scale(Batch(ln_p, slot=[0], space="log-probabilities"), out=ln_p)
+
+        assert found is ln_p
+        assert np.logaddexp.reduce(found[0].astype(np.float64)) == pytest.approx(0, abs=1e-6)
+        check_row(row[0], found[0], expected(row[0], "0.1 + entropy"))
+
+    def test_rows_left_alone_stay_as_they_are(self):
+        row = rows_of(1)
+
+        assert Requests(ALL).scale(Batch(row, space="log-probabilities")).tobytes() == row.tobytes()
+
+
+@pytest.mark.torch
+class TestSlotsThatOnlyADeviceKnows:
+    """As where a host expands its rows for draft tokens on the device; here the device is the CPU."""
+
+    def test_each_row_has_the_policy_of_its_slot(self):
+        torch = pytest.importorskip("torch")
+        requests, rows = Requests(ALL, divided="after", backend="torch"), rows_of(6)
+        requests.begin(0, "0.1 + entropy", prompt=2)
+        requests.begin(2, "0.5*requested + 0.01*position", requested=0.8, prompt=3)
+        requests.begin(4, "0.7", requested=0.0)
+        slots = torch.tensor([2, 0, 2, 4, 9, 1])
+        batch = Batch(torch.from_numpy(rows), slots, position=torch.tensor([3, 2, 4, 8, 8, 8]))
+        found = requests.scale(batch).numpy()
+
+        check_row(rows[0], found[0] / 0.8, 0.4)  # the host divides by what was requested
+        check_row(rows[1], found[1], expected(rows[1], "0.1 + entropy"))
+        check_row(rows[2], found[2] / 0.8, 0.41)
+        assert found[3:].tobytes() == rows[3:].tobytes()
+        assert requests.counts.as_dict() == {
+            "calls": 1, "seen": 6, "changed": 3, "greedy": 1, "declined": 2, "broken": 0, "restarts": 0,
+        }  # fmt: skip
+
+    def test_a_policy_that_remembers_is_refused(self):
+        torch = pytest.importorskip("torch")
+        requests = Requests(ALL)
+        requests.begin(0, "prev(entropy)")
+        with pytest.raises(EngineError, match="remembers"):
+            requests.temperatures(Batch(torch.zeros(1, 5), torch.tensor([0]), position=torch.tensor([1])))
+
+
+def test_the_support_matrix_has_a_line_for_each_adapter():
+    lines = support_matrix().splitlines()
+
+    assert len(lines) == 2 + len(CAPABILITIES)
+    assert len({line.count(" | ") for line in lines if "---" not in line}) == 1
