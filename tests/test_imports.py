@@ -23,9 +23,9 @@ LAYERS = [  # a module imports from earlier layers only; a folder stands for all
     {"kernels"},
     {"sampling"},
     {"trace", "models", "after"},
-    {"prompts"},
+    {"prompts", "convert"},
     {"generation", "engines"},
-    {"methods", "convert", "show", "testing", "theory", "evaluation", "tune", "learn"},
+    {"methods", "show", "testing", "theory", "evaluation", "tune", "learn"},
     {"cli", "serve"},
     {"", "__main__"},  # the package itself: public names
 ]

@@ -19,6 +19,7 @@ COMMANDS = {
     "check": "tell what a policy can do: bounds, directions, a plot, warnings",
     "signals": "list what a policy can read, and its functions",
     "policies": "list the published policies, and where each is known to fail",
+    "convert": "turn settings of other programs into a policy, and back",
 }
 
 OK, FAILURE, USAGE, INTERRUPTED = 0, 1, 2, 130

@@ -1,0 +1,182 @@
+"""Sampler settings of other programs -> a policy, and back; exact, or with every difference stated."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from shlex import quote
+from typing import Any
+
+from dyntemp.convert.curve import ConversionError, Curve, curve_of
+from dyntemp.convert.fields import Aside, sort_out
+from dyntemp.convert.programs import PROGRAMS, Program, program_of, table
+from dyntemp.convert.reading import FILTERS, Given, filters_of
+from dyntemp.filters import Filters
+from dyntemp.policy import Policy
+from dyntemp.signals import suggestion
+
+__all__ = [
+    "PROGRAMS", "Aside", "Conversion", "ConversionError", "Curve", "Program", "Settings", "curve_of", "from_settings",
+    "table", "to_settings",
+]  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Conversion:
+    """What settings mean to dyntemp.
+
+    Attributes:
+        program: Whose settings they were.
+        policy: Their temperature.
+        filters: Their truncation, in dyntemp's order.
+        exact: Whether `sample(row, policy, **arguments)` draws from the program's own distribution, but for what
+            `notes` say; False where `differs` names something.
+        notes: What to know in any case.
+        differs: What makes other tokens likely.
+        ignored: Fields about temperature that have no effect in these settings.
+        not_temperature: What is on, and is neither a temperature nor one of the filters.
+        off: Known fields at their neutral values.
+        unknown: Fields that nothing is known of; empty unless asked for.
+    """
+
+    program: str
+    policy: Policy
+    filters: Filters
+    exact: bool
+    notes: tuple[str, ...] = ()
+    differs: tuple[str, ...] = ()
+    ignored: tuple[Aside, ...] = ()
+    not_temperature: tuple[Aside, ...] = ()
+    off: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """The filters as arguments of `sample` and `generate`."""
+        kept = self.filters
+        return {"top_k": kept.top_k, "top_p": kept.top_p, "min_p": kept.min_p, "filter_at": kept.at}
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a policy is to a program.
+
+    Attributes:
+        program: Whose settings they are.
+        fields: Name -> value, ready for a request.
+        exact: Whether the program's distribution is then that of the policy, but for what `notes` say.
+        notes: What to know in any case.
+        differs: What makes other tokens likely.
+        flags: The same for its command line, where it has one.
+    """
+
+    program: str
+    fields: Mapping[str, Any]
+    exact: bool
+    notes: tuple[str, ...] = ()
+    differs: tuple[str, ...] = ()
+    flags: tuple[str, ...] = ()
+
+
+def from_settings(program: str, settings: Mapping[str, Any], *, skip_unknown: bool = False) -> Conversion:
+    """The policy and the filters that a program's settings stand for.
+
+    What is not given has the program's own default. What is not a temperature is named in the result, never dropped.
+
+    Args:
+        program: A name of `PROGRAMS`, such as "llama.cpp" or "sillytavern".
+        settings: Its fields, as in a request or a preset; names of command-line options will do.
+        skip_unknown: List fields that nothing is known of instead of refusing them.
+
+    Raises:
+        ConversionError: For an unknown program or field, and for values that it would not take.
+
+    >>> found = from_settings("textgen", {"dynamic_temperature": True, "dynatemp_low": 0.3, "dynatemp_high": 1.3})
+    >>> str(found.policy), found.exact
+    ('lerp(0.3, 1.3, normalized_entropy)', True)
+    """
+    known = program_of(program)
+    values = _named(known, settings)
+    own = {*known.fields, *FILTERS}
+    others = sort_out({name: value for name, value in values.items() if name not in own})
+    if others.unknown and not skip_unknown:
+        raise ConversionError(_unknown(known, others.unknown))
+    given = Given(known.name, values)
+    reading = known.read(given, others.has("mirostat", "mirostat_mode"))
+    filters, notes, differs = filters_of(given, reading, known.zero_is_off)
+    differs = [*reading.differs, *differs]
+    return Conversion(
+        known.name, reading.curve.policy(reading.floor), filters, not differs and not others.draws,
+        (*reading.notes, *notes), tuple(differs), reading.ignored, others.active, others.off, others.unknown,
+    )  # fmt: skip
+
+
+def to_settings(
+    program: str,
+    policy: Policy | str | float,
+    *,
+    top_k: int = 0,
+    top_p: float = 1.0,
+    min_p: float = 0.0,
+    filter_at: str = "model",
+) -> Settings:
+    """The settings with which a program computes `policy` by itself.
+
+    Args:
+        program: A name of `PROGRAMS`.
+        policy: What it should compute.
+        top_k: As for `sample`, and so for the other filters.
+        top_p: See top_k.
+        min_p: See top_k.
+        filter_at: See top_k.
+
+    Raises:
+        ConversionError: If it cannot, with the reason.
+        PolicyError: If `policy` is none.
+
+    >>> dict(to_settings("aphrodite", "1.2 - 0.9*normalized_entropy").fields)["dynatemp_min"]
+    1.2
+    """
+    known = program_of(program)
+    filters = Filters(top_k, top_p, min_p, filter_at)
+    curve = curve_of(policy, known.floor)
+    if not curve.is_flat and (curve.exponent < 0 or curve.low < 0):
+        raise ConversionError(
+            f"`{policy}` is infinite where the entropy is 0, where an engine computes NaN for every token: keep the "
+            "entropy above it, as in `max(normalized_entropy, 0.01)**-1`, and run the policy with dyntemp itself"
+        )
+    written = known.write(curve, filters)
+    flags = tuple(
+        f"{flag} {_option(written.fields[name])}" for name, flag in known.flags.items() if name in written.fields
+    )
+    return Settings(known.name, written.fields, not written.differs, written.notes, written.differs, flags)
+
+
+def _named(program: Program, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings under the program's own names, absent ones left out."""
+    values: dict[str, Any] = {}
+    for spelled, value in settings.items():
+        plain = spelled.lstrip("-").replace("-", "_")
+        name = program.spellings.get(plain, plain)
+        if name in values:
+            raise ConversionError(f"{program.name} was given `{name}` twice, as `{spelled}` too: leave one of them out")
+        if value is not None:
+            values[name] = value
+    return values
+
+
+def _unknown(program: Program, names: tuple[str, ...]) -> str:
+    """What to say of fields that nothing is known of."""
+    faults = []
+    for name in names:
+        owners = [other.name for other in PROGRAMS.values() if name in other.fields or name in other.spellings]
+        near = (
+            f"; it belongs to {', '.join(owners)}." if owners else suggestion(name, (*program.fields, *FILTERS)) or "."
+        )
+        faults.append(f"{program.name} has no field `{name}`{near}")
+    return f"{' '.join(faults)} Its own are {', '.join((*program.fields, *FILTERS))}; leave out what is not its"
+
+
+def _option(value: Any) -> str:
+    text = ";".join(map(str, value)) if isinstance(value, list) else f"{value:.12g}"
+    return quote(text)

@@ -1,0 +1,242 @@
+"""The temperature that engines compute themselves, and which policies are of its shape."""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import reduce
+from math import inf
+from typing import NamedTuple
+
+from dyntemp.expr import Binary, Call, Const, Negate, Node, Parameter, Signal
+from dyntemp.functions import FUNCTIONS, lerp, max  # noqa: A004 (the language's own)
+from dyntemp.interval import Interval
+from dyntemp.policy import Policy
+from dyntemp.signals import normalized_entropy, remembers
+
+
+class ConversionError(ValueError):
+    """Settings or a policy that cannot be converted; the message says why, and what can be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """T = low + (high - low)*normalized_entropy**exponent; one temperature for all where low equals high.
+
+    Attributes:
+        low: The temperature of a row that is certain.
+        high: The temperature of a uniform row; below `low` where temperature falls as entropy rises.
+        exponent: How fast it gets from one to the other.
+    """
+
+    low: float
+    high: float
+    exponent: float = 1.0
+
+    @classmethod
+    def around(cls, temperature: float, reach: float, exponent: float = 1.0) -> Curve:
+        """From `temperature - reach`, though not below 0, to `temperature + reach`.
+
+        Computed in the decimals as they are written, so that 0.8 - 0.5 is 0.3.
+
+        >>> Curve.around(0.8, 0.5)
+        Curve(low=0.3, high=1.3, exponent=1.0)
+        """
+        t, d = _decimal(temperature), _decimal(reach)
+        return cls(float(t - d) if t > d else 0.0, float(t + d) if t > -d else 0.0, exponent)
+
+    @classmethod
+    def flat(cls, temperature: float) -> Curve:
+        """One temperature for all; at or below 0 it is 0, which is greedy."""
+        level = temperature if temperature > 0 else 0.0
+        return cls(level, level)
+
+    @property
+    def temperature(self) -> float:
+        """Halfway between the ends: what `temperature` is to a program that moves around it."""
+        return float((_decimal(self.low) + _decimal(self.high)) / 2)
+
+    @property
+    def reach(self) -> float:
+        """Half of the way from low to high: `dynatemp_range`."""
+        return float((_decimal(self.high) - _decimal(self.low)) / 2)
+
+    @property
+    def is_flat(self) -> bool:
+        """Whether it is one temperature for all."""
+        return self.low == self.high or self.exponent == 0
+
+    def policy(self, floor: float = 0.0) -> Policy:
+        """The policy of this shape, at least `floor` everywhere.
+
+        >>> str(Curve(0.3, 1.3, 1.5).policy())
+        'lerp(0.3, 1.3, normalized_entropy**1.5)'
+        """
+        if self.is_flat:
+            return Policy(builtins.max(self.high, floor))
+        share = normalized_entropy if self.exponent == 1 else normalized_entropy**self.exponent
+        shape = lerp(self.low, self.high, share)
+        return Policy(shape if min(self.low, self.high) >= floor else max(shape, floor))
+
+
+def curve_of(policy: Policy | str | float, floor: float = 0.0) -> Curve:
+    """The numbers of a policy that is low + (high - low)*normalized_entropy**exponent, however it is written.
+
+    Recognised by structure, never by trying values: constants, sums, multiples, powers, `lerp`, `sqrt`, and a `clip`,
+    `min` or `max` that cuts nothing off.
+
+    Args:
+        policy: What is to be recognised.
+        floor: A lowest temperature that the program keeps by itself, so that `max(..., floor)` says nothing new.
+
+    Raises:
+        ConversionError: With what stands in the way.
+
+    >>> curve_of("clip(0.2 + normalized_entropy/2, 0.05, 2)")
+    Curve(low=0.2, high=0.7, exponent=1.0)
+    """
+    policy = policy if isinstance(policy, Policy) else Policy(policy)
+    try:
+        if remembers(policy.expression):
+            raise _OtherShapeError("remembers earlier tokens")
+        term = _Reader(_decimal(floor)).term(policy.expression)
+    except _OtherShapeError as error:
+        raise ConversionError(
+            f"`{policy}` {error}: an engine's own dynamic temperature is low + (high - low)*"
+            "normalized_entropy**exponent and nothing else; run the policy with dyntemp itself"
+        ) from None
+    low, high = float(term.constant), float(term.constant + term.factor)
+    return Curve(low, high, float(term.exponent) if low != high else 1.0)
+
+
+class _OtherShapeError(Exception):
+    """What a policy does that an engine does not."""
+
+
+class _Term(NamedTuple):
+    """constant + factor*normalized_entropy**exponent, in exact arithmetic."""
+
+    constant: Fraction
+    factor: Fraction = Fraction(0)
+    exponent: Fraction = Fraction(1)
+
+    @property
+    def span(self) -> Interval:
+        """Every value it takes over normalized entropies from 0 to 1."""
+        at_one = float(self.constant + self.factor)
+        at_zero = float(self.constant)
+        if self.exponent < 0 and self.factor:
+            at_zero = inf if self.factor > 0 else -inf
+        return Interval(*sorted((at_zero, at_one)))
+
+    def times(self, number: Fraction) -> _Term:
+        """A multiple of it."""
+        return _Term(self.constant * number, self.factor * number, self.exponent)
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    floor: Fraction
+
+    def term(self, node: Node) -> _Term:
+        """The value of `node` as a term, if it is one."""
+        match node:
+            case Const(value):
+                return _Term(_decimal(value))
+            case Signal("normalized_entropy"):
+                return _Term(Fraction(0), Fraction(1))
+            case Signal():
+                raise _OtherShapeError(f"reads `{node}`")
+            case Parameter(name):
+                raise _OtherShapeError(f"has the free parameter `{name}`")
+            case Negate(operand):
+                return self.term(operand).times(Fraction(-1))
+            case Binary(symbol, left, right):
+                return _OPERATIONS[symbol](self.term(left), self.term(right))
+            case Call("lerp", (low, high, share)):
+                start = self.term(low)
+                return _added(start, _multiplied(_added(self.term(high), start.times(Fraction(-1))), self.term(share)))
+            case Call("sqrt", (inside,)):
+                return _powered(self.term(inside), _Term(Fraction(1, 2)))
+            case Call("clip", (inside, low, high)):
+                return self.lesser(self.greater(self.term(inside), self.term(low)), self.term(high))
+            case Call("max", arguments):
+                return reduce(self.greater, self.terms(arguments))
+            case Call("min", arguments):
+                return reduce(self.lesser, self.terms(arguments))
+            case Call(function, _) if function in FUNCTIONS:
+                raise _OtherShapeError(f"computes `{node}`")
+            case _:
+                raise _OtherShapeError(f"has `{node}`")
+
+    def terms(self, nodes: Sequence[Node]) -> list[_Term]:
+        """The value of each."""
+        return [self.term(node) for node in nodes]
+
+    def greater(self, one: _Term, other: _Term) -> _Term:
+        """The larger of two, if it is the same one everywhere, or what the program's own floor makes of it."""
+        if not other.factor and other.constant <= self.floor and one.factor:
+            return one
+        return _outer(one, other, lambda a, b: a.low >= b.high, "below")
+
+    def lesser(self, one: _Term, other: _Term) -> _Term:
+        """The smaller of two, if it is the same one everywhere."""
+        return _outer(one, other, lambda a, b: a.high <= b.low, "above")
+
+
+def _outer(one: _Term, other: _Term, beyond: Callable[[Interval, Interval], bool], side: str) -> _Term:
+    if beyond(one.span, other.span):
+        return one
+    if beyond(other.span, one.span):
+        return other
+    raise _OtherShapeError(f"is cut off {side}")
+
+
+def _added(one: _Term, other: _Term) -> _Term:
+    if one.factor and other.factor and one.exponent != other.exponent:
+        raise _OtherShapeError("adds different powers of the entropy")
+    exponent = one.exponent if one.factor else other.exponent
+    return _Term(one.constant + other.constant, one.factor + other.factor, exponent)
+
+
+def _subtracted(one: _Term, other: _Term) -> _Term:
+    return _added(one, other.times(Fraction(-1)))
+
+
+def _multiplied(one: _Term, other: _Term) -> _Term:
+    if not one.factor or not other.factor:
+        return one.times(other.constant) if not other.factor else other.times(one.constant)
+    if one.constant or other.constant or one.exponent < 0 or other.exponent < 0:
+        raise _OtherShapeError("multiplies the entropy with itself")
+    return _Term(Fraction(0), one.factor * other.factor, one.exponent + other.exponent)
+
+
+def _divided(one: _Term, other: _Term) -> _Term:
+    if other.factor or not other.constant:
+        raise _OtherShapeError("divides by the entropy")
+    return one.times(1 / other.constant)
+
+
+def _powered(base: _Term, exponent: _Term) -> _Term:
+    if exponent.factor:
+        raise _OtherShapeError("has the entropy in an exponent")
+    if not exponent.constant:
+        return _Term(Fraction(1))  # 0**0 is 1
+    if exponent.constant == 1:
+        return base
+    if base.constant or base.factor < 0:
+        raise _OtherShapeError("raises a sum to a power")
+    factor = _decimal(float(base.factor) ** float(exponent.constant)) if base.factor != 1 else base.factor
+    return _Term(Fraction(0), factor, base.exponent * exponent.constant)
+
+
+_OPERATIONS: dict[str, Callable[[_Term, _Term], _Term]] = {
+    "+": _added, "-": _subtracted, "*": _multiplied, "/": _divided, "**": _powered,
+}  # fmt: skip
+
+
+def _decimal(number: float) -> Fraction:
+    """`number` as its shortest decimals say it, exactly."""
+    return Fraction(repr(float(number)))

@@ -1,0 +1,147 @@
+"""What else stands in a preset: samplers that are no temperature, each named, and what is no sampler at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+OFF: tuple[Any, ...] = (None, False, 0, "", [], {})
+
+REQUEST = (
+    "prompt messages model memory seed sampler_seed n n_predict num_predict max_tokens max_new_tokens max_length "
+    "max_completion_tokens min_tokens min_length min_new_tokens max_context_length max_tokens_second num_ctx stop "
+    "stop_sequence stopping_strings stop_token_ids stop_strings include_stop_str_in_output stream streaming "
+    "stream_options logprobs top_logprobs n_probs prompt_logprobs echo suffix user add_bos_token "
+    "skip_special_tokens spaces_between_special_tokens truncation_length cache_prompt id_slot genkey quiet images "
+    "trim_stop render_special token_healing speculative_ngram prompt_lookup_num_tokens auto_max_new_tokens "
+    "static_cache legacy_api preset name custom_model bypass_status_check api_type api_server "
+    "openrouter_allow_fallbacks openrouter_providers send_banned_tokens include_reasoning extensions "
+    "loop_detect_window detokenize priority metadata store tools tool_choice parallel_tool_calls service_tier "
+    "reasoning_effort use_cache bos_token_id eos_token_id pad_token_id decoder_start_token_id forced_bos_token_id "
+    "forced_eos_token_id transformers_version _from_model_config return_dict_in_generate output_scores "
+    "output_logits output_attentions output_hidden_states cache_implementation n_keep n_discard t_max_predict_ms "
+    "return_tokens timings_per_token post_sampling_probs lora chat_template_kwargs"
+)
+"""Fields that are about the text and its delivery."""
+
+
+class Aside(NamedTuple):
+    """Fields that the policy does not stand for.
+
+    Attributes:
+        fields: Their names.
+        why: What they are, in one sentence.
+    """
+
+    fields: tuple[str, ...]
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of setting that is not a temperature.
+
+    Attributes:
+        why: What it does, in one sentence.
+        switches: The fields that turn it on, each with the values at which it is off.
+        companions: Fields that matter only where it is on.
+        draws: Whether it changes what is drawn.
+    """
+
+    why: str
+    switches: Mapping[str, tuple[Any, ...]]
+    companions: tuple[str, ...] = ()
+    draws: bool = field(default=True)
+
+
+def _off_at(names: str, *values: Any) -> dict[str, tuple[Any, ...]]:
+    return dict.fromkeys(names.split(), (*OFF, *values))
+
+
+KINDS = (
+    Kind("mirostat steers the surprise of the text by cutting tokens off, with feedback; no temperature does that",
+         _off_at("mirostat mirostat_mode"),
+         ("mirostat_tau", "mirostat_eta", "mirostat_ent", "mirostat_lr")),
+    Kind("smoothing (quadratic sampling) bends the logits; a temperature only stretches them",
+         _off_at("smoothing_factor"), ("smoothing_curve",)),
+    Kind("XTC leaves out the likeliest tokens at random; it is a filter, not a temperature",
+         _off_at("xtc_probability"), ("xtc_threshold",)),
+    Kind("adaptive-p pulls the probabilities towards a target, with feedback; it reshapes them, it does not scale",
+         _off_at("adaptive_target", -1, -1.0, 1.0), ("adaptive_decay",)),
+    Kind("top-n-sigma cuts by the spread of the logits; dyntemp has no such filter",
+         _off_at("top_n_sigma top_nsigma nsigma", -1), ()),
+    Kind("a filter that dyntemp does not have: tail-free, top-a, typical, epsilon, eta, top-h",
+         {**_off_at("top_a epsilon_cutoff eta_cutoff eps_cutoff top_h"),
+          **_off_at("tfs tfs_z typical typical_p typ_p", 1)}, ("min_keep",)),
+    Kind("skew tilts the draw among the sorted tokens; it is no temperature", _off_at("skew")),
+    Kind("repetition penalties change logits by what was already written, before any temperature",
+         {**_off_at("rep_pen repetition_penalty repeat_penalty token_repetition_penalty encoder_rep_pen "
+                    "encoder_repetition_penalty", 1),
+          **_off_at("freq_pen presence_pen frequency_penalty presence_penalty no_repeat_ngram_size "
+                    "encoder_no_repeat_ngram_size")},
+         ("rep_pen_range", "rep_pen_slope", "rep_pen_decay", "rep_pen_size", "repetition_penalty_range",
+          "repetition_range", "repetition_decay", "penalty_range", "repeat_last_n", "penalize_nl")),
+    Kind("DRY penalises tokens that would repeat a passage, before any temperature", _off_at("dry_multiplier"),
+         ("dry_base", "dry_allowed_length", "dry_penalty_last_n", "dry_range", "dry_sequence_breakers",
+          "dry_sequence_breaker", "dry_max_ngram", "dry_max_occurrences", "dry_early_exit_match_len")),
+    Kind("biases and bans change or mask single tokens; masked candidates count in some programs' normaliser",
+         _off_at("logit_bias banned_tokens banned_strings custom_token_bans ban_eos_token allowed_tokens "
+                 "allowed_token_ids bad_words bad_words_ids suppress_tokens global_banned_tokens ignore_eos "
+                 "ignore_eos_token use_default_badwordsids bypass_eos sequence_bias", "[]")),
+    Kind("a grammar or schema masks what does not fit; masked candidates count in some programs' normaliser",
+         _off_at("grammar grammar_string json_schema regex_pattern guided_json guided_grammar structured_outputs "
+                 "response_format grammar_file_row", "None"),
+         ("grammar_retain_state", "json_schema_allow_empty", "grammar_lazy", "grammar_triggers")),
+    Kind("guidance mixes the logits of two passes before any temperature",
+         {**_off_at("guidance_scale cfg_scale", 1), **_off_at("penalty_alpha")}, ("negative_prompt",)),
+    Kind("beam search keeps several texts at a time; dyntemp draws token by token",
+         _off_at("num_beams num_beam_groups best_of", 1),
+         ("length_penalty", "early_stopping", "diversity_penalty")),
+    Kind("says what to write, when to stop and what to report, not how a token is drawn",
+         dict.fromkeys(REQUEST.split(), ()), draws=False),
+)  # fmt: skip
+"""Every field that is known and not about temperature."""
+
+HOME: dict[str, Kind] = {name: kind for kind in KINDS for name in (*kind.switches, *kind.companions)}
+"""Which kind a field is of."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sorted:
+    """The fields that are not about temperature.
+
+    Attributes:
+        active: What is on, one entry for each kind.
+        off: Names of what is at its neutral value, and so does nothing.
+        draws: Whether something that is on changes what is drawn.
+        unknown: Names that nothing is known of.
+    """
+
+    active: tuple[Aside, ...]
+    off: tuple[str, ...]
+    draws: bool
+    unknown: tuple[str, ...]
+
+    def has(self, *names: str) -> bool:
+        """Whether one of these switches is on."""
+        return any(name in aside.fields for aside in self.active for name in names)
+
+
+def sort_out(settings: Mapping[str, Any]) -> Sorted:
+    """Which of these fields are on, off, or unknown."""
+    active, off, draws = [], [], False
+    for kind in KINDS:
+        here = [name for name in settings if HOME.get(name) is kind]
+        if any(name in kind.switches and not _is_off(settings[name], kind.switches[name]) for name in here):
+            active.append(Aside(tuple(here), kind.why))
+            draws |= kind.draws
+        else:
+            off += here
+    return Sorted(tuple(active), tuple(off), draws, tuple(name for name in settings if name not in HOME))
+
+
+def _is_off(value: Any, neutral: Iterable[Any]) -> bool:
+    return any(value == known and isinstance(value, bool) == isinstance(known, bool) for known in neutral) or (
+        value is False
+    )

@@ -1,0 +1,149 @@
+"""The programs whose settings are understood: what they call things, and where their formulas were read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from dyntemp.convert import readers, writers
+from dyntemp.convert.curve import ConversionError
+from dyntemp.convert.reading import Given, Reading
+from dyntemp.signals import suggestion
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """One program.
+
+    Attributes:
+        name: What `from_settings` and `to_settings` take.
+        title: What it is.
+        fields: Its fields that are about temperature, and about the order.
+        formula: Its temperature in those names; h is the normalized entropy.
+        exactness: What is the same, and what is not.
+        source: Where that was read.
+        read: Its settings -> what it makes of them.
+        write: A curve and filters -> its settings.
+        spellings: Other spellings of a field.
+        zero_is_off: Whether top_p = 0 filters nothing.
+        floor: The lowest temperature, which it keeps by itself.
+        flags: Field -> option of its command line.
+    """
+
+    name: str
+    title: str
+    fields: tuple[str, ...]
+    formula: str
+    exactness: str
+    source: str
+    read: Callable[[Given, bool], Reading] = field(repr=False)
+    write: writers.Writer = field(repr=False)
+    spellings: Mapping[str, str] = field(default_factory=dict, repr=False)
+    zero_is_off: bool = False
+    floor: float = 0.0
+    flags: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+AROUND = "lo = max(0, t - d), hi = t + d; lo + (hi - lo)*h**e"
+BETWEEN = "lo + (hi - lo)*h**e"
+MEASURED = "where filters come first, h is that of what they left"
+RANGE_FIELDS = ("temperature", "dynatemp_range", "dynatemp_exponent")
+TEXTGEN_FIELDS = ("temperature", "dynamic_temperature", "dynatemp_low", "dynatemp_high", "dynatemp_exponent",
+                  "temperature_last", "sampler_priority")  # fmt: skip
+TABBY_FIELDS = ("temperature", "min_temp", "max_temp", "temp_exponent", "temperature_last")
+TABBY_SPELLINGS = {"temp": "temperature", "dynatemp_low": "min_temp", "dynatemp_high": "max_temp",
+                   "dynatemp_exponent": "temp_exponent"}  # fmt: skip
+
+PROGRAMS: dict[str, Program] = {
+    program.name: program
+    for program in (
+        Program("llama.cpp", "llama-server, llama-cli, xllamacpp and other hosts of llama.cpp",
+                (*RANGE_FIELDS, "samplers", "sampler_seq"), f"t where d <= 0; else {AROUND}",
+                f"exact for rows without masked candidates, which it counts; {MEASURED}: by itself top_k 40, "
+                "top_p 0.95, min_p 0.05",
+                "src/llama-sampler.cpp, temp_ext; b11434 and xllamacpp 2026.10.11549, run through the C interface",
+                readers.llama_cpp, writers.llama_cpp,
+                {"temp": "temperature", "dynatemp_exp": "dynatemp_exponent", "sampling_seq": "sampler_seq"},
+                flags={"temperature": "--temp", "dynatemp_range": "--dynatemp-range",
+                       "dynatemp_exponent": "--dynatemp-exp", "top_k": "--top-k", "top_p": "--top-p",
+                       "min_p": "--min-p", "samplers": "--samplers"}),
+        Program("koboldcpp", "koboldcpp", (*RANGE_FIELDS, "sampler_order"), f"t where d = 0; else {AROUND}",
+                f"the 3,000 likeliest tokens are all that it measures and draws from; {MEASURED}",
+                "gpttype_adapter.cpp, SampleLogits and sample_entropy; 2da346a (2024-10-11), and in a copy of 2026, "
+                "e4510ab, where a range below 0 is no longer off",
+                readers.koboldcpp, writers.koboldcpp, {"temp": "temperature"}),
+        Program("textgen", "text-generation-webui, its loaders on transformers", (*TEXTGEN_FIELDS, "do_sample"),
+                f"{BETWEEN}, times t where t comes after it",
+                f"exact for a batch of one with t = 1; it sums the entropy over a batch; {MEASURED}",
+                "modules/sampler_hijack.py, DynamicTemperatureLogitsWarper; 1dcde41 (2026-05-03)",
+                readers.textgen, writers.textgen),
+        Program("textgen-llama.cpp", "text-generation-webui, its llama.cpp loader", TEXTGEN_FIELDS,
+                "t = (lo + hi)/2, d = (hi - lo)/2, sent to llama.cpp", "as llama.cpp; a lo above hi is off",
+                "modules/llama_cpp_server.py, prepare_payload; 1dcde41 (2026-05-03)",
+                readers.textgen_llama_cpp, writers.textgen_llama_cpp),
+        Program("exllamav2", "ExLlamaV2, and TabbyAPI on it", TABBY_FIELDS, f"t where max <= min; else {BETWEEN}",
+                f"exact for rows without masked candidates, with t = 1 or temperature_last; {MEASURED}; "
+                "top_p cuts a token earlier",
+                "exllamav2_ext/cpp/sampling.cpp, post_softmax_temperature; da07fac (2025-12-09)",
+                readers.exllamav2, writers.exllamav2, TABBY_SPELLINGS, zero_is_off=True),
+        Program("exllamav3", "TabbyAPI today, on ExLlamaV3", TABBY_FIELDS, "t",
+                "min_temp and max_temp are accepted and ignored; top_p cuts a token earlier",
+                "tabbyAPI common/sampling.py, warn_unsupported_params; e632af4 (2026-08-13)",
+                readers.exllamav3, writers.exllamav3, TABBY_SPELLINGS),
+        Program("aphrodite", "Aphrodite, V1 model runner",
+                ("temperature", "dynatemp_min", "dynatemp_max", "dynatemp_exponent", "temperature_last"),
+                f"t where neither bound is above 1e-5; else max({BETWEEN}, 1e-5)",
+                "exact; it filters after the temperature, min_p first",
+                "aphrodite/v1/sample/ops/temperatures.py, apply_all_temperatures; b42eeec (2026-04-28)",
+                readers.aphrodite, writers.aphrodite, floor=1e-5),
+        Program("sillytavern", "SillyTavern, a preset for text completion",
+                ("temperature", "dynatemp", "min_temp", "max_temp", "dynatemp_exponent", "temperature_last",
+                 "sampler_order", "samplers", "sampler_priority", "samplers_priorities", "do_sample"),
+                f"t unless `dynatemp`; else {BETWEEN}", "the temperature is; the order of the filters is the backend's",
+                "public/scripts/textgen-settings.js, getTextGenGenerationData; ba6f7b7 (2024-09-28)",
+                readers.sillytavern, writers.sillytavern, {"temp": "temperature"}),
+        Program("vllm", "vLLM, SamplingParams and its server", ("temperature",), "t, at least 0.01 unless greedy",
+                "exact; it filters after the temperature, min_p first",
+                "vllm/sampling_params.py and v1/sample/sampler.py; 0.32.0", readers.vllm, writers.vllm),
+        Program("transformers", "transformers, generate() and generation_config.json", ("temperature", "do_sample"),
+                "t if `do_sample`, else greedy", "exact; it filters after the temperature; its own top_k is 50",
+                "generation/utils.py, _get_logits_processor; 5.23.0", readers.transformers, writers.transformers),
+        Program("openai", "OpenAI's API and what speaks it", ("temperature",), "t",
+                "exact without top_p, whose order is not documented", "the API reference", readers.openai,
+                writers.openai),
+    )
+}  # fmt: skip
+
+ALSO_CALLED = {
+    "text-generation-webui": "textgen", "oobabooga": "textgen", "tabbyapi": "exllamav3", "llama-server": "llama.cpp",
+    "llamacpp": "llama.cpp", "xllamacpp": "llama.cpp", "kobold": "koboldcpp",
+}  # fmt: skip
+
+
+def program_of(name: str) -> Program:
+    """The program of that name, or of another that it is known by.
+
+    Raises:
+        ConversionError: If there is none.
+    """
+    plain = name.lower()
+    if (known := ALSO_CALLED.get(plain, plain)) not in PROGRAMS:
+        near = suggestion(plain, (*PROGRAMS, *ALSO_CALLED)) or "."
+        raise ConversionError(f"no program {name!r}{near} Known are {', '.join(PROGRAMS)}")
+    return PROGRAMS[known]
+
+
+def table() -> list[str]:
+    """The lines of the documentation's table of programs."""
+    lines = ["| program | fields | T | what is the same | read in |", "|---|---|---|---|---|"]
+    for program in PROGRAMS.values():
+        fields = ", ".join(f"`{name}`" for name in program.fields)
+        cells = (
+            f"`{program.name}`: {program.title}",
+            fields,
+            f"`{program.formula}`",
+            program.exactness,
+            program.source,
+        )
+        lines.append(f"| {' | '.join(cells)} |")
+    return lines

@@ -1,0 +1,246 @@
+"""What each program makes of its settings: one function each, `(given, mirostat is on) -> Reading`."""
+
+from __future__ import annotations
+
+from dyntemp.convert.curve import ConversionError, Curve
+from dyntemp.convert.reading import Given, Reading, between, undefined, unread
+
+FLOAT32 = "its sums are float32: up to 3.5e-4 of the temperature on 150,000 candidates"
+MASKED = "it counts candidates at -inf in its normaliser, dyntemp does not: the same for rows without masked candidates"
+ALONE = "a single candidate is left as it is, so its temperature cannot matter"
+TEMPERATURE_FIRST = ("temperature", "top_k", "top_p", "min_p")
+FILTERS_FIRST = ("top_k", "top_p", "min_p", "temperature")
+MIN_P_FIRST = ("temperature", "min_p", "top_k", "top_p")
+KEEPS_BELOW = "its top_p leaves out the token that crosses the sum, dyntemp keeps it"
+
+
+def llama_cpp(given: Given, mirostat: bool) -> Reading:
+    """`samplers` may leave the temperature out, which is then 1; mirostat replaces the chain."""
+    temperature, reach = given.number("temperature", 0.8), given.number("dynatemp_range", 0.0)
+    exponent = given.number("dynatemp_exponent", 1.0)
+    if given.has("sampler_seq"):
+        named = [_LLAMA_LETTERS.get(letter, letter) for letter in str(given.values["sampler_seq"])]
+    else:
+        named = [_LLAMA_NAMES.get(name, name) for name in given.order("samplers", FILTERS_FIRST)]
+    chain = tuple(name for name in named if name in FILTERS_FIRST)
+    defaults = {"top_k": 40, "top_p": 0.95, "min_p": 0.05}
+    if mirostat:
+        differs = ("mirostat replaces the whole chain: temperature comes first, without dynamic range or filters",)
+        return Reading(Curve.flat(temperature), ("temperature",), defaults, differs=differs)
+    if "temperature" not in chain:
+        return Reading(Curve.flat(1.0), chain, defaults, notes=("`samplers` has no temperature, so it stays at 1",))
+    if reach <= 0:
+        ignored = unread(given, "a dynatemp_range at or below 0 is off", "exponent")
+        return Reading(Curve.flat(temperature), chain, defaults, ignored=ignored)
+    curve = Curve.around(temperature, reach, exponent)
+    notes = [MASKED, ALONE, FLOAT32]
+    if temperature == 0:
+        notes.append(f"temperature = 0 is not greedy beside a range: it moves from 0 to {curve.high:g}")
+    return Reading(curve, chain, defaults, tuple(notes), undefined(exponent))
+
+
+_LLAMA_NAMES = {"top-k": "top_k", "top-p": "top_p", "nucleus": "top_p", "min-p": "min_p", "temp": "temperature"}
+_LLAMA_LETTERS = {"k": "top_k", "p": "top_p", "m": "min_p", "t": "temperature"}
+
+
+def koboldcpp(given: Given, mirostat: bool) -> Reading:
+    """`sampler_order` counts: 0 top_k, 2 top_p with min_p, 5 temperature."""
+    temperature, reach = given.number("temperature", 0.7), given.number("dynatemp_range", 0.0)
+    exponent = max(given.number("dynatemp_exponent", 1.0), 0.0)
+    order = given.order("sampler_order", (6, 0, 1, 3, 4, 2, 5))
+    stages = {0: ("top_k",), 2: ("top_p", "min_p"), 5: ("temperature",)}
+    chain = tuple(stage for number in order for stage in stages.get(number, ()))
+    defaults = {"top_k": 100, "top_p": 0.92, "min_p": 0.0}
+    cap = "it keeps the 3,000 likeliest tokens (5,000 in 2024) before all else, which stands here as top_k = 3000"
+    if mirostat:
+        differs = ("mirostat replaces the order: temperature comes first, without dynamic range or filters",)
+        return Reading(Curve.flat(temperature), ("top_k", "temperature"), {**defaults, "top_k": 0}, (cap,), differs,
+                       cap=3000)  # fmt: skip
+    if "temperature" not in chain:
+        untouched = "`sampler_order` has no temperature (5), so it stays at 1"
+        return Reading(Curve.flat(1.0), ("top_k", *chain), defaults, (untouched, cap), cap=3000)
+    chain = ("top_k", *(stage for stage in chain if stage != "top_k"))  # the 3,000 likeliest come first in any order
+    if reach == 0:
+        ignored = unread(given, "a dynatemp_range of 0 is off", "exponent")
+        return Reading(Curve.flat(temperature), chain, defaults, (cap,), ignored=ignored, cap=3000)
+    turned = ("a dynatemp_range below 0 turns the curve round; in versions of 2024 it is off",) if reach < 0 else ()
+    notes = (cap, MASKED, ALONE, FLOAT32, *turned)
+    curve = Curve.around(temperature, reach, exponent)
+    if not max(curve.low, curve.high):
+        raise ConversionError(
+            f"koboldcpp was given temperature = {temperature:g} and dynatemp_range = {reach:g}, and would divide by 0; "
+            "a sum above 0 is allowed"
+        )
+    return Reading(curve, chain, defaults, notes, cap=3000)
+
+
+def textgen(given: Given, _: bool) -> Reading:
+    """Two temperatures, one after the other where both are on; the order is `sampler_priority`."""
+    order = given.order("sampler_priority", ("temperature", "dynamic_temperature", "top_k", "top_p", "min_p"))
+    static, dynamic = given.number("temperature", 1.0), given.flag("dynamic_temperature", False)
+    if given.flag("temperature_last", False):
+        order = [name for name in order if name not in ("temperature", "dynamic_temperature")]
+        order += ["temperature", "dynamic_temperature"]
+    rank = {name: place for place, name in enumerate(order)}
+    low, high = given.number("dynatemp_low", 1.0), given.number("dynatemp_high", 1.0)
+    exponent = given.number("dynatemp_exponent", 1.0)
+    own = "dynamic_temperature" if dynamic else "temperature"
+    stages = sorted(("top_k", "top_p", "min_p", own), key=lambda name: rank.get(name, -1))
+    chain = tuple("temperature" if stage == own else stage for stage in stages)
+    if not given.flag("do_sample", True) or (static <= 0 and not dynamic):
+        return Reading(Curve.flat(0.0), chain, notes=("do_sample = false is greedy",))
+    if not dynamic:
+        return Reading(Curve.flat(static), chain, ignored=unread(given, "dynamic_temperature is off", "low"))
+    if static <= 0:
+        raise ConversionError(
+            f"textgen was given temperature = {static:g}; its loaders refuse it: send 1, or do_sample = false"
+        )
+    curve = between(given, low, high, exponent)
+    notes: tuple[str, ...] = ("entropy is summed over the batch: exact for a batch of one", FLOAT32)
+    differs = undefined(exponent)
+    if static != 1:
+        curve = between(given, low * static, high * static, exponent)
+        notes = (f"it divides by its temperature = {static:g} as well, so both ends are multiplied with it", *notes)
+        if rank.get("temperature", -1) < rank.get("dynamic_temperature", -1):
+            differs = (
+                *differs,
+                f"entropy is measured at temperature {static:g}, dyntemp measures at 1: send temperature = 1",
+            )
+    return Reading(curve, chain, notes=notes, differs=differs)
+
+
+def textgen_llama_cpp(given: Given, mirostat: bool) -> Reading:
+    """The same fields, sent to llama.cpp around their mean."""
+    order = given.order("sampler_priority", TEMPERATURE_FIRST)
+    if given.flag("temperature_last", False) and "temperature" in order:
+        order = [name for name in order if name != "temperature"] + ["temperature"]
+    dynamic = given.flag("dynamic_temperature", False)
+    low, high = given.number("dynatemp_low", 1.0), given.number("dynatemp_high", 1.0)
+    sent = {"temperature": given.number("temperature", 1.0), "samplers": order}
+    sent["dynatemp_exponent"] = given.number("dynatemp_exponent", 1.0)
+    if dynamic:
+        curve = Curve(low, high)
+        sent |= {"temperature": curve.temperature, "dynatemp_range": curve.reach}
+    reading = llama_cpp(Given("textgen-llama.cpp", sent), mirostat)
+    notes = reading.notes
+    if dynamic and high < low:
+        notes = ("dynatemp_high below dynatemp_low becomes a range below 0, which llama.cpp takes as off", *notes)
+    silent = ("dynamic_temperature replaces it by the mean", "temperature") if dynamic else (
+        "dynamic_temperature is off", "low")  # fmt: skip
+    ignored = unread(given, *silent)
+    return Reading(reading.curve, reading.chain, notes=notes, differs=reading.differs, ignored=ignored)
+
+
+def exllamav2(given: Given, _: bool) -> Reading:
+    """On probabilities, after truncation; without `temperature_last` the static temperature comes first."""
+    static, last = given.number("temperature", 1.0), given.flag("temperature_last", False)
+    low, high = given.number("min_temp", 1.0, 0.0), given.number("max_temp", 1.0, 0.0)
+    exponent = given.number("temp_exponent", 1.0, 0.0)
+    differs = (KEEPS_BELOW,) if given.number("top_p", 1.0) not in (0.0, 1.0) else ()
+    if high <= low or (static < 0.01 and not last):
+        ignored = unread(given, "min_temp and max_temp act where max_temp is larger", "min_temp")
+        chain = FILTERS_FIRST if last else TEMPERATURE_FIRST
+        return Reading(Curve.flat(static if static >= 0.01 else 0.0), chain, differs=differs, ignored=ignored)
+    curve = Curve(low, high, exponent)
+    if last or static == 1:
+        ignored = (
+            unread(given, "temperature_last lets max_temp above min_temp replace it", "temperature") if last else ()
+        )
+        return Reading(curve, FILTERS_FIRST, notes=(MASKED, ALONE, FLOAT32), differs=differs, ignored=ignored)
+    notes = (
+        f"it divides by its temperature = {static:g} as well, so both ends are multiplied with it",
+        MASKED,
+        FLOAT32,
+    )
+    differs = (
+        *differs,
+        f"entropy and filters are measured at temperature {static:g}, dyntemp measures at 1: send temperature_last",
+    )
+    return Reading(Curve(low * static, high * static, exponent), FILTERS_FIRST, notes=notes, differs=differs)
+
+
+def exllamav3(given: Given, _: bool) -> Reading:
+    """Accepts the dynamic fields, and ignores them with a warning in its log."""
+    chain = FILTERS_FIRST if given.flag("temperature_last", False) else TEMPERATURE_FIRST
+    differs = (KEEPS_BELOW,) if given.number("top_p", 1.0) < 1 else ()
+    ignored = unread(given, "TabbyAPI accepts it and ignores it: ExLlamaV3 has no dynamic temperature", "min_temp")
+    return Reading(Curve.flat(given.number("temperature", 1.0, 0.0)), chain, differs=differs, ignored=ignored)
+
+
+def aphrodite(given: Given, mirostat: bool) -> Reading:
+    """On where either bound is above 1e-5; then `temperature` is not read."""
+    static = given.number("temperature", 1.0, 0.0)
+    low, high = given.number("dynatemp_min", 0.0, 0.0), given.number("dynatemp_max", 0.0, 0.0)
+    exponent = given.number("dynatemp_exponent", 1.0, 0.0)
+    if mirostat:
+        differs: tuple[str, ...] = ("a mirostat request takes out the other samplers, temperature among them",)
+        return Reading(Curve.flat(1.0), MIN_P_FIRST, differs=differs)
+    if max(low, high) <= 1e-5:
+        ignored = unread(given, "dynatemp_min and dynatemp_max up to 1e-5 are off", "exponent")
+        return Reading(_raised(static), MIN_P_FIRST, notes=_raising(static), ignored=ignored)
+    if exponent == 0:
+        raise ConversionError("aphrodite was given dynatemp_exponent = 0; more than 0 is allowed there")
+    notes = ("it acts in the V1 model runner only: set APHRODITE_USE_V2_MODEL_RUNNER=0", FLOAT32)
+    differs = ("temperature = 0 stays greedy where every request of the batch is; send 1",) if static == 0 else ()
+    ignored = unread(given, "dynatemp_min and dynatemp_max replace it", "temperature")
+    return Reading(Curve(low, high, exponent), MIN_P_FIRST, notes=notes, differs=differs, ignored=ignored, floor=1e-5)
+
+
+def sillytavern(given: Given, mirostat: bool) -> Reading:
+    """A preset: its own check box, and the orders of the programs that it may be sent to."""
+    dynamic = given.flag("dynatemp", False)
+    low, high = given.number("min_temp", 0.0, 0.0), given.number("max_temp", 2.0, 0.0)
+    static, exponent = given.number("temperature", 0.7), given.number("dynatemp_exponent", 1.0)
+    chain = FILTERS_FIRST if given.flag("temperature_last", True) else TEMPERATURE_FIRST
+    differs = []
+    if given.number("top_p", 1.0) < 1 or given.number("min_p", 0.0) > 0 or (dynamic and given.number("top_k", 0) > 0):
+        differs.append(
+            "where the filters stand is up to the program that it is sent to (sampler_order for koboldcpp, samplers "
+            "for llama.cpp, sampler_priority and temperature_last for others); temperature_last decides here"
+        )
+    if not given.flag("do_sample", True):
+        differs.append("do_sample = false is greedy in text-generation-webui and is not sent to others")
+    if mirostat and dynamic:
+        differs.append("mirostat switches the dynamic temperature off in llama.cpp and koboldcpp")
+    if not dynamic:
+        ignored = unread(given, "`dynatemp` is off", "min_temp")
+        return Reading(Curve.flat(static), chain, differs=tuple(differs), ignored=ignored)
+    notes = ("llama.cpp and koboldcpp are sent (max_temp + min_temp)/2 and (max_temp - min_temp)/2",)
+    ignored = unread(given, "`dynatemp` is on, so it is not sent", "temperature")
+    differs += undefined(exponent)
+    curve = between(given, low, high, exponent)
+    return Reading(curve, chain, notes=notes, differs=tuple(differs), ignored=ignored)
+
+
+def vllm(given: Given, _: bool) -> Reading:
+    """One temperature; below 0.01 it is raised."""
+    static = given.number("temperature", 1.0, 0.0, 2.0)
+    return Reading(_raised(static), MIN_P_FIRST, notes=_raising(static))
+
+
+def transformers(given: Given, _: bool) -> Reading:
+    """One temperature; greedy unless `do_sample`, and `top_k` is 50 where nothing is said."""
+    static, sampled = given.number("temperature", 1.0, 0.0), given.flag("do_sample", False)
+    notes = () if sampled else ("do_sample is off, so that generate() is greedy",)
+    if sampled and static == 0:
+        raise ConversionError("transformers was given temperature = 0; above 0 is allowed there: set do_sample = false")
+    return Reading(
+        Curve.flat(static if sampled else 0.0), TEMPERATURE_FIRST, {"top_k": 50, "top_p": 1.0, "min_p": 0.0}, notes
+    )
+
+
+def openai(given: Given, _: bool) -> Reading:
+    """One temperature from 0 to 2; in which order it filters is not documented."""
+    notes = (
+        ("OpenAI does not say whether top_p comes before the temperature or after it",) if given.has("top_p") else ()
+    )
+    return Reading(Curve.flat(given.number("temperature", 1.0, 0.0, 2.0)), TEMPERATURE_FIRST, notes=notes)
+
+
+def _raised(temperature: float) -> Curve:
+    """What vLLM and Aphrodite, which stems from it, make of a temperature."""
+    return Curve.flat(max(temperature, 0.01) if temperature > 0 else 0.0)
+
+
+def _raising(temperature: float) -> tuple[str, ...]:
+    return ("a temperature between 0 and 0.01 is raised to 0.01",) if 0 < temperature < 0.01 else ()

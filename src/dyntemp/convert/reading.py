@@ -1,0 +1,173 @@
+"""Settings as a program was given them, with its names and its defaults."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from math import isfinite
+from typing import Any
+
+from dyntemp.convert.curve import ConversionError, Curve
+from dyntemp.convert.fields import Aside
+from dyntemp.filters import Filters
+
+FILTERS = ("top_k", "top_p", "min_p")
+UNTRUNCATED: dict[str, Any] = {"top_k": 0, "top_p": 1.0, "min_p": 0.0}
+GROUPS = {
+    "low": ("dynatemp_low", "dynatemp_high", "dynatemp_exponent"),
+    "min_temp": ("min_temp", "max_temp", "temp_exponent", "dynatemp_exponent"),
+    "temperature": ("temperature",),
+    "exponent": ("dynatemp_exponent",),
+}
+"""Fields that fall silent together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """The settings under one name each.
+
+    Attributes:
+        program: Whose they are.
+        values: Name -> value.
+    """
+
+    program: str
+    values: Mapping[str, Any]
+
+    def number(self, name: str, default: float, low: float | None = None, high: float | None = None) -> float:
+        """A finite number.
+
+        Raises:
+            ConversionError: For anything else, or outside [low, high].
+        """
+        value = self._value(name, default)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
+            raise self._wrong(name, value, "a finite number is")
+        if low is not None and value < low:
+            raise self._wrong(name, value, f"{low:g} and more is")
+        if high is not None and value > high:
+            raise self._wrong(name, value, f"at most {high:g} is")
+        return float(value)
+
+    def flag(self, name: str, default: bool) -> bool:
+        """True or false; 1 and 0 will do."""
+        value = self._value(name, default)
+        if value not in (True, False):
+            raise self._wrong(name, value, "true or false is")
+        return bool(value)
+
+    def order(self, name: str, default: Sequence[Any]) -> list[Any]:
+        """A list of samplers, as such or as text with one of `;`, `,` and newlines between."""
+        value = self._value(name, default)
+        if isinstance(value, str):
+            value = [part.strip() for part in value.replace("\n", ";").replace(",", ";").split(";") if part.strip()]
+        if not isinstance(value, Sequence):
+            raise self._wrong(name, value, "a list of samplers is")
+        return list(value) or list(default)
+
+    def has(self, name: str) -> bool:
+        """Whether it was given."""
+        return self.values.get(name) is not None
+
+    def _value(self, name: str, default: Any) -> Any:
+        return self.values[name] if self.has(name) else default
+
+    def _wrong(self, name: str, value: Any, allowed: str) -> ConversionError:
+        return ConversionError(f"{self.program} was given {name} = {value!r}; {allowed} allowed there")
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a program makes of its settings.
+
+    Attributes:
+        curve: Its temperature.
+        chain: Its temperature and its filters in the order that it applies them; what is missing is not applied.
+        defaults: Values of the filters that were not given.
+        notes: What differs from dyntemp in any case.
+        differs: What differs so that other tokens are drawn.
+        ignored: Fields about temperature that have no effect.
+        floor: A lowest temperature that the program keeps.
+        cap: The most candidates that it ever looks at; 0 for all.
+    """
+
+    curve: Curve
+    chain: tuple[str, ...]
+    defaults: Mapping[str, Any] = field(default_factory=lambda: UNTRUNCATED)
+    notes: tuple[str, ...] = ()
+    differs: tuple[str, ...] = ()
+    ignored: tuple[Aside, ...] = ()
+    floor: float = 0.0
+    cap: int = 0
+
+
+def filters_of(given: Given, reading: Reading, zero_is_off: bool) -> tuple[Filters, list[str], list[str]]:
+    """dyntemp's filters for it, what is worth a word about them, and in what they differ."""
+    notes, differs = [], []
+    values: dict[str, Any] = {name: given.number(name, reading.defaults[name]) for name in FILTERS}
+    values = {name: value if name in reading.chain else UNTRUNCATED[name] for name, value in values.items()}
+    assumed = [f"{name} = {values[name]:g}" for name in FILTERS
+               if not given.has(name) and values[name] != UNTRUNCATED[name]]  # fmt: skip
+    if assumed:
+        notes.append(f"{given.program} itself sets {', '.join(assumed)} where nothing is given")
+    values["top_k"] = max(values["top_k"], 0)
+    if values["top_p"] <= 0:
+        values.update({"top_p": 1.0} if zero_is_off else {"top_p": 1.0, "top_k": 1})
+        notes.append(f"top_p = 0 {'is off' if zero_is_off else 'keeps the likeliest token alone, as top_k = 1 does'}")
+    if reading.cap:
+        values["top_k"] = min(values["top_k"] or reading.cap, reading.cap)
+    active = [name for name in reading.chain if values.get(name) != UNTRUNCATED.get(name)]
+    place = reading.chain.index("temperature") if "temperature" in reading.chain else len(reading.chain)
+    before = [name for name in active if name in reading.chain[:place]]
+    after = [name for name in active if name in reading.chain[place + 1 :]]
+    at_model = {"top_p", "min_p"} & set(before)
+    at_temperature = {"top_p", "min_p"} & set(after)
+    if before and not reading.curve.is_flat:
+        differs.append(
+            f"entropy is measured over what {_and(before)} left; dyntemp measures the row that it is given: mask with "
+            "`conversion.filters.mask(row)` first for the same temperature"
+        )
+    if at_model and at_temperature:
+        differs.append(
+            f"{_and(at_model)} comes before the temperature and {_and(at_temperature)} after it, here both do"
+        )
+    filters = [name for name in active if name != "temperature"]
+    if any(filters.index(late) < filters.index(early) for early, late in (("top_k", "top_p"), ("top_p", "min_p"))
+           if {early, late} <= set(filters)):  # fmt: skip
+        differs.append(f"it filters in the order {', '.join(filters)}; dyntemp does top_k, top_p, min_p")
+    try:
+        at = "temperature" if at_temperature and not at_model else "model"
+        return Filters(values["top_k"], values["top_p"], values["min_p"], at), notes, differs
+    except ValueError as error:
+        raise ConversionError(f"{given.program}: {error}") from None
+
+
+def _and(names: Sequence[str] | set[str]) -> str:
+    *head, last = sorted(names, key=FILTERS.index)
+    return f"{', '.join(head)} and {last}" if head else last
+
+
+def between(given: Given, low: float, high: float, exponent: float) -> Curve:
+    """A curve between two temperatures.
+
+    Raises:
+        ConversionError: If one is below 0.
+    """
+    if min(low, high) < 0:
+        raise ConversionError(f"{given.program} was given temperatures from {low:g} to {high:g}; 0 and more is allowed")
+    return Curve(low, high, exponent)
+
+
+def undefined(exponent: float) -> tuple[str, ...]:
+    """What an exponent below 0 does, which differs."""
+    if exponent >= 0:
+        return ()
+    return (
+        "an exponent below 0 is infinite where the entropy is 0: NaN for every token there, and a uniform draw here",
+    )
+
+
+def unread(given: Given, why: str, *groups: str) -> tuple[Aside, ...]:
+    """The fields of these groups that were given, and that say nothing in these settings."""
+    found = tuple(name for group in groups for name in GROUPS[group] if given.values.get(name) is not None)
+    return (Aside(found, why),) if found else ()
