@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dyntemp import InvalidLogitsError, temperatures
-from dyntemp.engines import CAPABILITIES, Batch, Capabilities, EngineError, Requests, support_matrix
+from dyntemp.engines import CAPABILITIES, Batch, Capabilities, Counts, EngineError, Requests, support_matrix
 from dyntemp.testing import EngineSuite, FakeHost
 from dyntemp.testing.engines import check_row
 
@@ -141,6 +141,71 @@ class TestWhatIsLeftAlone:
             requests.temperatures(Batch(np.zeros((1, 4), np.int64)))
 
 
+class TestSlotsThatAreUsedAgain:
+    def test_a_new_request_brings_its_own_policy(self):
+        requests, rows = Requests(ALL), rows_of(1)
+        for policy in ("0.3", "0.4"):
+            requests.begin(0, policy)
+
+            assert requests.temperatures(Batch(rows)).tolist() == [float(policy)]
+
+    def test_a_request_that_the_host_puts_back_begins_afresh(self):
+        """At the position that it had reached, where another request's memory, or its own, may still lie."""
+        requests, rows = Requests(ALL), rows_of(3)
+        requests.begin(0, "prev(entropy)", prompt=2)
+        for position in (2, 3, 4):
+            requests.temperatures(Batch(rows[position - 2 :][:1], position=position))
+        requests.end(0)
+        requests.begin(0, "prev(entropy)", prompt=2)
+        found = requests.temperatures(Batch(rows[:1], position=5))
+
+        assert found[0] == pytest.approx(expected(rows[0], "entropy"), rel=1e-5)
+        assert requests.counts.as_dict()["restarts"] == 1
+
+    def test_surprisal_needs_the_row_of_the_position_before(self):
+        """A jump of two positions, as after a draft that was cut: the row that was kept is not the one before."""
+        requests, rows = Requests(ALL), rows_of(2)
+        requests.begin(0, "0.1 + surprisal")
+        requests.temperatures(Batch(rows[:1], position=0))
+        found = requests.temperatures(Batch(rows[1:], position=2, drawn=[7]))
+
+        assert found[0] == pytest.approx(0.1 + expected(rows[1], "entropy"), rel=1e-5)
+        assert requests.counts.as_dict()["restarts"] == 1
+
+
+class TestDraftsThatAreRejected:
+    def test_surprisal_is_that_of_the_token_that_came_instead(self):
+        """Positions 1 and 2 are run with drafts, then 1 again and 2 with another token."""
+        requests, rows = Requests(ALL), rows_of(3)
+        requests.begin(0, "0.1 + surprisal")
+        for position, token in ((0, -1), (1, 4), (2, 5), (1, 4), (2, 9)):
+            found = requests.temperatures(Batch(rows[position :][:1], position=position, drawn=[token]))
+        ln_p = rows[1] - np.logaddexp.reduce(rows[1].astype(np.float64))
+
+        assert found[0] == pytest.approx(0.1 - ln_p[9], rel=1e-5)
+        assert requests.counts.as_dict()["restarts"] == 0
+
+    def test_it_is_unknown_where_no_row_was_kept(self):
+        """Rather than that of a rejected draft."""
+        requests, rows = Requests(ALL), rows_of(3)
+        requests.begin(0, "0.1 + surprisal")
+        for position in range(80):
+            requests.temperatures(Batch(rows[:1], position=position, drawn=[3]))
+        found = requests.temperatures(Batch(rows[1:2], position=2, drawn=[9]))
+
+        assert found[0] == pytest.approx(0.1 + expected(rows[1], "entropy"), rel=1e-5)
+
+    def test_counts_go_on_in_the_requests_that_come_next(self):
+        counts = Counts()
+        for _ in range(2):
+            requests = Requests(ALL, counts=counts)
+            requests.begin(0, "prev(entropy)")
+            requests.temperatures(Batch(rows_of(1), position=4))
+            requests.temperatures(Batch(rows_of(1), position=5))
+
+        assert (counts.seen, counts.restarts) == (4, 2)
+
+
 class TestWhatIsShown:
     def test_each_step_is_recorded(self):
         steps, rows = [], rows_of(2)
@@ -154,6 +219,9 @@ class TestWhatIsShown:
         assert step.position.tolist() == [1, 2]
         assert step.signals["entropy"][0] == pytest.approx(step.temperature[0] - 0.1)
         assert np.isnan(step.temperature[1])
+        assert requests.counts.as_dict() == {
+            "calls": 1, "seen": 2, "changed": 1, "greedy": 1, "declined": 0, "broken": 0, "restarts": 0,
+        }  # fmt: skip
 
     def test_given_is_read_at_every_step(self):
         known = {"kl": 0.25}
@@ -205,12 +273,13 @@ class TestSlotsThatOnlyADeviceKnows:
 
     def test_each_row_has_the_policy_of_its_slot(self):
         torch = pytest.importorskip("torch")
-        requests, rows = Requests(ALL, divided="after", backend="torch"), rows_of(6)
+        requests, rows = Requests(ALL, divided="after", backend="torch"), rows_of(8)
         requests.begin(0, "0.1 + entropy", prompt=2)
         requests.begin(2, "0.5*requested + 0.01*position", requested=0.8, prompt=3)
         requests.begin(4, "0.7", requested=0.0)
-        slots = torch.tensor([2, 0, 2, 4, 9, 1])
-        batch = Batch(torch.from_numpy(rows), slots, position=torch.tensor([3, 2, 4, 8, 8, 8]))
+        slots = torch.tensor([2, 0, 2, 4, 9, 1, 0, 0])
+        live = torch.arange(8) != 7
+        batch = Batch(torch.from_numpy(rows), slots, position=torch.tensor([3, 2, 4, 8, 8, 8, 1, 5]), live=live)
         found = requests.scale(batch).numpy()
 
         check_row(rows[0], found[0] / 0.8, 0.4)  # the host divides by what was requested
@@ -218,7 +287,7 @@ class TestSlotsThatOnlyADeviceKnows:
         check_row(rows[2], found[2] / 0.8, 0.41)
         assert found[3:].tobytes() == rows[3:].tobytes()
         assert requests.counts.as_dict() == {
-            "calls": 1, "seen": 6, "changed": 3, "greedy": 1, "declined": 2, "broken": 0, "restarts": 0,
+            "calls": 1, "seen": 8, "changed": 3, "greedy": 1, "declined": 4, "broken": 0, "restarts": 0,
         }  # fmt: skip
 
     def test_a_policy_that_remembers_is_refused(self):

@@ -25,6 +25,9 @@ from dyntemp.state import State
 MOST_CELLS = 64
 """How many numbers per token a policy may keep, where requests bring policies of their own."""
 
+KEPT_ROWS = 64
+"""How many rows are kept, of all requests together, to tell how surprising a token was once it is known."""
+
 UNTOUCHED = Policy(1.0)
 """What rows are measured with that nobody asked us to change."""
 
@@ -88,6 +91,7 @@ class Requests:
         backend: A name of `dyntemp.kernels.BACKENDS`; by default it follows from where the rows live.
         given: What each `given("name", low, high)` reads, by name; read anew at every step.
         record: Called with each `Step`. On a device that waits for it.
+        counts: Counts to go on with, where an adapter makes several of these in turn; new ones by default.
 
     Attributes:
         counts: See `Counts`.
@@ -103,17 +107,19 @@ class Requests:
         backend: str | None = None,
         given: Mapping[str, Any] | None = None,
         record: Callable[[Step], None] | None = None,
+        counts: Counts | None = None,
     ) -> None:
         self.capabilities = capabilities
         self.divided = divided
         self.given = given
         self.record = record
-        self.counts = Counts()
+        self.counts = Counts() if counts is None else counts
         self._backend = backend
         self._requests: dict[int, Request] = {}
         self._state = State(window=window, device=device)
         self._last: Rows | None = None
-        self._before: dict[int, tuple[int, NDArray[np.float64]]] = {}
+        self._restarts: Any = 0
+        self._before: dict[int, dict[int, NDArray[np.float32]]] = {}
         self._warned = False
 
     def accept(self, policy: PolicyLike) -> Policy:
@@ -225,12 +231,10 @@ class Requests:
         try:
             outcome = backend_of(logits, self._backend).run(logits, self._job(rows))
         except InvalidLogitsError:
-            sound = np.array([_is_sound(row) for row in logits], bool)
-            if sound.all():
-                raise
-            return self._measured_in_part(logits, rows, sound)
+            return self._measured_in_part(logits, rows, np.array([_is_sound(row) for row in logits], bool))
         self.counts.changed += int(np.count_nonzero(rows.ours))
-        self.counts.restarts = self._state.restarts
+        self.counts.restarts += self._state.restarts - self._restarts
+        self._restarts = self._state.restarts + 0
         if outcome.broken is None:
             return np.where(rows.ours, on_host(outcome.temperature), np.nan), outcome.signals
         ours = beside(rows.ours, outcome.broken)
@@ -271,18 +275,23 @@ class Requests:
         )  # fmt: skip
 
     def _learn_surprisal(self, batch: Batch, rows: Rows) -> None:
-        """Tell the memory how surprising the tokens drawn before were, and keep these rows to tell it of the next."""
+        """Tell the memory how surprising the tokens drawn before were, and keep these rows to tell it of the next.
+
+        Several are kept of each request: a host that drafts goes back to the first draft that it rejects.
+        """
+        kept = max(2, KEPT_ROWS // max(len(self._requests), 1))
         for row, policy in enumerate(rows.policies):
             if not policy.reads_surprisal:
                 continue
             slot, position = int(rows.slots[row]), int(rows.position[row])
-            at, before = self._before.get(slot, (-1, np.empty(0)))
+            before = self._before.setdefault(slot, {})
             token = -1 if batch.drawn is None else int(batch.drawn[row])
-            if at == position - 1 and token >= 0:
-                high = before.max()
-                surprisal = np.log(np.exp(before - high).sum()) + high - before[token]
+            if token >= 0 and position > 0:
+                surprisal = _surprisal(before[position - 1], token) if position - 1 in before else np.nan
                 self._state.observe([slot], [position - 1], [surprisal])
-            self._before[slot] = position, as_rows(on_host(batch.logits[row])).unmasked(0)
+            before[position] = as_rows(on_host(batch.logits[row])).unmasked(0).astype(np.float32)
+            if len(before) > kept:
+                del before[min(before)]
 
     def _decide_on_device(self, batch: Batch) -> tuple[Any, Any]:
         """The same where only the device knows whose row is which: each policy measures every row."""
@@ -310,6 +319,13 @@ class Requests:
         self.counts.broken += (which >= 0).sum() - changed
         self.counts.declined += (which == -1).sum()
         return temperature, requested
+
+
+def _surprisal(row: NDArray[np.float32], token: int) -> float:
+    """-ln p of a token, in nats."""
+    z = row.astype(np.float64)
+    high = z.max()
+    return float(np.log(np.exp(z - high).sum()) + high - z[token])
 
 
 def _is_sound(row: Any) -> bool:
