@@ -1,12 +1,13 @@
-"""Writes the tables of docs/language.md from the code: `make tables`. A test fails where they differ."""
+"""Writes the tables of the documentation from the code: `make tables`. A test fails where they differ."""
 
 import re
 from pathlib import Path
 
+from dyntemp.engines.capabilities import support_details, support_matrix
 from dyntemp.functions import FUNCTIONS
 from dyntemp.signals import SIGNALS
 
-PAGE = Path(__file__).with_name("language.md")
+PAGES = [Path(__file__).with_name(name) for name in ("language.md", "engines.md")]
 
 
 def tables() -> dict[str, list[str]]:
@@ -15,7 +16,7 @@ def tables() -> dict[str, list[str]]:
     signals += [f"| `{s.spelling}` | {s.meaning} | {s.formula} | {s.range} |" for s in SIGNALS.values()]
     functions = ["| function | value |", "|---|---|"]
     functions += [f"| `{f.name}({', '.join(f.arguments)})` | {f.meaning} |" for f in FUNCTIONS.values()]
-    return {"signals": signals, "functions": functions}
+    return {"signals": signals, "functions": functions, "matrix": support_matrix(), "details": support_details()}
 
 
 def filled(text: str) -> str:
@@ -29,4 +30,5 @@ def filled(text: str) -> str:
 
 
 if __name__ == "__main__":
-    PAGE.write_text(filled(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+    for page in PAGES:
+        page.write_text(filled(page.read_text(encoding="utf-8")), encoding="utf-8")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dyntemp import InvalidLogitsError, temperatures
-from dyntemp.engines import CAPABILITIES, Batch, Capabilities, Counts, EngineError, Requests, support_matrix
+from dyntemp.engines import Batch, Capabilities, Counts, EngineError, Requests
 from dyntemp.testing import EngineSuite, FakeHost
 from dyntemp.testing.engines import check_row
 
@@ -296,10 +296,3 @@ class TestSlotsThatOnlyADeviceKnows:
         requests.begin(0, "prev(entropy)")
         with pytest.raises(EngineError, match="remembers"):
             requests.temperatures(Batch(torch.zeros(1, 5), torch.tensor([0]), position=torch.tensor([1])))
-
-
-def test_the_support_matrix_has_a_line_for_each_adapter():
-    lines = support_matrix().splitlines()
-
-    assert len(lines) == 2 + len(CAPABILITIES)
-    assert len({line.count(" | ") for line in lines if "---" not in line}) == 1

@@ -6,8 +6,8 @@ scaled, or their temperatures. What each adapter can do is a record in `CAPABILI
 """
 
 from dyntemp.engines.batch import Batch, Counts, Step
-from dyntemp.engines.capabilities import CAPABILITIES, Capabilities, support_matrix
+from dyntemp.engines.capabilities import CAPABILITIES, Capabilities
 from dyntemp.engines.requests import Requests
 from dyntemp.errors import EngineError
 
-__all__ = ["CAPABILITIES", "Batch", "Capabilities", "Counts", "EngineError", "Requests", "Step", "support_matrix"]
+__all__ = ["CAPABILITIES", "Batch", "Capabilities", "Counts", "EngineError", "Requests", "Step"]

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Literal
 
 from dyntemp.errors import EngineError
@@ -126,18 +125,30 @@ CAPABILITIES: dict[str, Capabilities] = {
     ),
     "llama_cpp/chain": Capabilities(
         engine="llama.cpp", form="in the chain of samplers", run_with="llama-cpp-python 0.3.36",
-        after="what stands before it in the chain", before="what stands after it",
-        neutral="nothing: it is in the place of the temperature",
+        after="processors, logit_bias, penalties, grammar, truncation; or less of it: `before=`",
+        before="the draw; or more: `before=`", neutral="nothing: it is in the place of the temperature",
         batch=False, per_request="each call", speculation="ok", remembers=True, surprisal=True, given=True,
         requested=True, greedy="left alone", preemption="-", draws="host", counts="llama.counts",
+        limits="mirostat is refused beside a policy",
+    ),
+    "llama_cpp/native": Capabilities(
+        engine="llama.cpp", form="its own temp_ext", run_with="llama-cpp-python 0.3.36",
+        after="penalties, truncation; or less of it: `before=`", before="the draw; or more: `before=`",
+        neutral="nothing: it is in the place of the temperature",
+        batch=False, per_request="each call", speculation="ok", remembers=False, surprisal=False, given=False,
+        requested=False, greedy="left alone", preemption="-", draws="host", counts="llama.counts: tokens drawn",
+        limits="low + (high - low)*normalized_entropy**exponent and nothing else; a grammar, logits processors and "
+        "logit_bias are refused, since it counts masked candidates",
     ),
     "llama_cpp/processor": Capabilities(
-        engine="llama.cpp", form="logits_processor=", run_with="llama-cpp-python 0.3.36", after="nothing",
-        before="penalties, grammar, truncation, its temperature, the draw",
-        neutral="temperature=1, top_k=0, top_p=1, min_p=0",
-        batch=False, per_request="each call", speculation="ok", remembers=True, surprisal=True, given=True,
-        requested=False, greedy="scaled, which changes no choice", preemption="-", draws="host",
-        counts="processor.counts",
+        engine="llama.cpp", form="logits_processor=", run_with="llama-cpp-python 0.3.36",
+        after="processors before it in the list", before="penalties, grammar, truncation, its temperature, the draw",
+        neutral="`**processor.arguments`: temperature=1, top_k=0, top_p=1, min_p=0",
+        batch=False, per_request="each call", speculation="stateless policies", remembers=True, surprisal=True,
+        given=True, requested=False, greedy="scaled, which changes no choice while the policy is finite",
+        preemption="-", draws="host", counts="processor.counts",
+        limits="a policy that remembers, or reads position or surprisal, needs a processor for each text, and a model "
+        "without drafts",
     ),
     "sglang": Capabilities(
         engine="SGLang", form="custom_logit_processor", run_with="not run: needs a GPU",
@@ -146,12 +157,21 @@ CAPABILITIES: dict[str, Capabilities] = {
         per_request="custom_params", speculation="bypassed", remembers=True, surprisal=False, given=False,
         requested=True, greedy="left alone", preemption="survives", draws="host", counts="log",
     ),
-    "mlx": Capabilities(
-        engine="MLX-LM", form="sampler=", run_with="mlx-lm 0.32.2 (Linux CPU)", after="processors",
-        before="nothing: we draw",
-        neutral="nothing", batch=True, per_request="a sampler each", speculation="refused", remembers=True,
-        surprisal=True, given=True, requested=True, greedy="greedy", preemption="-", draws="dyntemp",
-        counts="sampler.counts",
+    "mlx/sampler": Capabilities(
+        engine="MLX-LM", form="sampler=", run_with="mlx-lm 0.32.2, mlx 0.32.4 (Linux CPU)", after="processors",
+        before="nothing: we draw", neutral="nothing: it takes their place", batch=True, per_request="a sampler each",
+        speculation="stateless policies", remembers=True, surprisal=True, given=True, requested=True, greedy="greedy",
+        preemption="-", draws="dyntemp", counts="sampler.counts",
+        limits="policies that read more than their row need `logits_processors=[sampler.follow]`; a call waits for the "
+               "row; log-probabilities come in the model's dtype",
+    ),
+    "mlx/processor": Capabilities(
+        engine="MLX-LM", form="logits_processors=", run_with="mlx-lm 0.32.2, mlx 0.32.4 (Linux CPU)",
+        after="the processors before it", before="the processors after it, the sampler: truncation, its temperature",
+        neutral="make_sampler(temp=1.0)", batch=True, per_request="a processor each",
+        speculation="stateless policies", remembers=True, surprisal=True, given=True, requested=False,
+        greedy="scaled, which changes no choice", preemption="-", draws="host", counts="processor.counts",
+        limits="a call waits for the row",
     ),
     "torch": Capabilities(
         engine="PyTorch", form="your own loop", run_with="2.13.0", after="what you did", before="what you do",
@@ -163,15 +183,34 @@ CAPABILITIES: dict[str, Capabilities] = {
 """By `module` or `module/form` of `dyntemp.engines`."""
 
 
-def support_matrix() -> str:
-    """The table of the documentation, in Markdown: one line per adapter, one column per attribute."""
-    names = [field.name for field in fields(Capabilities)]
-    return "\n".join(_lines(names))
+SHOWN = ("batch", "per_request", "speculation", "remembers", "surprisal", "given", "requested", "draws", "run_with")
+"""The columns of the matrix."""
+
+TOLD = {"after": "rows come after", "before": "then come", "neutral": "to set", "greedy": "greedy requests",
+        "preemption": "memory of a request that is put back", "counts": "counts", "limits": "limits"}  # fmt: skip
+"""What is told adapter by adapter, and how."""
 
 
-def _lines(names: list[str]) -> Iterator[str]:
-    yield "| " + " | ".join(name.replace("_", " ") for name in names) + " |"
-    yield "|---" * len(names) + "|"
-    for record in CAPABILITIES.values():
-        cells = (getattr(record, name) for name in names)
-        yield "| " + " | ".join({True: "yes", False: "no"}.get(cell, cell) for cell in cells) + " |"
+def support_matrix() -> list[str]:
+    """The lines of the documentation's table: one for each adapter, in Markdown."""
+    head = ["adapter", *SHOWN]
+    rows = [[f"{one.engine}, {_code(one.form)}", *(getattr(one, name) for name in SHOWN)]
+            for one in CAPABILITIES.values()]  # fmt: skip
+    words = {True: "yes", False: "no"}
+    lines = [[name.replace("_", " ") for name in head], ["---"] * len(head), *rows]
+    return [f"| {' | '.join(str(words.get(cell, cell)) for cell in line)} |" for line in lines]
+
+
+def support_details() -> list[str]:
+    """The lines of the documentation on what each adapter's rows hold, and what it cannot do, in Markdown."""
+    lines = []
+    for key, one in CAPABILITIES.items():
+        lines += [f"**{one.engine}, {_code(one.form)}** (`{key}`)", ""]
+        lines += [f"- {label}: {getattr(one, name)}" for name, label in TOLD.items() if getattr(one, name) != "-"]
+        lines.append("")
+    return lines
+
+
+def _code(form: str) -> str:
+    """An argument's name as code."""
+    return f"`{form}`" if form.endswith("=") else form
