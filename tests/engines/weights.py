@@ -22,7 +22,11 @@ def smollm2_folder() -> str:
     except ModelError as error:
         pytest.skip(str(error))
     tokenizer = transformers.AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name)
-    model = transformers.AutoModelForCausalLM.from_pretrained(file.parent, gguf_file=file.name)
+    read = transformers.AutoModelForCausalLM.from_pretrained(file.parent, gguf_file=file.name)
+    if hasattr(read.config, "quantization_config"):
+        del read.config.quantization_config  # the weights are dequantized, and transformers would not write them
+    model = transformers.AutoModelForCausalLM.from_config(read.config)
+    model.load_state_dict(read.state_dict())
     folder = mkdtemp(prefix="smollm2-")
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
