@@ -1,0 +1,172 @@
+"""Calls the adapters to MLX-LM as its `GenerationBatch` does, with rows and tokens of any array library."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from dyntemp.engines.batch import Counts, Step
+from dyntemp.engines.mlx import DynamicTemperature, ScaleLogits
+from dyntemp.testing.engines import Asked, FakeHost, Row
+
+
+class MLX(FakeHost):
+    """Sequences in a batch, each with a context of tokens; a position is never run again.
+
+    Args:
+        array: What makes the host's arrays of NumPy's: `mlx.core.array`.
+        follows: Whether samplers see the tokens too.
+    """
+
+    tells_requested = False
+
+    def __init__(self, array: Callable[[Any], Any] = np.asarray, *, follows: bool = True) -> None:
+        self.array = array
+        self.follows = follows
+        self.texts: dict[int, list[int]] = {}
+        self.plugged: dict[int, Any] = {}
+        self.asked: dict[int, Asked] = {}
+        self.steps: list[Step] = []
+        self.done: dict[int, Row] = {}
+        self.made: list[Any] = []
+
+    def begin(self, asked: Sequence[Asked]) -> list[int]:
+        """Sequences join the batch, with prompts that differ."""
+        numbers = []
+        for one in asked:
+            number = len(self.asked)
+            plugged = self.plug(one, number)
+            self.asked[number], self.plugged[number] = one, plugged
+            self.texts[number] = [1000 + number] * one.prompt
+            self.made += [plugged] if plugged not in self.made and plugged is not None else []
+            numbers.append(number)
+        return numbers
+
+    def plug(self, one: Asked, number: int) -> Any:
+        """What serves a sequence: a sampler or a processor of its own, None for the host's."""
+        raise NotImplementedError
+
+    def draw(self, tokens: Mapping[int, int]) -> None:
+        """The sequences go on."""
+        for number, token in tokens.items():
+            self.texts[number].append(token)
+        self.done = {}
+
+    def finish(self, request: int) -> None:
+        """A sequence leaves the batch."""
+        del self.texts[request], self.plugged[request]
+        self.done = {}
+
+    def rearrange(self) -> None:
+        """Sequences change places when one leaves, and another joins."""
+        self.texts = dict(reversed(self.texts.items()))
+
+    @property
+    def counts(self) -> Counts:
+        """Those of all that were plugged in."""
+        total = Counts()
+        for plugged in self.made:
+            for name, value in plugged.counts.as_dict().items():
+                setattr(total, name, getattr(total, name) + value)
+        return total
+
+    def context(self, number: int) -> Any:
+        """The tokens of a sequence, as a processor is given them."""
+        return self.array(np.array(self.texts[number], np.int32))
+
+
+class Sampler(MLX):
+    """`samplers=`, one of its own for each sequence, so that rows come one by one."""
+
+    adapter = "mlx/sampler"
+    tells_requested = True
+
+    def plug(self, one: Asked, number: int) -> Any:
+        """A sampler with the number as its seed."""
+        if one.policy is None:
+            return None
+        return DynamicTemperature(one.policy, seed=number, requested=one.requested, record=self.steps.append)
+
+    def step(self, rows: Mapping[int, Row]) -> dict[int, Row]:
+        """All processors, then all samplers; what is drawn from is the row over the temperature."""
+        if self.done:
+            return self.done
+        running = [number for number in self.texts if number in rows]
+        if self.follows:
+            for number in running:
+                if self.plugged[number] is not None:
+                    self.plugged[number].follow(self.context(number), self.array(rows[number][None]))
+        for number, called in self.calls(running):
+            self.called(number, called, rows)
+        return self.done
+
+    def calls(self, running: list[int]) -> list[tuple[list[int], Any]]:
+        """Which sequences come in one call, and the sampler that is called."""
+        return [([number], self.plugged[number]) for number in running]
+
+    def called(self, numbers: list[int], sampler: Any, rows: Mapping[int, Row]) -> None:
+        """One call of a sampler, with log-probabilities."""
+        given = np.stack([rows[number] for number in numbers])
+        if sampler is None:
+            self.done |= {number: rows[number] for number in numbers}
+            return
+        with np.errstate(invalid="ignore"):
+            logprobs = given - np.logaddexp.reduce(given, axis=-1, keepdims=True)
+        tokens = np.asarray(sampler(self.array(logprobs)))
+        for row, token, t, number in zip(given, tokens, self.steps[-1].temperature, numbers, strict=True):
+            self.done[number] = drawn_from(row, float(t))
+            assert np.isnan(t) or self.done[number][token] > -np.inf
+
+
+class Shared(Sampler):
+    """`sampler=` of a `BatchGenerator`: one for all sequences, so that rows come in one call."""
+
+    mixes = False
+    tells_requested = False
+
+    def plug(self, one: Asked, number: int) -> Any:
+        """The one that is there, if there is one."""
+        return self.made[0] if self.made else super().plug(one, number)
+
+    def calls(self, running: list[int]) -> list[tuple[list[int], Any]]:
+        """All in one."""
+        return [(running, self.plugged[running[0]])]
+
+
+class Processor(MLX):
+    """`logits_processors=`, one of its own for each sequence, or one for all."""
+
+    adapter = "mlx/processor"
+
+    def __init__(self, array: Callable[[Any], Any] = np.asarray, *, shared: bool = False) -> None:
+        super().__init__(array)
+        self.mixes = not shared
+
+    def plug(self, one: Asked, number: int) -> Any:  # noqa: ARG002  # all are alike
+        """A processor."""
+        if one.policy is None:
+            return None
+        return self.made[0] if self.made and not self.mixes else ScaleLogits(one.policy)
+
+    def step(self, rows: Mapping[int, Row]) -> dict[int, Row]:
+        """Each row by itself, [1, n], with its tokens."""
+        if not self.done:
+            for number in self.texts:
+                if number in rows:
+                    plugged, row = self.plugged[number], self.array(rows[number][None])
+                    found = row if plugged is None else plugged(self.context(number), row)
+                    self.done[number] = np.asarray(found)[0]
+        return self.done
+
+
+def drawn_from(row: Row, temperature: float) -> Row:
+    """The row that a draw at a temperature is from; NaN is one that was left alone."""
+    if np.isnan(temperature):
+        return row
+    if temperature == 0:
+        return np.where(np.arange(len(row)) == row.argmax(), np.float32(0), np.float32(-np.inf))
+    kept = row > np.finfo(np.float32).min / 2
+    scaled = np.where(kept, row.astype(np.float64) - row.max(), 0.0) / temperature
+    return np.where(kept, scaled.clip(np.finfo(np.float32).min), -np.inf).astype(np.float32)
