@@ -88,26 +88,33 @@ class Capabilities:
 
 CAPABILITIES: dict[str, Capabilities] = {
     "transformers/processor": Capabilities(
-        engine="transformers", form="logits_processor=", run_with="5.23.0",
-        after="penalties, constraints; masks", before="its temperature, top-k, top-p, min-p, the draw",
-        neutral="temperature=1, top_k=0, top_p=1, no model defaults: `neutral(model)`",
-        batch=True,
-        per_request="no: one policy per generate()", speculation="ok", remembers=True, surprisal=True, given=True,
-        requested=False, greedy="scaled, which changes no choice", preemption="-", draws="host",
-        counts="processor.counts",
+        engine="transformers", form="logits_processor=", run_with="5.23.0, 4.57.6 (CPU)",
+        after="penalties, constraints, masks", before="its temperature, top-k, top-p, min-p, the draw",
+        neutral="`**neutral(model)`: temperature=1, top_k=0 (50 by default), top_p=1, what the model's own config sets",
+        batch=True, per_request="no: one policy per generate()", speculation="ok", remembers=True, surprisal=True,
+        given=True, requested=False, greedy="scaled, which changes no choice but at T = infinity", preemption="-",
+        draws="host", counts="processor.counts",
+        limits="policies that remember are refused in beam search once it changes the order of beams; generate_batch() "
+        "never calls it; finished rows are counted",
     ),
     "transformers/after-warpers": Capabilities(
-        engine="transformers", form="hook behind the warpers", run_with="5.23.0",
-        after="penalties, constraints, masks, truncation, its temperature, which is made up for", before="the draw",
-        neutral="nothing", batch=True, per_request="generation_config", speculation="ok", remembers=True,
-        surprisal=True, given=True, requested=True, greedy="left alone", preemption="-", draws="host",
+        engine="transformers", form="hook behind the warpers", run_with="5.23.0, 4.57.6 (CPU)",
+        after="penalties, constraints, masks, truncation, its temperature, which is made up for",
+        before="watermark, the draw", neutral="nothing", batch=True,
+        per_request="no: one policy per generate(), `dyntemp` of its generation_config", speculation="ok",
+        remembers=True, surprisal=True, given=True, requested=True, greedy="left alone", preemption="-", draws="host",
         counts="hook.counts",
+        limits="replaces a private method of the model object; signals are those of the truncated row; policies that "
+        "remember are refused with num_beams > 1; generate_batch(): with 5.23 on a CPU, policies of the row alone",
     ),
     "transformers/custom-generate": Capabilities(
-        engine="transformers", form="custom_generate=", run_with="5.23.0", after="penalties, constraints; masks",
-        before="nothing: we draw", neutral="nothing", batch=True, per_request="no: one policy per generate()",
-        speculation="refused", remembers=True, surprisal=True, given=True, requested=True, greedy="greedy",
-        preemption="-", draws="dyntemp", counts="sampler.counts",
+        engine="transformers", form="custom_generate=", run_with="5.23.0, 4.57.6 (CPU)",
+        after="penalties, constraints, masks", before="nothing: we draw", neutral="nothing", batch=True,
+        per_request="no: one policy per generate(), a seed per row", speculation="refused", remembers=True,
+        surprisal=True, given=True, requested=True, greedy="left alone", preemption="-", draws="dyntemp",
+        counts="sampler.counts",
+        limits="truncates by top_k, top_p, min_p at temperature 1, other ways are refused, and beams; streamer= goes to "
+        "token_streamer=; an assistant_model is not used",
     ),
     "vllm/v1": Capabilities(
         engine="vLLM", form="V1 runner", run_with="0.32.0 (CPU)",
