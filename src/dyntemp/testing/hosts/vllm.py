@@ -1,0 +1,246 @@
+"""Calls the adapter to vLLM as vLLM's two runners do, without vLLM: what they hand over, in which order and shapes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from enum import Enum, auto
+from importlib import import_module
+from types import SimpleNamespace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from dyntemp.engines import Capabilities, Counts
+from dyntemp.testing.engines import Asked, FakeHost, Row
+
+GREEDY_BELOW = 1e-5
+"""vLLM's own limit."""
+
+
+class Direction(Enum):
+    """Of a move; called as in vLLM."""
+
+    UNIDIRECTIONAL = auto()
+    SWAP = auto()
+
+
+class Update(NamedTuple):
+    """vLLM's `BatchUpdate`."""
+
+    removed: list[int]
+    added: list[tuple[int, Any, list[int] | None, list[int]]]
+    moved: list[tuple[int, int, Direction]]
+
+
+class Running:
+    """A request in a runner."""
+
+    def __init__(self, asked: Asked) -> None:
+        extra = None if asked.policy is None else {"dyntemp": str(asked.policy)}
+        self.params = SimpleNamespace(temperature=asked.requested, extra_args=extra)
+        self.prompt = list(range(asked.prompt))
+        self.output: list[int] = []
+
+    @property
+    def length(self) -> int:
+        """How many tokens it has."""
+        return len(self.prompt) + len(self.output)
+
+
+class _Runner(FakeHost):
+    """What the two have in common: requests by number, which begin and end at the next step.
+
+    Args:
+        adapter: The class that is loaded.
+        options: What `additional_config["dyntemp"]` holds.
+        drafts: Whether the server is configured to draft tokens.
+    """
+
+    def __init__(self, adapter: Any, options: Mapping[str, str] | None = None, drafts: bool = False) -> None:
+        self.config = SimpleNamespace(
+            additional_config={"dyntemp": dict(options or {})},
+            speculative_config=SimpleNamespace() if drafts else None,
+            parallel_config=SimpleNamespace(rank=0, data_parallel_index=0),
+            model_config=SimpleNamespace(get_vocab_size=lambda: self.vocabulary),
+        )
+        self.torch: Any = import_module("torch")
+        self.requests: dict[int, Running] = {}
+        self.begun = 0
+        self.processor = adapter
+
+    def begin(self, asked: Sequence[Asked]) -> list[int]:
+        """The front end admits requests."""
+        new = [Running(one) for one in asked]
+        for one in new:
+            self.processor.validate_params(one.params)
+        numbers = list(range(self.begun, self.begun + len(new)))
+        self.begun += len(new)
+        for number, one in zip(numbers, new, strict=True):
+            self.requests[number] = one
+            self.arrive(number)
+        return numbers
+
+    def draw(self, tokens: Mapping[int, int]) -> None:
+        """Tokens are appended to lists that the adapter may hold."""
+        for number, token in tokens.items():
+            self.requests[number].output.append(token)
+
+    def arrive(self, number: int) -> None:
+        """A request joins the batch."""
+        raise NotImplementedError
+
+    def preempt(self, request: int) -> None:
+        """The request loses its place and its cache, and comes back with the tokens that it has."""
+        kept = self.requests[request]
+        self.finish(request)
+        self.requests[request] = kept
+        self.arrive(request)
+
+    @property
+    def counts(self) -> Counts:
+        """Of the one worker."""
+        return self.processor.counts
+
+
+class FirstRunner(_Runner):
+    """vLLM's V1 runner: places without gaps, whose changes it hands over before each step; it divides first."""
+
+    adapter = "vllm/v1"
+
+    def __init__(self, adapter: Any, options: Mapping[str, str] | None = None) -> None:
+        super().__init__(adapter, options)
+        self.processor = adapter(self.config, self.torch.device("cpu"), False)
+        self.places: list[int | None] = []
+        self.arriving: list[int] = []
+        self.gone: list[int] = []
+        self.swaps: list[tuple[int, int, Direction]] = []
+
+    def arrive(self, number: int) -> None:
+        """At the next step."""
+        self.arriving.append(number)
+
+    def finish(self, request: int) -> None:
+        """At the next step."""
+        if request in self.arriving:
+            self.arriving.remove(request)
+        else:
+            self.gone.append(self.places.index(request))
+        del self.requests[request]
+
+    def rearrange(self) -> None:
+        """Swaps the first two, as attention backends ask for."""
+        self.update()
+        if len(self.places) > 1:
+            self.places[0], self.places[1] = self.places[1], self.places[0]
+            self.swaps.append((0, 1, Direction.SWAP))
+
+    def update(self) -> None:
+        """Places that became free are filled by requests that arrive, the lowest first, and then by the last ones."""
+        gone, update = sorted(self.gone, reverse=True), Update([], [], [])
+        for place in gone:
+            self.places[place] = None
+        for number in self.arriving:
+            place = gone.pop() if gone else len(self.places)
+            self.places[place : place + 1] = [number]
+            one = self.requests[number]
+            update.added.append((place, one.params, one.prompt, one.output))
+        while gone and gone[-1] < (last := max((i for i, n in enumerate(self.places) if n is not None), default=-1)):
+            place = gone.pop()
+            self.places[place], self.places[last] = self.places[last], None
+            update.moved.append((last, place, Direction.UNIDIRECTIONAL))
+        while self.places and self.places[-1] is None:
+            self.places.pop()
+        update.removed.extend(gone)
+        update.moved.extend(self.swaps)
+        self.arriving, self.gone, self.swaps = [], [], []
+        self.processor.update_state(update if any(update) else None)
+
+    def step(self, rows: Mapping[int, Row]) -> dict[int, Row]:
+        """Penalties and masks are the caller's; then the runner divides, and then it calls, unless all are greedy."""
+        self.update()
+        numbers = [number for number in self.places if number is not None]
+        logits = self.torch.from_numpy(np.stack([rows[number] for number in numbers]))
+        t = self.torch.tensor([self.requests[number].params.temperature for number in numbers])
+        if not bool((t < GREEDY_BELOW).all()):
+            logits.div_(self.torch.where(t < GREEDY_BELOW, 1.0, t)[:, None])
+            logits = self.processor.apply(logits)
+        return dict(zip(numbers, logits.numpy(), strict=True))
+
+
+class SecondRunner(_Runner):
+    """vLLM's V2 runner: slots that never move, rows in another order at every step; it divides last.
+
+    Args:
+        adapter: The class that is loaded.
+        options: What `additional_config["dyntemp"]` holds.
+        drafts: How many tokens it drafts; None where it is not configured to.
+    """
+
+    adapter = "vllm/v2"
+    slots = 12
+
+    def __init__(self, adapter: Any, options: Mapping[str, str] | None = None, drafts: int | None = None) -> None:
+        super().__init__(adapter, options, drafts is not None)
+        self.drafts = drafts
+        lengths = {name: self.torch.zeros(self.slots, dtype=self.torch.int32) for name in ("prompt_len", "prefill_len")}
+        buffers = {name: SimpleNamespace(np=length.numpy(), gpu=length) for name, length in lengths.items()}
+        self.state = SimpleNamespace(
+            device=self.torch.device("cpu"), max_num_reqs=self.slots, vocab_size=self.vocabulary, **buffers
+        )
+        self.processor = adapter(self.config, self.state)
+        self.free = list(range(self.slots))
+        self.slot: dict[int, int] = {}
+        self.wants: dict[int, bool] = {}
+        self.turn = np.random.default_rng(0)
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """Of the class that is loaded."""
+        return self.processor.capabilities(second=True)
+
+    def arrive(self, number: int) -> None:
+        """Slots are taken from a list, the latest freed first."""
+        slot, one = self.free.pop(), self.requests[number]
+        self.slot[number] = slot
+        self.state.prompt_len.np[slot], self.state.prefill_len.np[slot] = len(one.prompt), one.length
+        self.wants[number] = self.processor.add_request(slot, one.params) or one.params.temperature not in {0.0, 1.0}
+
+    def finish(self, request: int) -> None:
+        """Nobody is told."""
+        self.free.append(self.slot.pop(request))
+        del self.requests[request], self.wants[request]
+
+    def step(self, rows: Mapping[int, Row], read: Mapping[int, int] | None = None) -> dict[int, Row]:
+        """The rows of the tokens to come, the first of each where it drafts.
+
+        Args:
+            rows: One of each running request.
+            read: How many tokens of a request were read in this step and before, where that is not all.
+        """
+        order = self.turn.permutation(list(self.requests)).tolist()
+        own = {number: [row] for number, row in rows.items()}
+        return {number: found[0] for number, found in self.expanded(own, order, read or {}).items()}
+
+    def expanded(
+        self, rows: Mapping[int, Sequence[Row]], order: Sequence[int], read: Mapping[int, int]
+    ) -> dict[int, Any]:
+        """Several rows for each request: of the token to come, and of those after tokens that were drafted."""
+        torch = self.torch
+        self.processor.apply_staged_writes()
+        if not any(self.wants[number] for number in order):
+            return dict(rows)
+        counts = [len(rows[number]) for number in order]
+        slots = np.array([self.slot[number] for number in order], np.intp)
+        lengths = np.array([read.get(number, self.requests[number].length) for number in order])
+        local = np.concatenate([np.arange(count) for count in counts])
+        ctx = SimpleNamespace(
+            idx_mapping=torch.from_numpy(slots), idx_mapping_np=slots,
+            expanded_idx_mapping=torch.from_numpy(np.repeat(slots, counts).astype(np.int32)),
+            expanded_local_pos=torch.from_numpy(local.astype(np.int32)),
+            pos=torch.from_numpy(np.repeat(lengths, counts) - 1 + local), input_ids=torch.zeros(len(local)),
+            seq_lens_upper_bound_np=np.r_[lengths, 0, 0].astype(np.int32),  # padded
+        )  # fmt: skip
+        logits = self.processor.apply(torch.from_numpy(np.concatenate([rows[number] for number in order])), ctx)
+        t = np.repeat([self.requests[number].params.temperature for number in order], counts).astype(np.float32)
+        divided = logits.numpy() / np.where(t == 0, 1, t)[:, None]
+        return dict(zip(order, np.split(divided, np.cumsum(counts)[:-1]), strict=True))

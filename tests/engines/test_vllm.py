@@ -1,0 +1,385 @@
+"""The adapter to vLLM, driven as its two runners do; what needs vLLM itself is in `test_vllm_host.py`."""
+
+import gc
+import json
+import logging
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from dyntemp import temperatures
+from dyntemp.engines import CAPABILITIES, EngineError
+from dyntemp.engines.batch import Counts
+from dyntemp.engines.vllm_files import Report, Worker
+from dyntemp.engines.vllm_options import Options, asked
+from dyntemp.sampling import as_policy
+from dyntemp.testing import Asked, EngineSuite
+from dyntemp.testing.engines import check_row, some_rows
+
+torch = pytest.importorskip("torch")
+pytestmark = pytest.mark.torch
+
+from dyntemp.engines import vllm as adapter  # noqa: E402
+from dyntemp.engines.vllm import DynamicTemperature, StatelessDynamicTemperature  # noqa: E402
+from dyntemp.testing.hosts.vllm import FirstRunner, SecondRunner  # noqa: E402
+
+RUNNERS = {"V1": FirstRunner, "V2": SecondRunner}
+REMEMBERS = "0.2 + ema(entropy, 0.5)/5 + integral(0.1*max_prob, 0, 1)"
+
+
+def params(**extra_args):
+    return SimpleNamespace(temperature=1.0, extra_args=extra_args)
+
+
+@pytest.fixture(params=RUNNERS)
+def runner(request):
+    return RUNNERS[request.param]
+
+
+class TestFirstRunner(EngineSuite):
+    def make_host(self):
+        return FirstRunner(DynamicTemperature)
+
+
+class TestSecondRunner(EngineSuite):
+    def make_host(self):
+        return SecondRunner(DynamicTemperature)
+
+
+class TestSecondRunnerThatDrafts(EngineSuite):
+    def make_host(self):
+        return SecondRunner(StatelessDynamicTemperature, {"backend": "torch"}, drafts=2)
+
+    def test_broken_rows_are_left_alone_and_counted(self):
+        pytest.skip(
+            "rows of a device are marked as broken, those of the CPU raise, and here the CPU stands for a device"
+        )
+
+
+class TestTheBatch:
+    @pytest.mark.parametrize("seed", range(8))
+    def test_memory_follows_each_request_through_whatever_happens_to_the_batch(self, runner, seed):
+        """Requests come, leave in any order, and are swapped; some rows are run again."""
+        rng = np.random.default_rng(seed)
+        host = runner(DynamicTemperature)
+        policies, memories, positions = {}, {}, {}
+        for turn in range(40):
+            for request in [one for one in policies if rng.random() < 0.15]:
+                host.finish(request)
+                del policies[request]
+            new = [(None, "0.5 - 0.4*max_prob", REMEMBERS, "0.3 + prev(entropy)/9")[rng.integers(4)]
+                   for _ in range(rng.integers(0, 4)) if len(policies) < 8]  # fmt: skip
+            new = new[: 10 - len(policies)]
+            for request, policy in zip(host.begin([Asked(policy, 0.5 + rng.random()) for policy in new]), new,
+                                       strict=True):  # fmt: skip
+                policies[request], positions[request] = policy, 0
+                memories[request] = None if policy is None else as_policy(policy).state()
+            if not policies:
+                continue
+            if rng.random() < 0.4:
+                host.rearrange()
+            rows = dict(zip(policies, some_rows(len(policies), host.vocabulary, seed=100 * seed + turn), strict=True))
+            for _ in range(rng.integers(1, 3)):
+                found = host.step({request: row.copy() for request, row in rows.items()})
+            for request, policy in policies.items():
+                t = host.requests[request].params.temperature if policy is None else float(
+                    temperatures(rows[request], policy, state=memories[request], position=positions[request],
+                                 backend="reference"))  # fmt: skip
+                check_row(rows[request], found[request], t)
+                positions[request] += 1
+            host.draw(dict.fromkeys(policies, 1))
+        assert host.counts.as_dict()["restarts"] == 0
+
+    def test_a_request_that_was_put_back_begins_afresh_where_it_was_and_that_is_counted(self, runner):
+        host = runner(DynamicTemperature)
+        policy = "0.2 + ema(entropy, 0.5)/5 + 0.01*position"
+        first, second = host.begin([Asked(policy), Asked(policy)])
+        for turn in range(3):
+            rows = some_rows(2, host.vocabulary, seed=turn)
+            host.step({first: rows[0], second: rows[1]})
+            host.draw({first: 1, second: 1})
+        host.preempt(first)
+        rows = some_rows(2, host.vocabulary, seed=9)
+        found = host.step({first: rows[0].copy(), second: rows[1].copy()})
+
+        check_row(rows[0], found[first], 0.03 + float(temperatures(rows[0], "0.2 + entropy/5", backend="reference")))
+        assert host.counts.as_dict()["restarts"] == 1
+
+    def test_a_prompt_that_is_read_in_parts_decides_nothing_until_it_is_read(self, runner):
+        """The first runner cannot know, and runs the first position again; the second says so."""
+        host = runner(DynamicTemperature)
+        (request,) = host.begin([Asked("0.3 + prev(entropy) + 0.1*position", prompt=40)])
+        for read in (16, 32, 40):
+            row = some_rows(1, host.vocabulary, seed=read)[0]
+            found = host.step({request: row.copy()}, *([{request: read}] if runner is SecondRunner else []))[request]
+            if read < 40 and runner is SecondRunner:
+                assert found.tobytes() == row.tobytes()
+        before = row
+        check_row(row, found, float(temperatures(row, "0.3 + entropy", backend="reference")))
+        host.draw({request: 1})
+        row = some_rows(1, host.vocabulary, seed=41)[0]
+        found = host.step({request: row.copy()})[request]
+
+        check_row(row, found, float(temperatures(before, "0.4 + entropy", backend="reference")))
+        assert host.counts.as_dict()["declined"] == (2 if runner is SecondRunner else 0)
+
+    def test_placeholders_of_tokens_that_are_still_on_the_device_count_as_tokens(self):
+        host = FirstRunner(DynamicTemperature)
+        (request,) = host.begin([Asked("0.3 + 0.1*position")])
+        row = some_rows(1, host.vocabulary)[0]
+        for position in range(3):
+            check_row(row, host.step({request: row.copy()})[request], 0.3 + 0.1 * position)
+            host.draw({request: -1})
+            if position:
+                host.requests[request].output[:-1] = [5] * position
+
+    def test_a_prompt_of_embeddings_has_no_tokens(self):
+        host = FirstRunner(DynamicTemperature)
+        (request,) = host.begin([Asked("0.3 + 0.1*position")])
+        host.requests[request].prompt = None
+        row = some_rows(1, host.vocabulary)[0]
+
+        check_row(row, host.step({request: row.copy()})[request], 0.3)
+
+    def test_a_batch_of_greedy_requests_costs_nothing(self, runner):
+        host = runner(DynamicTemperature)
+        (request,) = host.begin([Asked("0.1 + entropy", requested=0.0)])
+        host.step({request: some_rows(1, host.vocabulary)[0]})
+
+        assert host.counts.as_dict()["calls"] == 0
+
+    def test_rows_are_written_where_they_lie(self):
+        host = FirstRunner(DynamicTemperature)
+        host.begin([Asked("0.1 + entropy")])
+        host.update()
+        wide = torch.from_numpy(some_rows(1, host.vocabulary + 24))  # a padded vocabulary, cut off
+        logits = wide[:, : host.vocabulary]
+        before = wide.clone()
+
+        assert host.processor.apply(logits) is logits
+        assert not torch.equal(logits, before[:, : host.vocabulary])
+        assert torch.equal(wide[:, host.vocabulary :], before[:, host.vocabulary :])
+
+
+class TestDrafts:
+    """Rows of tokens that were drafted, one after another for each request, in an order that the device knows."""
+
+    def test_each_row_is_decided_by_the_policy_and_the_position_it_stands_at(self):
+        host = SecondRunner(StatelessDynamicTemperature, {"backend": "torch"}, drafts=2)
+        a, b, c = host.begin([
+            Asked("0.1 + entropy", requested=0.7), Asked("0.3 + 0.1*position", prompt=5), Asked(None),
+        ])  # fmt: skip
+        host.draw({b: 1})
+        rows = dict(zip((a, b, c), np.split(some_rows(9, host.vocabulary), 3), strict=True))
+        found = host.expanded({request: own.copy() for request, own in rows.items()}, (c, a, b), {})
+
+        for offset in range(3):
+            check_row(rows[a][offset], found[a][offset], float(temperatures(rows[a][offset], "0.1 + entropy")))
+            check_row(rows[b][offset], found[b][offset], 0.3 + 0.1 * (1 + offset))
+            assert found[c][offset].tobytes() == rows[c][offset].tobytes()
+
+    def test_policies_that_remember_are_refused_in_each_request(self):
+        host = SecondRunner(StatelessDynamicTemperature, {"backend": "torch"}, drafts=2)
+        with pytest.raises(EngineError, match="drafts tokens; send a policy without memory"):
+            host.begin([Asked(REMEMBERS)])
+
+    def test_the_class_that_would_take_them_does_not_start(self):
+        with pytest.raises(EngineError, match="StatelessDynamicTemperature, which refuses them in each request"):
+            SecondRunner(DynamicTemperature, drafts=2)
+
+    def test_drafts_are_not_traced(self, tmp_path):
+        with pytest.raises(EngineError, match="not traced: leave it out"):
+            SecondRunner(StatelessDynamicTemperature, {"trace": str(tmp_path)}, drafts=2)
+
+
+class TestWhatARequestSays:
+    @pytest.mark.parametrize(("extra_args", "message"), [
+        ({"dyntemp": "0.1 + entropi"}, "unknown name `entropi`; did you mean `entropy`"),
+        ({"dyntemp": "0.3 - 0.4*max_prob"}, "can reach a temperature of -0.1"),
+        ({"dyntemp": "a + b*entropy"}, r"has parameters without values: bind them first"),
+        ({"dyntemp": "0.1 + surprisal"}, r"reads `surprisal`, but vLLM \(V1 runner\) does not tell"),
+        ({"dyntemp": "given('kl', 0, 1)"}, r"reads `given\(...\)`, for which vLLM"),
+        ({"dyntemp": " + ".join(["0.001*entropy"] * 200)}, "`dyntemp` has 3197 characters; at most 2000 are allowed"),
+        ({"dyntemp": " + ".join(f"prev({n}*entropy)" for n in range(2, 70))}, "keeps 69 numbers per token"),
+        ({"dyntemp": 1}, "`dyntemp` = 1 was given; a policy is one line of text"),
+        ({"dyntemp": ["0.1", "0.2"]}, r"`dyntemp` = \['0.1', '0.2'\] was given; a policy is one line"),
+        ({"dyntemp": [1] * 99}, r"`dyntemp` = \[1, 1, [1, ]*\.\.\. was given"),
+        ({"dyntemp": ""}, "."),
+        ({"dyntemp_policy": "0.7"}, "`dyntemp_policy` was given in vllm_xargs; dyntemp reads `dyntemp`"),
+        ({"dyntemp": "0.7", "dyntemp_id": 5}, "`dyntemp_id` = 5 was given; text of at most 200 characters"),
+        ({"dyntemp": "0.7", "dyntemp_id": "x" * 201}, "text of at most 200 characters is allowed"),
+    ])  # fmt: skip
+    def test_what_is_wrong_is_refused_with_the_reason(self, extra_args, message):
+        with pytest.raises(ValueError, match=message):
+            DynamicTemperature.validate_params(params(**extra_args))
+
+    @pytest.mark.parametrize("extra_args", [
+        None, {}, {"other": 1, "kv_transfer_params": {}}, {"dyntemp": "off"}, {"dyntemp": "0.7", "dyntemp_id": "mine"},
+        {"dyntemp": None}, {"dyntemp": REMEMBERS}, {"dyntemp": "0.5*requested"},
+    ])  # fmt: skip
+    def test_what_is_right_is_taken(self, extra_args):
+        DynamicTemperature.validate_params(SimpleNamespace(temperature=1.0, extra_args=extra_args))
+
+    def test_what_others_send_is_theirs(self):
+        assert asked({"other": "0.1"}) is None
+
+
+class TestWhatTheServerSays:
+    def test_a_policy_for_requests_that_bring_none(self, runner):
+        host = runner(DynamicTemperature, {"policy": "0.1 + entropy"})
+        default, own, off = host.begin([Asked(None, requested=1.3), Asked("0.7"), Asked(None)])
+        host.requests[off].params.extra_args = {"dyntemp": "off"}
+        if runner is SecondRunner:
+            host.processor.add_request(host.slot[off], host.requests[off].params)
+        rows = some_rows(3, host.vocabulary)
+        found = host.step({one: row.copy() for one, row in zip((default, own, off), rows, strict=True)})
+
+        check_row(rows[0], found[default], float(temperatures(rows[0], "0.1 + entropy")))
+        check_row(rows[1], found[own], 0.7)
+        assert found[off].tobytes() == rows[2].tobytes()
+
+    def test_off_is_a_policy_for_the_server_too(self):
+        host = FirstRunner(DynamicTemperature, {"policy": "off"})
+        (request,) = host.begin([Asked(None)])
+        row = some_rows(1, host.vocabulary)[0]
+
+        assert host.step({request: row.copy()})[request].tobytes() == row.tobytes()
+
+    @pytest.mark.parametrize(("given", "message"), [
+        ({"polcy": "0.7"}, "an object with some of policy, counts, trace, backend is allowed"),
+        ("0.7", r"additional_config\['dyntemp'\] = '0.7' was given; an object"),
+        ({"counts": 3}, r"\['counts'\] = 3 was given; text is allowed"),
+        ({"policy": "0.1 + entropi"}, "did you mean"),
+        ({"policy": "0.1 + surprisal"}, "surprisal"),
+        ({"policy": "1" * 2001}, "2001 characters"),
+        ({"backend": "cuda"}, "backend 'cuda' was given; there are reference, cpu"),
+        ({"counts": "/dev/null/here"}, "cannot be made"),
+    ])  # fmt: skip
+    def test_what_is_wrong_does_not_start(self, given, message):
+        config = FirstRunner(DynamicTemperature).config
+        config.additional_config = {"dyntemp": given}
+        with pytest.raises(ValueError, match=message):
+            DynamicTemperature(config, torch.device("cpu"), False)
+
+    def test_other_parts_of_the_configuration_are_not_ours(self):
+        assert Options.of(SimpleNamespace(additional_config={"other": {"policy": 3}})) == Options()
+        assert Options.of(SimpleNamespace(additional_config=object())) == Options()
+
+
+class TestWhatAWorkerTells:
+    def test_the_file_holds_the_counts_when_nothing_runs_any_more(self, tmp_path):
+        host = FirstRunner(DynamicTemperature, {"counts": str(tmp_path / "new")})
+        requests = host.begin([Asked("0.1 + entropy"), Asked(None)])
+        for _ in range(3):
+            host.step(dict(zip(requests, some_rows(2, host.vocabulary), strict=True)))
+        for request in requests:
+            host.finish(request)
+        host.update()
+        (path,) = (tmp_path / "new").iterdir()
+        found = json.loads(path.read_text())
+
+        assert path.name == f"dyntemp-{found['host']}-{found['pid']}-dp0-rank0.json"
+        assert found["runner"] == "V1"
+        assert found["counts"] == host.counts.as_dict()
+        assert (found["counts"]["seen"], found["counts"]["changed"]) == (6, 3)
+
+    def test_it_is_written_when_the_worker_ends(self, tmp_path):
+        host = SecondRunner(DynamicTemperature, {"counts": str(tmp_path)})
+        (request,) = host.begin([Asked("0.1 + entropy")])
+        for _ in range(3):
+            host.step({request: some_rows(1, host.vocabulary)[0]})
+        del host
+        gc.collect()
+        (path,) = tmp_path.iterdir()
+
+        assert json.loads(path.read_text())["counts"]["seen"] == 3
+
+    def test_once_a_second_and_whole(self, tmp_path, monkeypatch):
+        clock, counts = [0.0], Counts()
+        report = Report(counts, Worker("V1", None), str(tmp_path), clock=lambda: clock[0])
+        replaced = []
+        monkeypatch.setattr("pathlib.Path.replace", lambda self, to: replaced.append((self.read_text(), to)))
+        for clock[0] in np.arange(0, 2.2, 0.1):
+            counts.calls += 1
+            report.tell()
+
+        assert [json.loads(text)["counts"]["calls"] for text, _ in replaced] == [1, 11, 21]
+        assert {to.name for _, to in replaced} == {report._path.name}
+
+    def test_a_disk_that_is_full_does_not_end_the_server(self, tmp_path, caplog):
+        report = Report(Counts(), Worker("V1", None), str(tmp_path / "gone"))
+        (tmp_path / "gone").rmdir()
+        with caplog.at_level(logging.WARNING, logger="vllm.dyntemp"):
+            report.tell()
+            report.tell(now=True)
+
+        assert [record.message.count("is given up") for record in caplog.records] == [1]
+
+    def test_the_log_says_it_once_a_minute(self, caplog):
+        clock, counts = [0.0], Counts()
+        report = Report(counts, Worker("V1", None), None, clock=lambda: clock[0])
+        with caplog.at_level(logging.INFO, logger="vllm.dyntemp"):
+            for clock[0] in range(0, 130, 10):
+                counts.seen += 1
+                report.tell()
+
+        assert [record.message.split(", ")[1] for record in caplog.records] == ["1 seen", "7 seen", "13 seen"]
+
+    def test_the_log_says_that_it_began(self, caplog):
+        with caplog.at_level(logging.INFO, logger="vllm.dyntemp"):
+            SecondRunner(DynamicTemperature, {"policy": "0.1 + 0.8*entropy"})
+
+        assert "V2 runner, rank 0; policy of requests that bring none: 0.1 + 0.8*entropy" in caplog.text
+
+    def test_the_trace_holds_each_row_that_was_changed(self, runner, tmp_path):
+        host = runner(DynamicTemperature, {"trace": str(tmp_path)})
+        named, _, greedy = host.begin([Asked("0.1 + entropy"), Asked(None), Asked("0.7", requested=0.0)])
+        host.requests[named].params.extra_args["dyntemp_id"] = "mine"
+        if runner is SecondRunner:
+            host.processor.add_request(host.slot[named], host.requests[named].params)
+        rows = some_rows(3, host.vocabulary)
+        for _ in range(2):
+            host.step(dict(zip(host.requests, rows.copy(), strict=True)))
+            host.draw(dict.fromkeys(host.requests, 1))
+        (other,) = host.begin([Asked("0.5 - 0.4*max_prob")])
+        host.step({one: rows[0].copy() for one in host.requests})
+        (path,) = tmp_path.iterdir()
+        lines = [json.loads(line) for line in path.read_text().splitlines()]
+        mine = [line for line in lines if line["id"] == "mine"]
+
+        assert [(line["id"], line["position"]) for line in lines].count(("mine", 0)) == 1
+        assert [line["position"] for line in mine] == [0, 1, 2]
+        assert mine[0]["temperature"] == pytest.approx(0.1 + mine[0]["entropy"])
+        assert [set(line) for line in lines if line["id"] != "mine"] == [{"id", "position", "temperature", "max_prob"}]
+        assert greedy != other
+
+
+class TestInterfaces:
+    def test_what_is_installed_is_inherited(self, monkeypatch):
+        bases = {name: type(f"Base{number}", (), {}) for number, name in enumerate(adapter.INTERFACES)}
+
+        def importing(known):
+            def found(name):
+                if name in known:
+                    return SimpleNamespace(LogitsProcessor=bases[name])
+                raise ModuleNotFoundError(name, name=name)
+
+            return found
+
+        for known in (adapter.INTERFACES, adapter.INTERFACES[:1], ()):
+            monkeypatch.setattr(adapter, "import_module", importing(known))
+            assert adapter._bases() == tuple(bases[name] for name in known)
+
+    def test_a_vllm_that_is_broken_says_so(self, monkeypatch):
+        def broken(name):
+            raise ModuleNotFoundError("No module named 'numpy'", name="numpy")
+
+        monkeypatch.setattr(adapter, "import_module", broken)
+        with pytest.raises(ModuleNotFoundError, match="numpy"):
+            adapter._bases()
+
+    def test_it_stands_where_the_record_says(self):
+        assert FirstRunner(DynamicTemperature).processor.is_argmax_invariant()
+        assert not CAPABILITIES["vllm/v1"].surprisal
+        assert StatelessDynamicTemperature.capabilities(second=True).remembers is False
