@@ -113,8 +113,8 @@ CAPABILITIES: dict[str, Capabilities] = {
         per_request="no: one policy per generate(), a seed per row", speculation="refused", remembers=True,
         surprisal=True, given=True, requested=True, greedy="left alone", preemption="-", draws="dyntemp",
         counts="sampler.counts",
-        limits="truncates by top_k, top_p, min_p at temperature 1, other ways are refused, and beams; streamer= goes to "
-        "token_streamer=; an assistant_model is not used",
+        limits="truncates by top_k, top_p, min_p at temperature 1, other ways are refused, and beams; streamer= goes "
+        "to token_streamer=; an assistant_model is not used",
     ),
     "vllm/v1": Capabilities(
         engine="vLLM", form="V1 runner", run_with="0.32.0 (CPU)",
