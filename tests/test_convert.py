@@ -10,7 +10,7 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from dyntemp import Policy, scale, temperatures
+from dyntemp import Policy, PolicyError, scale, temperatures
 from dyntemp.convert import PROGRAMS, ConversionError, Curve, curve_of, from_settings, to_settings
 from dyntemp.convert.fields import KINDS
 from dyntemp.filters import Filters
@@ -345,6 +345,7 @@ CASES = [
     ("llama.cpp", {"temperature": -1, "dynatemp_range": 0.3}, "0"),
     ("llama.cpp", {"temperature": -1, "dynatemp_range": 1.5}, "lerp(0, 0.5, normalized_entropy)"),
     ("llama.cpp", {}, "0.8"),
+    ("llama.cpp", {"temp": None, "temperature": 0.7}, "0.7"),
     ("llama.cpp", {"temperature": 0.7, "dynatemp_range": -0.5}, "0.7"),
     ("llama.cpp", {"temperature": 0.7, "dynatemp_range": 0.5, "dynatemp_exponent": 0}, "1.2"),
     ("llama.cpp", {"temperature": 0.7, "dynatemp_range": 0.5, "mirostat": 2}, "0.7"),
@@ -404,6 +405,7 @@ FILTERED = [
     ("llama.cpp", {"mirostat": 2}, Filters()),
     ("koboldcpp", {}, Filters(100, 0.92)),
     ("koboldcpp", {"top_k": 0, "top_p": 1}, Filters(3000)),
+    ("koboldcpp", {"top_p": 1, "min_p": 0.1}, Filters(100, 1.0, 0.1)),
     ("koboldcpp", {"top_k": 0, "top_p": 0.9, "sampler_order": [6, 5, 0, 2]}, Filters(3000, 0.9, 0, "temperature")),
     ("textgen", {"top_p": 0.9}, Filters(0, 0.9, 0, "temperature")),
     ("textgen", {"top_p": 0.9, "temperature_last": True}, Filters(0, 0.9)),
@@ -574,6 +576,8 @@ RECOGNISED = [
     ("0.3 + normalized_entropy/2 + normalized_entropy/2", Curve(0.3, 1.3)),
     ("0.5 + normalized_entropy - normalized_entropy", Curve(0.5, 0.5)),
     ("lerp(0.3 + normalized_entropy, 0.3, 0.5)", Curve(0.3, 0.8)),
+    ("1 + sqrt(normalized_entropy**3)", Curve(1, 2, 1.5)),
+    ("(0.5 + 0*normalized_entropy)**2", Curve(0.25, 0.25)),
 ]
 
 
@@ -587,6 +591,44 @@ def test_policies_of_the_shape_are_recognised_however_they_are_written(policy, c
         assert ours == pytest.approx(found.low + (found.high - found.low) * h**found.exponent, rel=1e-12)
 
 
+texts = st.recursive(
+    st.one_of(st.just("normalized_entropy"), st.sampled_from(["0", "0.3", "1", "2", "-0.5", "1e-3"])),
+    lambda inner: st.one_of(
+        st.builds("({} {} {})".format, inner, st.sampled_from(["+", "-", "*", "/", "**"]), inner),
+        st.builds("{}({}, {})".format, st.sampled_from(["min", "max"]), inner, inner),
+        st.builds("lerp({}, {}, {})".format, inner, inner, inner),
+        st.builds("clip({}, 0.1, 2)".format, inner),
+        st.builds("sqrt(abs({}))".format, inner),
+        st.builds("sqrt({})".format, inner),
+        st.builds("-{}".format, inner),
+    ),
+    max_leaves=8,
+)
+
+
+def test_whatever_is_recognised_has_the_temperatures_of_its_curve():
+    recognised = curved = 0
+
+    @given(texts)
+    def check(text):
+        nonlocal recognised, curved
+        try:
+            policy = Policy(text)
+            found = curve_of(policy)
+        except (PolicyError, ConversionError):
+            return
+        recognised += 1
+        curved += not found.is_flat
+        h = np.linspace(0.01, 1, 12)
+        ours = policy.step({"normalized_entropy": h, "support": np.full(12, 9.0)})
+        theirs = found.low + (found.high - found.low) * h**found.exponent
+        np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-9)
+
+    check()
+    assert recognised > 40
+    assert curved > 10
+
+
 OTHERS = [
     ("0.5 - 0.4*max_prob", "reads `max_prob`"),
     ("0.1 + 0.8*entropy", "reads `entropy`"),
@@ -596,6 +638,7 @@ OTHERS = [
     ("a + normalized_entropy", "has the free parameter `a`"),
     ('param("a", 0.1, 1) + normalized_entropy', "has the free parameter `a`"),
     ("clip(normalized_entropy, 0.05, 2)", "is cut off below"),
+    ("max(normalized_entropy - 0.5, 0)", "is cut off below"),
     ("clip(0.5 + normalized_entropy, 0.05, 1)", "is cut off above"),
     ("exp(normalized_entropy)", "computes `exp(normalized_entropy)`"),
     ("where(normalized_entropy < 0.5, 0, 1)", "computes `where("),
@@ -605,6 +648,8 @@ OTHERS = [
     ("1/(0.5 + normalized_entropy)", "divides by the entropy"),
     ("2**normalized_entropy", "has the entropy in an exponent"),
     ("max(1 - normalized_entropy, normalized_entropy)", "is cut off below"),
+    ("(0*normalized_entropy)**-1", "beyond what a number can hold"),
+    ("(1e300*normalized_entropy)**100", "beyond what a number can hold"),
 ]
 
 
@@ -634,6 +679,10 @@ def test_a_floor_that_the_program_keeps_itself_says_nothing_new():
         to_settings("aphrodite", "max(lerp(0, 2, normalized_entropy), 1e-4)")
     with pytest.raises(ConversionError, match="is cut off below"):
         to_settings("llama.cpp", "max(lerp(0, 2, normalized_entropy), 1e-5)")
+    with pytest.raises(ConversionError, match="would go below 0"):
+        to_settings("aphrodite", "max(normalized_entropy - 0.5, 1e-5)")
+    with pytest.raises(ConversionError, match="is cut off below"):
+        to_settings("aphrodite", "2*max(normalized_entropy, 1e-5)")
 
 
 def test_the_numbers_of_llama_cpp():

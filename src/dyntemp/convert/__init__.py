@@ -140,7 +140,9 @@ def to_settings(
     known = program_of(program)
     filters = Filters(top_k, top_p, min_p, filter_at)
     curve = curve_of(policy, known.floor)
-    if not curve.is_flat and (curve.exponent < 0 or curve.low < 0):
+    if curve.low < 0 or curve.high < 0:
+        raise ConversionError(f"`{policy}` would go below 0 without its floor, which {known.name} does not take")
+    if not curve.is_flat and curve.exponent < 0:
         raise ConversionError(
             f"`{policy}` is infinite where the entropy is 0, where an engine computes NaN for every token: keep the "
             "entropy above it, as in `max(normalized_entropy, 0.01)**-1`, and run the policy with dyntemp itself"

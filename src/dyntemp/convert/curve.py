@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import reduce
 from math import inf
 from typing import NamedTuple
 
-from dyntemp.expr import Binary, Call, Const, Negate, Node, Parameter, Signal
+from dyntemp.expr import Binary, Call, Const, Expression, Negate, Node, Parameter, Signal
 from dyntemp.functions import FUNCTIONS, lerp, max  # noqa: A004 (the language's own)
 from dyntemp.interval import Interval
 from dyntemp.policy import Policy
@@ -89,7 +89,8 @@ def curve_of(policy: Policy | str | float, floor: float = 0.0) -> Curve:
 
     Args:
         policy: What is to be recognised.
-        floor: A lowest temperature that the program keeps by itself, so that `max(..., floor)` says nothing new.
+        floor: A lowest temperature that the program keeps by itself, so that `max(..., floor)` around it all says
+            nothing new.
 
     Raises:
         ConversionError: With what stands in the way.
@@ -101,13 +102,15 @@ def curve_of(policy: Policy | str | float, floor: float = 0.0) -> Curve:
     try:
         if remembers(policy.expression):
             raise _OtherShapeError("remembers earlier tokens")
-        term = _Reader(_decimal(floor)).term(policy.expression)
+        term = _term(_unfloored(policy.expression, floor))
+        low, high = float(term.constant), float(term.constant + term.factor)
+    except ArithmeticError:
+        raise ConversionError(f"`{policy}` has temperatures beyond what a number can hold") from None
     except _OtherShapeError as error:
         raise ConversionError(
             f"`{policy}` {error}: an engine's own dynamic temperature is low + (high - low)*"
             "normalized_entropy**exponent and nothing else; run the policy with dyntemp itself"
         ) from None
-    low, high = float(term.constant), float(term.constant + term.factor)
     return Curve(low, high, float(term.exponent) if low != high else 1.0)
 
 
@@ -136,54 +139,57 @@ class _Term(NamedTuple):
         return _Term(self.constant * number, self.factor * number, self.exponent)
 
 
-@dataclass(frozen=True, slots=True)
-class _Reader:
-    floor: Fraction
+def _unfloored(node: Expression, floor: float) -> Expression:
+    """What stands inside `max(..., floor)`, if that is what `node` is."""
+    match node:
+        case Call("max", (Expression() as inside, Const(value)) | (Const(value), Expression() as inside)) if (
+            floor > 0 and value == floor
+        ):
+            return inside
+        case _:
+            return node
 
-    def term(self, node: Node) -> _Term:
-        """The value of `node` as a term, if it is one."""
-        match node:
-            case Const(value):
-                return _Term(_decimal(value))
-            case Signal("normalized_entropy"):
-                return _Term(Fraction(0), Fraction(1))
-            case Signal():
-                raise _OtherShapeError(f"reads `{node}`")
-            case Parameter(name):
-                raise _OtherShapeError(f"has the free parameter `{name}`")
-            case Negate(operand):
-                return self.term(operand).times(Fraction(-1))
-            case Binary(symbol, left, right):
-                return _OPERATIONS[symbol](self.term(left), self.term(right))
-            case Call("lerp", (low, high, share)):
-                start = self.term(low)
-                return _added(start, _multiplied(_added(self.term(high), start.times(Fraction(-1))), self.term(share)))
-            case Call("sqrt", (inside,)):
-                return _powered(self.term(inside), _Term(Fraction(1, 2)))
-            case Call("clip", (inside, low, high)):
-                return self.lesser(self.greater(self.term(inside), self.term(low)), self.term(high))
-            case Call("max", arguments):
-                return reduce(self.greater, self.terms(arguments))
-            case Call("min", arguments):
-                return reduce(self.lesser, self.terms(arguments))
-            case Call(function, _) if function in FUNCTIONS:
-                raise _OtherShapeError(f"computes `{node}`")
-            case _:
-                raise _OtherShapeError(f"has `{node}`")
 
-    def terms(self, nodes: Sequence[Node]) -> list[_Term]:
-        """The value of each."""
-        return [self.term(node) for node in nodes]
+def _term(node: Node) -> _Term:
+    """The value of `node` as a term, if it is one."""
+    match node:
+        case Const(value):
+            return _Term(_decimal(value))
+        case Signal("normalized_entropy"):
+            return _Term(Fraction(0), Fraction(1))
+        case Signal():
+            raise _OtherShapeError(f"reads `{node}`")
+        case Parameter(name):
+            raise _OtherShapeError(f"has the free parameter `{name}`")
+        case Negate(operand):
+            return _term(operand).times(Fraction(-1))
+        case Binary(symbol, left, right):
+            return _OPERATIONS[symbol](_term(left), _term(right))
+        case Call("lerp", (low, high, share)):
+            start = _term(low)
+            return _added(start, _multiplied(_added(_term(high), start.times(Fraction(-1))), _term(share)))
+        case Call("sqrt", (inside,)):
+            return _powered(_term(inside), _Term(Fraction(1, 2)))
+        case Call("clip", (inside, low, high)):
+            return _lesser(_greater(_term(inside), _term(low)), _term(high))
+        case Call("max", arguments):
+            return reduce(_greater, map(_term, arguments))
+        case Call("min", arguments):
+            return reduce(_lesser, map(_term, arguments))
+        case Call(function, _) if function in FUNCTIONS:
+            raise _OtherShapeError(f"computes `{node}`")
+        case _:
+            raise _OtherShapeError(f"has `{node}`")
 
-    def greater(self, one: _Term, other: _Term) -> _Term:
-        """The larger of two, if it is the same one everywhere, or what the program's own floor makes of it."""
-        if not other.factor and other.constant <= self.floor and one.factor:
-            return one
-        return _outer(one, other, lambda a, b: a.low >= b.high, "below")
 
-    def lesser(self, one: _Term, other: _Term) -> _Term:
-        """The smaller of two, if it is the same one everywhere."""
-        return _outer(one, other, lambda a, b: a.high <= b.low, "above")
+def _greater(one: _Term, other: _Term) -> _Term:
+    """The larger of two, if it is the same one everywhere."""
+    return _outer(one, other, lambda a, b: a.low >= b.high, "below")
+
+
+def _lesser(one: _Term, other: _Term) -> _Term:
+    """The smaller of two, if it is the same one everywhere."""
+    return _outer(one, other, lambda a, b: a.high <= b.low, "above")
 
 
 def _outer(one: _Term, other: _Term, beyond: Callable[[Interval, Interval], bool], side: str) -> _Term:
@@ -226,6 +232,8 @@ def _powered(base: _Term, exponent: _Term) -> _Term:
         return _Term(Fraction(1))  # 0**0 is 1
     if exponent.constant == 1:
         return base
+    if not base.factor:
+        return _Term(_decimal(float(base.constant) ** float(exponent.constant)))
     if base.constant or base.factor < 0:
         raise _OtherShapeError("raises a sum to a power")
     factor = _decimal(float(base.factor) ** float(exponent.constant)) if base.factor != 1 else base.factor

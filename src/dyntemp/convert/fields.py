@@ -98,7 +98,7 @@ KINDS = (
     Kind("beam search keeps several texts at a time; dyntemp draws token by token",
          _off_at("num_beams num_beam_groups best_of", 1),
          ("length_penalty", "early_stopping", "diversity_penalty")),
-    Kind("says what to write, when to stop and what to report, not how a token is drawn",
+    Kind("what to write, when to stop and what to report; not how a token is drawn",
          dict.fromkeys(REQUEST.split(), ()), draws=False),
 )  # fmt: skip
 """Every field that is known and not about temperature."""
@@ -133,15 +133,15 @@ def sort_out(settings: Mapping[str, Any]) -> Sorted:
     active, off, draws = [], [], False
     for kind in KINDS:
         here = [name for name in settings if HOME.get(name) is kind]
-        if any(name in kind.switches and not _is_off(settings[name], kind.switches[name]) for name in here):
-            active.append(Aside(tuple(here), kind.why))
+        neutral = [name for name in here if _is_off(settings[name], kind.switches.get(name, ()))]
+        if any(name in kind.switches and name not in neutral for name in here):
+            active.append(Aside(tuple(name for name in here if name not in neutral), kind.why))
             draws |= kind.draws
+            off += neutral
         else:
             off += here
     return Sorted(tuple(active), tuple(off), draws, tuple(name for name in settings if name not in HOME))
 
 
 def _is_off(value: Any, neutral: Iterable[Any]) -> bool:
-    return any(value == known and isinstance(value, bool) == isinstance(known, bool) for known in neutral) or (
-        value is False
-    )
+    return any(value == known for known in neutral)

@@ -82,7 +82,7 @@ def exllamav2(curve: Curve, filters: Filters) -> Written:
         raise ConversionError(
             "exllamav2 measures the entropy over what its filters leave, a policy over the row: convert without filters"
         )
-    last = not curve.is_flat or _filters_first(curve, filters, "exllamav2")
+    last = _filters_first(curve, filters, "exllamav2")
     temperature = curve.high if curve.is_flat else 1.0
     if 0 < temperature < 0.01:
         raise ConversionError(f"exllamav2 takes a temperature below 0.01 as greedy, and this is {temperature:g}")
