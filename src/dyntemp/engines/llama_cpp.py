@@ -24,6 +24,7 @@ from dyntemp.engines.llama_cpp_check import check_chain
 from dyntemp.engines.llama_cpp_processor import NEUTRAL, DynamicTemperature, Processors, callables
 from dyntemp.engines.requests import Requests
 from dyntemp.errors import EngineError
+from dyntemp.filters import GREEDY_AT
 from dyntemp.policy import Policy
 from dyntemp.sampling import PolicyLike, as_policy
 
@@ -33,6 +34,9 @@ except ImportError:
     Llama = object
 
 __all__ = ["NEUTRAL", "DynamicLlama", "DynamicTemperature", "native"]
+
+ALONE = 1
+"""The slot of tokens that `sample` draws by themselves, beside a generation that may be under way."""
 
 NATIVE = ("temperature", "dynatemp_range", "dynatemp_exponent")
 
@@ -177,6 +181,7 @@ class DynamicLlama(Llama):  # type: ignore[misc]  # Any to a type checker
                     f"`{chosen}` needs to know of earlier tokens, and sample() draws one by itself: use generate()"
                 )
             self._sampler = self._init_sampler(*arguments, **options)
+            self._sampler.generation.slot = ALONE
         generation = self._sampler.generation
         generation.position = self.n_tokens if idx is None else idx + 1
         generation.drawn = int(self.input_ids[generation.position - 1])
@@ -207,30 +212,47 @@ class DynamicLlama(Llama):  # type: ignore[misc]  # Any to a type checker
 
     def _init_sampler(self, *arguments: Any, **options: Any) -> Any:
         """The chain of a generation, in which the policy stands in place of the temperature."""
-        processors = self._with(None, options)["logits_processor"]
+        call = inspect.signature(Llama._init_sampler).bind(self, *arguments, **self._with(None, options))  # noqa: SLF001
+        call.apply_defaults()
+        asked = {name: value for name, value in call.arguments.items() if name != "self"}
+        processors: Processors = asked["logits_processor"]
         processors.arrived = True
-        asked = inspect.signature(Llama._init_sampler).bind(self, *arguments, **options)  # noqa: SLF001  # overridden
-        asked.apply_defaults()
-        temperature = asked.arguments["temp"]
         policy = processors.policy
+        temperature = asked["temp"] = 0.0 if 0 < asked["temp"] <= GREEDY_AT else asked["temp"]
+        numbers = self._numbers(policy, asked)
         generation = Generation(self.requests, policy, temperature if temperature >= 0 else 1.0)
-        options["logits_processor"] = [generation.guarded(processors)] if processors else None
-        sampler = super()._init_sampler(*arguments, **options)
+        asked["logits_processor"] = [generation.guarded(processors)] if processors else None
+        sampler = super()._init_sampler(**asked)
         sampler.generation = generation
+        if numbers is not None and temperature != 0:
+            insert(sampler, self.before, lambda: sampler.add_temp_ext(*numbers), short=temperature < 0)
+        elif numbers is None and policy is not None:
+            insert(sampler, self.before, lambda: sampler.add_custom(generation.apply), short=temperature <= 0)
+        return sampler
+
+    def _numbers(self, policy: Policy | None, asked: Mapping[str, Any]) -> tuple[float, ...] | None:
+        """What llama.cpp's own sampler is made with, where that is to compute the policy.
+
+        Raises:
+            EngineError: If the policy cannot be carried out beside what was asked for.
+        """
         if policy is None:
-            return sampler
-        if temperature > 0 and asked.arguments["mirostat_mode"] in {1, 2}:
+            return None
+        mirostat, processors = asked["mirostat_mode"], asked["logits_processor"]
+        if asked["temp"] > 0 and mirostat in {1, 2}:
             raise EngineError(
-                f"mirostat_mode = {asked.arguments['mirostat_mode']} was given beside the policy `{policy}`; "
-                "llama-cpp-python's mirostat has no temperature: give 0, or no policy"
+                f"mirostat_mode = {mirostat} was given beside the policy `{policy}`; its mirostat has no temperature: give "
+                "0, or no policy"
             )
         if not self.native:
-            insert(sampler, self.before, lambda: sampler.add_custom(generation.apply), short=temperature <= 0)
-        elif temperature != 0:
-            self._check_native(policy, asked.arguments["grammar"], processors)
-            numbers = native(policy).values()
-            insert(sampler, self.before, lambda: sampler.add_temp_ext(*numbers), short=temperature < 0)
-        return sampler
+            return None
+        if asked["grammar"] is not None or processors:
+            what = "a logits processor, or a logit_bias," if processors else "a grammar"
+            raise EngineError(
+                f"{what} was given beside native=True; llama.cpp's own sampler counts masked candidates, which "
+                f"`{policy}` does not: make the model with native=False"
+            )
+        return tuple(native(policy).values())
 
     def _with(self, policy: PolicyLike | None, options: Mapping[str, Any]) -> dict[str, Any]:
         """Options in which the logits processors carry the policy, which `Llama` hands on to `_init_sampler`."""
@@ -245,16 +267,6 @@ class DynamicLlama(Llama):  # type: ignore[misc]  # Any to a type checker
         if self.native:
             native(found)
         return found
-
-    @staticmethod
-    def _check_native(policy: Policy, grammar: Any, processors: Processors) -> None:
-        """Refuse what may mask candidates, which llama.cpp's own sampler counts."""
-        if grammar is not None or processors:
-            what = "a grammar" if grammar is not None else "a logits processor, or a logit_bias,"
-            raise EngineError(
-                f"{what} was given beside native=True; llama.cpp's own sampler counts masked candidates, which "
-                f"`{policy}` does not: make the model with native=False"
-            )
 
 
 def _until_arrival(chunks: Iterator[Any], processors: Processors) -> Iterator[Any]:

@@ -43,13 +43,14 @@ class Generation:
     sorted them.
 
     Args:
-        requests: The engine's; the generation has slot 0 from its first token.
+        requests: The engine's; the generation begins there with its first token.
         policy: Its policy; None for none.
         requested: The temperature that was asked for.
 
     Attributes:
         position: Index in the sequence of the token that is decided next; to be set before each.
         drawn: The token before it; to be set too.
+        slot: Its slot in `requests`.
     """
 
     def __init__(self, requests: Requests, policy: Policy | None, requested: float) -> None:
@@ -58,6 +59,7 @@ class Generation:
         self.requested = requested
         self.position = 0
         self.drawn = -1
+        self.slot = 0
         self._begun = False
         self._error: BaseException | None = None
         self._before: tuple[int, NDArray[np.int32]] = (-1, np.empty(0, np.int32))
@@ -102,10 +104,10 @@ class Generation:
         assert self.policy is not None
         if not self._begun:
             self._begun = True
-            self.requests.begin(0, self.policy, requested=self.requested, prompt=self.position)
+            self.requests.begin(self.slot, self.policy, requested=self.requested, prompt=self.position)
         row = np.ascontiguousarray(candidates["logit"])[None]
         drawn = self._place_of_drawn(candidates) if self.policy.reads_surprisal else -1
-        self.requests.scale(Batch(row, [0], self.position, drawn=[drawn]), out=row)
+        self.requests.scale(Batch(row, [self.slot], self.position, drawn=[drawn]), out=row)
         candidates["logit"] = row[0]
 
     def _place_of_drawn(self, candidates: NDArray[np.void]) -> int:
