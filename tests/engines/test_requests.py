@@ -195,6 +195,17 @@ class TestDraftsThatAreRejected:
 
         assert found[0] == pytest.approx(0.1 + expected(rows[1], "entropy"), rel=1e-5)
 
+    def test_it_is_that_at_temperature_one(self):
+        """Where the host divided the rows before."""
+        rows = rows_of(2)
+        requests = Requests(ALL, divided="before")
+        requests.begin(0, "0.1 + surprisal", requested=0.5)
+        requests.temperatures(Batch(rows[:1] / 0.5, position=0))
+        found = requests.temperatures(Batch(rows[1:] / 0.5, position=1, drawn=[4]))
+        ln_p = rows[0] - np.logaddexp.reduce(rows[0].astype(np.float64))
+
+        assert found[0] == pytest.approx(0.1 - ln_p[4], rel=1e-5)
+
     def test_counts_go_on_in_the_requests_that_come_next(self):
         counts = Counts()
         for _ in range(2):

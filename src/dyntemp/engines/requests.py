@@ -192,8 +192,9 @@ class Requests:
         self.counts.seen += len(rows.slots)
         self.counts.greedy += greedy
         self.counts.declined += len(rows.slots) - changed - greedy
-        self._learn_surprisal(batch, rows)
-        temperature, signals = self._measured(self._undivided(batch.logits, rows.requested), rows)
+        logits = self._undivided(batch.logits, rows.requested)
+        self._learn_surprisal(logits, batch.drawn, rows)
+        temperature, signals = self._measured(logits, rows)
         if self.record is not None:
             shown = {name: on_host(values) for name, values in signals.items()}
             self.record(Step(rows.slots, rows.position, on_host(temperature), shown))
@@ -274,7 +275,7 @@ class Requests:
             requested=rows.requested, given=self.given,
         )  # fmt: skip
 
-    def _learn_surprisal(self, batch: Batch, rows: Rows) -> None:
+    def _learn_surprisal(self, logits: Any, drawn: Any, rows: Rows) -> None:
         """Tell the memory how surprising the tokens drawn before were, and keep these rows to tell it of the next.
 
         Several are kept of each request: a host that drafts goes back to the first draft that it rejects.
@@ -285,11 +286,11 @@ class Requests:
                 continue
             slot, position = int(rows.slots[row]), int(rows.position[row])
             before = self._before.setdefault(slot, {})
-            token = -1 if batch.drawn is None else int(batch.drawn[row])
+            token = -1 if drawn is None else int(drawn[row])
             if token >= 0 and position > 0:
                 surprisal = _surprisal(before[position - 1], token) if position - 1 in before else np.nan
                 self._state.observe([slot], [position - 1], [surprisal])
-            before[position] = as_rows(on_host(batch.logits[row])).unmasked(0).astype(np.float32)
+            before[position] = as_rows(on_host(logits[row])).unmasked(0).astype(np.float32)
             if len(before) > kept:
                 del before[min(before)]
 

@@ -112,13 +112,14 @@ class Generation:
             return False
         if not self._places_matter:
             return True
-        shared = max(length - 1, self.prompt) if self._policy.remembers else self.prompt
+        shared = max(length - 1, self.prompt)
         texts, before = input_ids[:, :shared], last[:, :shared]
         if bool((texts == before).all()):
             return True
-        if length == last.shape[1] + 1 and bool((texts[:, None] == before).all(-1).any(-1).all()):
+        reordered = length == last.shape[1] + 1 and bool((texts[:, None] == before).all(-1).any(-1).all())
+        if reordered and self._policy.remembers:
             raise EngineError(BEAMS.format(policy=self._policy))
-        return False
+        return reordered
 
     def batch(self, input_ids: Any, scores: Any) -> Batch:
         """A step's rows, as `Requests` takes them."""

@@ -113,6 +113,7 @@ class TemperatureLogitsWarper:
         self.temperature = temperature
 
     def __call__(self, _: Any, scores: Any) -> Any:
+        """The rows over it."""
         return scores / self.temperature
 
 
