@@ -244,8 +244,9 @@ def test_sequences_that_share_a_sampler_need_no_tokens_without_memory(model):
 
 
 def drafted(model, sampler, tokens=12, processors=None):
-    return list(speculative_generate_step(mx.array([1, 2, 3]), model, random_llama(1), num_draft_tokens=3,
-                                          max_tokens=tokens, sampler=sampler, logits_processors=processors))  # fmt: skip
+    other = random_llama(1)
+    return list(speculative_generate_step(mx.array([1, 2, 3]), model, other, num_draft_tokens=3, max_tokens=tokens,
+                                          sampler=sampler, logits_processors=processors))  # fmt: skip
 
 
 def test_drafts_and_targets_are_drawn_by_the_same_rule(model):
