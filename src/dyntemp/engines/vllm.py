@@ -24,8 +24,7 @@ from dyntemp.engines.capabilities import CAPABILITIES, Capabilities
 from dyntemp.engines.requests import Requests
 from dyntemp.engines.vllm_check import self_test
 from dyntemp.engines.vllm_files import LOG, Report, Trace, Worker
-from dyntemp.engines.vllm_options import ID, OFF, Options, asked
-from dyntemp.errors import EngineError
+from dyntemp.engines.vllm_options import ID, OFF, Options, asked, refuse
 from dyntemp.filters import GREEDY_AT
 from dyntemp.policy import Policy
 
@@ -84,7 +83,7 @@ class DynamicTemperature(*BASES):  # type: ignore[misc]  # what is installed
         device = rest[0].device if second else rest[0]
         options = Options.of(vllm_config)
         self._drafts = getattr(vllm_config, "speculative_config", None) is not None
-        self._refuse(options)
+        refuse(vllm_config, options, self.remembers)
         worker = Worker("V2" if second else "V1", vllm_config)
         self._named: dict[int, str] = {}
         trace = None if options.trace is None else Trace(worker.path(options.trace, "jsonl"), self._named)
@@ -218,17 +217,6 @@ class DynamicTemperature(*BASES):  # type: ignore[misc]  # what is installed
         if place is not None:
             self.requests.end(place.slot)
             heappush(self._free, place.slot)
-
-    def _refuse(self, options: Options) -> None:
-        """Raise for what cannot be done while the server drafts tokens."""
-        if self._drafts and self.remembers:
-            raise EngineError(
-                "this server drafts tokens, and policies that remember cannot be carried out then: load "
-                "dyntemp.engines.vllm:StatelessDynamicTemperature, which refuses them in each request, instead of "
-                "dyntemp.engines.vllm:DynamicTemperature (which the package dyntemp-vllm loads: uninstall that)"
-            )
-        if self._drafts and options.trace is not None:
-            raise EngineError('"trace" was given, and this server drafts tokens, which are not traced: leave it out')
 
     def _compile(self, device: Any, backend: str | None, vllm_config: Any) -> None:
         """Have what is compiled on first use compiled before the server says that it is ready."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from importlib.metadata import entry_points
 from typing import Any
 
 from dyntemp.errors import EngineError
@@ -17,6 +18,11 @@ ID = "dyntemp_id"
 
 OFF = "off"
 """The policy of a request that wants the server's default for others, and none for itself."""
+
+HERE = "dyntemp.engines.vllm"
+
+GROUP = "vllm.logits_processors"
+"""The entry point whose classes vLLM loads into every engine."""
 
 MOST_CHARACTERS = 2000
 """How long the text of a policy, which anyone who reaches the server may send, can be."""
@@ -63,6 +69,31 @@ class Options:
         if options.policy is not None:
             checked(options.policy)
         return options
+
+
+def refuse(vllm_config: Any, options: Options, remembers: bool) -> None:
+    """Raise for an engine in which a class that lets policies remember, or not, cannot do what it says.
+
+    Raises:
+        EngineError: Where it drafts tokens, or loads us twice.
+    """
+    if getattr(vllm_config, "speculative_config", None) is not None:
+        if remembers:
+            raise EngineError(
+                "this server drafts tokens, and policies that remember cannot be carried out then: load "
+                f"{HERE}:StatelessDynamicTemperature, which refuses them in each request, instead of "
+                f"{HERE}:DynamicTemperature (which the package dyntemp-vllm loads: uninstall that)"
+            )
+        if options.trace is not None:
+            raise EngineError('"trace" was given, and this server drafts tokens, which are not traced: leave it out')
+    named = getattr(vllm_config.model_config, "logits_processors", None) or ()
+    loaded = [one if isinstance(one, str) else f"{one.__module__}:{one.__name__}" for one in named]
+    loaded += [point.value for point in entry_points(group=GROUP)]
+    if sum(one.startswith(f"{HERE}:") for one in loaded) > 1:
+        raise EngineError(
+            f"rows would be scaled twice, by {' and '.join(loaded)}: leave --logits-processors out, or uninstall the "
+            "package dyntemp-vllm"
+        )
 
 
 def asked(extra_args: Mapping[str, Any] | None) -> str | None:

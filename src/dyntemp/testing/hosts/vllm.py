@@ -61,7 +61,7 @@ class _Runner(FakeHost):
             additional_config={"dyntemp": dict(options or {})},
             speculative_config=SimpleNamespace() if drafts else None,
             parallel_config=SimpleNamespace(rank=0, data_parallel_index=0),
-            model_config=SimpleNamespace(get_vocab_size=lambda: self.vocabulary),
+            model_config=SimpleNamespace(get_vocab_size=lambda: self.vocabulary, logits_processors=None),
         )
         self.torch: Any = import_module("torch")
         self.requests: dict[int, Running] = {}

@@ -1,0 +1,34 @@
+"""An engine of two tensor-parallel ranks that does the jobs of a file; vLLM's workers import the main module anew."""
+
+import json
+import sys
+from pathlib import Path
+
+
+def shown(output):
+    logprobs = [{token: value.logprob for token, value in at.items()} for at in output.logprobs or ()]
+    return {"tokens": list(output.token_ids), "logprobs": logprobs}
+
+
+def main(folder, out):
+    from vllm import LLM, SamplingParams
+
+    from dyntemp.engines.vllm import self_test
+
+    llm = LLM(
+        folder, logits_processors=["dyntemp.engines.vllm:DynamicTemperature"], tensor_parallel_size=2,
+        enforce_eager=True, max_model_len=128, max_num_batched_tokens=32, max_num_seqs=8, block_size=32,
+        num_gpu_blocks_override=8, enable_prefix_caching=False, logprobs_mode="processed_logprobs", max_logprobs=512,
+        additional_config={"dyntemp": {"counts": out, "trace": out}},
+    )  # fmt: skip
+    told = {}
+    for name, jobs in json.loads(Path(out, "jobs.json").read_text()).items():
+        params = [SamplingParams(ignore_eos=True, **one["params"]) for one in jobs]
+        found = llm.generate([one["prompt"] for one in jobs], params, use_tqdm=False)
+        told[name] = [shown(one.outputs[0]) for one in found]
+    self_test(llm)
+    Path(out, "told.json").write_text(json.dumps(told))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
