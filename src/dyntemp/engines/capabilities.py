@@ -158,11 +158,12 @@ CAPABILITIES: dict[str, Capabilities] = {
         "without drafts",
     ),
     "sglang": Capabilities(
-        engine="SGLang", form="custom_logit_processor", run_with="not run: needs a GPU",
-        after="penalties, grammar, bias",
-        before="its temperature, top-k, top-p, min-p, the draw", neutral="temperature=1", batch=True,
-        per_request="custom_params", speculation="bypassed", remembers=True, surprisal=False, given=False,
-        requested=True, greedy="left alone", preemption="survives", draws="host", counts="log",
+        engine="SGLang", form="custom_logit_processor",
+        run_with="0.5.23: its sampler's functions on a CPU; no server, which needs a GPU",
+        after="penalties, grammar, bias", before="its temperature (made up for), top-k, top-p, min-p, the draw",
+        neutral="nothing", batch=True, per_request="custom_params", speculation="bypassed", remembers=False,
+        surprisal=False, given=False, requested=True, greedy="left alone", preemption="-", draws="host",
+        counts="log", limits="it does not tell which token a row decides, so that `position` is refused too",
     ),
     "mlx/sampler": Capabilities(
         engine="MLX-LM", form="sampler=", run_with="mlx-lm 0.32.2, mlx 0.32.4 (Linux CPU)", after="processors",
