@@ -27,8 +27,9 @@ class AfterWarpers:
     """A hook in a model: each `generate()` whose generation config has a policy gets it behind all warpers.
 
     The policy is text: `GenerationConfig(do_sample=True, dyntemp="0.1 + 0.8*entropy")`, or
-    `model.generation_config.dyntemp = "..."`, which goes through JSON, `save_pretrained` and `from_pretrained` as the
-    other settings do. It is measured, and has its effect, on what penalties, constraints and truncation left; the
+    `model.generation_config.dyntemp = "..."`, which goes through JSON, `save_pretrained` and `from_pretrained`. (Of a
+    model made in code, rather than loaded, transformers keeps no setting of others': give it a new `GenerationConfig`.)
+    It is measured, and has its effect, on what penalties, constraints and truncation left; the
     host's own temperature, by which rows were divided, is made up for and is what `requested` reads. Without
     `do_sample=True` nothing is changed. Streamers, batches, assistants and `return_dict_in_generate` work as ever.
 
@@ -76,7 +77,8 @@ class AfterWarpers:
         if isinstance(getattr(getattr(self._model, METHOD, None), "__self__", None), AfterWarpers):
             raise EngineError("this model has such a hook already: uninstall() that one first")
         original = getattr(self._model, METHOD, None)
-        if original is None or "generation_config" not in inspect.signature(original).parameters:
+        place = getattr(type(self._model), METHOD, None)
+        if place is None or "generation_config" not in inspect.signature(place).parameters:
             raise EngineError(
                 f"{type(self._model).__name__} has no method {METHOD}(generation_config, ...), which this hook needs; "
                 "transformers 4.57 and 5.23 have it. Use DynamicTemperature or DynamicSampler, which need no hook"
@@ -189,6 +191,8 @@ class _EveryRow:
         for row in range(self._rows, len(scores)):
             self._requests.begin(row, self._wanted.policy)
         self._rows = max(self._rows, len(scores))
+        if self._wanted.watch is not None:
+            self._wanted.watch(scores.clone())
         return self._requests.scale(Batch(scores))
 
 
