@@ -241,8 +241,8 @@ class DynamicLlama(Llama):  # type: ignore[misc]  # Any to a type checker
         mirostat, processors = asked["mirostat_mode"], asked["logits_processor"]
         if asked["temp"] > 0 and mirostat in {1, 2}:
             raise EngineError(
-                f"mirostat_mode = {mirostat} was given beside the policy `{policy}`; its mirostat has no temperature: give "
-                "0, or no policy"
+                f"mirostat_mode = {mirostat} was given beside the policy `{policy}`; its mirostat has no "
+                "temperature: give 0, or no policy"
             )
         if not self.native:
             return None
