@@ -160,9 +160,9 @@ class TestProcessor:
         """`output_logits` are raw, so what it saw is told by a processor before it."""
         steps, before = [], []
         processor = DynamicTemperature("0.1 + 0.8*normalized_entropy + support*0", record=steps.append)
+        seen = lambda input_ids, scores: before.append(scores) or scores
         model.generate(**ONE, **neutral(model), max_new_tokens=3, repetition_penalty=1.3,
-                       suppress_tokens=[*range(100)],
-                       logits_processor=[lambda input_ids, scores: before.append(scores) or scores, processor])  # fmt: skip
+                       suppress_tokens=[*range(100)], logits_processor=[seen, processor])  # fmt: skip
         for step, row in zip(steps, before, strict=True):
             assert step.signals["support"].tolist() == [220]
             assert step.temperature[0] == pytest.approx(float(temperatures(row, ROW, backend="reference")[0]))
@@ -301,7 +301,7 @@ class TestDrafts:
             return scores
 
         output = model.generate(**prompt, **(neutral(model) | {"do_sample": sampled}), **DETAILS, **assisted(assistant),
-                                logits_processor=[seen, processor], max_new_tokens=16, eos_token_id=None)  # fmt: skip
+                                logits_processor=[seen, processor], max_new_tokens=16, suppress_tokens=[2])  # fmt: skip
 
         check_temperatures(output, policy, 10)
         assert any(after <= before for before, after in pairwise(lengths))
@@ -315,7 +315,7 @@ class TestDrafts:
         prompt = ids([3, 4, 5, 6, 3, 4, 5, 6, 3, 4])
         with AfterWarpers(model, policy):
             output = model.generate(**prompt, **DETAILS, **assisted(assistant), do_sample=True, temperature=0.7,
-                                    top_k=40, max_new_tokens=12, eos_token_id=None)  # fmt: skip
+                                    top_k=40, max_new_tokens=12, suppress_tokens=[2])  # fmt: skip
         check_temperatures(output, policy, 10, truncated=True)
 
     def test_greedy_tokens_are_those_without_an_assistant(self, model):
@@ -437,8 +437,8 @@ class TestHook:
     @pytest.mark.parametrize(("temperature", "top_p"), [(0.6, 0.9), (1.4, 1.0), (1.0, 0.8)])
     def test_the_hosts_temperature_is_made_up_for_and_truncation_stays(self, model, policy, temperature, top_p):
         with AfterWarpers(model) as hook:
-            config = transformers.GenerationConfig(do_sample=True, temperature=temperature, top_p=top_p, top_k=60,
-                                                   max_new_tokens=8, dyntemp=policy, pad_token_id=0, **DETAILS)  # fmt: skip
+            settings = {"temperature": temperature, "top_p": top_p, "top_k": 60, "pad_token_id": 0, "dyntemp": policy}
+            config = transformers.GenerationConfig(do_sample=True, max_new_tokens=8, **settings, **DETAILS)
             output = model.generate(**BATCH, generation_config=config)
         check_temperatures(output, policy, 5, rows=range(3), truncated=True)
         assert all((scores > -torch.inf).sum(-1).max() <= 60 for scores in output.scores)
@@ -592,7 +592,7 @@ class TestContinuousBatching:
             self.generate(hook._model)
 
     def test_temperatures_of_requests_are_refused(self):
-        with AfterWarpers(llama(), ROW) as hook, pytest.raises(EngineError, match="at temperature 0.7"):
+        with AfterWarpers(llama(), ROW) as hook, pytest.raises(EngineError, match=r"at temperature 0\.7"):
             self.generate(hook._model, temperature=0.7)
 
 
@@ -610,11 +610,10 @@ class TestSampler:
     @pytest.mark.parametrize("filters", [{}, {"top_k": 20, "top_p": 0.8}, {"min_p": 0.1}], ids=str)
     def test_tokens_are_those_that_the_reference_draws(self, model, policy, filters):
         """From the host's raw logits; the policy reads the row before it is truncated."""
-        sampler, steps = DynamicSampler(policy, seed=11), []
-        sampler._wanted = type(sampler._wanted)(**{name: getattr(sampler._wanted, name) for name in
-                                                   ("capabilities", "policy", "counts")}, record=steps.append)  # fmt: skip
-        output = model.generate(**ONE, return_dict_in_generate=True, output_logits=True, custom_generate=sampler,
-                                do_sample=True, temperature=0.5, max_new_tokens=10, **({"top_k": 0} | filters))  # fmt: skip
+        steps, settings = [], {"do_sample": True, "temperature": 0.5, "top_k": 0, "max_new_tokens": 10} | filters
+        sampler = DynamicSampler(policy, seed=11, record=steps.append)
+        output = model.generate(**ONE, **settings, return_dict_in_generate=True, output_logits=True,
+                                custom_generate=sampler)  # fmt: skip
         output.scores = [torch.zeros_like(row) for row in output.logits]
         tokens = output.sequences[0, 3:].tolist()
 
