@@ -384,8 +384,8 @@ class TestAServer:
     def test_it_draws_at_the_policies_temperatures(self, server, client):
         from dyntemp.engines.vllm import self_test
 
-        self_test(client)
-        self_test(server.url)
+        self_test(client, tokens=4)
+        self_test(server.url, tokens=4)
 
     def test_requests_have_policies_of_their_own(self, client):
         greedy = self.chat(client, "off", temperature=0).choices[0].message.content

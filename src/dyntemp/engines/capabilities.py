@@ -121,14 +121,18 @@ CAPABILITIES: dict[str, Capabilities] = {
         after="masks, penalties, its temperature (made up for), min-p",
         before="top-k, top-p, the draw", neutral="nothing", batch=True, per_request="extra_args, vllm_xargs",
         speculation="refused", remembers=True, surprisal=False, given=False, requested=True, greedy="left alone",
-        preemption="begins afresh", draws="host", counts="log, and a file per worker",
+        preemption="begins afresh, counted", draws="host", counts="log, and a file per worker",
+        limits="min-p is of the requested temperature and hides what it removes from the signals; the plugin is dropped "
+        "without a word where drafts are on; logprobs shown are those before us, by vLLM's default",
     ),
     "vllm/v2": Capabilities(
         engine="vLLM", form="V2 runner", run_with="not run: needs a GPU", after="bias, penalties, masks",
         before="its temperature (made up for), min-p, top-k, top-p, the draw", neutral="nothing", batch=True,
         per_request="extra_args, vllm_xargs", speculation="stateless policies", remembers=True, surprisal=False,
-        given=False, requested=True, greedy="left alone", preemption="begins afresh", draws="host",
+        given=False, requested=True, greedy="left alone", preemption="begins afresh, counted", draws="host",
         counts="log, and a file per worker",
+        limits="drafts are drawn at the requested temperature, so that fewer are accepted; logprobs shown are those "
+        "before us, by vLLM's default",
     ),
     "llama_cpp/chain": Capabilities(
         engine="llama.cpp", form="in the chain of samplers", run_with="llama-cpp-python 0.3.36",
