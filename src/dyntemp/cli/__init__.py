@@ -81,7 +81,7 @@ def _run(arguments: list[str]) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     module.add_arguments(own)
-    options = own.parse_args(arguments[1:])
+    options = own.parse_intermixed_args(arguments[1:])  # options may stand anywhere
     try:
         return int(module.run(options))
     except (UsageError, PolicyError) as error:
