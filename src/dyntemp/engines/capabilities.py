@@ -186,10 +186,11 @@ CAPABILITIES: dict[str, Capabilities] = {
         limits="a call waits for the row",
     ),
     "torch": Capabilities(
-        engine="PyTorch", form="your own loop", run_with="2.13.0", after="what you did", before="what you do",
-        neutral="-",
-        batch=True, per_request="yes", speculation="ok", remembers=True, surprisal=True, given=True, requested=True,
-        greedy="left alone", preemption="yours", draws="you or dyntemp", counts="module.counts",
+        engine="PyTorch", form="your own loop", run_with="2.13.0 (CPU)", after="what you did", before="what you do",
+        neutral="-", batch=True, per_request="module.begin(slot, policy)", speculation="ok", remembers=True,
+        surprisal=True, given=True, requested=True, greedy="left alone", preemption="yours", draws="you or dyntemp",
+        counts="module.counts",
+        limits="with a gradient and under torch.compile: no policy that remembers, and one for all rows",
     ),
 }  # fmt: skip
 """By `module` or `module/form` of `dyntemp.engines`."""

@@ -1,0 +1,241 @@
+"""PyTorch, where the loop is yours: a module that divides rows of logits by their temperature, or draws from them.
+
+    scale = DynamicTemperature("0.3 + 0.7*normalized_entropy**0.5")
+    probabilities = scale(model(tokens)[:, -1]).softmax(-1)
+
+It is `dyntemp.scale` with what a loop needs around it: a memory per sequence, sequences that come and go with policies
+of their own, counts, and parameters that learn:
+
+    learned = DynamicTemperature('0.3 + param("b", 0, 2)*normalized_entropy', learn={"b": 0.7})
+    loss = cross_entropy(learned(logits), targets)      # gradients in the logits, and in b
+
+Where a gradient is wanted, and under `torch.compile(fullgraph=True)`, it computes in plain PyTorch and keeps no memory.
+To let dyntemp run the loop of a module, see `dyntemp.models.torch_module`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from dyntemp.engines.batch import Batch, Counts, Step
+from dyntemp.engines.capabilities import CAPABILITIES
+from dyntemp.engines.requests import Requests
+from dyntemp.errors import EngineError
+from dyntemp.kernels import backend_of
+from dyntemp.policy import Policy
+from dyntemp.sampling import Draw, PolicyLike, as_policy, sample, temperatures
+from dyntemp.signals import MAX_REQUESTED
+
+try:
+    import torch
+    from torch.nn import Module
+except ImportError:  # said when a module is made
+    torch = None
+    Module = object
+
+REQUESTED = Policy("requested")
+"""Draws at temperatures that are decided."""
+
+
+class DynamicTemperature(Module):  # type: ignore[misc]  # PyTorch is not there when types are checked
+    """Rows of logits over their temperatures, as a `torch.nn.Module`; see the module's description.
+
+    Args:
+        policy: The policy of every sequence that brings none of its own, or its text.
+        learn: First values of free parameters, which become parameters of this module and count within their ranges.
+        given: What each `given("name", low, high)` reads, by name; read anew at every call.
+        window: How many positions back a sequence may be run again.
+        device: Where the memory of policies that remember is kept: the device of the logits.
+        record: Called with a `Step` at every call that computes no gradient; on a device that waits for it.
+
+    Raises:
+        PolicyError, EngineError: For what is no policy, one with parameters that have no value, or one that remembers
+            with parameters that learn.
+    """
+
+    def __init__(
+        self,
+        policy: PolicyLike,
+        *,
+        learn: Mapping[str, float] | None = None,
+        given: Mapping[str, Any] | None = None,
+        window: int = 64,
+        device: Any = None,
+        record: Callable[[Step], None] | None = None,
+    ) -> None:
+        if torch is None:
+            raise EngineError("PyTorch is not installed: pip install 'dyntemp[torch]'")
+        super().__init__()
+        self.policy = as_policy(policy)
+        there = None if device is None or torch.device(device).type == "cpu" else device
+        self._requests = Requests(CAPABILITIES["torch"], window=window, device=there, given=given, record=record)
+        self._requests.accept(_with_values(self.policy, learn or {}))
+        self.learned = None
+        if learn:
+            first = {name: torch.nn.Parameter(torch.tensor(float(value))) for name, value in learn.items()}
+            self.learned = torch.nn.ParameterDict(first)
+        self._needs_position = self.policy.remembers or any(signal.name == "position" for signal in self.policy.signals)
+        self.register_buffer("_traced", torch.zeros(3, dtype=torch.int64), persistent=False)  # calls, rows, changed
+
+    def extra_repr(self) -> str:
+        """The policy, for `print(model)`."""
+        return repr(str(self.policy))
+
+    def begin(self, slot: int, policy: PolicyLike | None = None, *, requested: float = 1.0, prompt: int = 0) -> None:
+        """A sequence takes `slot`, with a policy of its own or the module's; needed only for what differs from these.
+
+        Args:
+            slot: A whole number of your choice.
+            policy: Its policy.
+            requested: The temperature that it asked for, which `requested` reads; at 0 its rows stay as they are.
+            prompt: What `position` is for the first token that is generated.
+
+        Raises:
+            PolicyError, EngineError: For what is no policy, or one with free parameters.
+        """
+        self._requests.begin(slot, self.policy if policy is None else policy, requested=requested, prompt=prompt)
+
+    def end(self, slot: int) -> None:
+        """The sequence in `slot` is over."""
+        self._requests.end(slot)
+
+    def forward(
+        self, logits: Any, *, slot: Any = None, position: Any = None, drawn: Any = None, requested: Any = 1.0
+    ) -> Any:
+        """`logits / temperature`, a new tensor.
+
+        Args:
+            logits: [rows, n].
+            slot: The slot of each row, a list; by default the rows' numbers.
+            position: The index of the token that each row decides, one for all or one each; from 0 where no prompt was
+                named to `begin`.
+            drawn: The token before it, of each row, where a policy reads `surprisal`.
+            requested: Where a gradient is computed, what `requested` reads; else it is told to `begin`.
+
+        Raises:
+            EngineError: For a policy that reads `position` or earlier tokens without `position`, or that remembers
+                where a gradient is computed or the call is traced.
+        """
+        if self._is_traced(logits):
+            return self._traced_forward(logits, position, requested)
+        return self._requests.scale(self._batch(logits, slot, position, drawn))
+
+    def draw(
+        self, logits: Any, *, seed: int, slot: Any = None, position: Any = None, drawn: Any = None, **filters: Any
+    ) -> Draw:
+        """A token of each row, at its temperature: `scale.draw(logits, seed=7, position=step).token`.
+
+        Args:
+            logits: As for `forward`; draws have no gradient.
+            seed: 64-bit seed; the noise follows from it, the slot and the position alone.
+            slot: As for `forward`.
+            position: As for `forward`, but never left out, since the noise counts by it.
+            drawn: As for `forward`.
+            filters: `top_k`, `top_p`, `min_p` and `filter_at` of `dyntemp.sample`.
+
+        Raises:
+            EngineError: As `forward`, without `position`, and where parameters learn.
+        """
+        if position is None:
+            raise EngineError(
+                "no position was given, which the noise counts by: pass the number of tokens generated so far"
+            )
+        if self.learned is not None:
+            raise EngineError(f"parameters of `{self.policy}` learn: for draws, make a module of policy.bind(...)")
+        logits = logits.detach()
+        decided = self._requests.temperatures(self._batch(logits, slot, position, drawn))
+        where = np if isinstance(decided, np.ndarray) else torch
+        decided = where.where(where.isnan(decided), 0.0, decided).clip(max=MAX_REQUESTED)  # greedy, or broken
+        return sample(logits, REQUESTED, requested=decided, seed=seed, request=slot, position=position, **filters)
+
+    @property
+    def counts(self) -> Counts:
+        """What all calls came to: numbers on a device are read, and waited for, with `as_dict()`."""
+        told = self._requests.counts
+        calls, rows, changed = self._traced
+        return Counts(told.calls + calls, told.seen + rows, told.changed + changed, told.greedy, told.declined,
+                      told.broken + rows - changed, told.restarts)  # fmt: skip
+
+    def self_test(self, n: int = 1000, rows: int = 16) -> Counts:
+        """Scale rows of every temperament where this module is, and compare with the reference.
+
+        Returns:
+            The counts of these rows.
+
+        Raises:
+            EngineError: If a row has not the temperature of the policy.
+        """
+        device = self._traced.device
+        given = torch.linspace(-1, 1, n).repeat(rows, 1) * torch.logspace(-2, 2, rows)[:, None]
+        ranges = self.policy.parameters
+        learned = {
+            name: value.clamp(ranges[name].low, ranges[name].high).item() for name, value in self._learned.items()
+        }
+        policy = self.policy.bind(**learned)
+        twin = DynamicTemperature(policy, given=self._requests.given, device=device)
+        scaled = twin(given.to(device), position=0).cpu().double()
+        expected = temperatures(
+            given.numpy(), policy, state=policy.state(rows), given=self._requests.given, backend="reference"
+        )
+        found = ((given[:, -1] - given[:, 0]).double() / (scaled[:, -1] - scaled[:, 0])).numpy()
+        if not np.allclose(found, expected, rtol=2e-5, atol=0):
+            raise EngineError(f"rows were given T = {found}, and `{policy}` makes it {expected}")
+        return twin.counts
+
+    @property
+    def _learned(self) -> dict[str, Any]:
+        return {} if self.learned is None else dict(self.learned.items())
+
+    def _is_traced(self, logits: Any) -> bool:
+        if torch.compiler.is_compiling() or self.learned is not None:
+            return True
+        return bool(logits.requires_grad and torch.is_grad_enabled())
+
+    def _traced_forward(self, logits: Any, position: Any, requested: Any) -> Any:
+        """The same where PyTorch follows every step."""
+        self._check_position(position)
+        if self.policy.remembers:
+            raise EngineError(
+                f"`{self.policy}` remembers, which has no gradient here and cannot be compiled: detach the logits, and "
+                "call the module outside of torch.compile"
+            )
+        t = temperatures(
+            logits, self.policy, position=0 if position is None else position, requested=requested,
+            given=self._requests.given, parameters=self._learned, backend="torch",
+        )  # fmt: skip
+        with torch.no_grad():
+            self._traced[0] += 1
+            self._traced[1] += logits.shape[0]
+            self._traced[2] += (~t.isnan()).sum()
+        return backend_of(logits, "torch").scale(logits, t)
+
+    def _batch(self, logits: Any, slot: Any, position: Any, drawn: Any) -> Batch:
+        self._check_position(position)
+        for one in range(len(logits)) if slot is None else slot:
+            if one not in self._requests:
+                self._requests.begin(one, self.policy)
+        host = position.cpu().numpy() if hasattr(position, "cpu") else position
+        return Batch(logits, slot, 0 if host is None else np.asarray(host), drawn=drawn)
+
+    def _check_position(self, position: Any) -> None:
+        if position is None and self._needs_position:
+            raise EngineError(f"`{self.policy}` reads more than its row: pass position=, the tokens generated so far")
+
+
+def _with_values(policy: Policy, learn: Mapping[str, float]) -> Policy:
+    """The policy at the first values of its parameters.
+
+    Raises:
+        PolicyError, EngineError: For a name that it has not, and what cannot learn.
+    """
+    if not learn:
+        return policy
+    for name, parameter in policy.parameters.items():
+        if parameter.low is None:
+            raise EngineError(f'`{name}` is to learn within a range: write param("{name}", low, high) in `{policy}`')
+    if policy.remembers:
+        raise EngineError(f"`{policy}` remembers, and has parameters that learn: bind them, policy.bind(...)")
+    return policy.bind(**learn)
