@@ -90,8 +90,10 @@ def test_self_tests(llama, natively, plain):
 def test_a_self_test_notices_a_host_that_does_not_call(llama, natively, plain, monkeypatch):
     monkeypatch.setattr("dyntemp.engines.llama_cpp.insert", lambda *arguments, **options: None)
     for one in (llama, natively):
-        with pytest.raises(EngineError, match="self-test"):
+        with pytest.raises(EngineError, match="without its chain of samplers, and so without `0`"):
             one.self_test()
+        with pytest.raises(EngineError, match="without its chain"):
+            text_of(one)
     monkeypatch.setattr(plain, "_init_sampler", lambda **options: Plain._init_sampler(plain, temp=1.0))
     with pytest.raises(EngineError, match=r"self-test: llama\.cpp drew 4 tokens, and 0 rows were changed"):
         DynamicTemperature(POLICY).self_test(plain)
@@ -412,6 +414,21 @@ def test_mirostat_has_no_temperature(llama):
         text_of(llama, mirostat_mode=2)
     llama.policy = None
     assert text_of(llama, mirostat_mode=2)
+
+
+@pytest.mark.parametrize("native", [False, True])
+def test_a_sampler_on_the_device_does_not_go_unnoticed(path, native):
+    """llama.cpp skips its chain where one of those has drawn."""
+    sampler = llama_cpp._internals.LlamaSampler()
+    sampler.add_greedy()
+    llama = DynamicLlama(path, POLICY, native=native, **OPTIONS)
+    assert llama_cpp.llama_set_sampler(llama.ctx, 0, sampler.sampler)
+    for call in (lambda: llama(TEXT), llama.self_test):
+        with pytest.raises(EngineError, match="without its chain of samplers"):
+            call()
+    llama_cpp.llama_set_sampler(llama.ctx, 0, None)
+    llama.reset()
+    llama.self_test()
 
 
 def test_native_refuses_what_may_mask(natively):

@@ -170,7 +170,8 @@ class DynamicLlama(Llama):  # type: ignore[misc]  # Any to a type checker
         """As `Llama`, with `policy`: a token of the row at hand, outside of `generate`.
 
         Raises:
-            EngineError: For a policy that needs to know of earlier tokens, which nothing here says.
+            EngineError: For a policy that needs to know of earlier tokens, which nothing here says; or if llama.cpp
+                drew the token without asking us.
         """
         kept = self._sampler
         if kept is None or policy is not None:
@@ -190,8 +191,6 @@ class DynamicLlama(Llama):  # type: ignore[misc]  # Any to a type checker
         finally:
             self._sampler = kept
         generation.check()
-        if self.native and generation.policy is not None:
-            generation.count()
         return token
 
     def self_test(self, policy: PolicyLike = "0.3 + 0.7*normalized_entropy") -> None:
@@ -224,10 +223,17 @@ class DynamicLlama(Llama):  # type: ignore[misc]  # Any to a type checker
         asked["logits_processor"] = [generation.guarded(processors)] if processors else None
         sampler = super()._init_sampler(**asked)
         sampler.generation = generation
-        if numbers is not None and temperature != 0:
-            insert(sampler, self.before, lambda: sampler.add_temp_ext(*numbers), short=temperature < 0)
-        elif numbers is None and policy is not None:
-            insert(sampler, self.before, lambda: sampler.add_custom(generation.apply), short=temperature <= 0)
+
+        def add() -> None:
+            if numbers is None:
+                sampler.add_custom(generation.apply)
+                return
+            if temperature != 0:
+                sampler.add_temp_ext(*numbers)
+            sampler.add_custom(generation.count)
+
+        if policy is not None:
+            insert(sampler, self.before, add, short=temperature <= 0)
         return sampler
 
     def _numbers(self, policy: Policy | None, asked: Mapping[str, Any]) -> tuple[float, ...] | None:

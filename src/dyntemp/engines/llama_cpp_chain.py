@@ -61,11 +61,13 @@ class Generation:
         self.drawn = -1
         self.slot = 0
         self._begun = False
+        self._called_at = -1
         self._error: BaseException | None = None
         self._before: tuple[int, NDArray[np.int32]] = (-1, np.empty(0, np.int32))
 
     def apply(self, array: Any) -> None:
         """Divide the logits of a `llama_token_data_array*` in their place; the callback."""
+        self._called_at = self.position
         try:
             self._scale(candidates_of(array))
         except BaseException as error:  # noqa: BLE001  # raised again by `check`
@@ -84,14 +86,9 @@ class Generation:
 
         return process
 
-    def check(self) -> None:
-        """Raise what was raised inside a callback."""
-        error, self._error = self._error, None
-        if error is not None:
-            raise error
-
-    def count(self) -> None:
-        """Count a token that llama.cpp's own sampler decided in our place."""
+    def count(self, _: Any) -> None:
+        """Count a row that llama.cpp's own sampler scaled in our place; the callback there."""
+        self._called_at = self.position
         counts = self.requests.counts
         counts.calls += 1
         counts.seen += 1
@@ -99,6 +96,21 @@ class Generation:
             counts.greedy += 1
         else:
             counts.changed += 1
+
+    def check(self) -> None:
+        """Raise what was raised inside a callback since the position was set.
+
+        Raises:
+            EngineError: If there is a policy, and nothing was called.
+        """
+        error, self._error = self._error, None
+        if error is not None:
+            raise error
+        if self.policy is not None and self._called_at != self.position:
+            raise EngineError(
+                f"llama.cpp drew the token at {self.position} without its chain of samplers, and so without "
+                f"`{self.policy}`: if a sampler on the device draws (llama_set_sampler), take it away"
+            )
 
     def _scale(self, candidates: NDArray[np.void]) -> None:
         assert self.policy is not None
