@@ -48,7 +48,9 @@ def path():
 
 @pytest.fixture(scope="module")
 def shared(path):
-    return DynamicLlama(path, POLICY, **OPTIONS)
+    llama = DynamicLlama("smollm2", POLICY, **OPTIONS)
+    assert llama.model_path == path
+    return llama
 
 
 @pytest.fixture

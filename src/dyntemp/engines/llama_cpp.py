@@ -25,6 +25,7 @@ from dyntemp.engines.llama_cpp_processor import NEUTRAL, DynamicTemperature, Pro
 from dyntemp.engines.requests import Requests
 from dyntemp.errors import EngineError
 from dyntemp.filters import GREEDY_AT
+from dyntemp.models import BUNDLED, bundled_path
 from dyntemp.policy import Policy
 from dyntemp.sampling import PolicyLike, as_policy
 
@@ -71,7 +72,7 @@ class DynamicLlama(Llama):  # type: ignore[misc]  # Any to a type checker
     logits processor raises reaches the caller, at the token at which it happened.
 
     Args:
-        model_path: A GGUF file.
+        model_path: A GGUF file, or `"smollm2"`, the bundled one.
         policy: The policy of calls that name none; None leaves them as llama-cpp-python has them.
         before: The link of the chain in front of which the policy stands, of `PLACES`. It measures what the links
             before it have left: by default what truncation keeps (top-k 40, top-p 0.95, min-p 0.05 unless you say
@@ -89,6 +90,7 @@ class DynamicLlama(Llama):  # type: ignore[misc]  # Any to a type checker
     Raises:
         EngineError: If llama-cpp-python is not installed, or the policy is one that it cannot carry out.
         PolicyError: For what is no policy.
+        ModelError: If there is no bundled model.
     """
 
     _sampler: Any
@@ -114,7 +116,7 @@ class DynamicLlama(Llama):  # type: ignore[misc]  # Any to a type checker
         self.requests = Requests(CAPABILITIES["llama_cpp/native" if native else "llama_cpp/chain"],
                                  given=given, record=record)  # fmt: skip
         self.policy = policy
-        super().__init__(model_path, **options)
+        super().__init__(bundled_path() if model_path == BUNDLED else model_path, **options)
 
     @property
     def policy(self) -> Policy | None:
