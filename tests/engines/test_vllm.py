@@ -88,6 +88,11 @@ class TestTheBatch:
                                  backend="reference"))  # fmt: skip
                 check_row(rows[request], found[request], t)
                 positions[request] += 1
+            if runner is FirstRunner:
+                slots = [place.slot for place in host.processor._places.values()]
+                assert sorted(host.processor._places) == list(range(len(policies)))
+                assert max(slots) < 10
+                assert len({*slots}) == len(slots)
             host.draw(dict.fromkeys(policies, 1))
         assert host.counts.as_dict()["restarts"] == 0
 
@@ -123,6 +128,20 @@ class TestTheBatch:
 
         check_row(row, found, float(temperatures(before, "0.4 + entropy", backend="reference")))
         assert host.counts.as_dict()["declined"] == (2 if runner is SecondRunner else 0)
+
+    @pytest.mark.parametrize("drafts", [None, 2])
+    def test_a_request_that_was_put_back_decides_nothing_until_its_own_tokens_are_read_again(self, drafts):
+        """In the second runner, which tells; the first runs the position again."""
+        kind = DynamicTemperature if drafts is None else StatelessDynamicTemperature
+        host = SecondRunner(kind, {"backend": "torch"}, drafts)
+        (request,) = host.begin([Asked("0.3 + 0.1*position", prompt=4)])
+        host.draw({request: 1})
+        host.draw({request: 1})
+        host.preempt(request)
+        row = some_rows(1, host.vocabulary)[0]
+
+        assert host.step({request: row.copy()}, {request: 5})[request].tobytes() == row.tobytes()
+        check_row(row, host.step({request: row.copy()}, {request: 6})[request], 0.5)
 
     def test_placeholders_of_tokens_that_are_still_on_the_device_count_as_tokens(self):
         host = FirstRunner(DynamicTemperature)

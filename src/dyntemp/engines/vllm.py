@@ -51,10 +51,9 @@ BASES = _bases()
 
 @dataclass(slots=True, eq=False)
 class Place:
-    """A request where the first runner has it: our slot, the length of its prompt, and its tokens, a live list."""
+    """A request where the first runner has it: our slot, and the tokens that it generated, a live list."""
 
     slot: int
-    prompt: int
     output: list[int]
 
 
@@ -95,7 +94,7 @@ class DynamicTemperature(*BASES):  # type: ignore[misc]  # what is installed
         self._begun = 0
         self._places: dict[int, Place] = {}
         self._free: list[int] = []
-        self._rows: tuple[Any, Any, list[list[int]]] | None = None
+        self._rows: tuple[Any, list[list[int]]] | None = None
         self._report = Report(self.counts, worker, options.counts)
         weakref.finalize(self, self._report.tell, now=True)
         self._compile(device, options.backend, vllm_config)
@@ -138,11 +137,11 @@ class DynamicTemperature(*BASES):  # type: ignore[misc]  # what is installed
         self._rows = None
         for index in batch_update.removed:
             self._leave(index)
-        for index, params, prompt, output in batch_update.added:
+        for index, params, _, output in batch_update.added:
             self._leave(index)
-            place = Place(heappop(self._free) if self._free else len(self._places), len(prompt or ()), output)
+            place = Place(heappop(self._free) if self._free else len(self._places), output)
             self._places[index] = place
-            self._begin(place.slot, params, place.prompt)
+            self._begin(place.slot, params)
         for source, target, direction in batch_update.moved:
             here, there = self._places.pop(source, None), self._places.pop(target, None)
             if here is not None:
@@ -169,16 +168,15 @@ class DynamicTemperature(*BASES):  # type: ignore[misc]  # what is installed
         return scaled
 
     def _batch_of_places(self, logits: Any) -> Batch:
-        """The first runner's rows, in the order of its batch.
+        """The first runner's rows, in the order of its batch; positions are counted from the end of the prompt.
 
-        While a long prompt is read in parts there are no tokens yet, so that its position is run several times.
+        While a long prompt is read in parts there are no tokens yet, so that its first position is run several times.
         """
         if self._rows is None:
             places = [self._places[index] for index in range(len(logits))]
-            slots, prompts = np.array([(place.slot, place.prompt) for place in places], np.int64).reshape(-1, 2).T
-            self._rows = slots, prompts, [place.output for place in places]
-        slots, prompts, outputs = self._rows
-        return Batch(logits, slots, prompts + np.fromiter(map(len, outputs), np.int64, len(outputs)))
+            self._rows = np.array([place.slot for place in places], np.int64), [place.output for place in places]
+        slots, outputs = self._rows
+        return Batch(logits, slots, np.fromiter(map(len, outputs), np.int64, len(outputs)))
 
     def _batch_of_slots(self, logits: Any, ctx: Any) -> Batch:
         """The second runner's rows: one per request, or with drafts one for each of its tokens.
@@ -194,7 +192,7 @@ class DynamicTemperature(*BASES):  # type: ignore[misc]  # what is installed
         position = np.asarray(ctx.seq_lens_upper_bound_np[: len(slots)], np.int64)
         return Batch(logits, slots, position, live=position >= filled.np[slots])
 
-    def _begin(self, slot: int, params: Any, prompt: int) -> bool:
+    def _begin(self, slot: int, params: Any, prompt: int = 0) -> bool:
         """A request takes a slot; whether its rows may change."""
         text = asked(params.extra_args)
         policy: Policy | str | None = self._default if text is None else text
