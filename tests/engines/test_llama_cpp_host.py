@@ -18,7 +18,7 @@ from dyntemp import Policy, PolicyError
 from dyntemp.convert import to_settings
 from dyntemp.engines import Batch, EngineError, Requests
 from dyntemp.engines.llama_cpp import NEUTRAL, DynamicLlama, DynamicTemperature
-from dyntemp.engines.llama_cpp_chain import links
+from dyntemp.engines.llama_cpp_chain import Generation, links
 
 llama_cpp = pytest.importorskip("llama_cpp")
 pytestmark = pytest.mark.model
@@ -101,6 +101,13 @@ def test_a_self_test_notices_a_host_that_does_not_call(llama, natively, plain, m
         DynamicTemperature(POLICY).self_test(plain)
 
 
+def test_a_self_test_notices_a_host_that_draws_from_other_rows(llama, monkeypatch):
+    monkeypatch.setattr("dyntemp.engines.llama_cpp_chain.Generation.apply", Generation.count)
+    llama.set_seed(5)
+    with pytest.raises(EngineError, match=r"at temperature 0 llama\.cpp drew \["):
+        llama.self_test()
+
+
 def test_a_self_test_notices_other_temperatures(llama, natively, plain, monkeypatch):
     def too_hot(requests, batch, out=None):
         return np.multiply(scale(requests, batch, out), 0.99, out=out)
@@ -142,6 +149,8 @@ def test_a_greedy_call_stays_greedy(llama, natively, plain):
         assert text_of(llama, temperature=0, seed=seed, policy="5") == expected
         assert text_of(llama, temperature=1e-9, seed=seed, policy="5") == expected
         assert text_of(natively, temperature=0, seed=seed, policy="lerp(0, 9, normalized_entropy)") == expected
+    for one in (llama, natively):
+        assert links(one._init_sampler(temp=0.0)) == ["penalties", "custom", "greedy"]
     assert llama.counts.as_dict()["greedy"] == llama.counts.as_dict()["seen"] > 0
     assert llama.counts.as_dict()["changed"] == 0
     assert text_of(llama, policy=0) == text_of(natively, policy=0) == expected
