@@ -281,6 +281,18 @@ class TestWhatTheServerSays:
         with pytest.raises(ValueError, match=message):
             DynamicTemperature(config, torch.device("cpu"), False)
 
+    @pytest.mark.parametrize("named", [
+        [DynamicTemperature, "other:Class", "dyntemp.engines.vllm:DynamicTemperature"],
+        ["dyntemp.engines.vllm:StatelessDynamicTemperature", "dyntemp.engines.vllm:DynamicTemperature"],
+    ])  # fmt: skip
+    def test_rows_are_not_scaled_twice(self, named):
+        config = FirstRunner(DynamicTemperature).config
+        config.model_config.logits_processors = named
+        with pytest.raises(EngineError, match="rows would be scaled twice, by dyntemp"):
+            DynamicTemperature(config, torch.device("cpu"), False)
+        config.model_config.logits_processors = named[1:]
+        DynamicTemperature(config, torch.device("cpu"), False)
+
     def test_other_parts_of_the_configuration_are_not_ours(self):
         assert Options.of(SimpleNamespace(additional_config={"other": {"policy": 3}})) == Options()
         assert Options.of(SimpleNamespace(additional_config=object())) == Options()

@@ -8,7 +8,6 @@ from importlib.metadata import entry_points
 from typing import Any
 
 from dyntemp.errors import EngineError
-from dyntemp.kernels import BACKENDS
 
 KEY = "dyntemp"
 """The name of a request's policy in `extra_args` and `vllm_xargs`, and of our part of `additional_config`."""
@@ -64,8 +63,6 @@ class Options:
             if value is not None and not isinstance(value, str):
                 raise EngineError(f"additional_config[{KEY!r}][{name!r}] = {value!r} was given; text is allowed")
         options = cls(**given)
-        if options.backend not in {None, *BACKENDS}:
-            raise EngineError(f"backend {options.backend!r} was given; there are {', '.join(BACKENDS)}")
         if options.policy is not None:
             checked(options.policy)
         return options
