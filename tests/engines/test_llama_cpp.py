@@ -323,7 +323,7 @@ def test_processors_extend_to_themselves():
     processor = DynamicTemperature("0.5")
     assert processor.extend([print]) == [processor, print]
     theirs = [abs]
-    carried = Processors(theirs, None)
+    carried = Processors(theirs)
     assert carried.extend([print]) is carried
     assert theirs == [abs]
     assert processor.arguments["logits_processor"].extend([print]) == [processor, print]

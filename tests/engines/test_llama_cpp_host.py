@@ -388,6 +388,15 @@ def test_a_processor_is_the_sampler_over_the_whole_row(llama, plain):
         assert text_of(plain, **processor.arguments) == text_of(llama, policy=policy, **WHOLE)
 
 
+def test_two_temperatures_are_refused(llama):
+    processor = DynamicTemperature(POLICY)
+    for given in (processor, [processor], processor.arguments["logits_processor"]):
+        with pytest.raises(EngineError, match="both would divide"):
+            text_of(llama, logits_processor=given)
+        with pytest.raises(EngineError, match="both would divide"):
+            text_of(llama, policy=0.5, logits_processor=given)
+
+
 def test_a_processor_serves_calls_after_one_another(plain):
     """Also the same prompt again, whose logits are still there."""
     processor = DynamicTemperature(POLICY)

@@ -140,14 +140,14 @@ CAPABILITIES: dict[str, Capabilities] = {
         before="the draw; or more: `before=`", neutral="nothing: it is in the place of the temperature",
         batch=False, per_request="each call", speculation="ok", remembers=True, surprisal=True, given=True,
         requested=True, greedy="left alone", preemption="-", draws="host", counts="llama.counts",
-        limits="mirostat is refused beside a policy",
+        limits="mirostat is refused beside a policy; a token that a sampler on the device drew is an error",
     ),
     "llama_cpp/native": Capabilities(
         engine="llama.cpp", form="its own temp_ext", run_with="llama-cpp-python 0.3.36",
         after="penalties, truncation; or less of it: `before=`", before="the draw; or more: `before=`",
         neutral="nothing: it is in the place of the temperature",
         batch=False, per_request="each call", speculation="ok", remembers=False, surprisal=False, given=False,
-        requested=False, greedy="left alone", preemption="-", draws="host", counts="llama.counts: tokens drawn",
+        requested=False, greedy="left alone", preemption="-", draws="host", counts="llama.counts",
         limits="low + (high - low)*normalized_entropy**exponent and nothing else; a grammar, logits processors and "
         "logit_bias are refused, since it counts masked candidates",
     ),

@@ -21,7 +21,7 @@ from dyntemp.engines.batch import Counts, Step
 from dyntemp.engines.capabilities import CAPABILITIES
 from dyntemp.engines.llama_cpp_chain import PLACES, Generation, insert, needs_a_past
 from dyntemp.engines.llama_cpp_check import check_chain
-from dyntemp.engines.llama_cpp_processor import NEUTRAL, DynamicTemperature, Processors, callables
+from dyntemp.engines.llama_cpp_processor import NEUTRAL, Carrier, DynamicTemperature, callables
 from dyntemp.engines.requests import Requests
 from dyntemp.errors import EngineError
 from dyntemp.filters import GREEDY_AT
@@ -216,7 +216,7 @@ class DynamicLlama(Llama):  # type: ignore[misc]  # Any to a type checker
         call = inspect.signature(Llama._init_sampler).bind(self, *arguments, **self._with(None, options))  # noqa: SLF001
         call.apply_defaults()
         asked = {name: value for name, value in call.arguments.items() if name != "self"}
-        processors: Processors = asked["logits_processor"]
+        processors: Carrier = asked["logits_processor"]
         processors.arrived = True
         policy = processors.policy
         temperature = asked["temp"] = 0.0 if 0 < asked["temp"] <= GREEDY_AT else asked["temp"]
@@ -263,12 +263,21 @@ class DynamicLlama(Llama):  # type: ignore[misc]  # Any to a type checker
         return tuple(native(policy).values())
 
     def _with(self, policy: PolicyLike | None, options: Mapping[str, Any]) -> dict[str, Any]:
-        """Options in which the logits processors carry the policy, which `Llama` hands on to `_init_sampler`."""
+        """Options in which the logits processors carry the policy, which `Llama` hands on to `_init_sampler`.
+
+        Raises:
+            EngineError: For a policy beside a processor that has one too.
+        """
         given = options.get("logits_processor")
-        if isinstance(given, Processors) and policy is None:
+        if isinstance(given, Carrier) and policy is None:
             return {**options}
         chosen = self.policy if policy is None else self._accepted(policy)
-        return {**options, "logits_processor": Processors(callables(given), chosen)}
+        processors = callables(given)
+        if chosen is not None and any(isinstance(one, DynamicTemperature) for one in processors):
+            raise EngineError(
+                f"a DynamicTemperature was given beside the policy `{chosen}`, and both would divide: give one of them"
+            )
+        return {**options, "logits_processor": Carrier(processors, chosen)}
 
     def _accepted(self, policy: PolicyLike) -> Policy:
         found = self.requests.accept(policy)
@@ -277,6 +286,6 @@ class DynamicLlama(Llama):  # type: ignore[misc]  # Any to a type checker
         return found
 
 
-def _until_arrival(chunks: Iterator[Any], processors: Processors) -> Iterator[Any]:
+def _until_arrival(chunks: Iterator[Any], processors: Carrier) -> Iterator[Any]:
     yield from chunks
     processors.check_arrival()

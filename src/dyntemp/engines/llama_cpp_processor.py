@@ -28,6 +28,15 @@ NEUTRAL: Mapping[str, float] = {"temperature": 1.0, "top_k": 0, "top_p": 1.0, "m
 
 
 class Processors(LogitsProcessorList):  # type: ignore[misc]  # Any to a type checker
+    """Logits processors that a `logit_bias` can stand beside."""
+
+    def extend(self, others: Iterable[Callable[..., Any]]) -> Processors:
+        """Add others, and return them all: where `logit_bias` is set, llama-cpp-python uses what this returns."""
+        super().extend(others)
+        return self
+
+
+class Carrier(Processors):
     """Logits processors of one call, and its policy on the way through llama-cpp-python's methods.
 
     Attributes:
@@ -39,11 +48,6 @@ class Processors(LogitsProcessorList):  # type: ignore[misc]  # Any to a type ch
         super().__init__(processors)
         self.policy = policy
         self.arrived = False
-
-    def extend(self, others: Iterable[Callable[..., Any]]) -> Processors:
-        """Add others, and return them all: where `logit_bias` is set, llama-cpp-python uses what this returns."""
-        super().extend(others)
-        return self
 
     def check_arrival(self) -> None:
         """Raise if a chat handler did not pass the processors on, and with them the policy.
@@ -130,7 +134,7 @@ class DynamicTemperature:
         `create_chat_completion` takes no stopping criteria; leave that one out, and rely on the `with` block.
         """
         return {
-            "logits_processor": Processors([self], None),
+            "logits_processor": Processors([self]),
             "stopping_criteria": StoppingCriteriaList([self.stop]),
             **NEUTRAL,
         }
@@ -153,7 +157,7 @@ class DynamicTemperature:
 
     def extend(self, others: Iterable[Callable[..., Any]]) -> Processors:
         """The list of it and others, as llama-cpp-python asks for where `logit_bias` is set."""
-        return Processors([self, *others], None)
+        return Processors([self, *others])
 
     def stop(self, _: Any = None, __: Any = None) -> bool:
         """A stopping criterion that never stops, but raises what went wrong."""
