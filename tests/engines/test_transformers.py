@@ -289,7 +289,7 @@ def assisted(assistant):
 
 class TestDrafts:
     @pytest.mark.parametrize("sampled", [True, False])
-    @pytest.mark.parametrize("assistant", ["another model", "the prompt"])
+    @pytest.mark.parametrize("assistant", ["another model", "its own layer", "the prompt"])
     @pytest.mark.parametrize("policy", POLICIES)
     def test_the_target_has_its_own_temperatures(self, model, policy, assistant, sampled):
         """Called for drafts and target in turn, positions going back: as if the target had run alone."""
@@ -309,7 +309,7 @@ class TestDrafts:
         if policy is not SURPRISE:
             assert processor.counts.as_dict()["restarts"] == 0
 
-    @pytest.mark.parametrize("assistant", ["another model", "the prompt"])
+    @pytest.mark.parametrize("assistant", ["another model", "its own layer", "the prompt"])
     @pytest.mark.parametrize("policy", [ROW, MEMORY, SURPRISE])
     def test_behind_the_warpers_too(self, model, policy, assistant):
         prompt = ids([3, 4, 5, 6, 3, 4, 5, 6, 3, 4])
@@ -317,6 +317,15 @@ class TestDrafts:
             output = model.generate(**prompt, **DETAILS, **assisted(assistant), do_sample=True, temperature=0.7,
                                     top_k=40, max_new_tokens=12, suppress_tokens=[2])  # fmt: skip
         check_temperatures(output, policy, 10, truncated=True)
+
+    def test_a_model_that_drafts_for_itself_is_hooked_once(self, model):
+        """Its drafts come with the processors of the target, ours among them."""
+        calls = []
+        with AfterWarpers(model, ROW) as hook:
+            model.generate(**ONE, **assisted("its own layer"), do_sample=True, max_new_tokens=12,
+                           logits_processor=[lambda input_ids, scores: calls.append(1) or scores])  # fmt: skip
+
+        assert hook.counts.calls == len(calls) > 12
 
     def test_greedy_tokens_are_those_without_an_assistant(self, model):
         processor = DynamicTemperature(MEMORY)
@@ -468,6 +477,13 @@ class TestHook:
         with AfterWarpers(model):
             check_temperatures(model.generate(**ONE, **DETAILS, max_new_tokens=4), ROW, 3)
             check_temperatures(model.generate(**ONE, **DETAILS, max_new_tokens=4, dyntemp=MEMORY), MEMORY, 3)
+
+    def test_the_policy_of_a_config_comes_before_that_of_the_hook(self, model):
+        config = transformers.GenerationConfig(
+            do_sample=True, max_new_tokens=4, pad_token_id=0, dyntemp=MEMORY, **DETAILS
+        )
+        with AfterWarpers(model, ROW):
+            check_temperatures(model.generate(**ONE, generation_config=config), MEMORY, 3, truncated=True)
 
     def test_what_does_not_ask_for_it_is_left_alone(self, model):
         plain = {name: model.generate(**BATCH, max_new_tokens=6, **settings) for name, settings in LEFT.items()}
