@@ -105,7 +105,7 @@ def test_a_seed_gives_the_same_text_again_and_another_seed_another(model):
 
 def test_draws_are_as_often_as_the_distribution_says(model):
     sampler = DynamicTemperature("0.5 + 0.2*max_prob", seed=1, top_k=5)
-    row = mx.array(np.linspace(-3, 0, VOCABULARY, dtype=np.float32)[None].repeat(4000, axis=0))
+    row = mx.array(np.linspace(-100, 0, VOCABULARY, dtype=np.float32)[None].repeat(4000, axis=0))
     tokens = np.array(sampler(row - mx.logsumexp(row, axis=-1, keepdims=True)))
     t = float(temperatures(np.array(row[0]), "0.5 + 0.2*max_prob"))
     weights = np.exp(np.array(row[0], np.float64)[-5:] / t)
@@ -114,6 +114,19 @@ def test_draws_are_as_often_as_the_distribution_says(model):
     assert counts[:-5].sum() == 0
     wanted = 4000 * weights / weights.sum()
     assert ((counts[-5:] - wanted) ** 2 / wanted).sum() < 23.5  # chi-square, 4 degrees of freedom, p = 1e-4
+
+
+@pytest.mark.parametrize("follows", [False, True])
+def test_each_call_draws_anew(follows):
+    sampler = DynamicTemperature(1, seed=1)
+    row = mx.zeros((1, VOCABULARY))
+    tokens = []
+    for _ in range(30):
+        if follows:
+            sampler.follow(mx.array([1, 2, *tokens]), row)
+        tokens += np.array(sampler(row)).tolist()
+
+    assert len(set(tokens)) > 20
 
 
 def test_requested_zero_is_greedy(model):
@@ -230,6 +243,21 @@ def test_sequences_that_share_a_sampler_come_in_one_call_and_keep_apart(model):
         alike = [slot for slot, at in told.items()
                  if np.allclose([at.get(position, 0) for position in range(len(rows))], wanted, rtol=1e-5)]  # fmt: skip
         assert len(alike) == 1
+
+
+def test_sequences_of_which_two_share_a_sampler_come_one_by_one(model):
+    steps, other = [], DynamicTemperature("0.3 + 0.01*position", seed=1)
+    sampler = DynamicTemperature(REMEMBERS, seed=2, record=steps.append)
+    samplers = [sampler, other, sampler]
+    found = batch(model, PROMPTS[:3], samplers, [[one.follow] for one in samplers])
+    told = {}
+    for step in steps:
+        told.setdefault(int(step.slot[0]), []).append(float(step.temperature[0]))
+
+    for one in (found[0], found[2]):
+        wanted = expected(REMEMBERS, [row for _, row in one], [token for token, _ in one])
+        assert any(np.allclose(at[: len(wanted)], wanted, rtol=1e-5) for at in told.values())
+    assert len(told) == 2
 
 
 def test_sequences_that_share_a_sampler_need_no_tokens_without_memory(model):

@@ -167,6 +167,17 @@ def test_draws_of_greedy_slots_and_of_a_policy_that_remembers():
     assert module.counts.as_dict()["greedy"] == 5
 
 
+def test_a_sequence_that_is_over_leaves_its_policy_behind():
+    module = DynamicTemperature("0.5")
+    module.begin(1, "2")
+    logits = rows_of(2)
+    before = module(logits)
+    module.end(1)
+
+    torch.testing.assert_close(before, torch.stack([logits[0] * 2, logits[1] / 2]))
+    torch.testing.assert_close(module(logits), logits * 2)
+
+
 def test_a_draw_needs_to_know_its_position_and_its_policy():
     with pytest.raises(EngineError, match="position"):
         DynamicTemperature("0.8").draw(rows_of(), seed=1)
