@@ -47,6 +47,7 @@ BROKEN = {
     "the plugin was dropped": (Toy(lambda _, requested: requested), r"we are not called: .* \(speculative decoding\)"),
     "rows are divided twice": (Toy(lambda value, requested: value * requested), "divided by something else"),
     "only 0 is right": (Toy(lambda value, _: value and 0.9), "the policy `0.6` gave .* divided by something else"),
+    "0 is not greedy": (Toy(lambda value, _: value or 0.5), "the policy `0.0` gave .* divided by something else"),
     "every request is wrong": (Toy(refuses="no such model"), "refuses every request, ours too: no such model"),
     "the model is certain": (Toy(spread=1e6), "give another prompt="),
 }
