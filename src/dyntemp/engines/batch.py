@@ -33,7 +33,7 @@ class Batch:
     drawn: Any = None
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class Counts:
     """What a host's calls came to, since the adapter was made; on a device, numbers that are read when asked for.
 
@@ -54,6 +54,9 @@ class Counts:
     declined: Any = 0
     broken: Any = 0
     restarts: Any = 0
+
+    def __repr__(self) -> str:
+        return f"Counts({', '.join(f'{name}={number}' for name, number in self.as_dict().items())})"
 
     def as_dict(self) -> dict[str, int]:
         """The numbers by name; waits for a device."""
