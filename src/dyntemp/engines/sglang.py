@@ -16,6 +16,10 @@ read `position` or earlier tokens could be wrong without a sign.
 
 Not visible from inside: with speculative decoding by EAGLE, MTP or NGRAM the host verifies drafts without calling
 processors, and all tokens but the first have the request's own temperature. `self_test` asks a server, and tells.
+
+Run so far: this class through the host's own batch and sampler functions, on a CPU. Not run: a server. There is no hook
+for servers that take no code from clients: the place for one is around `Sampler._preprocess_logits`, by an entry point
+of the group `sglang.srt.plugins`, which sees no request's `custom_params` there.
 """
 
 from __future__ import annotations
