@@ -32,7 +32,7 @@ LAYERS = [  # a module imports from earlier layers only; a folder stands for all
 AMONG_THEMSELVES = {"kernels", "models", "engines", "convert", "show", "testing", "evaluation", "cli", "serve"}
 """Folders whose modules import one another."""
 
-CONTRACT = {"engines/batch", "engines/capabilities", "engines/requests"}
+CONTRACT = {"engines/batch", "engines/capabilities", "engines/requests", "engines/rows"}
 """What all adapters share."""
 
 LATE = {

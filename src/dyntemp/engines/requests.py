@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from dyntemp.engines.batch import Batch, Counts, Step, beside, on_host
 from dyntemp.engines.capabilities import Capabilities
+from dyntemp.engines.rows import GREEDY, NOBODY, DeviceRows, Request, Rows
 from dyntemp.errors import EngineError, InvalidLogitsError
 from dyntemp.filters import GREEDY_AT
 from dyntemp.kernels import backend_of
@@ -27,53 +28,6 @@ MOST_CELLS = 64
 
 KEPT_ROWS = 64
 """How many rows are kept, of all requests together, to tell how surprising a token was once it is known."""
-
-UNTOUCHED = Policy(1.0)
-"""What rows are measured with that nobody asked us to change."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Request:
-    """What is known of a request from its beginning: see `Requests.begin`."""
-
-    policy: Policy
-    requested: float
-    prompt: int
-
-
-@dataclass(slots=True, eq=False)
-class Rows:
-    """What is known of each row beside its logits, [rows].
-
-    Attributes:
-        slots: Slot of each.
-        policies: Its policy; `UNTOUCHED` for rows that stay as they are.
-        prompts: How many tokens its prompt has.
-        requested: The temperature that its request asked for.
-        ours: Which are to be changed.
-        greedy: Which belong to greedy requests.
-        position: How many tokens were generated before it; may be below 0 only where a row is not ours.
-    """
-
-    slots: NDArray[np.int64]
-    policies: list[Policy]
-    prompts: NDArray[np.int64]
-    requested: NDArray[np.float64]
-    ours: NDArray[np.bool_]
-    greedy: NDArray[np.bool_]
-    position: NDArray[np.int64]
-
-    def at(self, which: NDArray[np.int64]) -> Rows:
-        """Some of them, by number."""
-        return Rows(
-            self.slots[which], [self.policies[row] for row in which.tolist()], self.prompts[which],
-            self.requested[which], self.ours[which], self.greedy[which], self.position[which],
-        )  # fmt: skip
-
-    def only(self, live: NDArray[np.bool_]) -> Rows:
-        """The same where only these are to be changed."""
-        policies = [policy if alive else UNTOUCHED for policy, alive in zip(self.policies, live.tolist(), strict=True)]
-        return replace(self, policies=policies, ours=self.ours & live, greedy=self.greedy & live)
 
 
 class Requests:
@@ -205,13 +159,7 @@ class Requests:
         """What is known of the rows of this step; what the last step had, where it had the same requests."""
         slots = np.arange(count) if batch.slot is None else np.asarray(batch.slot, np.int64)
         if self._last is None or not np.array_equal(self._last.slots, slots):
-            found = [self._requests.get(slot) for slot in slots.tolist()]
-            requested = np.array([1.0 if one is None else one.requested for one in found], np.float64)
-            known = np.array([one is not None for one in found], bool)
-            sampled = requested > GREEDY_AT
-            policies = [UNTOUCHED if one is None or one.requested <= GREEDY_AT else one.policy for one in found]
-            prompts = np.array([0 if one is None else one.prompt for one in found], np.int64)
-            self._last = Rows(slots, policies, prompts, requested, known & sampled, known & ~sampled, prompts)
+            self._last = Rows.of(slots, self._requests)
         rows = replace(self._last, position=batch.position - self._last.prompts)
         live = rows.position >= 0
         if batch.live is not None:
@@ -297,29 +245,24 @@ class Requests:
     def _decide_on_device(self, batch: Batch) -> tuple[Any, Any]:
         """The same where only the device knows whose row is which: each policy measures every row."""
         torch = sys.modules["torch"]
-        policies = list(dict.fromkeys(one.policy for one in self._requests.values()))
-        table = np.array([[-1.0], [0.0], [1.0]]).repeat(max(self._requests, default=-1) + 2, axis=1)
-        for slot, one in self._requests.items():
-            table[:, slot] = -2 if one.requested <= GREEDY_AT else policies.index(one.policy), one.prompt, one.requested
-        which, prompt, requested = beside(table, batch.slot)[:, batch.slot.long().clamp(max=table.shape[1] - 1)]
-        position = batch.position - prompt.long()
-        ours = position >= 0 if batch.live is None else (position >= 0) & batch.live
-        which = torch.where(ours, which, -1)
-        temperature = torch.full_like(requested, torch.nan)
-        for number, policy in enumerate(policies):
+        rows = DeviceRows.of(batch, self._requests)
+        temperature = torch.full_like(rows.requested, torch.nan)
+        for number, policy in enumerate(rows.policies):
             if policy.remembers:
-                raise EngineError(f"`{policy}` remembers, and rows of slots unknown to the host came: {batch.slot}")
-            job = Job((policy,), position=position.clamp(min=0), requested=requested, given=self.given)
+                raise EngineError(
+                    f"`{policy}` remembers, and rows of slots that only the device knows were handed over"
+                )
+            job = Job((policy,), position=rows.position.clamp(min=0), requested=rows.requested, given=self.given)
             outcome = backend_of(batch.logits, self._backend).run(batch.logits, job)
-            temperature = torch.where(which == number, outcome.temperature, temperature)
+            temperature = torch.where(rows.which == number, outcome.temperature, temperature)
         changed = (~temperature.isnan()).sum()
         self.counts.calls += 1
         self.counts.seen += len(batch.logits)
-        self.counts.greedy += (which == -2).sum()
+        self.counts.greedy += (rows.which == GREEDY).sum()
         self.counts.changed += changed
-        self.counts.broken += (which >= 0).sum() - changed
-        self.counts.declined += (which == -1).sum()
-        return temperature, requested
+        self.counts.broken += (rows.which >= 0).sum() - changed
+        self.counts.declined += (rows.which == NOBODY).sum()
+        return temperature, rows.requested
 
 
 def _surprisal(row: NDArray[np.float32], token: int) -> float:
