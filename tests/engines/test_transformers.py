@@ -12,7 +12,7 @@ import pytest
 
 from dyntemp import Policy, PolicyError, sample, temperatures
 from dyntemp.engines import EngineError
-from dyntemp.testing import EngineSuite
+from dyntemp.testing import Asked, EngineSuite
 
 torch = pytest.importorskip("torch")
 with warnings.catch_warnings():
@@ -20,7 +20,13 @@ with warnings.catch_warnings():
     transformers = pytest.importorskip("transformers")
 
 from dyntemp.engines.transformers import AfterWarpers, DynamicSampler, DynamicTemperature, neutral  # noqa: E402
-from dyntemp.testing.hosts.transformers import WithHook, WithProcessor, WithSampler  # noqa: E402
+from dyntemp.testing.hosts.transformers import (  # noqa: E402
+    FakeModel,
+    WithHook,
+    WithProcessor,
+    WithSampler,
+    config_of,
+)
 
 pytestmark = [
     pytest.mark.torch,
@@ -737,6 +743,12 @@ class TestSampler:
     def test_settings_that_it_has_no_equal_of_are_refused(self, model, settings):
         with pytest.raises(EngineError, match=next(iter(settings))):
             model.generate(**ONE, do_sample=True, max_new_tokens=2, custom_generate=DynamicSampler(ROW), **settings)
+
+    def test_the_settings_that_it_is_called_with_stay(self):
+        model, config = FakeModel(), config_of(Asked(ROW))
+        DynamicSampler(ROW)(model, torch.tensor([[3]]), [], [], config)
+
+        assert config.do_sample is True
 
     def test_a_wrong_number_of_seeds_is_refused(self, model):
         with pytest.raises(EngineError, match="2 seeds were given for 3 rows"):
