@@ -435,6 +435,17 @@ class TestNeutral:
         with pytest.raises(EngineError, match="do_sample=True"):
             DynamicSampler(ROW).self_test(model, do_sample=False)
 
+    def test_the_self_test_finds_tokens_that_are_not_ours(self, monkeypatch):
+        model = llama()
+        loop, other = model._sample, lambda input_ids, scores: scores.roll(1, -1)
+
+        def another_behind(input_ids, logits_processor, **rest):
+            return loop(input_ids, logits_processor=type(logits_processor)([*logits_processor, other]), **rest)
+
+        monkeypatch.setattr(model, "_sample", another_behind)
+        with pytest.raises(EngineError, match="does another processor come after ours"):
+            DynamicSampler(ROW).self_test(model)
+
     @pytest.mark.parametrize("policy", [*POLICIES, "where(max_prob < 2, 0, 1)", "1/(0*entropy)"])
     def test_self_tests_pass_with_any_policy(self, model, policy):
         DynamicTemperature(policy).self_test(model)
