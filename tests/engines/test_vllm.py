@@ -13,12 +13,13 @@ from dyntemp.engines import CAPABILITIES, EngineError
 from dyntemp.engines.batch import Counts
 from dyntemp.engines.vllm_files import Report, Worker
 from dyntemp.engines.vllm_options import Options, asked
-from dyntemp.sampling import as_policy
 from dyntemp.testing import Asked, EngineSuite
 from dyntemp.testing.engines import check_row, some_rows
 
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.torch
+
+from tests.engines.soak import soak  # noqa: E402
 
 from dyntemp.engines import vllm as adapter  # noqa: E402
 from dyntemp.engines.vllm import DynamicTemperature, StatelessDynamicTemperature  # noqa: E402
@@ -60,41 +61,15 @@ class TestSecondRunnerThatDrafts(EngineSuite):
 class TestTheBatch:
     @pytest.mark.parametrize("seed", range(8))
     def test_memory_follows_each_request_through_whatever_happens_to_the_batch(self, runner, seed):
-        """Requests come, leave in any order, and are swapped; some rows are run again."""
-        rng = np.random.default_rng(seed)
         host = runner(DynamicTemperature)
-        policies, memories, positions = {}, {}, {}
-        for turn in range(40):
-            for request in [one for one in policies if rng.random() < 0.15]:
-                host.finish(request)
-                del policies[request]
-            new = [(None, "0.5 - 0.4*max_prob", REMEMBERS, "0.3 + prev(entropy)/9")[rng.integers(4)]
-                   for _ in range(rng.integers(0, 4)) if len(policies) < 8]  # fmt: skip
-            new = new[: 10 - len(policies)]
-            for request, policy in zip(host.begin([Asked(policy, 0.5 + rng.random()) for policy in new]), new,
-                                       strict=True):  # fmt: skip
-                policies[request], positions[request] = policy, 0
-                memories[request] = None if policy is None else as_policy(policy).state()
-            if not policies:
-                continue
-            if rng.random() < 0.4:
-                host.rearrange()
-            rows = dict(zip(policies, some_rows(len(policies), host.vocabulary, seed=100 * seed + turn), strict=True))
-            for _ in range(rng.integers(1, 3)):
-                found = host.step({request: row.copy() for request, row in rows.items()})
-            for request, policy in policies.items():
-                t = host.requests[request].params.temperature if policy is None else float(
-                    temperatures(rows[request], policy, state=memories[request], position=positions[request],
-                                 backend="reference"))  # fmt: skip
-                check_row(rows[request], found[request], t)
-                positions[request] += 1
+
+        def look(running):
             if runner is FirstRunner:
-                slots = [place.slot for place in host.processor._places.values()]
-                assert sorted(host.processor._places) == list(range(len(policies)))
-                assert max(slots) < 10
-                assert len({*slots}) == len(slots)
-            host.draw(dict.fromkeys(policies, 1))
-        assert host.counts.as_dict()["restarts"] == 0
+                places = host.processor._places
+                assert sorted(places) == list(range(len(running)))
+                assert len({place.slot for place in places.values()} & {*range(12)}) == len(running)
+
+        soak(host, seed, look)
 
     def test_a_request_that_was_put_back_begins_afresh_where_it_was_and_that_is_counted(self, runner):
         host = runner(DynamicTemperature)

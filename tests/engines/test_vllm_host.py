@@ -17,6 +17,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from tests.engines.soak import soak
 from tests.engines.tiny_llama import tiny_llama
 from tests.engines.weights import smollm2_folder
 
@@ -136,6 +137,15 @@ class TestVllmsOwnBatchAndSampler(EngineSuite):
 
     def test_no_row_becomes_nan(self):
         pytest.skip("vLLM's own draw from rows of 1e30 is not ours to test; the driver without vLLM does")
+
+    @pytest.mark.parametrize("seed", range(4))
+    def test_memory_follows_each_request_through_whatever_happens_to_the_batch(self, seed):
+        host = self.make_host()
+
+        def look(running):
+            assert sorted(host.ours._places) == list(range(len(running)))
+
+        soak(host, seed, look)
 
 
 @pytest.fixture
