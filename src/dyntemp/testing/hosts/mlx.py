@@ -98,8 +98,8 @@ class Sampler(MLX):
             for number in running:
                 if self.plugged[number] is not None:
                     self.plugged[number].follow(self.context(number), self.array(rows[number][None]))
-        for number, called in self.calls(running):
-            self.called(number, called, rows)
+        for numbers, sampler in self.calls(running):
+            self.called(numbers, sampler, rows)
         return self.done
 
     def calls(self, running: list[int]) -> list[tuple[list[int], Any]]:
