@@ -189,7 +189,7 @@ def whole(name: str, value: ArrayLike, rows: int, dtype: type[np.integer[Any]], 
         numbers = np.asarray(value, object)
         if not all(isinstance(number, Integral) and not isinstance(number, bool) for number in numbers.flat):
             raise ValueError(f"{name} = {value!r} was given; whole numbers are allowed")
-    if numbers.size and not (0 <= int(numbers.min()) and int(numbers.max()) < limit):
+    if numbers.size and (int(numbers.min()) < 0 or int(numbers.max()) >= limit):
         raise ValueError(f"{name} = {value!r} was given; whole numbers from 0 to {limit - 1} are allowed")
     try:
         return np.broadcast_to(numbers.astype(dtype), (rows,))

@@ -122,8 +122,8 @@ CAPABILITIES: dict[str, Capabilities] = {
         before="top-k, top-p, the draw", neutral="nothing", batch=True, per_request="extra_args, vllm_xargs",
         speculation="refused", remembers=True, surprisal=False, given=False, requested=True, greedy="left alone",
         preemption="begins afresh, counted", draws="host", counts="log, and a file per worker",
-        limits="min-p is of the requested temperature and hides what it removes from the signals; the plugin is dropped "
-        "without a word where drafts are on; logprobs shown are those before us, by vLLM's default",
+        limits="min-p is of the requested temperature and hides what it removes from the signals; the plugin is "
+        "dropped without a word where drafts are on; logprobs shown are those before us, by vLLM's default",
     ),
     "vllm/v2": Capabilities(
         engine="vLLM", form="V2 runner", run_with="not run: needs a GPU", after="bias, penalties, masks",
