@@ -606,6 +606,33 @@ def test_rows_are_scaled_where_they_lie_and_a_temperature_of_nan_leaves_one_as_i
     np.testing.assert_allclose(fresh, expected, rtol=1e-3 if dtype == "float16" else 3e-7)
 
 
+def test_a_place_of_another_shape_and_a_broken_row_write_nowhere_else():
+    chosen, rows = backend_of(np.zeros((1, 2)), "cpu"), np.zeros((2, 5), np.float32)
+    with pytest.raises(ValueError, match=r"shape \(2, 5\), to be written to \(1, 5\)"):
+        chosen.scale(rows, np.ones(2), out=np.zeros((1, 5), np.float32))
+    with pytest.raises(ValueError, match="3 temperatures"):
+        chosen.scale(rows, np.ones(3))
+    wide = np.full((2, 5), np.nan, np.float32)
+    wide[1] = 1
+    chosen.scale(wide[:1], np.zeros(1), out=wide[:1])
+
+    assert wide[1].tolist() == [1] * 5
+
+
+@pytest.mark.torch
+def test_temperatures_of_the_host_follow_the_rows_to_their_device(monkeypatch):
+    torch = pytest.importorskip("torch")
+    from dyntemp.kernels import torch as backend
+
+    moved = []
+    original = backend.to_device
+    monkeypatch.setattr(backend, "to_device", lambda array, device: moved.append(device) or original(array, device))
+    rows = torch.zeros((2, 5))
+    backend.scale(rows, np.full(2, np.nan))
+
+    assert moved == [rows.device]
+
+
 def torch_of(array):
     """A tensor in the memory of `array`."""
     return pytest.importorskip("torch").from_numpy(array)

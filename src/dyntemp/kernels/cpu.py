@@ -225,6 +225,9 @@ def scale(logits: Any, temperature: NDArray[np.float64], out: Any = None) -> Any
     flat, stride = _flat(rows.data, rows.dtype)
     n = rows.data.shape[1]
     place = None if out is None else as_rows(out).data
+    if len(temperature) != len(rows) or (place is not None and place.shape != rows.data.shape):
+        into = "" if place is None else f", to be written to {place.shape}"
+        raise ValueError(f"{len(temperature)} temperatures were given for rows of shape {rows.data.shape}{into}")
     if place is not None and place.dtype == compute and (place is out or not place.flags.owndata):  # no copy of it
         if place.__array_interface__["data"] == rows.data.__array_interface__["data"]:
             scale_in_place(place, masked_at, temperature)

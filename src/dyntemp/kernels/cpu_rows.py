@@ -161,7 +161,7 @@ def every_row_in_place(rows, masked_at, temperature):
                 row[i] = type_of(masked_at, 0.0 if row[i] > masked_at else -np.inf)
         elif t <= GREEDY_AT:
             top, likeliest = block_top(row), 0
-            while row[likeliest] != top:
+            while likeliest < len(row) - 1 and row[likeliest] != top:  # a broken row has no largest
                 likeliest += 1
             row[:] = type_of(masked_at, -np.inf)
             row[likeliest] = type_of(masked_at, 0.0)

@@ -73,7 +73,8 @@ def scale(logits: Any, temperature: Any, out: Any = None) -> Any:
     """Each row divided by its temperature, in the shape, dtype and library of `logits`; see `Backend.scale`."""
     given = tensor_of(logits)
     z = given if given.ndim == 2 else given[None]
-    t = (temperature if isinstance(temperature, Tensor) else torch.from_numpy(np.array(temperature)))[:, None]
+    t = temperature if isinstance(temperature, Tensor) else to_device(np.array(temperature), z.device)
+    t = t[:, None]
     exact = torch.promote_types(z.dtype, torch.float32)
     wide = z.to(t.dtype)
     lowest = DTYPES[z.dtype]
