@@ -179,11 +179,30 @@ class TestDraftsThatAreRejected:
         requests, rows = Requests(ALL), rows_of(3)
         requests.begin(0, "0.1 + surprisal")
         for position, token in ((0, -1), (1, 4), (2, 5), (1, 4), (2, 9)):
-            found = requests.temperatures(Batch(rows[position :][:1], position=position, drawn=[token]))
+            found = requests.temperatures(Batch(rows[position:][:1], position=position, drawn=[token]))
         ln_p = rows[1] - np.logaddexp.reduce(rows[1].astype(np.float64))
 
         assert found[0] == pytest.approx(0.1 - ln_p[9], rel=1e-5)
         assert requests.counts.as_dict()["restarts"] == 0
+
+    def test_however_many_requests_share_the_rows_that_are_kept(self):
+        requests, rows = Requests(ALL), rows_of(4)
+        for slot in range(40):
+            requests.begin(slot, "0.1 + surprisal")
+        for position, token in ((0, -1), (1, 4), (2, 5), (3, 6), (1, 4), (2, 9)):
+            found = requests.temperatures(Batch(rows[position:][:1], position=position, drawn=[token]))
+        ln_p = rows[1] - np.logaddexp.reduce(rows[1].astype(np.float64))
+
+        assert found[0] == pytest.approx(0.1 - ln_p[9], rel=1e-5)
+
+    def test_it_is_unknown_after_a_broken_row(self):
+        requests, rows = Requests(ALL), rows_of(2)
+        rows[0, 5] = np.inf
+        requests.begin(0, "0.1 + surprisal")
+        requests.temperatures(Batch(rows[:1], position=0))
+        found = requests.temperatures(Batch(rows[1:], position=1, drawn=[5]))
+
+        assert found[0] == pytest.approx(0.1 + expected(rows[1], "entropy"), rel=1e-5)
 
     def test_it_is_unknown_where_no_row_was_kept(self):
         """Rather than that of a rejected draft."""
@@ -258,6 +277,13 @@ class TestWhatIsRefused:
         many = " + ".join(f"prev({number}*entropy)" for number in range(2, 70))
         with pytest.raises(EngineError, match="keeps 69 numbers per token; 64 are allowed"):
             Requests(ALL).begin(0, many)
+
+    @pytest.mark.parametrize("slots", [[0], [0, 1, 2]])
+    def test_slots_that_are_not_those_of_the_rows(self, slots):
+        requests, rows = Requests(ALL), rows_of(2)
+        requests.begin(7, "0.1 + entropy")
+        with pytest.raises(EngineError, match="were given for 2 rows"):
+            requests.scale(Batch(rows, slots))
 
 
 class TestLogProbabilities:

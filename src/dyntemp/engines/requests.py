@@ -158,6 +158,8 @@ class Requests:
     def _rows(self, batch: Batch, count: int) -> Rows:
         """What is known of the rows of this step; what the last step had, where it had the same requests."""
         slots = np.arange(count) if batch.slot is None else np.asarray(batch.slot, np.int64)
+        if slots.shape != (count,):
+            raise EngineError(f"slots of shape {slots.shape} were given for {count} rows; one of each row is needed")
         if self._last is None or not np.array_equal(self._last.slots, slots):
             self._last = Rows.of(slots, self._requests)
         rows = replace(self._last, position=batch.position - self._last.prompts)
@@ -240,7 +242,7 @@ class Requests:
                 self._state.observe([slot], [position - 1], [surprisal])
             before[position] = as_rows(on_host(logits[row])).unmasked(0).astype(np.float32)
             if len(before) > kept:
-                del before[min(before)]
+                del before[max(before, key=lambda other: abs(other - position))]  # called at once
 
     def _decide_on_device(self, batch: Batch) -> tuple[Any, Any]:
         """The same where only the device knows whose row is which: each policy measures every row."""
@@ -266,10 +268,10 @@ class Requests:
 
 
 def _surprisal(row: NDArray[np.float32], token: int) -> float:
-    """-ln p of a token, in nats."""
+    """-ln p of a token, in nats; NaN in a broken row."""
     z = row.astype(np.float64)
     high = z.max()
-    return float(np.log(np.exp(z - high).sum()) + high - z[token])
+    return float(np.log(np.exp(z - high).sum()) + high - z[token]) if np.isfinite(high) else np.nan
 
 
 def _is_sound(row: Any) -> bool:
