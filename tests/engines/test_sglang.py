@@ -84,6 +84,17 @@ def test_more_policies_than_are_kept(monkeypatch):
             assert np.ptp(DynamicTemperature()(row.copy(), [{"dyntemp": str(t)}])) == pytest.approx(4 / t)
 
 
+def test_more_policies_in_a_batch_than_are_kept(monkeypatch):
+    monkeypatch.setattr(sglang, "MOST_KINDS", 3)
+    monkeypatch.setattr(DynamicTemperature, "_kinds", {})
+    temperatures = (0.5, 1.0, 2.0, 4.0, 8.0)
+    for _ in range(2):
+        rows = np.float32([[0, 2, 4]] * 5)
+        found = DynamicTemperature()(rows, [{"dyntemp": str(t)} for t in temperatures])
+
+        assert np.ptp(found, axis=1).tolist() == pytest.approx([4 / t for t in temperatures])
+
+
 # SGLang's own code
 
 

@@ -44,7 +44,7 @@ KEY = "dyntemp"
 """Where `custom_params` has the policy's text."""
 
 MOST_KINDS = 1024
-"""How many pairs of policy and requested temperature are kept; beyond, the oldest is read anew."""
+"""How many pairs of policy and requested temperature are kept from call to call; beyond, all are read anew."""
 
 HOT = 1000.0
 """The temperature of `self_test`, at which all tokens are alike."""
@@ -101,6 +101,10 @@ class DynamicTemperature:
 
     def __call__(self, logits: Any, custom_param_list: Sequence[Mapping[str, Any] | None] | None = None) -> Any:
         """The rows, [rows, n], over their temperatures, times the requests' own; written in place."""
+        if len(self._kinds) > MOST_KINDS:  # not within a call, whose rows would change their policies
+            for slot in self._kinds.values():
+                self._requests.end(slot)
+            self._kinds.clear()
         slots = [self._kind(params) for params in custom_param_list or [None] * len(logits)]
         calls = self.counts.calls
         if calls & (calls - 1) == 0:  # 0, 1, 2, 4, 8, ...
@@ -130,8 +134,7 @@ class DynamicTemperature:
         slot = cls._kinds.get((text, requested))
         if slot is None:
             policy = accepted(text)
-            oldest = next(iter(cls._kinds)) if len(cls._kinds) >= MOST_KINDS else None
-            slot = len(cls._kinds) if oldest is None else cls._kinds.pop(oldest)
+            slot = len(cls._kinds)
             cls._requests.begin(slot, policy, requested=requested)
             cls._kinds[text, requested] = slot
         return slot
