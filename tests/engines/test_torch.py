@@ -48,6 +48,19 @@ def test_it_is_a_module_like_others():
         assert model(torch.randn(3, 8)).shape == (3, 300)
 
 
+def test_slots_may_be_a_tensor():
+    listed, module = DynamicTemperature(REMEMBERS), DynamicTemperature(REMEMBERS)
+    for step in range(3):
+        logits = rows_of(2, seed=step)
+        expected = listed(logits, slot=[4, 1], position=step)
+
+        assert torch.equal(module(logits, slot=torch.tensor([4, 1]), position=step), expected)
+        assert module.draw(logits, slot=torch.tensor([4, 1]), position=step, seed=7).token.tolist() == (
+            listed.draw(logits, slot=[4, 1], position=step, seed=7).token.tolist()
+        )
+    assert module.counts.as_dict() == listed.counts.as_dict()
+
+
 @pytest.mark.parametrize("policy", ["0.3 + 0.01*position", REMEMBERS, "0.3 + surprisal/9"])
 def test_a_policy_that_reads_more_than_its_row_needs_the_position(policy):
     with pytest.raises(EngineError, match="position="):

@@ -109,7 +109,7 @@ class DynamicTemperature(Module):  # type: ignore[misc]  # PyTorch is not there 
 
         Args:
             logits: [rows, n].
-            slot: The slot of each row, a list; by default the rows' numbers.
+            slot: The slot of each row, a list or an array; by default the rows' numbers.
             position: The index of the token that each row decides, one for all or one each; from 0 where no prompt was
                 named to `begin`.
             drawn: The token before it, of each row, where a policy reads `surprisal`.
@@ -138,6 +138,7 @@ class DynamicTemperature(Module):  # type: ignore[misc]  # PyTorch is not there 
 
         Raises:
             EngineError: As `forward`, without `position`, and where parameters learn.
+            InvalidLogitsError: For a broken row in the host's memory, which has no token; on a device it is -1.
         """
         if position is None:
             raise EngineError(
@@ -148,7 +149,7 @@ class DynamicTemperature(Module):  # type: ignore[misc]  # PyTorch is not there 
         logits = logits.detach()
         decided = self._requests.temperatures(self._batch(logits, slot, position, drawn))
         where = np if isinstance(decided, np.ndarray) else torch
-        decided = where.where(where.isnan(decided), 0.0, decided).clip(max=MAX_REQUESTED)  # greedy, or broken
+        decided = where.where(where.isnan(decided), 0.0, decided).clip(max=MAX_REQUESTED)  # those left alone are greedy
         return sample(logits, REQUESTED, requested=decided, seed=seed, request=slot, position=position, **filters)
 
     @property
@@ -214,6 +215,8 @@ class DynamicTemperature(Module):  # type: ignore[misc]  # PyTorch is not there 
 
     def _batch(self, logits: Any, slot: Any, position: Any, drawn: Any) -> Batch:
         self._check_position(position)
+        if slot is not None:
+            slot = np.asarray(slot.cpu() if hasattr(slot, "cpu") else slot).tolist()
         for one in range(len(logits)) if slot is None else slot:
             if one not in self._requests:
                 self._requests.begin(one, self.policy)
