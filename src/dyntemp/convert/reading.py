@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from math import isfinite
 from typing import Any
 
 from dyntemp.convert.curve import ConversionError, Curve
@@ -12,6 +12,7 @@ from dyntemp.convert.fields import Aside
 from dyntemp.filters import Filters
 
 FILTERS = ("top_k", "top_p", "min_p")
+MOST = sys.float_info.max
 UNTRUNCATED: dict[str, Any] = {"top_k": 0, "top_p": 1.0, "min_p": 0.0}
 GROUPS = {
     "low": ("dynatemp_low", "dynatemp_high", "dynatemp_exponent"),
@@ -41,7 +42,7 @@ class Given:
             ConversionError: For anything else, or outside [low, high].
         """
         value = self._value(name, default)
-        if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
+        if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= MOST:
             raise self._wrong(name, value, "a finite number is")
         if low is not None and value < low:
             raise self._wrong(name, value, f"{low:g} and more is")
@@ -61,7 +62,7 @@ class Given:
         value = self._value(name, default)
         if isinstance(value, str):
             value = [part.strip() for part in value.replace("\n", ";").replace(",", ";").split(";") if part.strip()]
-        if not isinstance(value, Sequence):
+        if not isinstance(value, Sequence) or not all(isinstance(part, (str, int)) for part in value):
             raise self._wrong(name, value, "a list of samplers is")
         return list(value) or list(default)
 
