@@ -70,8 +70,9 @@ class DynamicTemperature:
     counted.
 
     One object serves any number of `generate()` in turn, and one in each thread at a time. A new one is told from the
-    next step by its `input_ids`, which do not go on with those before. What goes on exactly where the last one
-    stopped, `generate(generate(ids))`, counts on, unless `restart()` is called between them.
+    next step by its `input_ids`, which do not go on with those before. What goes on where the last one stopped,
+    `generate(generate(ids))`, or from within its text, as after a rejected draft, counts on, unless `restart()` is
+    called between them.
 
     Args:
         policy: A policy, or what makes one.
