@@ -327,6 +327,15 @@ class TestSlotsThatOnlyADeviceKnows:
             "calls": 1, "seen": 8, "changed": 3, "greedy": 1, "declined": 4, "broken": 0, "restarts": 0,
         }  # fmt: skip
 
+    def test_a_row_of_no_slot_has_no_policy(self):
+        torch = pytest.importorskip("torch")
+        requests = Requests(ALL, backend="torch")
+        for slot in range(3):
+            requests.begin(slot, "0.5")
+        found = requests.temperatures(Batch(torch.zeros(3, 5), torch.tensor([-1, -2, 3]), torch.tensor([0, 0, 0])))
+
+        assert found.isnan().all()
+
     def test_a_policy_that_remembers_is_refused(self):
         torch = pytest.importorskip("torch")
         requests = Requests(ALL)

@@ -103,7 +103,9 @@ class DeviceRows:
         for slot, one in requests.items():
             number = GREEDY if one.requested <= GREEDY_AT else policies.index(one.policy)
             table[:, slot] = number, one.prompt, one.requested
-        which, prompt, requested = beside(table, batch.slot)[:, batch.slot.long().clamp(max=table.shape[1] - 1)]
+        nobody = table.shape[1] - 1
+        slots = torch.where(batch.slot < 0, nobody, batch.slot.long().clamp(max=nobody))
+        which, prompt, requested = beside(table, batch.slot)[:, slots]
         position = batch.position - prompt.long()
         ours = position >= 0 if batch.live is None else (position >= 0) & batch.live
         return cls(policies, torch.where(ours, which, NOBODY), requested, position)
