@@ -12,6 +12,7 @@ import pytest
 
 from dyntemp import Policy, PolicyError, sample, temperatures
 from dyntemp.engines import EngineError
+from dyntemp.state import State
 from dyntemp.testing import Asked, EngineSuite
 
 torch = pytest.importorskip("torch")
@@ -799,3 +800,14 @@ def test_smollm2():
     cold = DynamicSampler("0.3*normalized_entropy", seed=1)
     found = model.generate(**inputs, do_sample=True, max_new_tokens=1, custom_generate=cold)
     assert tokenizer.decode(found[0, prompt:]) == " Paris"
+
+
+def test_memory_for_many_rows_is_made_at_once(monkeypatch):
+    made = []
+    original = State._make_tables
+    monkeypatch.setattr(State, "_make_tables", lambda state: made.append(state.slots) or original(state))
+    processor = DynamicTemperature("0.2 + ema(entropy, 0.5)")
+    processor(torch.zeros((64, 3), dtype=torch.long), torch.zeros((64, 20)))
+
+    assert made[-1] == 64
+    assert len(made) <= 3

@@ -51,7 +51,7 @@ class Wanted:
             self.capabilities, divided=divided, window=WINDOW, device=None if device.type == "cpu" else device,
             given=self.given, record=self.record, counts=self.counts,
         )  # fmt: skip
-        for row in range(rows):
+        for row in reversed(range(rows)):  # the last first, so that the memory is made once
             made.begin(row, self.policy, requested=requested, prompt=prompt)
         return made
 
