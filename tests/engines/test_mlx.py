@@ -1,5 +1,10 @@
 """The adapters to MLX-LM: as a fake host calls them, and on MLX-LM itself where it is installed."""
 
+import numpy as np
+import pytest
+
+from dyntemp.engines import EngineError
+from dyntemp.engines.mlx import DynamicTemperature
 from dyntemp.testing import EngineSuite
 from dyntemp.testing.hosts import mlx as hosts
 
@@ -22,3 +27,17 @@ class TestProcessor(EngineSuite):
 class TestSharedProcessor(EngineSuite):
     def make_host(self):
         return hosts.Processor(shared=True)
+
+
+def test_a_text_for_which_no_row_came_is_not_taken_for_the_next():
+    dynamic = DynamicTemperature("0.2 + ema(entropy, 0.5)", seed=1)
+    row = np.zeros((1, 9), np.float32)
+    dynamic.follow(np.array([1, 2]), row)  # and then the host failed
+    dynamic.follow(np.array([3]), row)
+    dynamic(row)
+    with pytest.raises(EngineError, match=r"call reset\(\)"):
+        dynamic.follow(np.array([3, 4]), row)
+    dynamic.reset()
+    dynamic.follow(np.array([3, 4]), row)
+
+    assert dynamic(row).shape == (1,)

@@ -94,6 +94,7 @@ class DynamicTemperature:
         self._filters: dict[str, Any] = {"top_k": filters.top_k, "top_p": top_p, "min_p": min_p, "filter_at": filter_at}
         self._texts = Texts(self._requests, self.policy, requested)
         self._followed: list[NDArray[np.int32]] = []
+        self._drew = False  # since the last text that was followed
 
     @property
     def counts(self) -> Counts:
@@ -101,7 +102,17 @@ class DynamicTemperature:
         return self._requests.counts
 
     def follow(self, tokens: Any, logits: Any) -> Any:
-        """The logits as they are: in `logits_processors=`, this tells the sampler which text the next row is of."""
+        """The logits as they are: in `logits_processors=`, this tells the sampler which text the next row is of.
+
+        Raises:
+            EngineError: If no row came for a text before, so that rows would be taken for those of other texts.
+        """
+        if self._drew and self._followed:
+            raise EngineError(
+                f"{len(self._followed)} texts were followed for which no row came, as after an error in the host, or "
+                "where a sequence has `follow` without this sampler: call reset(), and give each sequence both"
+            )
+        self._drew = False
         self._followed.append(tokens_of(tokens))
         return logits
 
@@ -118,6 +129,7 @@ class DynamicTemperature:
                 that is being generated.
         """
         rows = on_host(logprobs)
+        self._drew = True
         texts, self._followed = self._followed[: len(rows)], self._followed[len(rows) :]
         if texts or self._texts.needed:
             slots, number = self._placed(texts, len(rows))
