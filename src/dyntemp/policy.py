@@ -46,6 +46,7 @@ class Policy:
         program: The steps that compute it, as kernels run them.
         remembers: Whether it reads earlier positions of the same request, and so needs a state.
         reads_surprisal: Whether it needs to know the token drawn just before.
+        reads_place: Whether it depends on where in a text the row stands: it remembers, or reads `position`.
         signals: The distinct signals that have to be known to compute it, inner ones first.
 
     Raises:
@@ -60,7 +61,8 @@ class Policy:
     """
 
     __slots__ = (
-        "_computed", "_hash", "expression", "name", "parameters", "program", "reads_surprisal", "remembers", "signals",
+        "_computed", "_hash", "expression", "name", "parameters", "program", "reads_place",
+        "reads_surprisal", "remembers", "signals",
     )  # fmt: skip
 
     expression: Expression
@@ -68,6 +70,7 @@ class Policy:
     parameters: Mapping[str, Parameter]
     remembers: bool
     reads_surprisal: bool
+    reads_place: bool
     signals: tuple[Signal, ...]
     program: Program
     _computed: Expression
@@ -98,6 +101,7 @@ class Policy:
             "program": lower(computed),
             "remembers": remembers(computed),
             "reads_surprisal": any(signal.name == "surprisal" for signal in read),
+            "reads_place": remembers(computed) or any(signal.name == "position" for signal in read),
             "signals": read,
             "_computed": computed,
             "_hash": hash(expression),  # a host's loop asks for it many times a token

@@ -208,6 +208,16 @@ def test_streams(llama):
     assert said == answer["choices"][0]["message"]["content"]
 
 
+def test_a_text_cannot_go_on_after_another_was_begun(llama):
+    llama.reset()
+    first = llama(TEXT, policy="1.5*normalized_entropy", stream=True, max_tokens=8, seed=3)
+    next(first)
+    llama("Something else", policy=0.5, max_tokens=2)
+    with pytest.raises(EngineError, match="another text was begun with this model"):
+        list(first)
+    llama.reset()
+
+
 @pytest.mark.parametrize(
     ("policy", "reason"), [("0.1 + entropi", "did you mean"), ("0.3 - max_prob", "-0.7"), ("a*entropy", "bind")]
 )

@@ -298,6 +298,19 @@ class TestLogProbabilities:
         assert np.logaddexp.reduce(found[0].astype(np.float64)) == pytest.approx(0, abs=1e-6)
         check_row(row[0], found[0], expected(row[0], "0.1 + entropy"))
 
+    @pytest.mark.torch
+    @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32"])
+    def test_in_tensors_they_keep_their_dtype(self, dtype):
+        torch = pytest.importorskip("torch")
+        requests = Requests(ALL)
+        requests.begin(0, "0.1 + entropy")
+        given = torch.from_numpy(rows_of(2)).log_softmax(-1).to(getattr(torch, dtype))
+        found = requests.scale(Batch(given, slot=[0, 1], space="log-probabilities"))
+
+        assert found.dtype == given.dtype
+        assert found[0].double().logsumexp(-1).item() == pytest.approx(0, abs=0.02 if dtype == "bfloat16" else 3e-3)
+        assert torch.equal(found[1], given[1])
+
     def test_rows_left_alone_stay_as_they_are(self):
         row = rows_of(1)
 
@@ -334,7 +347,23 @@ class TestSlotsThatOnlyADeviceKnows:
             requests.begin(slot, "0.5")
         found = requests.temperatures(Batch(torch.zeros(3, 5), torch.tensor([-1, -2, 3]), torch.tensor([0, 0, 0])))
 
-        assert found.isnan().all()
+        assert np.isnan(found).all()
+
+    def test_without_a_backend_named_and_with_broken_rows(self):
+        """Where such a device is the CPU."""
+        torch = pytest.importorskip("torch")
+        requests, rows = Requests(ALL), rows_of(3)
+        rows[1, 4] = np.nan
+        requests.begin(0, "0.1 + entropy")
+        requests.begin(1, "prev(entropy)", requested=0.0)  # greedy: its policy is not asked
+        batch = Batch(torch.from_numpy(rows), torch.tensor([0, 0, 1]), position=torch.tensor([0, 1, 0]))
+        found = requests.scale(batch).numpy()
+
+        check_row(rows[0], found[0], expected(rows[0], "0.1 + entropy"))
+        np.testing.assert_array_equal(found[1:], rows[1:])
+        assert requests.counts.as_dict() == {
+            "calls": 1, "seen": 3, "changed": 1, "greedy": 1, "declined": 0, "broken": 1, "restarts": 0,
+        }  # fmt: skip
 
     def test_a_policy_that_remembers_is_refused(self):
         torch = pytest.importorskip("torch")

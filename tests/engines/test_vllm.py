@@ -201,6 +201,8 @@ class TestWhatARequestSays:
         ({"dyntemp": [1] * 99}, r"`dyntemp` = \[1, 1, [1, ]*\.\.\. was given"),
         ({"dyntemp": ""}, "."),
         ({"dyntemp_policy": "0.7"}, "`dyntemp_policy` was given in vllm_xargs; dyntemp reads `dyntemp`"),
+        ({"dyntmp": "0.7"}, "`dyntmp` was given in vllm_xargs; dyntemp reads `dyntemp`"),
+        ({"DynTemp": "0.7"}, "`DynTemp` was given in vllm_xargs; dyntemp reads `dyntemp`"),
         ({"dyntemp": "0.7", "dyntemp_id": 5}, "`dyntemp_id` = 5 was given; text of at most 200 characters"),
         ({"dyntemp": "0.7", "dyntemp_id": "x" * 201}, "text of at most 200 characters is allowed"),
     ])  # fmt: skip
@@ -209,7 +211,8 @@ class TestWhatARequestSays:
             DynamicTemperature.validate_params(params(**extra_args))
 
     @pytest.mark.parametrize("extra_args", [
-        None, {}, {"other": 1, "kv_transfer_params": {}}, {"dyntemp": "off"}, {"dyntemp": "0.7", "dyntemp_id": "mine"},
+        None, {}, {"other": 1, "kv_transfer_params": {}, "temp": 0.5, "dyn": 2}, {"dyntemp": "off"},
+        {"dyntemp": "0.7", "dyntemp_id": "mine"},
         {"dyntemp": None}, {"dyntemp": REMEMBERS}, {"dyntemp": "0.5*requested"},
     ])  # fmt: skip
     def test_what_is_right_is_taken(self, extra_args):

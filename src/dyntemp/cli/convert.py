@@ -179,7 +179,7 @@ def _value(text: str) -> Any:
     """JSON where it is, else the text itself."""
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
 
 
@@ -192,7 +192,7 @@ def _read(path: str) -> dict[str, Any]:
     try:
         text = Path(path).read_text(encoding="utf-8")
         found = _flat(text) if path.endswith((".yaml", ".yml")) else json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UsageError(f"{path}: {error}") from None
     if not isinstance(found, dict):
         raise UsageError(f"{path} holds no settings: a JSON object is read, with fields such as temperature")

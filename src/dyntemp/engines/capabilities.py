@@ -131,8 +131,8 @@ CAPABILITIES: dict[str, Capabilities] = {
         per_request="extra_args, vllm_xargs", speculation="stateless policies", remembers=True, surprisal=False,
         given=False, requested=True, greedy="left alone", preemption="begins afresh, counted", draws="host",
         counts="log, and a file per worker",
-        limits="drafts are drawn at the requested temperature, so that fewer are accepted; logprobs shown are those "
-        "before us, by vLLM's default",
+        limits="drafts are drawn at the requested temperature, so that fewer are accepted, and each different policy "
+        "then measures all rows; logprobs shown are those before us, by vLLM's default",
     ),
     "llama_cpp/chain": Capabilities(
         engine="llama.cpp", form="in the chain of samplers", run_with="llama-cpp-python 0.3.36",

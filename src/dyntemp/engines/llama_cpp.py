@@ -12,14 +12,14 @@ take too; those have no place for code of ours. `llama_cpp.server` takes neither
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import ExitStack
 from typing import Any
 
 from dyntemp.convert import ConversionError, to_settings
 from dyntemp.engines.batch import Counts, Step
 from dyntemp.engines.capabilities import CAPABILITIES
-from dyntemp.engines.llama_cpp_chain import PLACES, Generation, insert, needs_a_past
+from dyntemp.engines.llama_cpp_chain import PLACES, Generation, insert
 from dyntemp.engines.llama_cpp_check import check_chain
 from dyntemp.engines.llama_cpp_processor import NEUTRAL, Carrier, DynamicTemperature, callables
 from dyntemp.engines.requests import Requests
@@ -151,8 +151,12 @@ class DynamicLlama(Llama):  # type: ignore[misc]  # Any to a type checker
         return super().create_completion(*arguments, **self._with(policy, options))
 
     def generate(self, *arguments: Any, policy: PolicyLike | None = None, **options: Any) -> Any:
-        """As `Llama`, with `policy`."""
-        return super().generate(*arguments, **self._with(policy, options))
+        """As `Llama`, with `policy`.
+
+        Raises:
+            EngineError: At the next token, if another text was begun meanwhile.
+        """
+        return self._alone(super().generate(*arguments, **self._with(policy, options)))
 
     def create_chat_completion(self, *arguments: Any, policy: PolicyLike | None = None, **options: Any) -> Any:
         """As `Llama`, with `policy`.
@@ -179,7 +183,7 @@ class DynamicLlama(Llama):  # type: ignore[misc]  # Any to a type checker
         if kept is None or policy is not None:
             options = self._with(policy, options)
             chosen = options["logits_processor"].policy
-            if chosen is not None and needs_a_past(chosen):
+            if chosen is not None and chosen.reads_place:
                 raise EngineError(
                     f"`{chosen}` needs to know of earlier tokens, and sample() draws one by itself: use generate()"
                 )
@@ -194,6 +198,25 @@ class DynamicLlama(Llama):  # type: ignore[misc]  # Any to a type checker
             self._sampler = kept
         generation.check()
         return token
+
+    def _alone(self, tokens: Generator[int, Any, None]) -> Generator[int, Any, None]:
+        """These tokens, as long as no other text takes the chain of samplers: llama.cpp has one memory."""
+        sampler = sent = None
+        try:
+            while True:
+                if sampler is not None and self._sampler is not sampler:
+                    raise EngineError(
+                        "another text was begun with this model before this one was finished: finish the one first, "
+                        "or load the model twice"
+                    )
+                try:
+                    token = tokens.send(sent)
+                except StopIteration:
+                    return
+                sampler = self._sampler
+                sent = yield token
+        finally:
+            tokens.close()
 
     def self_test(self, policy: PolicyLike = "0.3 + 0.7*normalized_entropy") -> None:
         """Prove on this model that llama.cpp calls us, draws from what we leave, and gets the policy's temperatures.

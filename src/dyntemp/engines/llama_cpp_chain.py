@@ -28,11 +28,6 @@ def candidates_of(array: Any) -> NDArray[np.void]:
     return np.frombuffer((ctypes.c_char * size).from_address(ctypes.addressof(found.data.contents)), RECORD)
 
 
-def needs_a_past(policy: Policy) -> bool:
-    """Whether a policy has to know which tokens came before."""
-    return policy.remembers or any(signal.name in {"surprisal", "position"} for signal in policy.signals)
-
-
 class Generation:
     """One generation: its policy, where it is, and what was raised inside a callback.
 

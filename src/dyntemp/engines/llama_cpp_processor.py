@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from dyntemp.engines.batch import Batch, Counts, Step
 from dyntemp.engines.capabilities import CAPABILITIES
-from dyntemp.engines.llama_cpp_chain import needs_a_past
 from dyntemp.engines.llama_cpp_check import check_processor
 from dyntemp.engines.requests import Requests
 from dyntemp.errors import EngineError
@@ -196,7 +195,7 @@ class DynamicTemperature:
 
     def _scaled(self, input_ids: NDArray[np.int32], scores: Any) -> Any:
         position = len(input_ids)
-        if needs_a_past(self.policy):
+        if self.policy.reads_place:
             self._follow(input_ids)
         elif 0 not in self.requests:
             self.requests.begin(0, self.policy)

@@ -30,7 +30,7 @@ class Texts:
     """
 
     def __init__(self, requests: Requests, policy: Policy, requested: float) -> None:
-        self.needed = policy.remembers or any(signal.name == "position" for signal in policy.signals)
+        self.needed = policy.reads_place
         self._requests, self._policy, self._requested = requests, policy, requested
         self._texts: dict[int, tuple[int, bytes]] = {}  # by slot: tokens of its prompt, and all; the latest at the end
         self._waiting: dict[bytes, list[int]] = {}

@@ -247,7 +247,12 @@ class Requests:
     def _decide_on_device(self, batch: Batch) -> tuple[Any, Any]:
         """The same where only the device knows whose row is which: each policy measures every row."""
         torch = sys.modules["torch"]
-        rows = DeviceRows.of(batch, self._requests)
+        logits, rows = batch.logits, DeviceRows.of(batch, self._requests)
+        sound = None
+        if logits.device.type == "cpu":  # where a broken row raises, and another backend reads no tensors of slots
+            sound = torch.from_numpy(np.array([_is_sound(row) for row in logits], bool))
+            logits = torch.where(sound[:, None], logits, 0.0)
+        backend = backend_of(logits, self._backend or ("torch" if sound is not None else None))
         temperature = torch.full_like(rows.requested, torch.nan)
         for number, policy in enumerate(rows.policies):
             if policy.remembers:
@@ -255,8 +260,9 @@ class Requests:
                     f"`{policy}` remembers, and rows of slots that only the device knows were handed over"
                 )
             job = Job((policy,), position=rows.position.clamp(min=0), requested=rows.requested, given=self.given)
-            outcome = backend_of(batch.logits, self._backend).run(batch.logits, job)
-            temperature = torch.where(rows.which == number, outcome.temperature, temperature)
+            temperature = torch.where(rows.which == number, backend.run(logits, job).temperature, temperature)
+        if sound is not None:
+            temperature = torch.where(sound, temperature, torch.nan)
         changed = (~temperature.isnan()).sum()
         self.counts.calls += 1
         self.counts.seen += len(batch.logits)
@@ -264,7 +270,7 @@ class Requests:
         self.counts.changed += changed
         self.counts.broken += (rows.which >= 0).sum() - changed
         self.counts.declined += (rows.which == NOBODY).sum()
-        return temperature, rows.requested
+        return (temperature, rows.requested) if sound is None else (on_host(temperature), on_host(rows.requested))
 
 
 def _surprisal(row: NDArray[np.float32], token: int) -> float:
@@ -281,12 +287,17 @@ def _is_sound(row: Any) -> bool:
 
 def _normalised(scaled: Any, divisor: Any, out: Any) -> Any:
     """Log-probabilities that sum to 1 again, in rows that were divided."""
-    z = on_host(scaled).astype(np.float64)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        high = z.max(-1, keepdims=True)
-        total = np.log(np.exp(z - high).sum(-1, keepdims=True)) + high
-        z = np.where(np.isnan(on_host(divisor))[:, None], z, z - total)
-    result = beside(z.astype(np.float32), scaled)
+    torch = sys.modules.get("torch")
+    if torch is not None and isinstance(scaled, torch.Tensor):
+        total = scaled.double().logsumexp(-1, keepdim=True)
+        divided = torch.as_tensor(divisor, device=scaled.device).isnan().logical_not()[:, None]
+        result = torch.where(divided, scaled - total, scaled).to(scaled.dtype)
+    else:
+        z = np.asarray(scaled).astype(np.float64)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            high = z.max(-1, keepdims=True)
+            total = np.log(np.exp(z - high).sum(-1, keepdims=True)) + high
+            result = np.where(np.isnan(divisor)[:, None], z, z - total).astype(scaled.dtype)
     if out is None:
         return result
     out[...] = result

@@ -97,7 +97,7 @@ class DeviceRows:
     def of(cls, batch: Batch, requests: Mapping[int, Request]) -> DeviceRows:
         """The rows of a batch."""
         torch = sys.modules["torch"]
-        policies = list(dict.fromkeys(one.policy for one in requests.values()))
+        policies = list(dict.fromkeys(one.policy for one in requests.values() if one.requested > GREEDY_AT))
         nothing = np.array([[NOBODY], [0.0], [1.0]])
         table = nothing.repeat(max(requests, default=-1) + 2, axis=1)  # the last column is for slots without a request
         for slot, one in requests.items():

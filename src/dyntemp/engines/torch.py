@@ -77,7 +77,6 @@ class DynamicTemperature(Module):  # type: ignore[misc]  # PyTorch is not there 
         if learn:
             first = {name: torch.nn.Parameter(torch.tensor(float(value))) for name, value in learn.items()}
             self.learned = torch.nn.ParameterDict(first)
-        self._needs_position = self.policy.remembers or any(signal.name == "position" for signal in self.policy.signals)
         self.register_buffer("_traced", torch.zeros(3, dtype=torch.int64), persistent=False)  # calls, rows, changed
 
     def extra_repr(self) -> str:
@@ -224,7 +223,7 @@ class DynamicTemperature(Module):  # type: ignore[misc]  # PyTorch is not there 
         return Batch(logits, slot, 0 if host is None else np.asarray(host), drawn=drawn)
 
     def _check_position(self, position: Any) -> None:
-        if position is None and self._needs_position:
+        if position is None and self.policy.reads_place:
             raise EngineError(f"`{self.policy}` reads more than its row: pass position=, the tokens generated so far")
 
 

@@ -36,7 +36,7 @@ class AfterWarpers:
     It replaces one private method of this one model object, since no public door leads there: `logits_processor=`
     comes before the warpers, a `custom_generate=` callable loses the streamer, beams and assistants, and what
     transformers applies last (`watermarking_config=`) knows neither the temperature nor whether tokens are sampled.
-    `uninstall()`, or leaving the `with` block, puts the method back.
+    `uninstall()`, or leaving the `with` block, puts the method back. One model serves one thread at a time.
 
     Args:
         model: A model with `generate()`.

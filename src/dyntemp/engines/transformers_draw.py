@@ -42,6 +42,7 @@ class DynamicSampler:
 
     transformers does not hand `streamer=`, `assistant_model=` and `tokenizer=` on to such a callable: give the streamer
     as `token_streamer=`; an assistant is not used; `stop_strings` need a `StopStringCriteria` in `stopping_criteria=`.
+    One sampler serves one `generate()` at a time.
 
     Args:
         policy: A policy, or what makes one.

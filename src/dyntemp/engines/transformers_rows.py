@@ -90,11 +90,7 @@ class Generation:
         self._policy = wanted.policy
         self._watch = wanted.watch
         self._divided_by = requested if divided == "before" else 1.0
-        self._places_matter = (
-            wanted.policy.remembers
-            or wanted.record is not None
-            or any(signal.name == "position" for signal in wanted.policy.signals)
-        )
+        self._places_matter = wanted.policy.reads_place or wanted.record is not None
         self._beams = beams
         self._ids = input_ids
 

@@ -213,6 +213,7 @@ class DynamicTemperature(*BASES):  # type: ignore[misc]  # what is installed
         """Nobody is at this place any more."""
         place = self._places.pop(index, None)
         if place is not None:
+            self.requests.end(place.slot)
             heappush(self._free, place.slot)
 
     def _compile(self, device: Any, backend: str | None, vllm_config: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from difflib import get_close_matches
 from importlib.metadata import entry_points
 from typing import Any
 
@@ -102,7 +103,7 @@ def asked(extra_args: Mapping[str, Any] | None) -> str | None:
     if not extra_args:
         return None
     for other in extra_args:
-        if other.startswith(KEY) and other not in {KEY, ID}:
+        if other not in {KEY, ID} and (KEY in other.lower() or get_close_matches(other.lower(), (KEY, ID), cutoff=0.8)):
             raise EngineError(f"`{other}` was given in vllm_xargs; dyntemp reads `{KEY}`, a policy, and `{ID}`, a name")
     name = extra_args.get(ID)
     if name is not None and (not isinstance(name, str) or len(name) > 200):

@@ -275,11 +275,16 @@ class EngineSuite(ABC):
     def test_broken_rows_are_left_alone_and_counted(self) -> None:
         """NaN, +inf, and nothing unmasked, beside rows that are right."""
         host = self.make_host()
-        rows = some_rows(min(host.batch, 4), host.vocabulary)
-        running = host.begin([Asked("0.1 + entropy")] * len(rows))
-        if len(rows) < 4:
-            return
+        rows = some_rows(4, host.vocabulary)
         rows[0, 3], rows[1, 5], rows[2] = np.nan, inf, -inf
+        if host.batch < 4:
+            for row in rows[:3]:
+                alone = self.make_host()
+                (request,) = alone.begin([Asked("0.1 + entropy")])
+                np.testing.assert_array_equal(alone.step({request: row})[request], row)
+                assert alone.counts.as_dict()["broken"] == 1
+            return
+        running = host.begin([Asked("0.1 + entropy")] * len(rows))
         given = dict(zip(running, rows, strict=True))
         found = host.step(given)
 
