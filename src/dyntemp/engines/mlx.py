@@ -39,15 +39,10 @@ from dyntemp.engines.batch import Batch, Counts, Step
 from dyntemp.engines.capabilities import CAPABILITIES
 from dyntemp.engines.mlx_check import check_temperatures, run_host
 from dyntemp.engines.mlx_texts import Texts, beside, on_host, tokens_of
-from dyntemp.engines.requests import Requests
+from dyntemp.engines.requests import Requests, draw_at
 from dyntemp.errors import EngineError
 from dyntemp.filters import Filters
-from dyntemp.policy import Policy
-from dyntemp.sampling import PolicyLike, new_seed, sample
-from dyntemp.signals import MAX_REQUESTED
-
-REQUESTED = Policy("requested")
-"""Draws at temperatures that are decided."""
+from dyntemp.sampling import PolicyLike, new_seed
 
 
 class DynamicTemperature:
@@ -151,10 +146,8 @@ class DynamicTemperature:
             token[left] = np.where(np.isnan(rows[left]), -np.inf, rows[left]).argmax(axis=-1)
         if not left.all():
             ours = slice(None) if not left.any() else ~left
-            token[ours] = sample(
-                rows[ours], REQUESTED, requested=np.minimum(temperature[ours], MAX_REQUESTED), seed=self.seed,
-                request=request[ours], position=number[ours], **self._filters,
-            ).token  # fmt: skip
+            key = {"seed": self.seed, "request": request[ours], "position": number[ours]}
+            token[ours] = draw_at(rows[ours], temperature[ours], **key, **self._filters).token
         return token
 
     def _placed(self, texts: list[NDArray[np.int32]], rows: int) -> tuple[list[int], list[int]]:

@@ -20,7 +20,8 @@ from dyntemp.kernels import backend_of
 from dyntemp.kernels.job import Job
 from dyntemp.kernels.rows import as_rows
 from dyntemp.policy import Policy
-from dyntemp.sampling import PolicyLike, as_policy
+from dyntemp.sampling import Draw, PolicyLike, as_policy, sample
+from dyntemp.signals import MAX_REQUESTED
 from dyntemp.state import State
 
 MOST_CELLS = 64
@@ -28,6 +29,10 @@ MOST_CELLS = 64
 
 KEPT_ROWS = 64
 """How many rows are kept, of all requests together, to tell how surprising a token was once it is known."""
+
+
+AS_DECIDED = Policy("requested")
+"""Draws at temperatures that are decided."""
 
 
 class Requests:
@@ -271,6 +276,11 @@ class Requests:
         self.counts.broken += (rows.which >= 0).sum() - changed
         self.counts.declined += (rows.which == NOBODY).sum()
         return (temperature, rows.requested) if sound is None else (on_host(temperature), on_host(rows.requested))
+
+
+def draw_at(logits: Any, temperature: Any, **settings: Any) -> Draw:
+    """A token of each row at a temperature that is decided, [rows]; `settings` are those of `dyntemp.sample`."""
+    return sample(logits, AS_DECIDED, requested=temperature.clip(max=MAX_REQUESTED), **settings)
 
 
 def _surprisal(row: NDArray[np.float32], token: int) -> float:

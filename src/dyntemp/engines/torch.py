@@ -22,12 +22,11 @@ import numpy as np
 
 from dyntemp.engines.batch import Batch, Counts, Step
 from dyntemp.engines.capabilities import CAPABILITIES
-from dyntemp.engines.requests import Requests
+from dyntemp.engines.requests import Requests, draw_at
 from dyntemp.errors import EngineError
 from dyntemp.kernels import backend_of
 from dyntemp.policy import Policy
-from dyntemp.sampling import Draw, PolicyLike, as_policy, sample, temperatures
-from dyntemp.signals import MAX_REQUESTED
+from dyntemp.sampling import Draw, PolicyLike, as_policy, temperatures
 
 try:
     import torch
@@ -35,9 +34,6 @@ try:
 except ImportError:  # said when a module is made
     torch = None
     Module = object
-
-REQUESTED = Policy("requested")
-"""Draws at temperatures that are decided."""
 
 
 class DynamicTemperature(Module):  # type: ignore[misc]  # PyTorch is not there when types are checked
@@ -148,8 +144,8 @@ class DynamicTemperature(Module):  # type: ignore[misc]  # PyTorch is not there 
         logits = logits.detach()
         decided = self._requests.temperatures(self._batch(logits, slot, position, drawn))
         where = np if isinstance(decided, np.ndarray) else torch
-        decided = where.where(where.isnan(decided), 0.0, decided).clip(max=MAX_REQUESTED)  # those left alone are greedy
-        return sample(logits, REQUESTED, requested=decided, seed=seed, request=slot, position=position, **filters)
+        decided = where.where(where.isnan(decided), 0.0, decided)  # those left alone are greedy
+        return draw_at(logits, decided, seed=seed, request=slot, position=position, **filters)
 
     @property
     def counts(self) -> Counts:

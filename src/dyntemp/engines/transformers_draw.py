@@ -13,18 +13,14 @@ import numpy as np
 
 from dyntemp.engines.batch import Counts, Step, beside, on_host
 from dyntemp.engines.capabilities import CAPABILITIES
+from dyntemp.engines.requests import draw_at
 from dyntemp.engines.transformers_check import check_draws, four_tokens
 from dyntemp.engines.transformers_rows import Generation, Wanted, accepted
 from dyntemp.errors import EngineError
 from dyntemp.filters import Filters
-from dyntemp.policy import Policy
-from dyntemp.sampling import PolicyLike, new_seed, sample
-from dyntemp.signals import MAX_REQUESTED
+from dyntemp.sampling import PolicyLike, new_seed
 
 RECORD = CAPABILITIES["transformers/custom-generate"]
-
-AS_REQUESTED = Policy("requested")
-"""The policy by which tokens are drawn at temperatures that are decided already."""
 
 UNUSED = {"typical_p": 1.0, "epsilon_cutoff": 0.0, "eta_cutoff": 0.0, "top_h": None, "watermarking_config": None,
           "prompt_lookup_num_tokens": None}  # fmt: skip
@@ -161,9 +157,9 @@ class _Draw:
         ours = np.flatnonzero(~np.isnan(temperature))  # the others are broken: the host takes what it can of them
         at = slice(None) if len(ours) == len(scores) else beside(ours, scores)
         kept = self.filters
-        tokens = sample(
-            scores[at], AS_REQUESTED, seed=self._seeds[ours], request=self._numbers[ours],
-            position=input_ids.shape[1] - generation.prompt, requested=np.minimum(temperature[ours], MAX_REQUESTED),
+        tokens = draw_at(
+            scores[at], temperature[ours], seed=self._seeds[ours], request=self._numbers[ours],
+            position=input_ids.shape[1] - generation.prompt,
             top_k=kept.top_k, top_p=kept.top_p, min_p=kept.min_p,
         ).token if len(ours) else []  # fmt: skip
         chosen = scores.clone()
