@@ -36,11 +36,7 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
 
 def add_sampling_options(parser: argparse.ArgumentParser) -> None:
     """The options that decide how tokens are drawn."""
-    group = parser.add_argument_group("sampling")
-    group.add_argument(
-        "-n", "--max-tokens", "--max-new-tokens", "--n-predict", type=int, default=256, metavar="N",
-        help="tokens to write at most (256)",
-    )  # fmt: skip
+    group = add_draw_options(parser)
     group.add_argument(
         "--policy", metavar="POLICY",
         help='a formula such as "0.1 + 0.8*normalized_entropy", a name of `dyntemp policies`, or a JSON file; '
@@ -51,6 +47,15 @@ def add_sampling_options(parser: argparse.ArgumentParser) -> None:
         help="one temperature for all; beside --policy, what its `requested` reads",
     )  # fmt: skip
     group.add_argument("--seed", type=int, help="the same seed writes the same text; -1 or none draws one")
+
+
+def add_draw_options(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
+    """The options that hold for every policy alike: how much is written, what is filtered; returns their group."""
+    group = parser.add_argument_group("sampling")
+    group.add_argument(
+        "-n", "--max-tokens", "--max-new-tokens", "--n-predict", type=int, default=256, metavar="N",
+        help="tokens to write at most (256)",
+    )  # fmt: skip
     group.add_argument("--top-k", type=int, default=0, metavar="K", help="keep the K likeliest tokens; 0: all (0)")
     group.add_argument("--top-p", type=float, default=1.0, metavar="P", help="keep the likeliest up to this sum (1)")
     group.add_argument("--min-p", type=float, default=0.0, metavar="P", help="keep this share of the likeliest (0)")
@@ -59,6 +64,7 @@ def add_sampling_options(parser: argparse.ArgumentParser) -> None:
         help="read the filters' probabilities at temperature 1, or after the temperature (model)",
     )  # fmt: skip
     group.add_argument("--system", "--system-prompt", metavar="TEXT", help="the system message of a chat")
+    return group
 
 
 def add_colour_option(parser: argparse.ArgumentParser) -> None:
@@ -112,6 +118,17 @@ def sampling_settings(options: argparse.Namespace) -> dict[str, Any]:
     Raises:
         UsageError: For values outside their range.
     """
+    if options.seed is not None and not -1 <= options.seed < 2**64:
+        raise UsageError(f"--seed {options.seed} was given; 0 to 2**64 - 1 are seeds, and -1 draws one")
+    return {"seed": None if options.seed == -1 else options.seed, **draw_settings(options)}
+
+
+def draw_settings(options: argparse.Namespace) -> dict[str, Any]:
+    """The arguments of `generate` that the options of `add_draw_options` stand for.
+
+    Raises:
+        UsageError: For values outside their range.
+    """
     from dyntemp.filters import Filters
 
     try:
@@ -120,11 +137,8 @@ def sampling_settings(options: argparse.Namespace) -> dict[str, Any]:
         raise UsageError(str(error)) from None
     if options.max_tokens < 1:
         raise UsageError(f"-n {options.max_tokens} was given; at least 1 token is written")
-    if options.seed is not None and not -1 <= options.seed < 2**64:
-        raise UsageError(f"--seed {options.seed} was given; 0 to 2**64 - 1 are seeds, and -1 draws one")
     return {
         "max_tokens": options.max_tokens,
-        "seed": None if options.seed == -1 else options.seed,
         "top_k": options.top_k,
         "top_p": options.top_p,
         "min_p": options.min_p,
