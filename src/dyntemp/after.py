@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dyntemp.bins import Bin, binned
 from dyntemp.filters import GREEDY_AT
 
 FAR_BELOW = -40.0
@@ -32,6 +33,15 @@ class After:
         self._log_total = log(total)
         self.entropy = max(self._log_total - float((e * w).sum()) / total, 0.0)
 
+    def probabilities(self) -> NDArray[np.float64]:
+        """The probability of each entry in the draw, [n]."""
+        if self._first >= 0:
+            return (np.arange(len(self._kept)) == self._first).astype(np.float64)
+        a = 0.0 if self._temperature == inf else 1.0 / self._temperature
+        kept = self._kept > self._masked_at
+        logs = np.where(kept, self._kept, self._highest).astype(np.float64)
+        return np.where(kept, np.exp((logs - self._highest) * a - self._log_total), 0.0)
+
     def surprisal(self, token: int) -> float:
         """-ln of the token's probability in the draw; infinite where it cannot be drawn."""
         if self._first >= 0:
@@ -41,6 +51,20 @@ class After:
             return inf
         a = 0.0 if self._temperature == inf else 1.0 / self._temperature
         return max(self._log_total + (self._highest - value) * a, 0.0)
+
+
+def rest(z: NDArray[Any], kept: NDArray[Any], named: list[int], log_most: float) -> tuple[Bin, ...]:
+    """What the filters left beside the named entries, by surprisal at temperature 1.
+
+    Args:
+        z: The row, [n].
+        kept: The same, -inf where masked or filtered out.
+        named: Entries that are told one by one.
+        log_most: Logarithm of the largest probability.
+    """
+    unnamed = kept > -inf
+    unnamed[named] = False
+    return binned(np.maximum(float(z.max()) - z[unnamed].astype(np.float64) - log_most, 0.0))
 
 
 def top(z: NDArray[Any], count: int) -> list[int]:

@@ -3,37 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-import codecs
 import platform
 import sys
 import threading
 from collections import deque
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from datetime import datetime
-from math import exp, log
 from numbers import Integral
-from pathlib import Path
+from pathlib import Path as FilePath
 from types import TracebackType
 from typing import Any
 
 import numpy as np
 
 from dyntemp._version import __version__
-from dyntemp.after import After, top
+from dyntemp.asks import ALTERNATIVES, RECORDED
+from dyntemp.expr import Signal
 from dyntemp.filters import Filters
 from dyntemp.kernels import backend_of
-from dyntemp.kernels.job import Job, Keys, Outcome
-from dyntemp.kernels.rows import Rows, as_rows
-from dyntemp.models import Model, Session
+from dyntemp.kernels.job import Job, Keys
+from dyntemp.loop import Ask, Loop, Path
+from dyntemp.models import Model
 from dyntemp.policy import Policy
 from dyntemp.prompts import Prompt, encode, prompts_of
-from dyntemp.sampling import PolicyLike, as_policy, new_seed
-from dyntemp.signals import entropy, max_prob, support
-from dyntemp.trace import Alternative, Header, Token, TraceWriter
-
-MEASURED = (max_prob, entropy, support)
-"""What every record holds, beside what the policy reads."""
+from dyntemp.sampling import PolicyLike, as_policy, measurable, new_seed
+from dyntemp.trace import Header, Token, Trace, TraceWriter
 
 
 def generate(
@@ -50,11 +44,13 @@ def generate(
     filter_at: str = "model",
     system: str | None = None,
     chat: bool | None = None,
-    alternatives: int = 5,
+    alternatives: int = ALTERNATIVES,
+    signals: Sequence[Signal | str] = RECORDED,
     requested: float = 1.0,
     given: Mapping[str, float] | None = None,
     parameters: Mapping[str, float] | None = None,
-    trace: str | Path | None = None,
+    follow: Trace | None = None,
+    trace: str | FilePath | None = None,
     overwrite: bool = False,
     backend: str | None = None,
 ) -> Generation:
@@ -78,9 +74,13 @@ def generate(
         system: What the system message of a chat says; needs a chat template.
         chat: Whether text is put into the model's chat template; None does so where the model has one.
         alternatives: How many of the likeliest tokens each record names.
+        signals: What each record holds beside what the policy reads, so that the text can be looked at under others:
+            all that take no argument, by default.
         requested: What the signal `requested` reads.
         given: What each `given("name", low, high)` reads, by name.
         parameters: Values for free parameters.
+        follow: A recorded run of the same prompts that this one is coupled to: the texts part only where they must,
+            while this one's tokens are distributed as if it were alone. See `dyntemp.coupling`.
         trace: A file to write the records to as they come; see `Trace`.
         overwrite: Whether a trace file that is already there may be replaced.
         backend: `cpu` (the default) or `reference`.
@@ -101,25 +101,56 @@ def generate(
         raise ValueError("an empty stop text was given; it would stop everything")
     prompts = prompts_of(prompt)
     seed = int(Keys.of(1, new_seed() if seed is None else seed, 0, 0).seed[0])
-    job = Job(
-        (policy,), MEASURED, True, Filters(top_k, top_p, min_p, filter_at), seed, requested=requested, given=given,
-        parameters=parameters,
-    )  # fmt: skip
+    filters = Filters(top_k, top_p, min_p, filter_at)
+    recorded = tuple(measurable(signal) for signal in signals)
     dry_run = np.zeros((1, 2), np.float32)  # two equal logits: what the policy lacks is told before the model runs
     state = policy.state() if policy.remembers else None
-    backend_of(dry_run, backend or "cpu").run(dry_run, replace(job, state=state))
-    tokens = [encode(model, one, system, chat) for one in prompts]
-    settings = Settings(policy, job, max_tokens, stops, alternatives, backend or "cpu")
-    header = settings.header(model, prompts, {"system": system, "chat": chat})
-    session = model.start(tokens)
-    try:
-        writer = TraceWriter(trace, header, overwrite=overwrite) if trace is not None else None
-    except BaseException:
-        session.close()
-        raise
-    # the last token drawn is never fed, so that it needs no place in the context
-    room = [max_tokens if model.context is None else min(max_tokens, model.context - len(one) + 1) for one in tokens]
-    return Generation(model, session, settings, room, header, writer)
+    job = Job(
+        (policy,), recorded, True, filters, seed, state=state, requested=requested, given=given, parameters=parameters
+    )
+    backend_of(dry_run, backend or "cpu").run(dry_run, job)
+    paths = _paths(follow, prompts)
+    asks = [
+        Ask(
+            prompt=encode(model, one, system, chat), policy=policy, seed=seed, request=number, max_tokens=max_tokens,
+            stop=stops, filters=filters, alternatives=alternatives, signals=recorded, requested=requested,
+            given=given, parameters=parameters, follow=paths.get(number),
+        )
+        for number, one in enumerate(prompts)
+    ]  # fmt: skip
+    settings = {
+        "max_tokens": max_tokens, "stop": stops, "top_k": filters.top_k, "top_p": filters.top_p,
+        "min_p": filters.min_p, "filter_at": filters.at, "requested": requested, "given": dict(given or {}),
+        "parameters": dict(parameters or {}), "alternatives": alternatives, "backend": backend or "cpu",
+        "system": system, "chat": chat,
+        "follow": None if follow is None else {"policy": follow.header.policy, "seed": follow.header.seed},
+    }  # fmt: skip
+    header = header_of(model, policy, seed, prompts, settings)
+    loop = Loop(model, backend or "cpu")
+    loop.add(asks)
+    writer = None if trace is None else TraceWriter(trace, header, overwrite=overwrite)
+    return Generation(loop, header, writer)
+
+
+def _paths(follow: Trace | None, prompts: list[Any]) -> dict[int, Path]:
+    """What each request follows, by its number.
+
+    Raises:
+        ValueError: If the trace is of other prompts.
+    """
+    if follow is None:
+        return {}
+    if follow.header.prompts != prompts:
+        raise ValueError(
+            f"follow was given a trace of {follow.header.prompts!r:.200}; texts can only follow those of their own "
+            "prompts"
+        )
+    written: dict[int, list[Token]] = {}
+    for token in follow:
+        written.setdefault(token.request, []).append(token)
+    asked = follow.header.settings
+    filters = Filters(asked["top_k"], asked["top_p"], asked["min_p"], asked["filter_at"])
+    return {number: Path.of(tokens, filters) for number, tokens in written.items()}
 
 
 async def agenerate(
@@ -134,30 +165,12 @@ async def agenerate(
         run.close()
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """What one run was asked for, checked."""
-
-    policy: Policy
-    job: Job
-    max_tokens: int
-    stops: list[str]
-    alternatives: int
-    backend: str
-
-    def header(self, model: Model, prompts: list[Any], more: Mapping[str, Any]) -> Header:
-        """The first line of this run's trace."""
-        job, filters = self.job, self.job.filters
-        shown = {
-            "max_tokens": self.max_tokens, "stop": self.stops, "top_k": filters.top_k, "top_p": filters.top_p,
-            "min_p": filters.min_p, "filter_at": filters.at, "requested": job.requested,
-            "given": dict(job.given or {}), "parameters": dict(job.parameters or {}),
-            "alternatives": self.alternatives, "backend": self.backend, **more,
-        }  # fmt: skip
-        return Header(
-            model.name, str(self.policy), self.policy.name, job.seed, prompts, shown, versions(),
-            datetime.now().astimezone().isoformat(timespec="seconds"),
-        )  # fmt: skip
+def header_of(model: Model, policy: Policy, seed: int, prompts: list[Any], settings: Mapping[str, Any]) -> Header:
+    """The first line of a trace that begins now."""
+    return Header(
+        model.name, str(policy), policy.name, seed, prompts, settings, versions(),
+        datetime.now().astimezone().isoformat(timespec="seconds"),
+    )  # fmt: skip
 
 
 def versions() -> dict[str, str]:
@@ -168,48 +181,6 @@ def versions() -> dict[str, str]:
     return {"dyntemp": __version__, "python": platform.python_version(), **known}
 
 
-@dataclass(slots=True)
-class _Request:
-    """One prompt's text so far, and the records held back while a stop text may be in the making.
-
-    Attributes:
-        limit: Tokens to write at most.
-        decoder: Turns bytes into characters, across tokens.
-        held: Records that are not handed out yet.
-    """
-
-    limit: int
-    decoder: codecs.IncrementalDecoder = field(
-        default_factory=lambda: codecs.getincrementaldecoder("utf-8")(errors="replace")
-    )
-    held: list[Token] = field(default_factory=list)
-
-    def receive(self, token: Token, stops: Sequence[str]) -> list[Token]:
-        """The records that may be shown now that `token` has come; the last one has its `finish` set at the end."""
-        self.held.append(replace(token, text=self.decoder.decode(token.bytes, final=token.finish is not None)))
-        text = "".join(held.text for held in self.held)
-        found = [at for at in (text.find(stop) for stop in stops) if at >= 0]
-        if found:
-            self._cut(min(found))
-            return self.release("stop")
-        if token.finish:
-            return self.release(token.finish)
-        if any(text.endswith(stop[:size]) for stop in stops for size in range(1, len(stop))):
-            return []
-        return self.release(None)
-
-    def _cut(self, length: int) -> None:
-        """Leave `length` characters of the held text."""
-        for index, held in enumerate(self.held):
-            self.held[index] = replace(held, text=held.text[: max(length, 0)])
-            length -= len(held.text)
-
-    def release(self, finish: str | None) -> list[Token]:
-        """All records that are held back, the last with `finish`."""
-        ready, self.held = self.held, []
-        return [*ready[:-1], replace(ready[-1], finish=finish)] if ready else []
-
-
 class Generation(Iterator[Token]):
     """A run of `generate`: an iterator of tokens.
 
@@ -218,20 +189,11 @@ class Generation(Iterator[Token]):
         seed: The seed that writes the same text again.
     """
 
-    def __init__(
-        self, model: Model, session: Session, settings: Settings, room: list[int], header: Header,
-        writer: TraceWriter | None,
-    ) -> None:  # fmt: skip
+    def __init__(self, loop: Loop, header: Header, writer: TraceWriter | None) -> None:
         self.header = header
-        self.seed = settings.job.seed
-        self._model = model
-        self._session = session
-        self._settings = settings
-        self._state = settings.policy.state(len(room)) if settings.policy.remembers else None
-        self._requests = {number: _Request(limit) for number, limit in enumerate(room)}
-        self._position = 0
+        self.seed = header.seed
+        self._loop = loop
         self._ready: deque[Token] = deque()
-        self._next: dict[int, int] = {}
         self._writer = writer
         self._closed = False
         self._lock = threading.Lock()
@@ -239,17 +201,17 @@ class Generation(Iterator[Token]):
     @property
     def restarts(self) -> int:
         """How often the policy's memory had to begin afresh; 0 in an undisturbed run."""
-        return self._state.restarts if self._state else 0
+        return self._loop.restarts
 
     def __next__(self) -> Token:
         with self._lock:
             try:
-                if self._closed:
-                    raise StopIteration
                 while not self._ready:
-                    if not self._requests:
+                    if self._closed or not self._loop.live:
                         raise StopIteration
-                    self._step()
+                    ready = [token for _, token in self._loop.step()]
+                    self._save(ready)
+                    self._ready.extend(ready)
             except BaseException:
                 self._end()
                 raise
@@ -276,11 +238,11 @@ class Generation(Iterator[Token]):
         if self._closed:
             return
         self._closed = True
-        self._session.close()
+        self._ready.clear()
+        held = self._loop.close()
         if self._writer:
             try:
-                for request in self._requests.values():
-                    self._save(request.release(None))
+                self._save(held)
             finally:
                 self._writer.close()
 
@@ -288,72 +250,3 @@ class Generation(Iterator[Token]):
         if self._writer:
             for token in tokens:
                 self._writer.write(token)
-
-    def _step(self) -> None:
-        """One token of every live request."""
-        if self._next:
-            self._session.advance(self._next)
-        settings = self._settings
-        live = np.array(sorted(self._requests))
-        positions = np.full(len(live), self._position)
-        logits = self._session.logits()
-        job = replace(
-            settings.job, seed=np.full(len(live), settings.job.seed, np.uint64), request=live, slot=live,
-            position=positions, state=self._state,
-        )  # fmt: skip
-        chosen = backend_of(logits, settings.backend).run(logits, job)
-        rows = as_rows(logits)
-        self._next = {}
-        for row, number in enumerate(live.tolist()):
-            token = self._record(chosen, rows, row, number)
-            ready = self._requests[number].receive(token, settings.stops)
-            self._save(ready)
-            self._ready.extend(ready)
-            if ready and ready[-1].finish:
-                del self._requests[number]
-            else:
-                self._next[number] = token.token
-        self._position += 1
-
-    def _record(self, chosen: Outcome, rows: Rows, row: int, number: int) -> Token:
-        """Everything about the token drawn from one row."""
-        z = rows.widened(row)
-        token = int(chosen.token[row])
-        temperature = float(chosen.temperature[row])
-        signals = {name: float(values[row]) for name, values in chosen.signals.items()}
-        kept = rows.kept(row, chosen.cut, chosen.last)
-        after = After(kept, rows.masked_at, temperature)
-        highest, most = float(z.max()), signals["max_prob"]
-        surprisal = highest - float(z[token]) - log(most)
-
-        def probability(other: int) -> float:
-            return exp(float(z[other]) - highest) * most
-
-        ended = token in self._model.end_tokens
-        finish = "end" if ended else "length" if self._position + 1 == self._requests[number].limit else None
-        likeliest = top(z, self._settings.alternatives)
-        return Token(
-            request=number,
-            position=self._position,
-            token=token,
-            text="",
-            bytes=b"" if ended else self._model.token_bytes(token),
-            temperature=temperature,
-            signals=signals,
-            probability=probability(token),
-            probability_after=exp(-after.surprisal(token)),
-            surprisal=max(surprisal, 0.0),
-            entropy_after=after.entropy,
-            surprisal_after=after.surprisal(token),
-            candidates=int(chosen.candidates[row]),
-            alternatives=tuple(
-                Alternative(other, self._name(other), probability(other), exp(-after.surprisal(other)))
-                for other in likeliest
-            ),
-            finish=finish,
-        )
-
-    def _name(self, token: int) -> str:
-        """How an alternative is shown."""
-        raw = self._model.token_bytes(token)
-        return raw.decode(errors="backslashreplace") if raw else self._model.token_name(token)

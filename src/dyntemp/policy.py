@@ -40,6 +40,7 @@ class Policy:
 
     Attributes:
         expression: The nodes that it is made of, floor and ceiling included.
+        computed: The same as it is computed, simplified.
         name: What it is called.
         parameters: The free parameters by name, in order of appearance; each has `low` and `high`, None without a
             range.
@@ -61,7 +62,7 @@ class Policy:
     """
 
     __slots__ = (
-        "_computed", "_hash", "expression", "name", "parameters", "program", "reads_place",
+        "_hash", "computed", "expression", "name", "parameters", "program", "reads_place",
         "reads_surprisal", "remembers", "signals",
     )  # fmt: skip
 
@@ -73,7 +74,7 @@ class Policy:
     reads_place: bool
     signals: tuple[Signal, ...]
     program: Program
-    _computed: Expression
+    computed: Expression
     _hash: int
 
     def __init__(
@@ -103,7 +104,7 @@ class Policy:
             "reads_surprisal": any(signal.name == "surprisal" for signal in read),
             "reads_place": remembers(computed) or any(signal.name == "position" for signal in read),
             "signals": read,
-            "_computed": computed,
+            "computed": computed,
             "_hash": hash(expression),  # a host's loop asks for it many times a token
         }
         for field, value in fields.items():
@@ -179,7 +180,7 @@ class Policy:
             device: PyTorch's device of the logits, where they are not in the host's memory.
             beside: Other policies whose requests have slots of the same memory.
         """
-        expressions = (self._computed, *(other._computed for other in beside))  # noqa: SLF001
+        expressions = (self.computed, *(other.computed for other in beside))
         return State(*expressions, slots=slots, window=window, device=device)
 
     def require(self, state: State | None) -> State:
@@ -241,7 +242,7 @@ class Policy:
             for turn in turns:
                 now = {name: value[turn] for name, value in values.items()} if len(turns) > 1 else values
                 evaluation = Evaluation(now, bound, state, slots[turn], positions[turn], self.program.cells)
-                result[turn] = evaluation.value(self._computed)
+                result[turn] = evaluation.value(self.computed)
                 if state is not None:
                     state.restarts += int(evaluation.lost.sum())
         return result + 0.0

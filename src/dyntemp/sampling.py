@@ -68,7 +68,7 @@ def measure(logits: Any, *signals: Signal | str, backend: str | None = None) -> 
     >>> {name: round(float(value), 4) for name, value in measure(np.log([0.5, 0.5]), "entropy", "max_prob").items()}
     {'entropy': 0.6931, 'max_prob': 0.5}
     """
-    wanted = [_measurable(signal) for signal in signals]
+    wanted = [measurable(signal) for signal in signals]
     parts = dict.fromkeys(part for signal in wanted for part in signals_of(signal))
     found = backend_of(logits, backend).run(logits, Job(also=tuple(parts)))
     return {str(signal): found.shown(found.signals[str(signal)]) for signal in wanted}
@@ -245,7 +245,7 @@ def _read(text: str) -> tuple[Policy]:
 
 
 @lru_cache(maxsize=256)
-def _measurable(signal: Signal | str) -> Signal:
+def measurable(signal: Signal | str) -> Signal:
     """The signal that `signal` is or spells, if a row alone determines it."""
     found = parse(signal) if isinstance(signal, str) else signal
     if not isinstance(found, Signal):

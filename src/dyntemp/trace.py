@@ -13,10 +13,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from dyntemp.bins import Bin
 from dyntemp.errors import TraceError
 
 FORMAT = "dyntemp.trace"
-VERSION = 1
+VERSION = 2
+READS = (1, 2)
+"""Versions of the format that are read; tokens of the first lack `rest` and `origin`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,9 @@ class Token:
             ln probability_after with respect to ln T.
         candidates: How many tokens the filters left.
         alternatives: The likeliest tokens, by probability at temperature 1.
+        rest: What the filters left beside the alternatives; see `dyntemp.bins`.
+        origin: How it came: `drawn`; `forced` by the caller; `kept` from the run that this one follows, or `parted`
+            where it had to differ from that one.
         finish: `end` (the model ended the text), `stop` (a stop text appeared) or `length` on the last token of a
             request, else None.
     """
@@ -74,6 +80,8 @@ class Token:
     surprisal_after: float
     candidates: int
     alternatives: tuple[Alternative, ...]
+    rest: tuple[Bin, ...] = ()
+    origin: str = "drawn"
     finish: str | None = None
 
     def to_json(self) -> dict[str, Any]:
@@ -87,11 +95,13 @@ class Token:
         Raises:
             ValueError: If a field is missing, unknown or of the wrong kind.
         """
+        data = {"rest": (), "origin": ORIGINS[0], **data}
         wanted = {entry.name for entry in fields(cls)}
         if unlike := set(data) ^ wanted:
             raise ValueError(f"fields missing or unknown: {', '.join(sorted(unlike))}")
-        if data["finish"] not in FINISHES:
-            raise ValueError(f"finish is {data['finish']!r}; {FINISHES} are allowed")
+        for name, allowed in (("finish", FINISHES), ("origin", ORIGINS)):
+            if data[name] not in allowed:
+                raise ValueError(f"{name} is {data[name]!r}; {allowed} are allowed")
         numbers = {name: _number(data[name]) for name in FLOATS}
         signals = {str(name): _number(value) for name, value in data["signals"].items()}
         if "entropy" not in signals or numbers["temperature"] < 0:
@@ -111,11 +121,14 @@ class Token:
                 )
                 for a in data["alternatives"]
             ),
+            rest=tuple((_count(entries), _number(mass)) for entries, mass in data["rest"]),
+            origin=data["origin"],
             finish=data["finish"],
         )
 
 
 FINISHES = (None, "end", "stop", "length")
+ORIGINS = ("drawn", "forced", "kept", "parted")
 FLOATS = ("temperature", "probability", "probability_after", "surprisal", "entropy_after", "surprisal_after")
 
 
@@ -244,8 +257,11 @@ class Trace:
         data = _object(path, 1, first)
         if data.pop("format", None) != FORMAT:
             raise TraceError(f'{path} is no trace: its first line lacks "format": "{FORMAT}"')
-        if (version := data.pop("version", None)) != VERSION:
-            raise TraceError(f"{path} has format version {version!r}, and this dyntemp reads {VERSION}: update dyntemp")
+        if (version := data.pop("version", None)) not in READS:
+            raise TraceError(
+                f"{path} has format version {version!r}, and this dyntemp reads {' and '.join(map(str, READS))}: "
+                "update dyntemp"
+            )
         try:
             return cls(path, Header(**data))
         except TypeError:

@@ -19,6 +19,7 @@ class Purpose(IntEnum):
     BLOCK = 0
     ACCEPT = 1
     PICK = 2
+    KEEP = 3
 
 
 def philox(counter: tuple[int, int, int, int], key: tuple[int, int]) -> tuple[int, int, int, int]:
