@@ -1,69 +1,179 @@
-"""One true sentence about a token: what the model was torn between, which temperature, what that did."""
+"""One true sentence about a token: what the model was torn between, which temperature, what that did.
+
+Numbers are rounded half up and by plain arithmetic, so that a browser writes the same sentences.
+"""
 
 from __future__ import annotations
 
-from math import inf
+from math import floor, inf
+from typing import TYPE_CHECKING
+from unicodedata import category
 
 from dyntemp.filters import GREEDY_AT
 from dyntemp.trace import Alternative, Token
 
+if TYPE_CHECKING:
+    from dyntemp.replay import Replayed
+
 CERTAIN = 0.95
+"""The model counts as sure of a candidate from this probability on."""
+
 TORN = 0.5
-"""The second candidate has at least this share of the first one's probability where the model counts as torn."""
+"""Candidates with at least this share of the first one's probability are its peers, between which the model is torn."""
+
+MOST = 0.5
+"""Candidates that have less than this together are not what the model is torn between: it is undecided."""
+
+PEERS = 3
+"""More peers than this are not named one by one."""
+
+AGAINST_THE_ODDS = 2.0
+"""A draw is against the odds where its surprise is this many nats above the mean, the entropy of the draw."""
+
+ORIGINS = {
+    "drawn": "drawn",
+    "forced": "put here, not drawn",
+    "kept": "kept from the run that it follows",
+    "parted": "drawn, where it had to part from the run that it follows",
+}
+"""How a token came to stand where it stands."""
+
+HIDDEN = {"Cc", "Cf", "Co", "Cs", "Zl", "Zp", "Zs"}
+"""Unicode's categories of characters that have no glyph of their own."""
 
 
 def explain(token: Token) -> str:
     """The sentence for one token of a trace."""
-    drew = quoted(token)
     if not token.alternatives:
-        return f"drew {drew} at T = {temperature(token.temperature)}; the trace names no alternatives"
+        return f"{_came(token, [])}, at {at(token.temperature)}; the trace names no alternatives"
     if token.candidates == 1:
-        return f"one candidate survived, so the temperature could not matter; drew {drew}"
-    first, *others = token.alternatives
-    if token.temperature <= GREEDY_AT:
-        return f"T = 0 is greedy: took the likeliest, {drew} {percent(token.probability)}"
-    before, named = _standing(first, others)
-    return f"{before}; {_effect(token, named)}; {_drawn(token, named)}"
+        return f"{_only(token)}, so the temperature could not matter; {_came(token, token.alternatives[:1])}"
+    standing, named = _standing(token.alternatives)
+    return f"{standing}; {_effect(token, named)}; {_came(token, named)}"
 
 
-def _standing(first: Alternative, others: list[Alternative]) -> tuple[str, list[Alternative]]:
-    """How things stood before the temperature, and which candidates that names."""
-    one = f"`{visible(first.text)}` {percent(first.probability)}"
-    if first.probability >= CERTAIN or not others:
-        return f"sure of {one}", [first]
-    second = others[0]
-    two = f"`{visible(second.text)}` {percent(second.probability)}"
-    if second.probability >= TORN * first.probability:
-        return f"torn between {one} and {two}", [first, second]
-    return f"leaning to {one} over {two}", [first, second]
+def changed(token: Token, replayed: Replayed) -> str:
+    """What another policy changes at one token: the temperature, the token's chance, and whether the draw stays."""
+    before, after = percent(token.probability_after), percent(replayed.probability)
+    was, becomes = at(token.temperature), at(replayed.temperature)
+    about = "about " if replayed.error >= 0.005 else ""
+    same = "as before" if token.temperature == replayed.temperature else "much as before"
+    first = f"{becomes} {same}" if was == becomes else f"{becomes} instead of {was.removeprefix('T = ')}"
+    second = f"{quoted(token)} stays at {about}{after}" if before == after else (
+        f"{quoted(token)} goes from {before} to {about}{after}"
+    )  # fmt: skip
+    if token.origin == "forced":
+        third = "it was put here, whatever is drawn"
+    elif replayed.kept:
+        third = "the draw stays"
+    elif replayed.instead is None:
+        third = "the draw would be one of the tokens that the trace does not name"
+    else:
+        third = f"the draw would be {_name(token, replayed.instead)} instead"
+    return f"{first}; {second}; {third}"
+
+
+def _only(token: Token) -> str:
+    support = token.signals.get("support")
+    if support is not None and support > 1:
+        return f"one of {support:,.0f} candidates survived the filters"
+    return "one candidate survived"
+
+
+def _standing(alternatives: tuple[Alternative, ...]) -> tuple[str, list[Alternative]]:
+    """How things stood before filters and temperature, and which candidates that names."""
+    first, *others = alternatives
+    if first.probability >= CERTAIN:
+        return f"sure of {_share(first)}", [first]
+    peers = [other for other in alternatives if other.probability >= TORN * first.probability]
+    if 1 < len(peers) <= PEERS and sum(peer.probability for peer in peers) >= MOST:
+        return f"torn between {_list(peers)}", peers
+    if not others or others[0].probability == 0:
+        return f"the likeliest was {_share(first)}", [first]
+    if len(peers) == 1 and first.probability + others[0].probability >= MOST:
+        return f"leaning to {_share(first)} over {_share(others[0])}", [first, others[0]]
+    return f"undecided: {_share(first)}, {_share(others[0])}, ...", [first, others[0]]
 
 
 def _effect(token: Token, named: list[Alternative]) -> str:
     """What filters and temperature made of the candidates that were named."""
-    after = "/".join(percent(alternative.probability_after).rstrip("%") for alternative in named) + "%"
-    t = f"T = {temperature(token.temperature)}"
-    support = token.signals.get("support")
+    t, support = at(token.temperature), token.signals.get("support")
+    before = [percent(alternative.probability) for alternative in named]
+    after = [percent(alternative.probability_after) for alternative in named]
+    if token.temperature <= GREEDY_AT:
+        return f"{t} is greedy and takes the likeliest"
     if token.temperature == inf:
-        return f"{t} gave all {token.candidates:,} candidates the same chance"
-    if support is not None and token.candidates < support:
-        return f"with {token.candidates:,} candidates left, {t} made that {after}"
+        return f"{t} gave each of {token.candidates:,} candidates the same chance"
+    made = "hardly moved that" if before == after else f"made that {_joined(after)}"
+    if support is None:
+        return f"{t}, with {token.candidates:,} candidates left, {made}"
+    if token.candidates < support:
+        return f"the filters left {token.candidates:,} of {support:,.0f} candidates, and {t} {made}"
     if token.temperature == 1:
         return f"{t} left that as it is"
-    return f"{t} {'sharpened' if token.temperature < 1 else 'flattened'} that to {after}"
+    if before == after:
+        return f"{t} hardly moved that"
+    return f"{t} {'sharpened' if token.temperature < 1 else 'flattened'} that to {_joined(after)}"
 
 
-def _drawn(token: Token, named: list[Alternative]) -> str:
+def _came(token: Token, named: list[Alternative] | tuple[Alternative, ...]) -> str:
+    """How the token came: drawn, kept or put there; with its own figures where the sentence has not named it."""
+    match token.origin:
+        case "forced":
+            came = f"{quoted(token)} was put here, not drawn"
+        case "kept":
+            came = f"kept {quoted(token)} of the run that it follows"
+        case "parted":
+            came = f"parted from the run that it follows and drew {quoted(token)}"
+        case _:
+            came = f"{'took' if token.temperature <= GREEDY_AT else 'drew'} {quoted(token)}"
+    odd = token.origin != "forced" and token.surprisal_after - token.entropy_after >= AGAINST_THE_ODDS
+    against = " against the odds" if odd else ""
     if any(alternative.token == token.token for alternative in named):
-        return f"drew {quoted(token)}"
-    return f"drew {quoted(token)}, {percent(token.probability)} before and {percent(token.probability_after)} after"
+        return came + against
+    return f"{came}{against}, {percent(token.probability)} before and {percent(token.probability_after)} after"
+
+
+def _share(alternative: Alternative) -> str:
+    return f"`{visible(alternative.text)}` {percent(alternative.probability)}"
+
+
+def _list(alternatives: list[Alternative]) -> str:
+    """`a` 40%, `b` 30% and `c` 25%."""
+    *first, last = map(_share, alternatives)
+    return f"{', '.join(first)} and {last}"
+
+
+def _joined(percentages: list[str]) -> str:
+    """40/30/25%."""
+    return "/".join(text.rstrip("%") for text in percentages) + "%"
+
+
+def _name(token: Token, number: int) -> str:
+    """One of the token's alternatives by its number, between backticks."""
+    names = [alternative.text for alternative in token.alternatives if alternative.token == number]
+    return f"`{visible(names[0]) if names else f'token {number}'}`"
 
 
 def quoted(token: Token) -> str:
     """The token between backticks, white space visible; a control token by its name where the trace knows it."""
     if token.bytes:
         return f"`{visible(token.bytes.decode(errors='backslashreplace'))}`"
-    names = [alternative.text for alternative in token.alternatives if alternative.token == token.token]
-    return f"`{names[0] if names else f'token {token.token}'}`"
+    return _name(token, token.token)
+
+
+def flowing(token: Token) -> tuple[str, bool]:
+    r"""The token as it stands in a running text, and whether that is a mark for what adds no text by itself.
+
+    Single spaces stay spaces, which a token's ground shows; a line break becomes ⏎, after which the line ends. White
+    space that stands alone, or in a row, is visible. The bytes of an unfinished character, a control token and a token
+    that a stop text cut away are marks.
+    """
+    if not token.text:
+        return quoted(token)[1:-1], True
+    if not token.text.strip() or "  " in token.text:
+        return visible(token.text), False
+    return visible(token.text).replace("␣", " "), False
 
 
 def visible(text: str) -> str:
@@ -73,7 +183,7 @@ def visible(text: str) -> str:
     '␣two⏎'
     """
     shown = text.replace(" ", "␣").replace("\n", "⏎").replace("\t", "⇥")
-    return "".join(character if character.isprintable() else repr(character)[1:-1] for character in shown)
+    return "".join(repr(character)[1:-1] if category(character) in HIDDEN else character for character in shown)
 
 
 def percent(probability: float) -> str:
@@ -82,11 +192,44 @@ def percent(probability: float) -> str:
         return "<0.01%"
     if 0.9995 <= probability < 1:
         return ">99.9%"
-    if 0.995 <= probability < 1:
-        return f"{100 * probability:.1f}%"
-    return f"{100 * probability:.2g}%" if 0 < probability < 0.0995 else f"{100 * probability:.0f}%"
+    if 0.995 <= probability < 0.9995:
+        return f"{rounded(100 * probability, 1)}%"
+    return f"{rounded(100 * probability, decimals(100 * probability, 2))}%"
 
 
 def temperature(value: float) -> str:
-    """A temperature in three digits."""
-    return f"{value:.3g}" if value != inf else "inf"
+    """A temperature in three digits: 0.307, 1.2, 35, <0.001, inf."""
+    if 0 < value < 0.001:
+        return "<0.001"
+    if value > 1e6:
+        return "inf" if value == inf else ">1000000"
+    return rounded(value, decimals(value, 3))
+
+
+def at(value: float) -> str:
+    """`T = 0.51`; `T ≈ 1` where it is 1 to three digits only, `T ≈ 0` where it counts as 0."""
+    shown = "0" if value <= GREEDY_AT else temperature(value)
+    if shown[0] in "<>":
+        return f"T {shown[0]} {shown[1:]}"
+    return f"T ≈ {shown}" if shown in ("0", "1") and value != float(shown) else f"T = {shown}"
+
+
+def decimals(value: float, digits: int) -> int:
+    """How many places behind the point show `digits` digits of a value below 10**digits, at most 5."""
+    places = digits - 1
+    limit = 10 - 0.5 / 10**places  # what rounds to 10 has one place less
+    while value >= limit and places > 0:
+        places, limit = places - 1, limit * 10
+    while 0 < value < limit / 10 and places < 5:
+        places, limit = places + 1, limit / 10
+    return places
+
+
+def rounded(value: float, places: int) -> str:
+    """`value` rounded half up, without zeros at its end.
+
+    >>> rounded(6.25, 1), rounded(12.5, 0), rounded(0.3, 2)
+    ('6.3', '13', '0.3')
+    """
+    number = floor(value * 10**places + 0.5) / 10**places
+    return str(int(number)) if number == floor(number) else repr(number)
