@@ -1,0 +1,282 @@
+"""Traces as numbers to draw: along a text, a policy over the signals it met, and runs beside one another."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dyntemp.errors import TraceError
+from dyntemp.policy import Policy
+from dyntemp.replay import Replayed, replay
+from dyntemp.show.words import visible
+from dyntemp.signals import SIGNALS
+from dyntemp.trace import Token, Trace
+
+Values = NDArray[np.float64]
+
+BINS = 48
+"""Bars of a histogram."""
+
+WINDOW = 20
+"""Tokens that a running mean looks back on."""
+
+QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+
+
+class Text(NamedTuple):
+    """The tokens of one request of a trace.
+
+    Attributes:
+        label: The name of the trace's file, and the request where the trace has several.
+        trace: What it was read from.
+        request: Number of its prompt.
+        tokens: Its tokens, in order.
+    """
+
+    label: str
+    trace: Trace
+    request: int
+    tokens: tuple[Token, ...]
+
+
+class Track(NamedTuple):
+    """One text along its tokens.
+
+    Attributes:
+        label: Which text it is.
+        policy: The text of the policy that these temperatures are of.
+        pieces: The tokens as they are shown, white space visible.
+        temperature: Of each token.
+        signal: What is drawn beside it, by name.
+        values: The signal at each token.
+        after: The entropy of each draw in nats.
+    """
+
+    label: str
+    policy: str
+    pieces: tuple[str, ...]
+    temperature: Values
+    signal: str
+    values: Values
+    after: Values
+
+
+class Visited(NamedTuple):
+    """The values of a signal that texts met, and what a policy made of them.
+
+    Attributes:
+        policy: Its text.
+        signal: The signal's name.
+        edges: Ends of the histogram's bars, rising.
+        counts: Tokens in each bar.
+        values: The signal at each token.
+        temperature: The policy's temperature at each token.
+        curve: Points (values, temperatures) of the policy as a function of the signal; None where it reads more
+            than that, so that one value has several temperatures.
+    """
+
+    policy: str
+    signal: str
+    edges: Values
+    counts: NDArray[np.int64]
+    values: Values
+    temperature: Values
+    curve: tuple[Values, Values] | None
+
+
+class Run(NamedTuple):
+    """One trace beside others. Quantiles are at `QUANTILES`; running means are over the last `WINDOW` positions.
+
+    Attributes:
+        label: The name of its file.
+        policy: The text of its policy.
+        texts: How many requests it holds.
+        tokens: How many tokens.
+        temperature: Quantiles of the temperature.
+        entropy: Quantiles of the model's entropy, in nats.
+        mean_temperature: Mean of the finite temperatures; NaN where there is none.
+        mean_entropy: Mean of the entropy.
+        running_temperature: Mean temperature of what the texts wrote up to each position.
+        running_entropy: The same of the entropy.
+    """
+
+    label: str
+    policy: str
+    texts: int
+    tokens: int
+    temperature: Values
+    entropy: Values
+    mean_temperature: float
+    mean_entropy: float
+    running_temperature: Values
+    running_entropy: Values
+
+
+def texts_of(traces: Sequence[Trace], request: int | None = None) -> list[Text]:
+    """The texts of some traces: of each its requests in order, or the one that `request` names.
+
+    Raises:
+        TraceError: If a trace is damaged or holds no tokens.
+        ValueError: For a request that a trace does not hold.
+    """
+    found = []
+    for trace in traces:
+        tokens = sorted(trace, key=lambda token: token.request)  # stable: positions stay in order
+        texts = {number: tuple(group) for number, group in groupby(tokens, key=lambda token: token.request)}
+        if not texts:
+            raise TraceError(f"{trace.path} holds no tokens: there is nothing to draw")
+        if request is not None and request not in texts:
+            raise ValueError(f"--request {request} was given; {trace.path} holds {_listed(list(texts))}")
+        for number in texts if request is None else [request]:
+            label = f"{trace.path.name}, request {number}" if len(texts) > 1 else trace.path.name
+            found.append(Text(label, trace, number, texts[number]))
+    return found
+
+
+def track_info(text: Text, signal: str = "entropy", policy: Policy | None = None) -> Track:
+    """A text along its tokens, at its own temperatures or those that another policy gives the same tokens.
+
+    Raises:
+        ValueError: For a signal that the trace does not hold.
+        PolicyError: If the policy reads what the trace does not hold.
+    """
+    draws = _draws(text, policy)
+    return Track(
+        text.label,
+        text.trace.header.policy if policy is None else str(policy),
+        tuple(_piece(token) for token in text.tokens),
+        np.array([draw.temperature for draw in draws]),
+        signal,
+        _signal(text, signal),
+        np.array([draw.entropy_after for draw in draws]),
+    )
+
+
+def visited_info(texts: Sequence[Text], signal: str | None = None, policy: Policy | None = None) -> Visited:
+    """What the texts met of a signal, and the temperatures of a policy there.
+
+    Args:
+        texts: Texts of one policy, or of any where `policy` is given.
+        signal: Its name; None takes the one signal that the policy reads, and the entropy where it reads several.
+        policy: The policy to draw; None takes the texts' own.
+
+    Raises:
+        ValueError: For texts of several policies without `policy`, or a signal that a trace does not hold.
+        PolicyError: If the policy reads what a trace does not hold.
+    """
+    own = list(dict.fromkeys(text.trace.header.policy for text in texts))
+    if policy is None and len(own) > 1:
+        raise ValueError(f"the traces are of {len(own)} policies, and one curve is drawn: choose one with --policy")
+    shown = Policy(own[0]) if policy is None else policy
+    only = str(shown.signals[0]) if len(shown.signals) == 1 else None
+    signal = signal or (only if only in texts[0].tokens[0].signals else None) or "entropy"
+    values = np.concatenate([_signal(text, signal) for text in texts])
+    temperature = np.concatenate([_temperatures(text, policy) for text in texts])
+    finite = values[np.isfinite(values)]
+    low, high = (float(finite.min()), float(finite.max())) if len(finite) else (0.0, 1.0)
+    counts, edges = np.histogram(finite, BINS, (low, high) if high > low else (low - 0.5, high + 0.5))
+    curve = None
+    if signal == only and not shown.remembers and not shown.parameters:
+        inside = np.linspace(low, high, 4 * BINS + 1)
+        curve = (inside, np.asarray(shown.step({signal: inside})))
+    return Visited(str(shown), signal, edges, counts.astype(np.int64), values, temperature, curve)
+
+
+def runs_info(texts: Sequence[Text]) -> list[Run]:
+    """The traces that the texts are of, one beside the other, in the order in which they come."""
+    groups: dict[str, list[Text]] = {}
+    for text in texts:
+        groups.setdefault(str(text.trace.path), []).append(text)
+    names = [group[0].trace.path.name for group in groups.values()]
+    return [
+        _run(group, group[0].trace.path.name if names.count(group[0].trace.path.name) == 1 else path)
+        for path, group in groups.items()
+    ]
+
+
+def running_mean(texts: Sequence[Values], window: int = WINDOW) -> Values:
+    """At each position, the mean of what the texts hold at it and the `window - 1` before; only finite values count.
+
+    >>> running_mean([np.array([1.0, 3.0, 5.0]), np.array([2.0])], window=2).tolist()
+    [1.5, 2.0, 4.0]
+    """
+    length = max(len(text) for text in texts)
+    total, count = np.zeros(length + 1), np.zeros(length + 1)
+    for text in texts:
+        finite = np.isfinite(text)
+        total[1 : len(text) + 1] += np.where(finite, text, 0.0)
+        count[1 : len(text) + 1] += finite
+    total, count = np.cumsum(total), np.cumsum(count)
+    first = np.maximum(np.arange(1, length + 1) - window, 0)
+    inside = count[1:] - count[first]
+    return np.divide(total[1:] - total[first], inside, out=np.full(length, np.nan), where=inside > 0)
+
+
+def quantiles(values: Values) -> Values:
+    """The values at `QUANTILES`, each one that occurs, so that infinities stay what they are."""
+    return np.asarray(np.quantile(values, QUANTILES, method="inverted_cdf"))
+
+
+def with_unit(signal: str) -> str:
+    """A signal and what it is counted in.
+
+    >>> with_unit("entropy"), with_unit("quantile(0.9)")
+    ('entropy (nats)', 'quantile(0.9) (probability)')
+    """
+    record = SIGNALS.get(signal.partition("(")[0])
+    return signal if record is None or record.name == "given" else f"{signal} ({record.unit.replace('^2', '²')})"
+
+
+def _run(texts: list[Text], label: str) -> Run:
+    temperature = [_temperatures(text, None) for text in texts]
+    entropy = [_signal(text, "entropy") for text in texts]
+    every, unsure = np.concatenate(temperature), np.concatenate(entropy)
+    finite = every[np.isfinite(every)]
+    return Run(
+        label,
+        texts[0].trace.header.policy,
+        len(texts),
+        len(every),
+        quantiles(every),
+        quantiles(unsure),
+        float(finite.mean()) if len(finite) else float("nan"),
+        float(unsure.mean()),
+        running_mean(temperature),
+        running_mean(entropy),
+    )
+
+
+def _temperatures(text: Text, policy: Policy | None) -> Values:
+    return np.array([draw.temperature for draw in _draws(text, policy)])
+
+
+def _draws(text: Text, policy: Policy | None) -> Sequence[Token | Replayed]:
+    """What each token was drawn from, or would have been under another policy."""
+    if policy is None:
+        return text.tokens
+    header = text.trace.header
+    requested, given = float(header.settings.get("requested", 1.0)), header.settings.get("given") or None
+    return replay(text.tokens, policy, seed=header.seed, requested=requested, given=given)
+
+
+def _signal(text: Text, name: str) -> Values:
+    held = text.tokens[0].signals
+    if name not in held:
+        raise ValueError(f"{text.trace.path} does not hold the signal {name!r}; it holds {', '.join(sorted(held))}")
+    return np.array([token.signals.get(name, np.nan) for token in text.tokens])
+
+
+def _piece(token: Token) -> str:
+    return visible(token.bytes.decode(errors="replace")) if token.bytes else ""
+
+
+def _listed(numbers: list[int]) -> str:
+    """`requests 0, 1, 2`, in few words where they are many."""
+    if len(numbers) == 1:
+        return f"request {numbers[0]}"
+    shown = ", ".join(map(str, numbers)) if len(numbers) <= 8 else f"{numbers[0]} to {numbers[-1]}"
+    return f"requests {shown}"
