@@ -70,6 +70,24 @@ class Model(Protocol):
         """
 
 
+class OpenSession(Session, Protocol):
+    """A session that others can join; models that have such offer `start_open(prompts, places)`.
+
+    Attributes:
+        places: How many more sequences can join.
+    """
+
+    places: int
+
+    def join(self, prompts: Sequence[Sequence[int]]) -> tuple[list[int], Any]:
+        """Take in sequences that begin with these tokens.
+
+        Returns:
+            Their numbers, rising, and the logits behind their prompts, [prompts, vocabulary], valid until the next
+            `advance`, which has to name them.
+        """
+
+
 def load_model(name: str | Path = BUNDLED, **options: Any) -> Model:
     """A model by name or path.
 

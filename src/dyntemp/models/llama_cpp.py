@@ -122,6 +122,10 @@ class LlamaCppModel:
         """Sequences that every step computes together; equal prompts are computed once."""
         return LlamaCppSession(self, prompts)
 
+    def start_open(self, prompts: Sequence[Sequence[int]], places: int) -> LlamaCppSession:
+        """Sequences that others can join later, `places` at a time."""
+        return LlamaCppSession(self, prompts, places)
+
     @cached_property
     def _template(self) -> Any:
         """What renders a conversation, or None."""
@@ -144,10 +148,10 @@ class LlamaCppSession:
     is copied. Memory of an array that is still held is freed with the array, not by `close`.
 
     On one thread a sequence has the same logits to the last bit whatever else is in its session, once its prompt is
-    read: prompts that are read together, and more threads, add up in another order.
+    read: prompts that are read together, sequences that join, and more threads, add up in another order.
     """
 
-    def __init__(self, model: LlamaCppModel, prompts: Sequence[Sequence[int]]) -> None:
+    def __init__(self, model: LlamaCppModel, prompts: Sequence[Sequence[int]], places: int = 0) -> None:
         check_prompts(model, prompts)
         self._model = model
         self._limit = model.context or MOST_CONTEXT
@@ -156,8 +160,45 @@ class LlamaCppSession:
         fixed = model.weights.metadata("{}.rope.scaling.original_context_length")  # then its size changes the numbers
         self._used = sum(self._lengths.values())  # what has ended stays until a move: filling gaps would reorder sums
         cells = most if fixed else min(self._used + ROOM * len(prompts), most)
-        self._context: Context | None = Context(model.weights, cells, max(len(prompts), 1), model.threads)
-        self._logits = self._read(prompts)
+        sequences = max(len(prompts), places, 1)
+        self._context: Context | None = Context(model.weights, cells, sequences, model.threads)
+        self._logits = self._read(prompts, range(len(prompts)))
+
+    @property
+    def places(self) -> int:
+        """How many more sequences can join."""
+        return 0 if self._context is None else self._context.sequences - len(self._lengths)
+
+    def join(self, prompts: Sequence[Sequence[int]]) -> tuple[list[int], NDArray[np.float32]]:
+        """Take in sequences that begin with these tokens, in places that are free.
+
+        Returns:
+            Their numbers, rising, and the logits behind their prompts, [prompts, vocabulary], valid until the next
+            `advance`, which has to name them.
+
+        Raises:
+            ModelError: If there are fewer places, or for what `start` refuses.
+        """
+        context = self._context
+        if context is None:
+            raise ModelError("the session is closed: start another")
+        check_prompts(self._model, prompts)
+        if len(prompts) > self.places:
+            raise ModelError(f"{len(prompts)} prompts were to join, and {self.places} places are free: start another")
+        for row in range(context.sequences):
+            if row not in self._lengths:
+                context.clear(row)
+        self._used = sum(self._lengths.values())
+        needed = self._used + sum(map(len, prompts))
+        if needed > context.cells:
+            cells = min(max(needed + ROOM * len(prompts), 2 * context.cells), self._limit * context.sequences)
+            context = self._context = context.moved(list(self._lengths), cells)
+        rows = [row for row in range(context.sequences) if row not in self._lengths][: len(prompts)]
+        logits = self._read(prompts, rows)
+        self._used = needed
+        joined = {row: len(prompt) for row, prompt in zip(rows, prompts, strict=True)}
+        self._lengths = dict(sorted((self._lengths | joined).items()))
+        return rows, logits
 
     def logits(self) -> NDArray[np.float32]:
         """Logits of the next token, [live sequences, vocabulary], lower-numbered sequences first."""
@@ -196,28 +237,29 @@ class LlamaCppSession:
         self._context = None
         self._logits = np.empty((0, self._model.vocabulary), np.float32)
 
-    def _read(self, prompts: Sequence[Sequence[int]]) -> NDArray[np.float32]:
-        """Compute the prompts; the logits behind each."""
+    def _read(self, prompts: Sequence[Sequence[int]], rows: Sequence[int]) -> NDArray[np.float32]:
+        """Compute the prompts into the empty sequences `rows`; the logits behind each."""
         context = self._context
         assert context is not None
         first: dict[tuple[int, ...], int] = {}
-        source = [first.setdefault(tuple(prompt), row) for row, prompt in enumerate(prompts)]
+        source = [first.setdefault(tuple(prompt), at) for at, prompt in enumerate(prompts)]
         entries = [
-            (int(token), position, row, position == len(prompt) - 1)
-            for prompt, row in first.items()
+            (int(token), position, rows[at], position == len(prompt) - 1)
+            for prompt, at in first.items()
             for position, token in enumerate(prompt)
         ]
+        places = {row: at for at, row in enumerate(rows)}
         logits = np.empty((len(prompts) if len(prompts) != 1 else 0, self._model.vocabulary), np.float32)
         for begin in range(0, len(entries), BATCH):
             chunk = entries[begin : begin + BATCH]
             context.decode(chunk)
-            done = [row for _, _, row, last in chunk if last]
+            done = [places[row] for _, _, row, last in chunk if last]
             if done and len(prompts) == 1:
                 return context.rows(1)
             if done:
                 logits[done] = context.rows(len(done))
-        for row, same in enumerate(source):
-            if row != same:
-                context.copy(same, row)
-                logits[row] = logits[same]
+        for at, same in enumerate(source):
+            if at != same:
+                context.copy(rows[same], rows[at])
+                logits[at] = logits[same]
         return logits

@@ -84,6 +84,12 @@ class FakeModel:
         self.open_sessions += 1
         return FakeSession(self, prompts)
 
+    def start_open(self, prompts: Sequence[Sequence[int]], places: int) -> FakeSession:
+        """Sequences that others can join, `places` at a time."""
+        session = self.start(prompts)
+        session.sequences_at_most = places
+        return session
+
 
 class FakeSession:
     """Sequences of a `FakeModel`."""
@@ -91,7 +97,21 @@ class FakeSession:
     def __init__(self, model: FakeModel, prompts: Sequence[Sequence[int]]) -> None:
         self.model = model
         self.sequences = {row: list(tokens) for row, tokens in enumerate(prompts)}
+        self.sequences_at_most = len(prompts)
         self.closed = False
+
+    @property
+    def places(self) -> int:
+        """How many more sequences can join."""
+        return self.sequences_at_most - len(self.sequences)
+
+    def join(self, prompts: Sequence[Sequence[int]]) -> tuple[list[int], NDArray[Any]]:
+        """Take in more sequences; their numbers, and the logits behind their prompts."""
+        check_prompts(self.model, prompts)
+        assert len(prompts) <= self.places
+        rows = [row for row in range(self.sequences_at_most) if row not in self.sequences][: len(prompts)]
+        self.sequences |= {row: list(prompt) for row, prompt in zip(rows, prompts, strict=True)}
+        return rows, np.asarray([self.model.next_logits(self.sequences[row]) for row in rows], np.float32)
 
     def logits(self) -> NDArray[Any]:
         """Logits of the next token of each live sequence, float32 [live, vocabulary]."""
