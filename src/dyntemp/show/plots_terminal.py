@@ -111,8 +111,8 @@ def _dots(x: Values, y: Values, ends: tuple[float, float], scale: Scale) -> Iter
     cells = np.zeros((HEIGHT, CHART), int)
     for across, up in zip(x, np.minimum(y, top), strict=True):
         column = min(int((across - ends[0]) / (ends[1] - ends[0]) * 2 * CHART), 2 * CHART - 1)
-        line = 4 * HEIGHT - 1 - min(int(up / top * 4 * HEIGHT), 4 * HEIGHT - 1)
-        cells[line // 4, column // 2] |= DOTS[line % 4][column % 2]
+        down = 4 * HEIGHT - 1 - min(int(up / top * 4 * HEIGHT), 4 * HEIGHT - 1)
+        cells[down // 4, column // 2] |= DOTS[down % 4][column % 2]
     for row, line_cells in enumerate(cells.tolist()):
         label = f"{top:8.3g}" if row == 0 else f"{0:8.3g}" if row == HEIGHT - 1 else " " * 8
         height = top * (HEIGHT - row - 0.5) / HEIGHT

@@ -1,0 +1,269 @@
+"""Several policies on the same prompts, coupled, so that their texts differ only where the policies make them.
+
+The first policy leads and the others follow it: each draws by its own distribution, and yet the leader's token as
+often as it can. Every text is a trace in the comparison's folder, and a run that was stopped goes on where it was.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from dyntemp.asks import ALTERNATIVES
+from dyntemp.comparison_figures import Figures, figures
+from dyntemp.comparison_folder import MANIFEST, Cell, Manifest, begin, deciding_versions, write_whole
+from dyntemp.comparison_measures import written
+from dyntemp.errors import PolicyError, TraceError
+from dyntemp.filters import Filters
+from dyntemp.generation import header_of
+from dyntemp.loop import Ask, Loop
+from dyntemp.loop import Path as Notes
+from dyntemp.models import Model, check_prompts
+from dyntemp.policy import Policy
+from dyntemp.prompts import Prompt, encode, prompts_of
+from dyntemp.sampling import PolicyLike, as_policy
+from dyntemp.trace import Trace, TraceWriter
+
+REPORT = "report.html"
+
+
+class Progress(NamedTuple):
+    """How far a comparison is: a cell is one prompt with one seed, under all policies."""
+
+    done: int
+    cells: int
+    tokens: int
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A comparison and its folder.
+
+    Attributes:
+        folder: Where its traces are.
+        manifest: What it is of.
+    """
+
+    folder: Path
+    manifest: Manifest = field(repr=False)
+
+    @classmethod
+    def open(cls, folder: str | os.PathLike[str]) -> Comparison:
+        """The comparison in a folder, all of whose texts are written.
+
+        Raises:
+            TraceError: If there is none, or if it is not complete.
+        """
+        manifest = Manifest.read(Path(folder) / MANIFEST)
+        if missing := list(manifest.missing(Path(folder))):
+            raise TraceError(
+                f"{folder} is not complete: {len(missing)} of {len(manifest.cells)} cells are missing; run the same "
+                "comparison again"
+            )
+        return cls(Path(folder), manifest)
+
+    def trace(self, cell: Cell, policy: int) -> Trace:
+        """The trace of a text."""
+        return Trace.open(self.manifest.path(self.folder, cell, policy))
+
+    @cached_property
+    def figures(self) -> Figures:
+        """The figures over all texts."""
+        manifest = self.manifest
+        texts = [
+            [
+                [written(self.trace(Cell(prompt, seed), policy)) for seed in range(len(manifest.seeds))]
+                for prompt in range(len(manifest.prompts))
+            ]
+            for policy in range(len(manifest.policies))
+        ]
+        return figures(texts, [(str(policy["policy"]), policy["name"]) for policy in manifest.policies])
+
+    def report(self) -> Path:
+        """Write the report, one HTML file beside the traces, and return its path."""
+        from dyntemp.show.report import document
+
+        path = self.folder / REPORT
+        write_whole(path, document(self.figures, **self._shown()))
+        return path
+
+    def _repr_html_(self) -> str:
+        from dyntemp.show.report import fragment
+
+        return fragment(self.figures, **self._shown())
+
+    def _shown(self) -> dict[str, Any]:
+        """What a report shows beside the figures."""
+        from dyntemp.show.report import Sample, chosen
+
+        manifest = self.manifest
+        samples = (
+            Sample(
+                manifest.prompts[cell.prompt],
+                manifest.seeds[cell.seed],
+                [list(self.trace(cell, policy)) for policy in range(len(manifest.policies))],
+                [str(manifest.path(Path(), cell, policy)) for policy in range(len(manifest.policies))],
+            )
+            for cell in chosen(manifest.cells, len(manifest.seeds))
+        )
+        return {"model": manifest.model, "settings": manifest.settings, "samples": samples}
+
+
+def compare(
+    model: Model,
+    prompts: Prompt | Sequence[Prompt],
+    policies: Sequence[PolicyLike],
+    *,
+    folder: str | os.PathLike[str],
+    seeds: int | Sequence[int] = 1,
+    max_tokens: int = 256,
+    top_k: int = 0,
+    top_p: float = 1.0,
+    min_p: float = 0.0,
+    filter_at: str = "model",
+    system: str | None = None,
+    chat: bool | None = None,
+    stop: Sequence[str] = (),
+    requested: float = 1.0,
+    given: Mapping[str, float] | None = None,
+    progress: Callable[[Progress], None] | None = None,
+) -> Comparison:
+    """Write texts to every prompt under every policy with every seed, coupled, each as a trace in `folder`.
+
+    A folder that already holds a part of the same comparison is completed. A text comes out the same whether the run
+    was stopped or not.
+
+    Args:
+        model: What `load_model` returned.
+        prompts: Text, a conversation or tokens, or a list of these.
+        policies: At least two, or what makes policies; the first leads.
+        folder: Where traces, manifest and report go; made if it is not there.
+        seeds: How many texts each policy writes to each prompt, from the seeds 0, 1, ...; or the seeds.
+        max_tokens: Tokens of a text at most.
+        top_k: Keep the k likeliest tokens; 0 keeps all.
+        top_p: Keep the likeliest that together have this probability; 1 keeps all.
+        min_p: Keep what has at least this share of the likeliest's probability; 0 keeps all.
+        filter_at: Whether filters read probabilities of the `"model"`, or after the `"temperature"`.
+        system: What the system message of a chat says; needs a chat template.
+        chat: Whether text is put into the model's chat template; None does so where the model has one.
+        stop: Texts before which a text ends.
+        requested: What the signal `requested` reads.
+        given: What each `given("name", low, high)` reads, by name.
+        progress: Called as tokens come.
+
+    Raises:
+        PolicyError, ModelError, ValueError: For what cannot be run, before anything is.
+        TraceError: If the folder holds something else; the message says what differs.
+        InvalidLogitsError: While running, for a broken row of logits.
+    """
+    if max_tokens < 1:
+        raise ValueError(f"max_tokens = {max_tokens} was given; whole numbers from 1 are allowed")
+    chosen = [as_policy(policy) for policy in policies]
+    if len(chosen) < 2:
+        raise ValueError(
+            f"{len(chosen)} policies were given; a comparison needs at least two, of which the first leads"
+        )
+    for policy in chosen:
+        _check(policy, given or {})
+    filters = Filters(top_k, top_p, min_p, filter_at)
+    asked = prompts_of(prompts)
+    encoded = [encode(model, prompt, system, chat) for prompt in asked]
+    check_prompts(model, encoded)
+    settings = {
+        "max_tokens": max_tokens, "stop": list(stop), "top_k": filters.top_k, "top_p": filters.top_p,
+        "min_p": filters.min_p, "filter_at": filters.at, "requested": requested, "given": dict(given or {}),
+        "alternatives": ALTERNATIVES, "backend": "cpu", "system": system, "chat": chat,
+    }  # fmt: skip
+    manifest = Manifest(
+        model.name,
+        [{"policy": str(policy), "name": policy.name} for policy in chosen],
+        json.loads(json.dumps(asked)),
+        seeds_of(seeds),
+        settings,
+        deciding_versions(),
+    )
+    begin(Path(folder), manifest)
+    comparison = Comparison(Path(folder), manifest)
+    missing = list(manifest.missing(comparison.folder))
+    done, tokens = len(manifest.cells) - len(missing), 0
+    for cell in missing:
+        if progress:
+            progress(Progress(done, len(manifest.cells), tokens))
+        asks = [
+            Ask(
+                prompt=encoded[cell.prompt], policy=policy, seed=manifest.seed_of(cell), max_tokens=max_tokens,
+                stop=stop, filters=filters, requested=requested, given=given,
+            )
+            for policy in chosen
+        ]  # fmt: skip
+        for count in _write(comparison, cell, model, asks):
+            tokens += count
+            if progress:
+                progress(Progress(done, len(manifest.cells), tokens))
+        done += 1
+    if progress:
+        progress(Progress(done, len(manifest.cells), tokens))
+    return comparison
+
+
+def seeds_of(seeds: int | Sequence[int]) -> list[int]:
+    """The seeds that a number of them, or a list, stands for.
+
+    Raises:
+        ValueError: For none, for one that is no seed, or for the same twice.
+
+    >>> seeds_of(3)
+    [0, 1, 2]
+    """
+    found = list(range(seeds)) if isinstance(seeds, int) else [int(seed) for seed in seeds]
+    if not found or len(set(found)) < len(found) or not all(0 <= seed < 2**64 for seed in found):
+        raise ValueError(f"seeds = {seeds!r} was given; at least one is needed, 0 to 2**64 - 1, each once")
+    return found
+
+
+def _write(comparison: Comparison, cell: Cell, model: Model, asks: Sequence[Ask]) -> Iterator[int]:
+    """Write the texts of a cell, the first leading, and tell how many tokens each step brought.
+
+    Files have another name until all of them are complete.
+    """
+    manifest, leader = comparison.manifest, asks[0]
+    paths = [manifest.path(comparison.folder, cell, policy) for policy in range(len(asks))]
+    partial = [path.with_suffix(".partial") for path in paths]
+    loop = Loop(model)
+    with ExitStack() as stack:
+        stack.callback(loop.close)
+        notes = Notes(leader.filters)
+        coupled = [_coupled(ask, notes, leads=ask is leader) for ask in asks]
+        writers = {}
+        for number, ask, path in zip(loop.add(coupled), asks, partial, strict=True):
+            follow = None if ask is leader else {"policy": str(leader.policy), "seed": leader.seed}
+            settings = {**manifest.settings, "parameters": {}, "follow": follow}
+            header = header_of(model, ask.policy, ask.seed, [manifest.prompts[cell.prompt]], settings)
+            writers[number] = stack.enter_context(TraceWriter(path, header, overwrite=True))
+        while loop.live:
+            ready = loop.step()
+            for number, token in ready:
+                writers[number].write(token)
+            yield len(ready)
+    for path, name in zip(partial, paths, strict=True):
+        path.replace(name)
+
+
+def _coupled(ask: Ask, notes: Notes, *, leads: bool) -> Ask:
+    return replace(ask, notes=notes) if leads else replace(ask, follow=notes)
+
+
+def _check(policy: Policy, given: Mapping[str, float]) -> None:
+    """Refuse a policy that cannot be run as it is."""
+    policy.bounds()
+    if policy.parameters:
+        raise PolicyError(f"`{policy}` has free parameters ({', '.join(policy.parameters)}): bind them")
+    for signal in policy.signals:
+        if signal.name == "given" and str(signal.arguments[0]) not in given:
+            raise PolicyError(f"`{policy}` reads `{signal}`: pass given={{{str(signal.arguments[0])!r}: a number}}")

@@ -1,0 +1,157 @@
+"""The folder of a comparison: what it is of, in a manifest, and a trace for each text."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from dyntemp.errors import TraceError
+from dyntemp.generation import versions
+
+FORMAT, VERSION = "dyntemp.comparison", 1
+MANIFEST, TRACES = "manifest.json", "traces"
+UNFINISHED = f"{MANIFEST}.partial"
+DECIDING = ("dyntemp", "llama_cpp", "torch", "transformers")
+"""Packages whose version may decide which tokens a seed draws."""
+
+
+class Cell(NamedTuple):
+    """One prompt with one seed, by their numbers."""
+
+    prompt: int
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What a comparison is of; two runs with equal manifests write the same texts.
+
+    Attributes:
+        model: Name of the model.
+        policies: Text and name of each; the first leads.
+        prompts: Text, conversations or tokens.
+        seeds: One text of each policy for each.
+        settings: Limits and filters.
+        versions: Of what decides the tokens.
+    """
+
+    model: str
+    policies: list[dict[str, str | None]]
+    prompts: list[Any]
+    seeds: list[int]
+    settings: Mapping[str, Any]
+    versions: Mapping[str, str]
+
+    @property
+    def cells(self) -> list[Cell]:
+        """Every prompt with every seed."""
+        return [Cell(prompt, seed) for prompt in range(len(self.prompts)) for seed in range(len(self.seeds))]
+
+    def seed_of(self, cell: Cell) -> int:
+        """The seed that a cell's texts are drawn with, one for each pair of prompt and seed.
+
+        With the seed itself, the same noise would move the texts to all prompts alike, and prompts could not count
+        as independent of one another.
+        """
+        words = np.random.SeedSequence([self.seeds[cell.seed], cell.prompt]).generate_state(1, np.uint64)
+        return int(words[0])
+
+    def differences(self, other: Manifest) -> list[str]:
+        """What another manifest has otherwise, in words."""
+        found = [
+            f"{name}: {_told(there)} there, {_told(here)} here"
+            for name in ("model", "policies", "prompts", "seeds")
+            if (here := getattr(self, name)) != (there := getattr(other, name))
+        ]
+        for mine, theirs, every in (
+            (self.settings, other.settings, self.settings.keys() | other.settings.keys()),
+            (self.versions, other.versions, self.versions.keys() & other.versions.keys()),
+        ):
+            found += [
+                f"{name}: {_told(theirs.get(name))} there, {_told(mine.get(name))} here"
+                for name in sorted(every)
+                if mine.get(name) != theirs.get(name)
+            ]
+        return found
+
+    @classmethod
+    def read(cls, path: Path) -> Manifest:
+        """The manifest at `path`.
+
+        Raises:
+            TraceError: If it is not one that this dyntemp reads.
+        """
+        try:
+            data = json.loads(path.read_text(encoding="utf-8"))
+            if data.pop("format") != FORMAT or data.pop("version") != VERSION:
+                raise TraceError(f"{path} is of another format or version: update dyntemp")
+            return cls(**data)
+        except OSError as error:
+            raise TraceError(f"{path} cannot be read: {error.strerror}") from None
+        except TraceError:
+            raise
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise TraceError(f"{path} is no manifest of a comparison ({error})") from None
+
+    def write(self, path: Path) -> None:
+        """Write it to `path`, whole or not at all."""
+        data = {"format": FORMAT, "version": VERSION, **asdict(self)}
+        write_whole(path, json.dumps(data, indent=1, ensure_ascii=False))
+
+    def path(self, folder: Path, cell: Cell, policy: int) -> Path:
+        """Where the trace of a text is."""
+        counts = (len(self.prompts), len(self.seeds), len(self.policies))
+        prompt, seed, one = (
+            str(number).zfill(len(str(count - 1))) for number, count in zip((*cell, policy), counts, strict=True)
+        )
+        return folder / TRACES / f"prompt{prompt}-seed{seed}-policy{one}.jsonl"
+
+    def missing(self, folder: Path) -> Iterator[Cell]:
+        """The cells that are not written yet."""
+        for cell in self.cells:
+            if not all(self.path(folder, cell, policy).exists() for policy in range(len(self.policies))):
+                yield cell
+
+
+def begin(folder: Path, manifest: Manifest) -> None:
+    """Make the folder of a comparison if it is not there.
+
+    Raises:
+        TraceError: If it holds something else; the message says what differs.
+    """
+    path = folder / MANIFEST
+    if path.exists():
+        if differences := manifest.differences(Manifest.read(path)):
+            raise TraceError(
+                f"{folder} holds another comparison ({'; '.join(differences)}): ask for the same, or name another "
+                "folder"
+            )
+    elif folder.exists() and (not folder.is_dir() or {entry.name for entry in folder.iterdir()} - {UNFINISHED}):
+        raise TraceError(f"{folder} is there already, and is no comparison: name a folder that is new or empty")
+    folder.mkdir(parents=True, exist_ok=True)
+    if not path.exists():
+        manifest.write(path)
+    (folder / TRACES).mkdir(exist_ok=True)
+
+
+def deciding_versions() -> dict[str, str]:
+    """The versions that a manifest names, of what has been loaded."""
+    known = versions()
+    return {name: known[name] for name in DECIDING if name in known}
+
+
+def _told(value: Any) -> str:
+    shown = json.dumps(value, ensure_ascii=False)
+    return shown if len(shown) <= 120 else f"{shown[:117]}..."
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file under another name, and rename it when it is complete."""
+    partial = path.with_name(f"{path.name}.partial")
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(path)
