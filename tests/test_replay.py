@@ -105,7 +105,7 @@ def test_the_first_token_that_changes_is_where_a_run_that_follows_parts(tmp_path
 
 def _close(token, one, seed):
     limit = uniform(seed, 0, token.position, 0, Purpose.KEEP) * token.probability_after
-    return abs(limit - one.probability) <= one.error
+    return abs(limit - one.probability) <= 3 * one.error * token.probability_after
 
 
 def test_forced_tokens_are_not_judged(tmp_path):

@@ -50,6 +50,16 @@ def test_every_line_is_json_that_any_reader_accepts(run, tmp_path):
     assert [infinite] == list(Trace.open(tmp_path / "inf.jsonl"))
 
 
+def test_a_trace_of_the_first_format_is_read(run):
+    path, tokens = run
+    header, *lines = [json.loads(line) for line in path.read_text().splitlines()]
+    for line in lines:
+        del line["rest"], line["origin"]
+    path.write_text("".join(json.dumps(line) + "\n" for line in [{**header, "version": 1}, *lines]))
+
+    assert [replace(token, rest=(), origin="drawn") for token in tokens] == list(Trace.open(path))
+
+
 def test_tokens_are_read_one_line_at_a_time(run):
     path, tokens = run
     lines = path.read_bytes().splitlines(keepends=True)

@@ -119,7 +119,7 @@ def _temperatures(
     if lacks := missing(tokens, policy):
         raise PolicyError(
             f"`{policy}` reads {', '.join(f'`{name}`' for name in lacks)}, which these records do not hold: record "
-            f"with signals=[{', '.join(repr(name) for name in lacks)}]"
+            f"with signals=[{', '.join(repr(name) for name in lacks)}], or --record on the command line"
         )
     signals = _signals(tokens, policy, requested, given)
     state = policy.state(window=len(tokens) + 1) if policy.remembers else None

@@ -3,6 +3,7 @@
 dyntemp generate "Write a haiku about rain"
 dyntemp generate --policy "0.5 - 0.4*max_prob" --seed 7 "Name three rivers"
 dyntemp generate --temp 0.8 --min-p 0.05 --trace run.jsonl -f prompt.txt
+dyntemp generate --policy 1.2 --follow run.jsonl -f prompt.txt   # parts from that run only where it must
 echo "Why is the sky blue?" | dyntemp generate --jsonl -
 """
 
@@ -12,6 +13,7 @@ import argparse
 import time
 from math import inf
 
+from dyntemp.asks import ALTERNATIVES, RECORDED
 from dyntemp.cli import INTERRUPTED, OK, UsageError
 from dyntemp.cli.common import (
     add_colour_option,
@@ -25,8 +27,10 @@ from dyntemp.cli.common import (
     sampling_settings,
 )
 from dyntemp.generation import Generation, generate
+from dyntemp.sampling import measurable
 from dyntemp.show.colour import Scale
 from dyntemp.show.terminal import Summary, console, has_colours, legend, write
+from dyntemp.trace import Trace
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,6 +38,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("prompt", nargs="*", metavar="PROMPT", help="what to write about; `-` or nothing: stdin")
     parser.add_argument("-f", "--file", metavar="FILE", help="read the prompt from FILE; `-`: stdin")
     parser.add_argument("--raw", action="store_true", help="continue the text as it is, without a chat template")
+    parser.add_argument(
+        "--follow",
+        metavar="TRACE",
+        help="couple this text to a recorded one of the same prompt: it parts only where it must",
+    )
     parser.add_argument("--stop", action="append", default=[], metavar="TEXT", help="end where TEXT appears")
     add_model_options(parser)
     add_sampling_options(parser)
@@ -43,6 +52,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     shape.add_argument("--jsonl", action="store_true", help="one JSON object for each token, as it comes")
     shape.add_argument("--no-stream", action="store_true", help="print the text when it is finished")
     group.add_argument("--trace", metavar="FILE", help="keep a record of each token in FILE, for `dyntemp explain`")
+    group.add_argument(
+        "--record",
+        action="append",
+        default=[],
+        metavar="SIGNAL",
+        help="also keep SIGNAL, such as quantile(0.9), of each token",
+    )
+    group.add_argument(
+        "--alternatives",
+        type=int,
+        default=ALTERNATIVES,
+        metavar="N",
+        help=f"how many of the likeliest tokens a record names ({ALTERNATIVES})",
+    )
     group.add_argument("--overwrite", action="store_true", help="replace the trace if it is already there")
     group.add_argument("-q", "--quiet", action="store_true", help="no legend and no closing line")
     add_colour_option(group)  # type: ignore[arg-type]
@@ -59,12 +82,17 @@ def run(options: argparse.Namespace) -> int:
         readable(text)
     if any(not stop for stop in options.stop):
         raise UsageError("an empty --stop was given; it would stop everything")
+    if options.alternatives < 0:
+        raise UsageError(f"--alternatives {options.alternatives} was given; 0 or more are allowed")
+    recorded = [*RECORDED, *map(measurable, options.record)]
     prompt = read_prompt(options.prompt, options.file)
+    follow = None if options.follow is None else Trace.open(options.follow)
     model = open_model(options)
     try:
         generation = generate(
             model, prompt, policy, **settings, requested=requested, stop=options.stop, system=options.system,
             chat=False if options.raw else None, trace=options.trace, overwrite=options.overwrite,
+            signals=recorded, alternatives=options.alternatives, follow=follow,
         )  # fmt: skip
     except ValueError as error:
         raise (error if type(error) is not ValueError else UsageError(str(error))) from None
