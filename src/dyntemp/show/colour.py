@@ -1,4 +1,4 @@
-"""Temperatures as colours: blue where cold, grey between, orange where hot.
+"""Values as colours: blue where low, grey between, orange where high; or from grey to orange alone.
 
 The two ends differ in blue against yellow, which people with any of the common colour blindnesses tell apart, and all
 stops have a middling lightness, so that text in them can be read on a dark and on a light ground.
@@ -17,10 +17,11 @@ WIDEST = Interval(0.0, 2.0)
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """Temperatures from `low` (blue) to `high` (orange); what lies beyond has the colour of the end."""
+    """Values from `low` (blue, or grey where it is not diverging) to `high` (orange); what lies beyond has an end's."""
 
     low: float
     high: float
+    diverging: bool = True
 
     @classmethod
     def of(cls, bounds: Interval) -> Scale:
@@ -28,18 +29,22 @@ class Scale:
         low, high = max(bounds.low, WIDEST.low), min(bounds.high, WIDEST.high)
         return cls(low, high) if high - low > 1e-3 else cls(*WIDEST)
 
-    def rgb(self, temperature: float) -> tuple[int, int, int]:
-        """The colour of a temperature, red, green and blue from 0 to 255.
+    def share(self, value: float) -> float:
+        """How far along the scale a value lies, from 0 to 1."""
+        return min(max((value - self.low) / (self.high - self.low), 0.0), 1.0) if isfinite(value) else float(value > 0)
+
+    def rgb(self, value: float) -> tuple[int, int, int]:
+        """The colour of a value, red, green and blue from 0 to 255.
 
         >>> Scale(0.0, 2.0).rgb(0.0)
         (37, 99, 235)
         """
-        share = (temperature - self.low) / (self.high - self.low) if isfinite(temperature) else 1.0
-        at = min(max(share, 0.0), 1.0) * (len(STOPS) - 1)
+        share = self.share(value) if self.diverging else (1 + self.share(value)) / 2
+        at = share * (len(STOPS) - 1)
         left = min(int(at), len(STOPS) - 2)
         red, green, blue = (round(a + (b - a) * (at - left)) for a, b in zip(STOPS[left], STOPS[left + 1], strict=True))
         return red, green, blue
 
-    def style(self, temperature: float) -> str:
+    def style(self, value: float) -> str:
         """The colour as Rich spells it."""
-        return "rgb({},{},{})".format(*self.rgb(temperature))
+        return "rgb({},{},{})".format(*self.rgb(value))

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from math import inf, isfinite
+from math import isfinite
 from typing import Literal
 
 from rich.color import ColorSystem
@@ -14,6 +13,7 @@ from rich.style import Style
 from rich.text import Text
 
 from dyntemp.show.colour import Scale
+from dyntemp.show.summary import Summary as Summary
 from dyntemp.show.words import explain, percent, quoted, temperature
 from dyntemp.trace import Token
 
@@ -77,41 +77,6 @@ def legend(scale: Scale, width: int = 24) -> Text:
     for cell in range(width):
         text.append("━", style=scale.style(scale.low + (scale.high - scale.low) * cell / (width - 1)))
     return text.append(f" {scale.high:.2f}")
-
-
-@dataclass(slots=True)
-class Summary:
-    """Running figures of a text."""
-
-    count: int = 0
-    finite: int = 0
-    total: float = 0.0
-    low: float = inf
-    high: float = -inf
-    finish: str | None = field(default=None)
-
-    def add(self, token: Token) -> None:
-        """Count one token."""
-        self.count += 1
-        if isfinite(token.temperature):
-            self.finite += 1
-            self.total += token.temperature
-        self.low, self.high = min(self.low, token.temperature), max(self.high, token.temperature)
-        self.finish = token.finish or self.finish
-
-    @property
-    def mean(self) -> float:
-        """The mean of the finite temperatures; NaN where there is none."""
-        return self.total / self.finite if self.finite else float("nan")
-
-    def line(self, seconds: float, seed: int) -> str:
-        """`96 tokens, 84.2 per second; T mean 0.52, from 0.30 to 0.83; seed 7`."""
-        if not self.count:
-            return f"no tokens; seed {seed}"
-        rate = f"{self.count / seconds:.1f} per second; " if seconds > 0 else ""
-        mean = temperature(self.mean) if self.finite else "inf"
-        between = f"T mean {mean}, from {temperature(self.low)} to {temperature(self.high)}"
-        return f"{self.count} tokens, {rate}{between}; seed {seed}"
 
 
 def explanation(token: Token, scale: Scale) -> Iterable[RenderableType]:

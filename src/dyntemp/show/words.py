@@ -6,14 +6,11 @@ Numbers are rounded half up and by plain arithmetic, so that a browser writes th
 from __future__ import annotations
 
 from math import floor, inf
-from typing import TYPE_CHECKING
 from unicodedata import category
 
 from dyntemp.filters import GREEDY_AT
+from dyntemp.replay import Replayed
 from dyntemp.trace import Alternative, Token
-
-if TYPE_CHECKING:
-    from dyntemp.replay import Replayed
 
 CERTAIN = 0.95
 """The model counts as sure of a candidate from this probability on."""

@@ -1,0 +1,238 @@
+"""Everything about one token, as numbers and words: what the terminal and the page draw cards from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from math import inf, isclose
+
+from dyntemp.errors import PolicyError
+from dyntemp.filters import GREEDY_AT
+from dyntemp.policy import Policy
+from dyntemp.replay import Replayed, Term, replay
+from dyntemp.show.quantity import figure
+from dyntemp.show.words import ORIGINS, changed, explain, quoted, visible
+from dyntemp.signals import SIGNALS
+from dyntemp.trace import Header, Token
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One number of a card.
+
+    Attributes:
+        label: What it is.
+        value: Before filters and temperature, or the only one there is.
+        unit: What it counts; may be empty.
+        after: In the draw, where that is another number.
+    """
+
+    label: str
+    value: float
+    unit: str = ""
+    after: float | None = None
+
+    @property
+    def text(self) -> str:
+        """The number, or `before → after`, with its unit."""
+        numbers = figure(self.value) if self.after is None else f"{figure(self.value)} → {figure(self.after)}"
+        return f"{numbers} {self.unit}".rstrip()
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One candidate of a card, or several together.
+
+    Attributes:
+        text: As it is shown, white space visible.
+        before: Probability before filters and temperature.
+        after: Probability in the draw.
+        now: Probability in the draw under the other policy; None without one.
+        chosen: Whether it is the token of this record.
+        dropped: Whether the filters left it out.
+        instead: Whether the draw under the other policy takes it instead.
+        count: How many tokens it stands for.
+    """
+
+    text: str
+    before: float
+    after: float
+    now: float | None = None
+    chosen: bool = False
+    dropped: bool = False
+    instead: bool = False
+    count: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One token and how it came about.
+
+    Attributes:
+        position: Number of tokens generated before it.
+        name: The token, white space visible.
+        sentence: How it came about.
+        change: What the other policy changes; empty without one.
+        came: How it came to stand here, in words.
+        chosen: The word for its own row: drawn, kept or put here.
+        figures: Its numbers.
+        temperature: What the terms add up to.
+        terms: The policy's sum, term by term; empty where the record does not tell it.
+        rows: The alternatives by falling probability, the token itself if it is none of them, then all others.
+    """
+
+    position: int
+    name: str
+    sentence: str
+    change: str
+    came: str
+    chosen: str
+    figures: tuple[Figure, ...]
+    temperature: float
+    terms: tuple[Term, ...]
+    rows: tuple[Row, ...]
+
+
+CHOSEN = {"drawn": "drawn", "forced": "put here", "kept": "kept", "parted": "drawn"}
+"""The word for the row of the token itself, by its origin."""
+
+
+def card(token: Token, replayed: Replayed | None = None, other: Replayed | None = None) -> Card:
+    """The card of a token.
+
+    Args:
+        token: The record.
+        replayed: The token under the policy that it was drawn with, which tells the policy's sum.
+        other: The token under another policy, to stand beside what was.
+    """
+    told = other or replayed
+    return Card(
+        position=token.position,
+        name=quoted(token)[1:-1],
+        sentence=explain(token),
+        change=changed(token, other) if other else "",
+        came=ORIGINS[token.origin],
+        chosen=CHOSEN[token.origin],
+        figures=tuple(_figures(token, other)),
+        temperature=told.temperature if told else token.temperature,
+        terms=told.terms if told else (),
+        rows=tuple(_rows(token, other)),
+    )
+
+
+def replays(header: Header, tokens: Sequence[Token], policy: Policy | None = None) -> list[Replayed]:
+    """The tokens of a trace under `policy`, or under its own, in the order of `tokens`.
+
+    Raises:
+        PolicyError: If the policy reads what the trace does not hold.
+        ValueError: If the records do not hold enough, as those of the first dyntemp.
+    """
+    settings = header.settings
+    found: dict[int, list[Replayed]] = {}
+    for request in {token.request for token in tokens}:
+        found[request] = replay(
+            [token for token in tokens if token.request == request],
+            policy or Policy(header.policy),
+            seed=header.seed,
+            requested=settings.get("requested", 1.0),
+            given=settings.get("given"),
+            parameters=settings.get("parameters") if policy is None else None,
+        )
+    turns = {request: iter(replayed) for request, replayed in found.items()}
+    return [next(turns[token.request]) for token in tokens]
+
+
+def own_replays(header: Header | None, tokens: Sequence[Token]) -> list[Replayed] | list[None]:
+    """The tokens under their own policy; None each where the records do not hold enough to tell."""
+    if header is None:
+        return [None] * len(tokens)
+    try:
+        return replays(header, tokens)
+    except (PolicyError, ValueError):
+        return [None] * len(tokens)
+
+
+def sums(card: Card) -> str:
+    """The policy's sum as it is written, in numbers, and what comes out; a limit that changes nothing is left out.
+
+    `0.3 + 0.7*normalized_entropy**0.5 = 0.3 + 0.213 = 0.513`, with `≈` where the rounded numbers add up to another.
+    """
+    terms = [term for term in card.terms if "..." not in term.text or term.value != 0]
+    texts, result = _added([term.text for term in terms]), figure(card.temperature)
+    if len(terms) == 1:
+        return result if texts == result else f"{texts} = {result}"
+    exact = isclose(sum(_shown(term.value) for term in terms), _shown(card.temperature), abs_tol=1e-9)
+    return f"{texts} = {_added([figure(term.value) for term in terms])} {'=' if exact else '≈'} {result}"
+
+
+def _shown(value: float) -> float:
+    return float(figure(value).replace(",", ""))
+
+
+def _added(parts: Sequence[str]) -> str:
+    """`a + b - c` of `a`, `b` and `-c`."""
+    first, *others = parts
+    return first + "".join(f" - {part[1:]}" if part.startswith("-") else f" + {part}" for part in others)
+
+
+def _figures(token: Token, other: Replayed | None) -> list[Figure]:
+    """The numbers of a card: the temperature, what changes in the draw, and every signal."""
+    recorded = [
+        Figure("temperature", token.temperature, "", other.temperature if other else None),
+        Figure("entropy", token.signals["entropy"], "nats", other.entropy_after if other else token.entropy_after),
+        Figure("surprisal", token.surprisal, "nats", None if other else token.surprisal_after),
+        Figure("candidates", token.signals.get("support", token.candidates), "", float(token.candidates)),
+    ]
+    measured = [
+        Figure(name, value, _unit(name)) for name, value in token.signals.items() if name not in ("entropy", "support")
+    ]
+    return [*(one if one.after != one.value else replace(one, after=None) for one in recorded), *measured]
+
+
+def _unit(signal: str) -> str:
+    """The unit of a signal where its name does not say it."""
+    record = SIGNALS.get(signal.partition("(")[0])
+    return record.unit if record and record.unit in ("nats", "nats^2", "tokens") else ""
+
+
+def _rows(token: Token, other: Replayed | None) -> list[Row]:
+    now: Sequence[float | None] = other.alternatives if other else [None] * len(token.alternatives)
+    parted = other.instead if other and not other.kept else None
+    rows = [
+        Row(
+            visible(alternative.text) or f"token {alternative.token}", alternative.probability,
+            alternative.probability_after, share, chosen=alternative.token == token.token,
+            dropped=at >= token.candidates, instead=alternative.token == parted,  # filters leave the likeliest
+        )
+        for at, (alternative, share) in enumerate(zip(token.alternatives, now, strict=True))
+    ]  # fmt: skip
+    if not any(row.chosen for row in rows):
+        rows.append(
+            Row(
+                quoted(token)[1:-1], token.probability, token.probability_after, other.probability if other else None,
+                chosen=True, dropped=token.surprisal_after == inf and token.temperature > GREEDY_AT,
+            )
+        )  # fmt: skip
+    return [*rows, *_others(token, other, rows, parted)]
+
+
+def _others(token: Token, other: Replayed | None, rows: list[Row], parted: int | None) -> list[Row]:
+    """What no row names: what the filters left of it, and what they dropped."""
+    kept = [row for row in rows if not row.dropped]
+    left = token.candidates - len(kept)
+    unnamed = max(1 - sum(row.before for row in rows), 0.0)
+    beside = sum(row.before for row in kept if row not in rows[: len(token.alternatives)])
+    before = min(max(sum(mass for _, mass in token.rest) - beside, 0.0), unnamed)
+    found = []
+    if left > 0:
+        found.append(
+            Row(
+                "other", before if token.rest else unnamed, max(1 - sum(row.after for row in rows), 0.0),
+                max(1 - sum(row.now or 0.0 for row in rows), 0.0) if other else None,
+                instead=bool(other and not other.kept and parted is None), count=left,
+            )
+        )  # fmt: skip
+    dropped = int(token.signals.get("support", token.candidates)) - len(rows) - left
+    if dropped > 0 and (token.rest or left <= 0):  # the first dyntemp did not record which share is whose
+        found.append(Row("other", unnamed - before, 0.0, 0.0 if other else None, dropped=True, count=dropped))
+    return found

@@ -1,0 +1,56 @@
+"""HTML built from elements, so that no text gets in unescaped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from html import escape
+
+from dyntemp.show.words import visible
+
+VOID = {"br", "input", "meta"}
+
+
+class Markup(str):
+    """Text that is HTML already."""
+
+    __slots__ = ()
+
+
+def element(name: str, /, *children: str | None, **attributes: object) -> Markup:
+    """One element with its children, which are escaped unless they are elements themselves.
+
+    Args:
+        name: Of the element.
+        children: Text and elements; None is left out.
+        attributes: By name; `class_` is `class`, other underscores are hyphens. None and False are left out, True is
+            an attribute without a value.
+
+    >>> element("p", "1 < 2", element("b", "!"), class_="note")
+    '<p class="note">1 &lt; 2<b>!</b></p>'
+    """
+    written = "".join(_attribute(key, value) for key, value in attributes.items() if value is not None)
+    if name in VOID:
+        return Markup(f"<{name}{written}>")
+    return Markup(f"<{name}{written}>{joined(children)}</{name}>")
+
+
+def joined(children: Iterable[str | None]) -> Markup:
+    """The children one after the other, text escaped."""
+    return Markup("".join(child if isinstance(child, Markup) else _text(child) for child in children if child))
+
+
+def _attribute(key: str, value: object) -> str:
+    name = key.rstrip("_").replace("_", "-")
+    if isinstance(value, bool):
+        return f" {name}" if value else ""
+    return f' {name}="{_text(str(value))}"'
+
+
+def _text(text: str) -> str:
+    """`text` escaped; what HTML cannot hold, control characters and half surrogates, is made visible."""
+    return escape("".join(character if _allowed(character) else visible(character) for character in text))
+
+
+def _allowed(character: str) -> bool:
+    return character in "\n\t" or (ord(character) >= 0x20 and not 0x7F <= ord(character) < 0xA0
+                                   and not 0xD800 <= ord(character) < 0xE000)  # fmt: skip
