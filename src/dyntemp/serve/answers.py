@@ -1,0 +1,219 @@
+"""What is answered to a completion: the `openai` package's own types, with more fields of ours."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from openai.types import Completion, CompletionChoice, CompletionUsage
+from openai.types.chat import ChatCompletion, ChatCompletionChunk, ChatCompletionMessage, ChatCompletionTokenLogprob
+from openai.types.chat.chat_completion import Choice, ChoiceLogprobs
+from openai.types.chat.chat_completion_chunk import Choice as ChunkChoice
+from openai.types.chat.chat_completion_chunk import ChoiceDelta
+from openai.types.chat.chat_completion_chunk import ChoiceLogprobs as ChunkLogprobs
+from openai.types.chat.chat_completion_token_logprob import TopLogprob
+from openai.types.completion_choice import Logprobs
+
+from dyntemp._version import __version__
+from dyntemp.serve.batch import Part
+from dyntemp.serve.logprobs import columns
+
+FINISH = {"end": "stop", "stop": "stop", "length": "length"}
+"""Our reasons for the end of a text -> OpenAI's."""
+
+
+class Answer(Protocol):
+    """One kind of response, whole or in chunks; each method returns one of the `openai` package's objects."""
+
+    def opening(self) -> list[Any]:
+        """What is sent before any token."""
+
+    def piece(self, index: int, parts: Sequence[Part]) -> Any | None:
+        """A chunk with what came of one of the texts, or None where there is nothing to tell yet."""
+
+    def ending(self, index: int, finish: str) -> Any:
+        """The chunk that ends one of the texts."""
+
+    def usage(self, counts: CompletionUsage) -> Any:
+        """The last chunk, for those who asked for the counts."""
+
+    def whole(self, texts: Sequence[Sequence[Part]], counts: CompletionUsage) -> Any:
+        """The response in one piece."""
+
+
+@dataclass(slots=True)
+class Told:
+    """What every response says beside its texts.
+
+    Attributes:
+        model: The model's name.
+        policy: The policy that the texts are written under.
+        seed: The seed that writes them again.
+        prefix: What an identifier of this kind begins with.
+        counted: Whether the client asked for counts, so that chunks say that they have none.
+    """
+
+    model: str
+    policy: str
+    seed: int
+    prefix: str
+    counted: bool
+    identifier: str = ""
+    created: int = field(default_factory=lambda: int(time.time()))
+    echoed: bool = False
+
+    def __post_init__(self) -> None:
+        self.identifier = f"{self.prefix}-{secrets.token_hex(12)}"
+
+    def fields(self, *, chunk: bool) -> dict[str, Any]:
+        """The fields; the policy, the seed and the version stand in the first chunk only."""
+        common = {
+            "id": self.identifier, "created": self.created, "model": self.model,
+            "system_fingerprint": f"dyntemp-{__version__}",
+        }  # fmt: skip
+        if chunk and self.counted:
+            common["usage"] = None
+        if not self.echoed:
+            common |= {"policy": self.policy, "seed": self.seed, "dyntemp": __version__}
+        self.echoed = True
+        return common
+
+
+@dataclass(slots=True)
+class ChatAnswer:
+    """The answer to a chat completion."""
+
+    told: Told
+    texts: int
+    logprobs: bool
+
+    def _chunk(self, choices: list[ChunkChoice]) -> ChatCompletionChunk:
+        return ChatCompletionChunk(object="chat.completion.chunk", choices=choices, **self.told.fields(chunk=True))
+
+    def _logprobs(self, parts: Sequence[Part], kind: type[Any]) -> Any:
+        if not self.logprobs:
+            return None
+        return kind(content=[_entry(part.told) for part in parts], refusal=None)
+
+    def opening(self) -> list[ChatCompletionChunk]:
+        """The role of each text."""
+        delta = ChoiceDelta(role="assistant", content="")
+        return [
+            self._chunk([ChunkChoice(index=index, delta=delta, finish_reason=None, logprobs=None)])
+            for index in range(self.texts)
+        ]
+
+    def piece(self, index: int, parts: Sequence[Part]) -> ChatCompletionChunk | None:
+        """What came of one text, if there is anything to tell."""
+        content = _text(parts)
+        if not content and not self.logprobs:
+            return None
+        logprobs = self._logprobs(parts, ChunkLogprobs)
+        delta = ChoiceDelta(content=content)
+        return self._chunk([ChunkChoice(index=index, delta=delta, finish_reason=None, logprobs=logprobs)])
+
+    def ending(self, index: int, finish: str) -> ChatCompletionChunk:
+        """The end of one text."""
+        reason = FINISH[finish]
+        return self._chunk([ChunkChoice(index=index, delta=ChoiceDelta(), finish_reason=reason, logprobs=None)])
+
+    def usage(self, counts: CompletionUsage) -> ChatCompletionChunk:
+        """The counts."""
+        fields = self.told.fields(chunk=True) | {"usage": counts}
+        return ChatCompletionChunk(object="chat.completion.chunk", choices=[], **fields)
+
+    def whole(self, texts: Sequence[Sequence[Part]], counts: CompletionUsage) -> ChatCompletion:
+        """All texts at once."""
+        choices = [
+            Choice(
+                index=index,
+                message=ChatCompletionMessage(role="assistant", content=_text(parts), refusal=None),
+                finish_reason=_finish(parts),
+                logprobs=self._logprobs(parts, ChoiceLogprobs),
+            )
+            for index, parts in enumerate(texts)
+        ]
+        return ChatCompletion(object="chat.completion", choices=choices, usage=counts, **self.told.fields(chunk=False))
+
+
+def _entry(told: dict[str, Any]) -> ChatCompletionTokenLogprob:
+    return ChatCompletionTokenLogprob(**told | {"top_logprobs": [TopLogprob(**one) for one in told["top_logprobs"]]})
+
+
+@dataclass(slots=True)
+class CompletionAnswer:
+    """The answer to a completion.
+
+    Attributes:
+        echo: The prompt of each text, where it is to stand before it.
+    """
+
+    told: Told
+    echo: Sequence[str]
+    logprobs: bool
+    written: list[int] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.written = [len(prompt) for prompt in self.echo]
+
+    def _chunk(self, choices: list[CompletionChoice]) -> Completion:
+        return Completion(object="text_completion", choices=choices, **self.told.fields(chunk=True))
+
+    def _choice(self, index: int, text: str, finish: str | None, parts: Sequence[Part]) -> CompletionChoice:
+        logprobs = None
+        if self.logprobs and parts:
+            logprobs = Logprobs(**columns(parts, self.written[index]))
+        self.written[index] += len(_text(parts))
+        # the type wants a reason, and a chunk has none until its text has ended
+        return CompletionChoice.model_construct(
+            {"index", "text", "finish_reason", "logprobs"}, index=index, text=text, finish_reason=finish,
+            logprobs=logprobs,
+        )  # fmt: skip
+
+    def opening(self) -> list[Completion]:
+        """The prompt of each text, where it is echoed."""
+        return [self._chunk([self._choice(at, prompt, None, [])]) for at, prompt in enumerate(self.echo) if prompt]
+
+    def piece(self, index: int, parts: Sequence[Part]) -> Completion | None:
+        """What came of one text, if there is anything to tell."""
+        text = _text(parts)
+        return self._chunk([self._choice(index, text, None, parts)]) if text or self.logprobs else None
+
+    def ending(self, index: int, finish: str) -> Completion:
+        """The end of one text."""
+        return self._chunk([self._choice(index, "", FINISH[finish], [])])
+
+    def usage(self, counts: CompletionUsage) -> Completion:
+        """The counts."""
+        return Completion(object="text_completion", choices=[], **self.told.fields(chunk=True) | {"usage": counts})
+
+    def whole(self, texts: Sequence[Sequence[Part]], counts: CompletionUsage) -> Completion:
+        """All texts at once."""
+        choices = [
+            self._choice(
+                index, self.echo[index] + _text(parts), _finish(parts), parts
+            )
+            for index, parts in enumerate(texts)
+        ]  # fmt: skip
+        return Completion(object="text_completion", choices=choices, usage=counts, **self.told.fields(chunk=False))
+
+
+def _text(parts: Sequence[Part]) -> str:
+    return "".join(part.token.text for part in parts)
+
+
+def _finish(parts: Sequence[Part]) -> str:
+    return FINISH[parts[-1].token.finish or ""]
+
+
+def counts(prompt: int, written: int) -> CompletionUsage:
+    """How many tokens were read and written."""
+    return CompletionUsage(prompt_tokens=prompt, completion_tokens=written, total_tokens=prompt + written)
+
+
+def as_json(answer: Any) -> bytes:
+    """One of the `openai` package's objects, with the fields that were given."""
+    return answer.model_dump_json(exclude_unset=True).encode()

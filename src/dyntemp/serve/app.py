@@ -1,0 +1,120 @@
+"""The application: every endpoint of a server, behind its guard."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from difflib import get_close_matches
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from prometheus_client import CONTENT_TYPE_LATEST
+from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import ClientDisconnect
+from starlette.responses import JSONResponse
+
+from dyntemp._version import __version__
+from dyntemp.models import Model
+from dyntemp.serve import play, v1
+from dyntemp.serve.errors import ApiError
+from dyntemp.serve.guard import LEFT, PATHS, Guard
+from dyntemp.serve.server import IGNORED, Server
+from dyntemp.serve.settings import Settings
+
+
+def make_app(model: Model | None, *, settings: Settings | None = None, page: str | None = None) -> FastAPI:
+    """The ASGI application in front of `model`, which it uses in a thread of its own while it runs.
+
+    Args:
+        model: The model; without one the page works alone, and `/v1` says that there is none.
+        settings: Limits and so on.
+        page: The HTML at `/`; without it there is none, and no `/play`.
+
+    Raises:
+        ValueError: If the settings' policy is none.
+    """
+    server = Server.of(model, settings or Settings())
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        worker = server.worker
+        if worker is not None:
+            worker.start()
+        yield
+        if worker is not None:
+            worker.stop()
+            await worker.join()
+
+    app = FastAPI(title="dyntemp", version=__version__, docs_url=None, redoc_url=None, lifespan=lifespan)
+    app.state.server = server
+    app.include_router(v1.router(server))
+    if page is not None:
+        app.include_router(play.router(server, page))
+    _add_operations(app, server)
+    _add_errors(app)
+    app.add_middleware(Guard, settings=server.settings, metrics=server.metrics)
+    if server.settings.allowed_origins:
+        app.add_middleware(
+            CORSMiddleware, allow_origins=server.settings.allowed_origins, allow_methods=["GET", "POST"],
+            allow_headers=["*"], expose_headers=[IGNORED, "Retry-After"],
+        )  # fmt: skip
+    return app
+
+
+def _add_operations(app: FastAPI, server: Server) -> None:
+    """The endpoints for those who look after the server."""
+
+    @app.get("/health")
+    async def health() -> dict[str, Any]:
+        """Whether the process answers."""
+        worker = server.worker
+        counts = {"open": worker.open, "waiting": worker.waiting, "running": worker.live} if worker else {}
+        return {"status": "ok", "version": __version__, "model": worker and worker.model.name, **counts}
+
+    @app.get("/ready")
+    async def ready() -> Response:
+        """Whether requests are taken: 503 without a model, and while the server stops."""
+        if server.worker is not None and server.worker.ready:
+            return JSONResponse({"status": "ready"})
+        return JSONResponse({"status": "no model" if server.worker is None else "stopping"}, 503)
+
+    if server.settings.metrics:
+
+        @app.get("/metrics")
+        async def metrics() -> Response:
+            """The counters, for Prometheus."""
+            return Response(server.metrics.text(), media_type=CONTENT_TYPE_LATEST)
+
+
+def _add_errors(app: FastAPI) -> None:
+    """Every error in the shape that clients of the OpenAI API read."""
+
+    @app.exception_handler(ApiError)
+    async def ours(_: Request, error: ApiError) -> Response:
+        return error.response()
+
+    @app.exception_handler(HTTPException)
+    async def of_routing(request: Request, error: HTTPException) -> Response:
+        path, method = request.url.path[:200], request.method
+        if error.status_code == 404:
+            close = get_close_matches(path, PATHS, n=1)
+            text = f"there is no {method} {path}" + (f"; did you mean `{close[0]}`?" if close else "")
+        elif error.status_code == 405:
+            text = f"{method} {path} is not possible; try {(error.headers or {}).get('Allow', 'another method')}"
+        else:
+            text = str(error.detail)
+        return ApiError(error.status_code, text, code=_code(error.status_code), headers=error.headers).response()
+
+    @app.exception_handler(RequestValidationError)
+    async def of_reading(_: Request, error: RequestValidationError) -> Response:
+        return ApiError(422, str(error.errors()[0]["msg"]), code="invalid_value").response()
+
+    @app.exception_handler(ClientDisconnect)
+    async def of_leaving(_: Request, __: ClientDisconnect) -> Response:
+        return Response(status_code=LEFT)
+
+
+def _code(status: int) -> str | None:
+    return {404: "not_found", 405: "method_not_allowed"}.get(status)

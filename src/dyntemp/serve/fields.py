@@ -1,0 +1,236 @@
+"""What a field of a request may hold: a reader for each kind of value, and the table's record."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from math import inf, isfinite
+from typing import Any
+
+from dyntemp.serve.errors import ApiError, shown, wrong
+from dyntemp.serve.settings import Settings
+from dyntemp.signals import suggestion
+
+
+class Unfit(Exception):  # noqa: N818 (no error by itself: the field's name is not known here)
+    """A value that a field cannot hold; says what it can."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of value.
+
+    Attributes:
+        read: The value as we use it; raises `Unfit`.
+        schema: The same in JSON Schema.
+    """
+
+    read: Callable[[Any], Any]
+    schema: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A field of a request.
+
+    Attributes:
+        kind: What it may hold, beside null, which is as good as leaving it out.
+        default: What it is where it is left out.
+        meaning: What it says.
+    """
+
+    kind: Kind
+    default: Any
+    meaning: str
+
+
+@dataclass(frozen=True, slots=True)
+class Neutral:
+    """A field of others that changes nothing here, and so may hold only what would change nothing there.
+
+    Attributes:
+        values: These.
+        instead: What to do instead of giving another.
+    """
+
+    values: tuple[Any, ...]
+    instead: str
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """All fields of one kind of request.
+
+    Attributes:
+        fields: Those that are read, by name.
+        neutral: Those of which only neutral values are accepted.
+        unread: Those that may hold anything, because nothing follows from them.
+    """
+
+    fields: Mapping[str, Field]
+    neutral: Mapping[str, Neutral]
+    unread: frozenset[str]
+
+    def read(self, body: Mapping[str, Any], *, lenient: bool) -> tuple[dict[str, Any], list[str]]:
+        """The value of each field, and the names of those that were ignored, which only a lenient server does.
+
+        Raises:
+            ApiError: 400 for a field that is unknown, not supported, or holds what it cannot.
+        """
+        values = {name: field.default for name, field in self.fields.items()}
+        ignored = []
+        for name, value in body.items():
+            if name in self.fields:
+                if value is not None:
+                    values[name] = _read(name, self.fields[name].kind, value)
+            elif fault := self._fault(name, value):
+                if not lenient:
+                    raise fault
+                ignored.append(name)
+        return values, ignored
+
+    def _fault(self, name: str, value: Any) -> ApiError | None:
+        """What is wrong with a field that is not read."""
+        if name in self.unread:
+            return None
+        if name in self.neutral:
+            neutral = self.neutral[name]
+            if value is None or any(type(value) is type(one) and value == one for one in neutral.values):
+                return None
+            text = f"`{name}` = {shown(value)} was given, which is not supported: {neutral.instead}"
+            return wrong(name, text, "unsupported_value")
+        known = [*self.fields, *self.neutral, *self.unread]
+        return wrong(
+            shown(name)[1:-1], f"unknown field `{shown(name)[1:-1]}`{suggestion(name, known)}", "unknown_field"
+        )
+
+    def schema(self) -> dict[str, Any]:
+        """The fields that are read, in JSON Schema."""
+        return {
+            "type": "object",
+            "additionalProperties": False,
+            "properties": {
+                name: {**field.kind.schema, "description": field.meaning} for name, field in self.fields.items()
+            },
+        }
+
+
+def _read(name: str, kind: Kind, value: Any) -> Any:
+    try:
+        return kind.read(value)
+    except Unfit as allowed:
+        raise wrong(name, f"`{name}` = {shown(value)} was given; {allowed}") from None
+
+
+def number(low: float, high: float = inf, *, above: bool = False) -> Kind:
+    """A finite number from `low`, or above it, to `high`."""
+    span = f"{'numbers above' if above else 'numbers from'} {low:g}" + ("" if high == inf else f" to {high:g}")
+
+    def read(value: Any) -> float:
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise Unfit(f"{span} are allowed")
+        try:
+            found = float(value)
+        except OverflowError:
+            found = inf
+        if not (low < found if above else low <= found) or found > high or not isfinite(found):
+            raise Unfit(f"{span} are allowed")
+        return found
+
+    bounds = {"exclusiveMinimum" if above else "minimum": low} | ({} if high == inf else {"maximum": high})
+    return Kind(read, {"type": "number", **bounds})
+
+
+def whole(low: int, high: int) -> Kind:
+    """A whole number from `low` to `high`."""
+
+    def read(value: Any) -> int:
+        if isinstance(value, float) and value.is_integer():  # 1.0, as some languages write 1
+            value = int(value)
+        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+            raise Unfit(f"whole numbers from {low} to {high} are allowed")
+        return value
+
+    return Kind(read, {"type": "integer", "minimum": low, "maximum": high})
+
+
+def flag() -> Kind:
+    """True or false."""
+
+    def read(value: Any) -> bool:
+        if not isinstance(value, bool):
+            raise Unfit("true and false are allowed")
+        return value
+
+    return Kind(read, {"type": "boolean"})
+
+
+def one_of(*names: str) -> Kind:
+    """One of a few words."""
+    allowed = " and ".join(f'"{name}"' for name in names)
+
+    def read(value: Any) -> str:
+        if value not in names:
+            raise Unfit(f"{allowed} are allowed")
+        return str(value)
+
+    return Kind(read, {"enum": list(names)})
+
+
+def text(most: int | None = None) -> Kind:
+    """Text that can be encoded, of at most so many characters."""
+
+    def read(value: Any) -> str:
+        if not isinstance(value, str):
+            raise Unfit("text is allowed")
+        if most is not None and len(value) > most:
+            raise Unfit(f"it has {len(value)} characters, and at most {most} are allowed")
+        return encodable(value)
+
+    return Kind(read, {"type": "string"} | ({} if most is None else {"maxLength": most}))
+
+
+def encodable(value: str) -> str:
+    """Text, if it has no half of a character that JSON wrote in two (a lone surrogate).
+
+    Raises:
+        Unfit: If it has one.
+    """
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise Unfit("half of a character stands in it (a lone surrogate): write whole ones") from None
+    return value
+
+
+def stop_texts(settings: Settings) -> Kind:
+    """A stop text, or a list of them."""
+    one = text(settings.max_stop)
+
+    def read(value: Any) -> list[str]:
+        found = [value] if isinstance(value, str) else value
+        if not isinstance(found, list) or len(found) > settings.max_stops:
+            raise Unfit(f"a text, or a list of at most {settings.max_stops} texts, is allowed")
+        found = [one.read(stop) for stop in found]
+        if not all(found):
+            raise Unfit("an empty text would stop everything: leave it out")
+        return found
+
+    return Kind(read, {"anyOf": [one.schema, {"type": "array", "items": one.schema, "maxItems": settings.max_stops}]})
+
+
+def numbers_by_name(most: int = 100) -> Kind:
+    """Numbers, each under a name."""
+    one = number(-inf)
+
+    def read(value: Any) -> dict[str, float]:
+        if not isinstance(value, dict) or len(value) > most:
+            raise Unfit(f'an object of at most {most} numbers is allowed, such as {{"a": 0.5}}')
+        return {encodable(name): one.read(inner) for name, inner in value.items()}
+
+    return Kind(read, {"type": "object", "additionalProperties": {"type": "number"}})
+
+
+def anything(description: str) -> Kind:
+    """A value that is looked at later."""
+    return Kind(lambda value: value, {"description": description})

@@ -1,0 +1,163 @@
+"""The fields of each request: those that are read, those that others know and we do not, and those that say nothing."""
+
+from __future__ import annotations
+
+from dyntemp.engines.vllm_options import ID, KEY
+from dyntemp.serve.fields import (
+    Field,
+    Form,
+    Kind,
+    Neutral,
+    Unfit,
+    anything,
+    flag,
+    number,
+    numbers_by_name,
+    one_of,
+    stop_texts,
+    text,
+    whole,
+)
+from dyntemp.serve.settings import Settings
+
+MOST_TEMPERATURE = 1e6
+
+UNREAD = frozenset(
+    ("user", "metadata", "safety_identifier", "prompt_cache_key", "prompt_cache_options", "prompt_cache_retention")
+)
+
+PENALTY = "no penalties are applied, leave it out"
+TOOLS = "the model calls no tools, leave it out"
+NEUTRAL = {
+    "frequency_penalty": Neutral((0, 0.0), PENALTY),
+    "presence_penalty": Neutral((0, 0.0), PENALTY),
+    "repetition_penalty": Neutral((1, 1.0), PENALTY),
+    "logit_bias": Neutral(({},), "leave it out"),
+    "ignore_eos": Neutral((False,), "a text ends where the model ends it"),
+    "service_tier": Neutral(("auto", "default"), "leave it out"),
+    "tools": Neutral(([],), TOOLS),
+    "tool_choice": Neutral(("none", "auto"), TOOLS),
+    "parallel_tool_calls": Neutral((True, False), TOOLS),
+    "functions": Neutral(([],), TOOLS),
+    "function_call": Neutral(("none", "auto"), TOOLS),
+    "response_format": Neutral(({"type": "text"},), "the model writes plain text"),
+    "modalities": Neutral((["text"],), "the model writes plain text"),
+    "audio": Neutral((), "the model writes plain text"),
+    "prediction": Neutral((), "leave it out"),
+    "moderation": Neutral((), "leave it out"),
+    "reasoning_effort": Neutral(("none",), "leave it out"),
+    "verbosity": Neutral(("medium",), "say in the prompt how long the text is to be"),
+    "web_search_options": Neutral((), "leave it out"),
+    "store": Neutral((False,), "nothing is stored here"),
+    "best_of": Neutral((1,), "ask for `n` texts, and choose among them"),
+    "suffix": Neutral(("",), "text is only ever continued"),
+}
+
+
+def of_chat(settings: Settings) -> Form:
+    """The fields of `POST /v1/chat/completions`."""
+    fields = {
+        "messages": Field(anything("a list of messages"), None, "the conversation, of texts or parts of texts"),
+        **_common(settings),
+        "max_completion_tokens": Field(whole(1, settings.max_tokens), None, "the newer name of `max_tokens`"),
+        "logprobs": Field(flag(), False, "whether to tell of each token how it came about"),
+        "top_logprobs": Field(whole(0, settings.max_top_logprobs), None, "how many alternatives to name per token"),
+    }
+    return Form(fields, NEUTRAL, UNREAD)
+
+
+def of_completions(settings: Settings) -> Form:
+    """The fields of `POST /v1/completions`."""
+    fields = {
+        "prompt": Field(anything("text, tokens, or a list of these"), None, "what to continue: text, tokens, or lists"),
+        **_common(settings),
+        "logprobs": Field(
+            whole(0, settings.max_top_logprobs), None,
+            "tell of each token how it came about, and name so many alternatives",
+        ),
+        "echo": Field(flag(), False, "whether the prompt stands before the text"),
+    }  # fmt: skip
+    return Form(fields, NEUTRAL, UNREAD)
+
+
+def of_play(settings: Settings) -> Form:
+    """The fields of `POST /play/generate`, which the page sends."""
+    fields = {
+        "prompt": Field(text(), None, "what to continue, or to answer where the model has a chat template"),
+        "messages": Field(anything("a list of messages"), None, "a conversation, instead of a prompt"),
+        "raw": Field(flag(), False, "whether the prompt is continued as it is, without a chat template"),
+        "system": Field(text(), None, "the system message"),
+        "policies": Field(anything("one policy, or two"), None, "one policy, or two, of which the second follows"),
+        "begin": Field(anything("tokens"), (), "tokens of the text that are there already"),
+        "force": Field(anything("tokens"), (), "tokens that come next whatever would be drawn"),
+        **{name: field for name, field in _common(settings).items() if name in PLAYED},
+    }
+    return Form(fields, {}, frozenset())
+
+
+PLAYED = (
+    "max_tokens", "stop", "seed", "temperature", "top_k", "top_p", "min_p", "filter_at", "parameters", "given",
+)  # fmt: skip
+
+
+def _common(settings: Settings) -> dict[str, Field]:
+    return {
+        "model": Field(text(500), None, "the model's name, as `/v1/models` tells it; may be left out"),
+        "policy": Field(
+            anything("text, or an object as `Policy.to_json` writes it"), None,
+            'the policy: a formula, a name of `dyntemp policies`, its JSON, or "off"',
+        ),
+        "vllm_xargs": Field(_xargs(), None, f"the policy as vLLM takes it: under `{KEY}`"),
+        "parameters": Field(numbers_by_name(), {}, "values of the policy's free parameters"),
+        "given": Field(numbers_by_name(), {}, 'what each `given("name", low, high)` of the policy reads'),
+        "temperature": Field(
+            number(0, MOST_TEMPERATURE), None, "what `requested` reads, or one temperature for all; 0 is greedy"
+        ),
+        "max_tokens": Field(whole(1, settings.max_tokens), None, "tokens to write at most"),
+        "n": Field(whole(1, settings.max_choices), 1, "how many texts to write"),
+        "stop": Field(stop_texts(settings), [], "the text ends before any of these"),
+        "seed": Field(_seed(), None, "the same seed writes the same text; none or -1 draws one"),
+        "top_k": Field(whole(-1, 2**31 - 1), 0, "keep the k likeliest tokens; 0 and -1 keep all"),
+        "top_p": Field(number(0, 1, above=True), 1.0, "keep the likeliest tokens up to this sum"),
+        "min_p": Field(number(0, 1), 0.0, "keep what has this share of the likeliest token's probability"),
+        "filter_at": Field(
+            one_of("model", "temperature"), "model", "read the filters' probabilities at temperature 1, or after it"
+        ),
+        "stream": Field(flag(), False, "whether tokens are sent as they come"),
+        "stream_options": Field(_stream_options(), {}, "`include_usage`: a last chunk that counts tokens"),
+    }  # fmt: skip
+
+
+def _seed() -> Kind:
+    """A 64-bit seed, as a number, or as text from languages whose numbers are shorter; -1 stands for none."""
+    number_kind = whole(-1, 2**64 - 1)
+
+    def read(value: object) -> int | None:
+        if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 20:
+            value = int(value)
+        found = int(number_kind.read(value))
+        return None if found == -1 else found
+
+    return Kind(read, number_kind.schema)
+
+
+def _xargs() -> Kind:
+    def read(value: object) -> object:
+        if not isinstance(value, dict) or not value.keys() <= {KEY, ID}:
+            raise Unfit(f"an object with `{KEY}`, a policy, and perhaps `{ID}`, a name, is allowed")
+        return value.get(KEY)
+
+    return Kind(read, {"type": "object", "properties": {KEY: {"type": "string"}, ID: {"type": "string"}}})
+
+
+def _stream_options() -> Kind:
+    names = ("include_usage", "include_obfuscation")
+
+    def read(value: object) -> dict[str, bool]:
+        if not isinstance(value, dict) or not all(
+            name in names and (inner is None or isinstance(inner, bool)) for name, inner in value.items()
+        ):
+            raise Unfit(f"an object of {' and '.join(names)}, true or false, is allowed")
+        return value
+
+    return Kind(read, {"type": "object", "properties": {name: {"type": "boolean"} for name in names}})

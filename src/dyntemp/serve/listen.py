@@ -1,0 +1,62 @@
+"""A socket, and a process that serves it until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable
+from typing import Any
+
+import uvicorn
+
+SECONDS_TO_END = 10
+"""How long answers may take to end once the server is stopping."""
+
+
+def listen(app: Any, host: str, port: int, announce: Callable[[str], object]) -> None:
+    """Serve `app`; see `dyntemp.serve.run`."""
+    listener = _bound(host, port)
+    shown = f"[{host}]" if ":" in host else host
+    address = f"http://{shown}:{listener.getsockname()[1]}"
+    config = uvicorn.Config(
+        app, log_level="warning", access_log=False, server_header=False, ws="none", lifespan="on",
+        timeout_graceful_shutdown=SECONDS_TO_END,
+    )  # fmt: skip
+    server = _Server(config, lambda: announce(address))
+    with listener:
+        asyncio.run(server.serve(sockets=[listener]))
+
+
+class _Server(uvicorn.Server):
+    """A server that says when it listens, and ends what it is writing when it stops."""
+
+    def __init__(self, config: uvicorn.Config, listening: Callable[[], object]) -> None:
+        super().__init__(config)
+        self._listening = listening
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to accept requests, and say so."""
+        await super().startup(sockets)
+        if self.started:
+            self._listening()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End what is being written, then wait until clients have been told."""
+        own = getattr(getattr(self.config.app, "state", None), "server", None)
+        if own is not None and own.worker is not None:
+            own.worker.stop()
+        await super().shutdown(sockets)
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    """A socket that listens.
+
+    Raises:
+        OSError: If it cannot, with what to do.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except (OSError, OverflowError) as error:
+        why = getattr(error, "strerror", None) or str(error)
+        raise OSError(f"{host}:{port} cannot be listened on ({why}): name another --host or --port") from None

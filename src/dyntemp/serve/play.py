@@ -1,0 +1,205 @@
+"""The page, and what it asks: the model it stands in front of, and texts token by token with their whole records."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import asdict
+from functools import partial
+from typing import Any
+
+from fastapi import APIRouter, Request
+from starlette.datastructures import Headers
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from dyntemp._version import __version__
+from dyntemp.asks import ALTERNATIVES, Ask, Path
+from dyntemp.filters import Filters
+from dyntemp.generation import header_of
+from dyntemp.methods import default
+from dyntemp.serve import forms
+from dyntemp.serve.batch import Part
+from dyntemp.serve.body import read_json
+from dyntemp.serve.errors import ApiError, wrong
+from dyntemp.serve.fields import Form
+from dyntemp.serve.guard import COOKIE, has_key, same
+from dyntemp.serve.policies import Chosen, chosen
+from dyntemp.serve.prompts import encode, messages_of, tokens_of
+from dyntemp.serve.reply import Streamed
+from dyntemp.serve.server import Server, seed_of
+from dyntemp.trace import FORMAT, VERSION, Token
+
+MOST_POLICIES = 2
+SCRIPT = re.compile(r"<script(?![^>]*application/json)[^>]*>(.*?)</script>", re.DOTALL)
+
+
+def router(server: Server, page: str) -> APIRouter:
+    """The page at `/`, and its endpoints under `/play`."""
+    api = APIRouter(include_in_schema=False)
+    form = forms.of_play(server.settings)
+    headers = {"Content-Security-Policy": security(page), "Referrer-Policy": "no-referrer"}
+
+    @api.get("/")
+    async def show(request: Request, key: str | None = None) -> Response:
+        """The page; where the server wants a key, to those who bring it in the address or already have its cookie."""
+        wanted = server.settings.api_key
+        if wanted is not None and not has_key(Headers(scope=request.scope), wanted, cookie=True):
+            return _let_in(key, wanted)
+        return HTMLResponse(page, headers=headers)
+
+    @api.get("/play/info")
+    async def info() -> dict[str, Any]:
+        """What the page has to know."""
+        return _info(server)
+
+    @api.post("/play/generate")
+    async def generate(request: Request) -> Response:
+        """One text, or two of which the second follows the first."""
+        return await _generate(server, form, request)
+
+    return api
+
+
+def security(page: str) -> str:
+    """A content security policy under which nothing runs but the page's own scripts, and nothing leaves the server."""
+    scripts = {base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in SCRIPT.findall(page)}
+    allowed = " ".join(f"'sha256-{digest}'" for digest in sorted(scripts)) or "'none'"
+    return (
+        f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; img-src data: blob:; "
+        "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    )
+
+
+def _let_in(key: str | None, wanted: str) -> Response:
+    """A cookie for those who bring the key, which is then gone from the address."""
+    if key is None or not same(key, wanted):
+        raise ApiError(401, "this page wants the server's API key: open it as /?key=KEY", code="invalid_api_key")
+    response = RedirectResponse("/", 303)
+    response.set_cookie(COOKIE, wanted, httponly=True, samesite="strict", path="/")
+    return response
+
+
+def _info(server: Server) -> dict[str, Any]:
+    settings, worker = server.settings, server.worker
+    model = worker.model if worker else None
+    return {
+        "version": __version__,
+        "model": model and model.name,
+        "vocabulary": model and model.vocabulary,
+        "context": model and model.context,
+        "limits": {
+            "max_tokens": settings.max_tokens, "policy": settings.max_policy, "policies": MOST_POLICIES,
+            "stops": settings.max_stops, "stop": settings.max_stop, "body": settings.max_body,
+        },
+        "defaults": {
+            "policy": str(server.fallback or default()), "max_tokens": settings.default_tokens, "top_k": 0,
+            "top_p": 1.0, "min_p": 0.0, "filter_at": "model",
+        },
+    }  # fmt: skip
+
+
+async def _generate(server: Server, form: Form, request: Request) -> Response:
+    worker = server.running()
+    values, _ = form.read(await read_json(request, server.settings), lenient=False)
+    seed, prompt, chat = seed_of(values), *_prompt(values)
+    policies = _policies(server, values)
+    [tokens] = await worker.call(partial(encode, chat=chat, system=values["system"]), worker.model, "prompt", [prompt])
+    room = server.settings.max_tokens if worker.model.context is None else worker.model.context - len(tokens)
+    begin = tokens_of("begin", values["begin"], worker.model.vocabulary, room)
+    most = values["max_tokens"] or server.settings.default_tokens
+    force = tokens_of("force", values["force"], worker.model.vocabulary, most)
+    filters = Filters(max(values["top_k"], 0), values["top_p"], values["min_p"], values["filter_at"])
+    path = Path(filters) if len(policies) > 1 else None
+    asks = [
+        Ask(
+            prompt=tokens, policy=one.policy, seed=seed, max_tokens=most, stop=values["stop"], filters=filters,
+            requested=one.requested, given=one.given, begin=begin, force=force,
+            notes=path if number == 0 else None, follow=path if number == 1 else None,
+        )
+        for number, one in enumerate(policies)
+    ]  # fmt: skip
+    settings = {
+        "max_tokens": most, "stop": values["stop"], "top_k": filters.top_k, "top_p": filters.top_p,
+        "min_p": filters.min_p, "filter_at": filters.at, "system": values["system"], "raw": values["raw"],
+        "begin": begin, "force": force, "alternatives": ALTERNATIVES, "backend": "cpu",
+    }  # fmt: skip
+    headers = [
+        header_of(
+            worker.model, one.policy, seed, [prompt],
+            settings | {
+                "requested": one.requested, "given": dict(one.given), "parameters": {},
+                "follow": None if number == 0 else {"policy": str(policies[0].policy), "seed": seed},
+            },
+        )
+        for number, one in enumerate(policies)
+    ]  # fmt: skip
+    first = [{"format": FORMAT, "version": VERSION, **asdict(header)} for header in headers]
+    return Streamed(server.run(asks, Token.to_json, len(tokens), (), together=True), Lines(first))
+
+
+def _prompt(values: dict[str, Any]) -> tuple[Any, bool | None]:
+    """What is continued, and whether through the chat template: None where the model has one."""
+    if (values["prompt"] is None) == (values["messages"] is None):
+        raise wrong("prompt", "give `prompt` or `messages`, and not both")
+    if values["raw"] and (values["messages"] is not None or values["system"] is not None):
+        raise wrong("raw", "`raw` was given beside `messages` or `system`, which need the chat template")
+    if values["messages"] is not None:
+        return messages_of(values["messages"]), True
+    return values["prompt"], False if values["raw"] else None
+
+
+def _policies(server: Server, values: dict[str, Any]) -> list[Chosen]:
+    """The one or two policies that are asked for."""
+    given = values["policies"]
+    texts = [None] if given is None else given
+    if not isinstance(texts, list) or not 1 <= len(texts) <= MOST_POLICIES:
+        raise wrong("policies", f"`policies` is a list of 1 to {MOST_POLICIES} policies")
+    found = []
+    for number, text in enumerate(texts):
+        try:
+            found.append(
+                chosen(
+                    {**values, "policy": text}, fallback=server.fallback, most=server.settings.max_policy, lenient=False
+                )
+            )
+        except ApiError as error:
+            if error.param == "policy":
+                error.param = f"policies[{number}]"
+            raise
+    return found
+
+
+class Lines:
+    """The records of texts as lines of JSON: a header for each, then its tokens as they come, and its end."""
+
+    media_type = "application/x-ndjson"
+
+    def __init__(self, headers: Sequence[dict[str, Any]]) -> None:
+        self._headers = headers
+
+    def opening(self) -> bytes:
+        """The headers, as the first lines of trace files."""
+        return b"".join(_line({"run": run, "header": header}) for run, header in enumerate(self._headers))
+
+    def step(self, parts: Sequence[Part]) -> bytes:
+        """The tokens, as the lines of trace files, and the end of texts that have ended."""
+        return b"".join(
+            _line({"run": part.text, "token": part.told})
+            + (_line({"run": part.text, "end": part.token.finish}) if part.token.finish else b"")
+            for part in parts
+        )
+
+    def closing(self) -> bytes:
+        """Nothing: every text has told its end."""
+        return b""
+
+    def failure(self, error: ApiError) -> bytes:
+        """The error."""
+        return _line(error.body())
+
+
+def _line(record: dict[str, Any]) -> bytes:
+    return json.dumps(record, ensure_ascii=False, allow_nan=False).encode() + b"\n"

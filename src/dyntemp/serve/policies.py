@@ -1,0 +1,123 @@
+"""Which policy a request is written under, and what its `requested` reads."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from dyntemp.engines.vllm_options import KEY, OFF
+from dyntemp.errors import PolicyError
+from dyntemp.filters import GREEDY_AT
+from dyntemp.methods import METHODS, default
+from dyntemp.policy import Policy
+from dyntemp.serve.errors import of_policy, shown, wrong
+from dyntemp.serve.fields import Unfit, encodable
+from dyntemp.signals import suggestion
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The policy of a request.
+
+    Attributes:
+        policy: With its parameters bound.
+        requested: What its `requested` reads.
+        given: What each of its `given(...)` reads.
+        ignored: Fields that nothing follows from, which only a lenient server lets pass.
+    """
+
+    policy: Policy
+    requested: float
+    given: Mapping[str, float]
+    ignored: tuple[str, ...] = ()
+
+
+def read_policy(value: Any, most: int, param: str = "policy") -> Policy:
+    """The policy that a client means: a published one by its name, a formula, or the JSON that `Policy.to_json` writes.
+
+    Raises:
+        ApiError: 400 for what is none, longer than `most` characters, or could be negative or undefined.
+    """
+    if not isinstance(value, str | dict) or (isinstance(value, dict) and not isinstance(value.get("policy"), str)):
+        raise wrong(param, f'`{param}` = {shown(value)} was given; a policy is text, such as "0.1 + 0.8*entropy"')
+    text = value if isinstance(value, str) else value["policy"]
+    if len(text) > most:
+        message = f"the policy has {len(text)} characters; at most {most} are allowed: write it shorter"
+        raise wrong(param, message, "policy_too_long")
+    try:
+        if isinstance(value, dict):
+            return Policy.from_json(json.dumps(value))
+        return METHODS[text].make() if text in METHODS else Policy(encodable(text))
+    except PolicyError as error:
+        raise of_policy(error, param) from None
+    except Unfit as error:
+        raise wrong(param, f"`{param}` was given; {error}") from None
+
+
+def chosen(values: Mapping[str, Any], *, fallback: Policy | None, most: int, lenient: bool) -> Chosen:
+    """The policy that a request's fields ask for.
+
+    Args:
+        values: `policy`, `vllm_xargs`, `temperature`, `parameters` and `given`.
+        fallback: The server's policy for requests that bring none.
+        most: Characters that a policy may have.
+        lenient: Whether a temperature that nothing follows from is ignored.
+
+    Raises:
+        ApiError: 400 for what does not fit together.
+    """
+    text, beside = values["policy"], values.get("vllm_xargs")
+    param = "policy"
+    if beside is not None:
+        if text is not None:
+            raise wrong("vllm_xargs", f"`policy` and `vllm_xargs` with `{KEY}` were given; give one of them")
+        text, param = beside, "vllm_xargs"
+    policy = fallback if text is None else None if text == OFF else read_policy(text, most, param)
+    temperature = values["temperature"]
+    if policy is None:
+        built_in = text is None and temperature is None
+        policy = default() if built_in else Policy(1.0 if temperature is None else temperature, name="static")
+        return _filled(policy, 1.0, values)
+    filled = _filled(policy, 1.0 if temperature is None else temperature, values)
+    if temperature is None or temperature == 1:
+        return filled
+    if temperature <= GREEDY_AT:
+        return Chosen(Policy(0.0, name="greedy"), 1.0, {})
+    if any(signal.name == "requested" for signal in filled.policy.signals):
+        return filled
+    if not lenient:
+        raise wrong(
+            "temperature",
+            f"`temperature` = {temperature:g} has no effect: the policy `{filled.policy}` does not read `requested`. "
+            "Leave one of them out, or write the temperature into the policy, as in `requested*(0.5 + entropy/10)`",
+            "temperature_without_effect",
+        )
+    return Chosen(filled.policy, 1.0, filled.given, ("temperature",))
+
+
+def _filled(policy: Policy, requested: float, values: Mapping[str, Any]) -> Chosen:
+    """`policy` with the request's parameters bound and its `given` numbers checked."""
+    try:
+        bound = policy.bind(**values["parameters"])
+        bound.bound({})
+    except PolicyError as error:
+        raise of_policy(error, "parameters") from None
+    wanted = {signal.arguments[0]: signal for signal in bound.signals if signal.name == "given"}
+    given = values["given"]
+    for name in given:
+        if name not in wanted:
+            raise wrong(
+                "given", f"the policy `{bound}` reads no given(`{shown(name)[1:-1]}`){suggestion(name, wanted)}"
+            )
+    for name, signal in wanted.items():
+        if name not in given:
+            raise wrong("given", f'the policy reads `{signal}`: send "given": {{"{name}": ...}}', "missing_given")
+        try:
+            bound.within(signal, np.array(given[name]))
+        except PolicyError as error:
+            raise of_policy(error, "given") from None
+    return Chosen(bound, requested, given)

@@ -1,0 +1,101 @@
+"""What the endpoints share: the model's worker, the settings, the metrics."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from dyntemp.asks import Ask
+from dyntemp.models import Model
+from dyntemp.policy import Policy
+from dyntemp.serve.errors import ApiError
+from dyntemp.serve.metrics import Metrics
+from dyntemp.serve.policies import read_policy
+from dyntemp.serve.reply import Run
+from dyntemp.serve.settings import Settings
+from dyntemp.serve.worker import Worker
+from dyntemp.trace import Token
+
+IGNORED = "X-Dyntemp-Ignored"
+"""The header in which a lenient server names what it ignored."""
+
+SEED_BITS = 53
+"""Seeds that nobody chose have so many bits, which every language's numbers hold."""
+
+
+@dataclass(slots=True)
+class Server:
+    """One server.
+
+    Attributes:
+        settings: What it was started with.
+        metrics: What it counts.
+        worker: The thread that owns the model; None without a model.
+        fallback: The policy of requests that bring none.
+    """
+
+    settings: Settings
+    metrics: Metrics
+    worker: Worker | None = None
+    fallback: Policy | None = None
+
+    @classmethod
+    def of(cls, model: Model | None, settings: Settings) -> Server:
+        """A server that has not begun.
+
+        Raises:
+            ValueError: If the settings' policy is none.
+        """
+        server = cls(settings, Metrics())
+        if settings.policy is not None:
+            try:
+                server.fallback = read_policy(settings.policy, settings.max_policy)
+                server.fallback.bounds()
+            except ApiError as error:
+                raise ValueError(str(error)) from None
+        if model is not None:
+            server.worker = Worker(model, settings.batch, settings.queue)
+            server.metrics.observe(server.worker)
+        return server
+
+    def running(self) -> Worker:
+        """The worker.
+
+        Raises:
+            ApiError: 503 without a model.
+        """
+        if self.worker is None:
+            text = "there is no model behind this server, only the page: start `dyntemp serve` with one"
+            raise ApiError(503, text, code="no_model")
+        return self.worker
+
+    def run(
+        self,
+        asks: Sequence[Ask],
+        tell: Callable[[Token], Any],
+        prompt_tokens: int,
+        ignored: Sequence[str],
+        *,
+        together: bool = False,
+    ) -> Run:
+        """A request that is ready to be written."""
+        watch = self.metrics.watch([ask.policy for ask in asks], prompt_tokens)
+        begin = partial(self.running().stream, asks, tell, watch, together=together)
+        return Run(self.settings, begin, _headers(ignored))
+
+
+def seed_of(values: Mapping[str, Any]) -> int:
+    """The seed that a request asks for, or one that nobody chose."""
+    return secrets.randbits(SEED_BITS) if values["seed"] is None else int(values["seed"])
+
+
+def _headers(ignored: Sequence[str]) -> dict[str, str]:
+    """The names of what was ignored, in characters that a header can hold."""
+    if not ignored:
+        return {}
+    names = ("".join(sign if sign.isascii() and (sign.isalnum() or sign in "_-.") else "?" for sign in name[:60])
+             for name in ignored[:40])  # fmt: skip
+    return {IGNORED: ", ".join(names)}

@@ -1,0 +1,215 @@
+"""The thread that owns the model, and how the event loop talks with it.
+
+Everything that touches the model happens in this thread, between two steps or in one. The event loop sends it messages
+and is sent tokens; neither waits for the other, so that a slow reader holds nobody up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import threading
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, TypeVar
+
+from dyntemp.loop import Ask
+from dyntemp.models import Model
+from dyntemp.serve.batch import Batch, Part
+from dyntemp.serve.errors import ApiError
+from dyntemp.trace import Token
+
+Result = TypeVar("Result")
+MESSAGES_A_STEP = 100  # so that a flood of requests does not keep those that run from going on
+
+
+@dataclass(slots=True, eq=False)
+class Stream:
+    """One request's texts on their way from the worker to whoever answers it.
+
+    Attributes:
+        asks: One for each text.
+        tell: What is told of a token; it may ask the model, whose thread it is called in.
+        watch: Called with the tokens as they arrive, read or not.
+        together: Whether the texts have to begin at once, because one follows another.
+        waiting: Whether none of them has begun.
+    """
+
+    asks: Sequence[Ask]
+    tell: Callable[[Token], Any]
+    watch: Callable[[list[Part]], None]
+    together: bool
+    waiting: bool = True
+    _arrived: asyncio.Queue[list[Part] | Exception] = field(default_factory=asyncio.Queue)
+
+    def arrive(self, what: list[Part] | Exception) -> None:
+        """Take what the worker sent. The request's own `max_tokens` bounds how much can lie here unread."""
+        if isinstance(what, list):
+            self.watch(what)
+        self._arrived.put_nowait(what)
+
+    async def steps(self) -> AsyncIterator[list[Part]]:
+        """What was drawn, step by step, until every text has ended.
+
+        Raises:
+            Exception: What ended the request before its time.
+        """
+        left = len(self.asks)
+        while left:
+            what = await self._arrived.get()
+            if isinstance(what, Exception):
+                raise what
+            left -= sum(part.token.finish is not None for part in what)
+            yield what
+
+
+class Worker:
+    """One thread with one model. Its methods are called in the event loop.
+
+    Args:
+        model: The model; nobody else may use it while the worker runs.
+        batch: How many texts are written at the same time.
+        queue_size: How many requests may wait beside those that run.
+
+    Attributes:
+        open: Requests that are not answered yet.
+        waiting: Those of them of which nothing has begun.
+        live: Texts that are being written.
+    """
+
+    def __init__(self, model: Model, batch: int, queue_size: int) -> None:
+        self.model = model
+        self.open = self.waiting = self.live = 0
+        self._most = batch + queue_size
+        self._size = batch
+        self._messages: queue.SimpleQueue[Callable[[Batch], object]] = queue.SimpleQueue()
+        self._outbox: list[Callable[[], object]] = []
+        self._events: asyncio.AbstractEventLoop | None = None
+        self._stopping = False
+        self._thread = threading.Thread(target=self._work, name="dyntemp-model", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._events = asyncio.get_running_loop()
+        self._thread.start()
+
+    @property
+    def ready(self) -> bool:
+        """Whether requests are taken."""
+        return self._thread.is_alive() and not self._stopping
+
+    def stop(self) -> None:
+        """End every request with an error that says so, and the thread. Calling it again does nothing."""
+        self._stopping = True
+        self._messages.put(lambda _: None)
+
+    async def join(self) -> None:
+        """Wait until the thread has ended; it finishes its step first."""
+        await asyncio.to_thread(self._thread.join)
+
+    async def call(self, function: Callable[..., Result], *arguments: Any) -> Result:
+        """`function(*arguments)`, in the thread that owns the model."""
+        self._require_ready()
+        future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        self._messages.put(partial(self._answer, future, function, arguments))
+        return await future
+
+    @asynccontextmanager
+    async def stream(
+        self,
+        asks: Sequence[Ask],
+        tell: Callable[[Token], Any],
+        watch: Callable[[list[Part]], None],
+        *,
+        together: bool = False,
+    ) -> AsyncIterator[Stream]:
+        """A request, queued and then run. Leaving the block ends it, wherever it is.
+
+        Raises:
+            ApiError: 429 where the queue is full, 503 where the server is stopping.
+        """
+        self._require_ready()
+        if self.open >= self._most:
+            raise ApiError(
+                429, f"{self.open} requests run or wait here, and no more may: try again later",
+                code="queue_full", headers={"Retry-After": "1"},
+            )  # fmt: skip
+        stream = Stream(asks, tell, watch, together)
+        self.open += 1
+        self.waiting += 1
+        self._messages.put(lambda batch: batch.add(stream))
+        try:
+            yield stream
+        finally:
+            self.open -= 1
+            self._begin(stream)
+            self._messages.put(lambda batch: batch.drop(stream))
+
+    def _require_ready(self) -> None:
+        if not self.ready:
+            raise stopping()
+
+    def _begin(self, stream: Stream) -> None:
+        self.waiting -= stream.waiting
+        stream.waiting = False
+
+    def _work(self) -> None:
+        """What the thread does."""
+
+        def began(stream: Any) -> None:
+            self._outbox.append(partial(self._begin, stream))
+
+        def arrived(stream: Any, what: Any) -> None:
+            self._outbox.append(partial(stream.arrive, what))
+
+        batch = Batch(self.model, self._size, began, arrived, arrived)
+        try:
+            while not self._stopping:
+                self._obey(batch)
+                batch.turn()
+                self.live = batch.live
+                self._send()
+        finally:
+            self._stopping = True
+            while not self._messages.empty():
+                self._messages.get()(batch)
+            batch.close(stopping())
+            self.live = 0
+            self._send()
+
+    def _obey(self, batch: Batch) -> None:
+        """Carry out what was asked meanwhile; where there is nothing to do, wait until there is."""
+        for number in range(MESSAGES_A_STEP):
+            try:
+                message = self._messages.get(block=number == 0 and not batch.busy)
+            except queue.Empty:
+                return
+            message(batch)
+            if self._stopping:
+                return
+
+    def _answer(
+        self, future: asyncio.Future[Any], function: Callable[..., Any], arguments: tuple[Any, ...], _: Batch
+    ) -> None:
+        if future.cancelled():
+            return
+        try:
+            settle = partial(future.set_result, function(*arguments))
+        except Exception as error:  # noqa: BLE001 (whoever asked is told)
+            settle = partial(future.set_exception, error)
+        self._outbox.append(lambda: None if future.done() else settle())
+
+    def _send(self) -> None:
+        """Hand what came of a step to the event loop, in one piece."""
+        letters, self._outbox = self._outbox, []
+        assert self._events is not None
+        if letters:
+            with suppress(RuntimeError):  # the event loop has been closed, and nobody waits any more
+                self._events.call_soon_threadsafe(lambda: [letter() for letter in letters])
+
+
+def stopping() -> ApiError:
+    """The error of requests that the end of the server interrupts."""
+    return ApiError(503, "the server is stopping", code="stopping", headers={"Retry-After": "10"})
