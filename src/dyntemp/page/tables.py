@@ -1,0 +1,60 @@
+"""The policy language as data: what the page's JavaScript is told of signals, functions, limits and refusals."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dyntemp.bins import LAST, WIDTH
+from dyntemp.expr import MAX_DEPTH, MAX_SIZE
+from dyntemp.filters import GREEDY_AT
+from dyntemp.functions import FUNCTIONS
+from dyntemp.kernels.philox import Purpose
+from dyntemp.parse import MAX_LENGTH, NOT_HERE, OUTSIDE
+from dyntemp.signals import MAX_POSITION, MAX_REQUESTED, MAX_SUPPORT, MAX_SURPRISAL, SIGNALS
+
+
+def table() -> dict[str, Any]:
+    """All of the language that is a table in Python, ready for JSON.
+
+    >>> table()["functions"][0]["name"], table()["limits"]["depth"]
+    ('exp', 100)
+    """
+    return {
+        "signals": [
+            {
+                "name": record.name,
+                "arguments": list(record.arguments),
+                "spelling": record.spelling,
+                "meaning": record.meaning,
+                "formula": record.formula,
+                "unit": record.unit,
+                "range": record.range,
+                "source": record.source,
+            }
+            for record in SIGNALS.values()
+        ],
+        "functions": [
+            {
+                "name": record.name,
+                "arguments": list(record.arguments),
+                "spelling": f"{record.name}({', '.join(record.arguments)})",
+                "meaning": record.meaning,
+                "remembers": record.remembers,
+            }
+            for record in FUNCTIONS.values()
+        ],
+        "limits": {
+            "length": MAX_LENGTH,
+            "depth": MAX_DEPTH,
+            "size": MAX_SIZE,
+            "support": MAX_SUPPORT,
+            "position": MAX_POSITION,
+            "surprisal": MAX_SURPRISAL,
+            "requested": MAX_REQUESTED,
+            "greedyAt": GREEDY_AT,
+        },
+        "bins": {"width": WIDTH, "last": LAST},
+        "purposes": {purpose.name.lower(): purpose.value for purpose in Purpose},
+        "refusals": {kind.__name__: told for kind, told in NOT_HERE.items()},
+        "instead": dict(OUTSIDE),
+    }
