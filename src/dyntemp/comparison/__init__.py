@@ -13,12 +13,14 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from dyntemp.asks import ALTERNATIVES
-from dyntemp.comparison_figures import Figures, figures
-from dyntemp.comparison_folder import MANIFEST, Cell, Manifest, begin, deciding_versions, write_whole
-from dyntemp.comparison_measures import written
+from dyntemp.comparison.figures import Figures, figures
+from dyntemp.comparison.folder import MANIFEST, Cell, Manifest, begin, deciding_versions, write_whole
+from dyntemp.comparison.measures import written
+from dyntemp.comparison.report import IN_NOTEBOOK, Contents, chosen, document, fragment
+from dyntemp.comparison.report_texts import Sample
 from dyntemp.errors import PolicyError, TraceError
 from dyntemp.filters import Filters
 from dyntemp.generation import header_of
@@ -87,32 +89,26 @@ class Comparison:
 
     def report(self) -> Path:
         """Write the report, one HTML file beside the traces, and return its path."""
-        from dyntemp.show.report import document
-
         path = self.folder / REPORT
-        write_whole(path, document(self.figures, **self._shown()))
+        write_whole(path, document(self._contents(chosen(self.manifest.cells))))
         return path
 
     def _repr_html_(self) -> str:
-        from dyntemp.show.report import fragment
+        return fragment(self._contents(chosen(self.manifest.cells, IN_NOTEBOOK, 1)))
 
-        return fragment(self.figures, **self._shown())
-
-    def _shown(self) -> dict[str, Any]:
-        """What a report shows beside the figures."""
-        from dyntemp.show.report import Sample, chosen
-
-        manifest = self.manifest
+    def _contents(self, cells: Sequence[Cell]) -> Contents:
+        """What a report tells, with the texts of these cells."""
+        manifest, policies = self.manifest, range(len(self.manifest.policies))
         samples = (
             Sample(
                 manifest.prompts[cell.prompt],
                 manifest.seeds[cell.seed],
-                [list(self.trace(cell, policy)) for policy in range(len(manifest.policies))],
-                [str(manifest.path(Path(), cell, policy)) for policy in range(len(manifest.policies))],
+                [list(self.trace(cell, policy)) for policy in policies],
+                [str(manifest.path(Path(), cell, policy)) for policy in policies],
             )
-            for cell in chosen(manifest.cells, len(manifest.seeds))
+            for cell in cells
         )
-        return {"model": manifest.model, "settings": manifest.settings, "samples": samples}
+        return Contents(self.figures, manifest.model, manifest.settings, samples)
 
 
 def compare(

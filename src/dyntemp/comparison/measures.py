@@ -62,6 +62,16 @@ def written(tokens: Iterable[Token]) -> Written:
     return Written(kept, temperature, entropy, after, surprisal, finish)
 
 
+def parted_at(text: Sequence[int], leader: Sequence[int]) -> int | None:
+    """The position of the first token that differs, or at which only one of them goes on; None for equal texts.
+
+    >>> parted_at([1, 2, 3], [1, 2, 4]), parted_at([1, 2], [1, 2, 4]), parted_at([1], [1])
+    (2, 2, None)
+    """
+    shared = next((at for at, (a, b) in enumerate(zip(text, leader, strict=False)) if a != b), None)
+    return shared if shared is not None or len(text) == len(leader) else min(len(text), len(leader))
+
+
 def mean_of(field: str) -> Callable[[Sequence[Written]], float | None]:
     """The measure that takes the mean of `field` over each text's draws, then over the texts."""
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dyntemp.comparison_measures import MEASURES, Values, Written, mean
+from dyntemp.comparison.measures import MEASURES, Values, Written, mean, parted_at
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 RESAMPLES = 9_999
@@ -148,16 +148,6 @@ def distribution(values: Sequence[Values]) -> Distribution:
     edges = np.linspace(0, top, BINS + 1)
     shares = [np.histogram(part, edges)[0] / len(one) for part, one in zip(finite, values, strict=True)]
     return Distribution(edges.tolist(), [share.tolist() for share in shares])
-
-
-def parted_at(text: Sequence[int], leader: Sequence[int]) -> int | None:
-    """The position of the first token that differs, or at which only one of them goes on; None for equal texts.
-
-    >>> parted_at([1, 2, 3], [1, 2, 4]), parted_at([1, 2], [1, 2, 4]), parted_at([1], [1])
-    (2, 2, None)
-    """
-    shared = next((at for at, (a, b) in enumerate(zip(text, leader, strict=False)) if a != b), None)
-    return shared if shared is not None or len(text) == len(leader) else min(len(text), len(leader))
 
 
 def parting(texts: Sequence[Sequence[Written]], leader: Sequence[Sequence[Written]]) -> Parting:

@@ -1,0 +1,224 @@
+"""Write texts to the same prompts under several policies, coupled so that they part only where they must, and compare.
+
+dyntemp compare -p 0.7 -p "0.3 + 0.7*normalized_entropy**0.5" -o first "Name a river." "Tell a joke."
+dyntemp compare -p 0.7 -p edt --prompts prompts.jsonl --seeds 5 -n 100 -o second
+The first policy leads. Running the same command again goes on where it was stopped. FOLDER/report.html tells the rest.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
+
+from dyntemp.cli import INTERRUPTED, OK, UsageError
+from dyntemp.cli.common import (
+    add_colour_option,
+    add_draw_options,
+    add_model_options,
+    chosen_policy,
+    draw_settings,
+    open_model,
+    print_json,
+    readable,
+)
+from dyntemp.comparison import Progress, compare, seeds_of
+from dyntemp.comparison.figures import FEW_PROMPTS, Figures
+from dyntemp.comparison.measures import MEASURES
+from dyntemp.comparison.report import HONEST
+from dyntemp.comparison.report_parts import LETTERS, number, signed
+from dyntemp.errors import InvalidLogitsError, ModelError, PolicyError, StateError, TraceError
+from dyntemp.show.terminal import console
+
+SECONDS_APART = 10.0
+"""Between two lines of progress where no terminal shows a bar."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of this command."""
+    parser.add_argument("prompt", nargs="*", metavar="PROMPT", help="what to write about, each argument one prompt")
+    parser.add_argument("--prompts", metavar="FILE", help='prompts from FILE: a text, one on each line, or JSON lines '
+                        'with {"prompt": "..."} or {"messages": [...]}')  # fmt: skip
+    parser.add_argument("-p", "--policy", action="append", default=[], metavar="POLICY",
+                        help="a policy, at least two times; the first leads")  # fmt: skip
+    parser.add_argument("-o", "--output", required=True, metavar="FOLDER", help="where traces and the report go")
+    seeds = parser.add_mutually_exclusive_group()
+    seeds.add_argument("--seeds", type=int, default=1, metavar="K", help="texts of each policy to each prompt (1)")
+    seeds.add_argument("--seed-list", metavar="S,S,...", help="the seeds themselves; else 0, 1, ...")
+    parser.add_argument("--raw", action="store_true", help="continue the prompts as they are, without a chat template")
+    add_model_options(parser)
+    add_draw_options(parser)
+    parser.add_argument("--json", action="store_true", help="print the figures as JSON")
+    parser.add_argument("-q", "--quiet", action="store_true", help="no progress")
+    add_colour_option(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Compare, and return the exit code."""
+    if len(options.policy) < 2:
+        raise UsageError(f"{len(options.policy) or 'no'} policy was given; name at least two: -p 0.7 -p edt")
+    policies = [chosen_policy(text, None)[0] for text in options.policy]
+    for policy in policies:
+        policy.bounds()  # a template is refused before the model is loaded
+    settings = draw_settings(options)
+    if options.raw and options.system:
+        raise UsageError("--raw and --system were given; a system message needs the chat template")
+    prompts = _prompts(options)
+    seeds = _seeds(options)
+    model = open_model(options)
+    try:
+        with _shown(options) as progress:
+            comparison = compare(
+                model, prompts, policies, folder=options.output, seeds=seeds, **settings,
+                system=readable(options.system) if options.system else None, chat=False if options.raw else None,
+                progress=progress,
+            )  # fmt: skip
+    except KeyboardInterrupt:
+        console(options.color, stderr=True).print("interrupted; the same command goes on from here", style="dim")
+        return INTERRUPTED
+    except (ModelError, PolicyError, TraceError, StateError, InvalidLogitsError):
+        raise
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+    report = comparison.report()
+    out = console(options.color)
+    if options.json:
+        print_json(out, {"folder": options.output, "report": str(report), "figures": plain_figures(comparison.figures)})
+    else:
+        for line in table(comparison.figures):
+            out.print(line, soft_wrap=False)
+        out.print(f"\n{report}", style="bold")
+    return OK
+
+
+def table(figures: Figures) -> Iterator[str]:
+    """The figures as lines of at most 80 columns, where policies are short enough."""
+    letters = LETTERS[: len(figures.policies)]
+    for letter, one in zip(letters, figures.policies, strict=True):
+        yield f"{letter}  {one.policy}{'' if one.parting else '   (leads)'}"
+    seeds = "1 seed" if figures.seeds == 1 else f"{figures.seeds} seeds"
+    yield f"\nn = {figures.prompts} prompts with {seeds} each{'':<12}mean   less A's   95 % interval"
+    for name, measure in MEASURES.items():
+        unit = f", {measure.unit}" if measure.unit not in ("", "share") else ""
+        title = f"{measure.title}{unit}"
+        for letter, one in zip(letters, figures.policies, strict=True):
+            mean, difference, low, high, _ = one.measures[name]
+            shown = "-" if mean is None else number(mean)
+            less = "" if difference is None else signed(difference)
+            between = "" if low is None or high is None else f"{signed(low)} to {signed(high)}"
+            yield f"{title:<32} {letter} {shown:>10} {less:>10}   {between}".rstrip()
+            title = ""
+    yield ""
+    for letter, one in zip(letters, figures.policies, strict=True):
+        if (part := one.parting) is not None:
+            yield (
+                f"{letter} is equal to A to the end in {part.never:.0%} of {part.texts} texts; "
+                f"{number(part.kept)} tokens are kept before they part, on average"
+            )
+    if figures.prompts < FEW_PROMPTS:
+        yield f"With fewer than {FEW_PROMPTS} prompts, intervals are missing or too narrow."
+    yield HONEST
+
+
+def plain_figures(value: Any) -> Any:
+    """Figures as JSON objects, by the names of their fields."""
+    if hasattr(value, "_asdict"):
+        return {name: plain_figures(inner) for name, inner in value._asdict().items()}
+    if isinstance(value, Mapping):
+        return {name: plain_figures(inner) for name, inner in value.items()}
+    return [plain_figures(inner) for inner in value] if isinstance(value, list | tuple) else value
+
+
+def _prompts(options: argparse.Namespace) -> list[Any]:
+    found: list[Any] = [readable(text) for text in options.prompt]
+    if options.prompts is not None:
+        if found:
+            raise UsageError("prompts and --prompts were given; give one of them")
+        found = read_prompts(Path(options.prompts))
+    if not found:
+        raise UsageError('no prompts: write them behind the command, "each in quotes", or in a file for --prompts')
+    if not all(found):
+        raise UsageError("an empty prompt was given")
+    return found
+
+
+def read_prompts(path: Path) -> list[Any]:
+    """The prompts in a file: JSON lines if its name ends so, else one on each line; empty lines are skipped.
+
+    Raises:
+        UsageError: For what is no prompt; the message names the line.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path} is not UTF-8: {error}") from None
+    numbered = [(at, line) for at, line in enumerate(lines, start=1) if line.strip()]
+    if path.suffix.lower() not in (".jsonl", ".ndjson"):
+        return [line.strip() for _, line in numbered]
+    return [_prompt(path, at, line) for at, line in numbered]
+
+
+def _prompt(path: Path, at: int, line: str) -> Any:
+    try:
+        data = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"{path}, line {at}: this is not JSON ({error})") from None
+    match data:
+        case {"prompt": str(text)} if text:
+            return text
+        case {"messages": [*messages]} if messages and all(_is_message(message) for message in messages):
+            return [{"role": message["role"], "content": message["content"]} for message in messages]
+    raise UsageError(
+        f'{path}, line {at}: {{"prompt": "..."}} or {{"messages": [{{"role": "user", "content": "..."}}]}} is expected'
+    )
+
+
+def _is_message(value: Any) -> bool:
+    return isinstance(value, dict) and all(isinstance(value.get(key), str) for key in ("role", "content"))
+
+
+def _seeds(options: argparse.Namespace) -> list[int]:
+    try:
+        if options.seed_list is None:
+            return seeds_of(options.seeds)
+        return seeds_of([int(seed) for seed in options.seed_list.split(",")])
+    except ValueError as error:
+        given = f"--seeds {options.seeds}" if options.seed_list is None else f"--seed-list {options.seed_list}"
+        raise UsageError(f"{given}: {error}") from None
+
+
+@contextmanager
+def _shown(options: argparse.Namespace) -> Iterator[Any]:
+    """What shows the progress: a bar in a terminal, a line now and then elsewhere, nothing where that is asked for."""
+    err = console(options.color, stderr=True)
+    if options.quiet:
+        yield None
+    elif err.is_terminal:
+        columns = (TextColumn("cells"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[tokens]:,} tokens"),
+                   TimeRemainingColumn())  # fmt: skip
+        with Bar(*columns, console=err, transient=True) as bar:
+            task = bar.add_task("", total=None, tokens=0)
+            yield lambda at: bar.update(task, total=at.cells, completed=at.done, tokens=at.tokens)
+    else:
+        yield _Lines(err)
+
+
+class _Lines:
+    """Progress as lines, not too many of them."""
+
+    def __init__(self, err: Console) -> None:
+        self._err, self._next = err, 0.0
+
+    def __call__(self, at: Progress) -> None:
+        now = time.monotonic()
+        if at.done == at.cells or now >= self._next:
+            self._next = now + SECONDS_APART
+            self._err.print(f"{at.done} of {at.cells} cells, {at.tokens:,} tokens")
