@@ -1,0 +1,129 @@
+/** The card of a token: what stood to choose from, before and after, and why it came out as it did. */
+
+import { element } from "./dom.js";
+import { figure } from "./quantities.js";
+import { explain, percent, visible } from "./words.js";
+
+const NAMES = { drawn: null, forced: "put there by you", kept: "as the first policy drew it", parted: "the first that differs" };
+
+/**
+ * The contents of the card of `token`.
+ *
+ * `now` is the token replayed, or null; `other` says that it was replayed under another policy than the recorded one;
+ * `steer` is {force, reroll}, what a model behind the page can do, or null.
+ */
+export function cardOf(token, now, other, steer) {
+  return [
+    element("p", { class: "dt-sentence" }, explain(token)),
+    other && now ? element("p", { class: "verdict" }, verdict(token, now)) : null,
+    alternatives(token, now, other, steer),
+    now?.terms.length ? terms(now) : null,
+    figures(token, now, other),
+    steer ? element("p", { class: "steer" }, element("button", { type: "button", click: steer.reroll }, "Reroll from here")) : null,
+  ].filter(Boolean);
+}
+
+/** What the policy in force would have made of the token. */
+export function verdict(token, now) {
+  const t = `Under this policy T = ${figure(now.temperature)}`;
+  if (now.kept) return `${t}: the same token, now ${percent(now.probability)}.`;
+  if (now.instead === null) return `${t}: another token, one that the trace does not name (other).`;
+  return `${t}: \`${nameOf(token, now.instead)}\` would have been drawn instead.`;
+}
+
+/** The text of an alternative, white space visible. */
+export function nameOf(token, number) {
+  const found = token.alternatives.find((alternative) => alternative.token === number);
+  return found ? visible(found.text) : `token ${number}`;
+}
+
+/** The rows of the table: the alternatives, the drawn token if it is none of them, and all others together. */
+export function rowsOf(token, now) {
+  const rows = token.alternatives.map((alternative, at) => ({
+    number: alternative.token, name: visible(alternative.text), drawn: alternative.token === token.token,
+    before: alternative.probability, after: alternative.probability_after, now: now?.alternatives[at],
+  }));
+  if (!rows.some((row) => row.drawn)) {
+    rows.push({
+      number: token.token, name: token.text ? visible(token.text) : `token ${token.token}`, drawn: true,
+      before: token.probability, after: token.probability_after, now: now?.probability,
+    });
+  }
+  const left = (key) => Math.max(1 - rows.reduce((sum, row) => sum + row[key], 0), 0);
+  const rest = { name: "other", before: left("before"), after: left("after"), now: now ? left("now") : undefined };
+  return [...rows, { ...rest, after: rest.after < 1e-9 ? 0 : rest.after, now: rest.now < 1e-9 ? 0 : rest.now }];
+}
+
+function alternatives(token, now, other, steer) {
+  const compared = other && now;
+  const heads = ["before", compared ? "recorded" : "after", ...(compared ? ["this policy"] : [])];
+  const rows = rowsOf(token, now);
+  const scale = rows.reduce((most, row) => Math.max(most, row.before, row.after, compared ? row.now : 0), 1e-9);
+  const head = element("thead", {}, element(
+    "tr", {}, element("th", { scope: "col" }, "token"), heads.map((name) => element("th", { scope: "col" }, name)),
+    element("th", { scope: "col" }, element("span", { class: "quiet-label" }, "what became of it")),
+  ));
+  return element(
+    "table", { class: "dt-alternatives" },
+    element("caption", {}, compared ? "Probability before, in the recorded draw, and under this policy" : "Probability before filters and temperature, and in the draw"),
+    head,
+    element("tbody", {}, rows.map((row) => rowElement(row, { token, now, compared, scale, steer }))),
+  );
+}
+
+function rowElement(row, { token, now, compared, scale, steer }) {
+  const rest = row.number === undefined;
+  const dropped = (compared ? row.now : row.after) === 0;
+  const classes = [row.drawn ? "dt-drawn" : "", dropped ? "dt-dropped" : "", rest ? "dt-other" : ""].filter(Boolean).join(" ");
+  const made = element(
+    "tr", { class: classes },
+    element("th", { scope: "row" }, rest ? row.name : element("code", {}, row.name)),
+    element("td", { class: "dt-before" }, percent(row.before)),
+    element("td", { class: compared ? "recorded" : "dt-after" }, percent(row.after)),
+    compared ? element("td", { class: "dt-after" }, percent(row.now)) : null,
+    element("td", { class: "dt-state" }, stateOf(row, { token, now, compared, dropped, steer })),
+  );
+  made.style.setProperty("--before", row.before / scale);
+  made.style.setProperty("--after", (compared ? row.now : row.after) / scale);
+  return made;
+}
+
+/** What became of a row: drawn, dropped, drawn instead; or the button that puts it there. */
+function stateOf(row, { token, now, compared, dropped, steer }) {
+  const rest = row.number === undefined;
+  const instead = compared && !now.kept && (rest ? now.instead === null : now.instead === row.number);
+  const said = row.drawn ? "drawn" : instead ? "instead" : dropped ? "dropped" : "";
+  if (!steer || rest || row.drawn) return said;
+  const put = element(
+    "button", { type: "button", class: "put", "aria-label": `Put ${row.name} here and go on`, click: () => steer.force(row.number, token) },
+    "put here",
+  );
+  return said ? [said, " ", put] : put;
+}
+
+/** The policy's sum: what each term gave. */
+function terms(now) {
+  const parts = now.terms.flatMap((term, at) => [
+    at ? " + " : "", element("span", { class: "term" }, `${term.text} `, element("b", {}, figure(term.value))),
+  ]);
+  return element("p", { class: "dt-terms", "aria-label": "The temperature, term by term" }, ...parts, " = ", element("b", {}, `T ${figure(now.temperature)}`));
+}
+
+function figures(token, now, other) {
+  const changed = (before, after) => (other && now ? `${figure(before)} → ${figure(after)}` : figure(before));
+  const pairs = [
+    ["temperature", changed(token.temperature, now?.temperature)],
+    ["entropy before", figure(token.signals.entropy)],
+    ["entropy after", changed(token.entropy_after, now?.entropyAfter)],
+    ["surprisal", figure(token.surprisal)],
+    ["candidates", token.candidates.toLocaleString("en")],
+    ["position", String(token.position)],
+    ...Object.entries(token.signals).filter(([name]) => name !== "entropy").map(([name, value]) => [name, figure(value)]),
+    ...(NAMES[token.origin] ? [["came", NAMES[token.origin]]] : []),
+    ...(token.finish ? [["ends here", token.finish]] : []),
+    ...(other && now && now.error > 0 ? [["error at most", percent(now.error)]] : []),
+  ];
+  return element("dl", { class: "dt-figures" }, pairs.map(([name, value]) => (
+    element("div", {}, element("dt", {}, name), element("dd", {}, value))
+  )));
+}

@@ -1,0 +1,112 @@
+/** One text on the page: its tokens, their colours, its tracks, and what another policy would make of it. */
+
+import { element } from "./dom.js";
+import { nameOf } from "./card.js";
+import { quantitiesOf, scaleOf, shareOf, short } from "./quantities.js";
+import { replay } from "./replay.js";
+import { shownOf } from "./shown.js";
+import { TextView } from "./textview.js";
+import { Tracks } from "./tracks.js";
+
+const PAUSE = 250;
+
+/** A run ({header, tokens}) in a column of its own. */
+export class Column {
+  constructor(run, { title, label, onChoose, onOpen }) {
+    this.run = run;
+    this.tokens = [];
+    this.nows = null;
+    this.other = false;
+    this.problem = null;
+    this.reach = [];
+    this.text = new TextView(label, { onChoose: (at, focus) => onChoose(this, at, focus), onOpen });
+    this.tracks = new Tracks({ onChoose: (at) => onChoose(this, at, true) });
+    this.head = element("div", { class: "column-head" }, title ? element("h3", {}, title) : null);
+    this.root = element("div", { class: "column" }, this.head, this.text.root, this.tracks.root);
+  }
+
+  /** Add tokens at the end, in the colours of `quantity`. */
+  append(tokens, quantity) {
+    const from = this.tokens.length;
+    for (const token of tokens) {
+      this.tokens.push(token);
+      this.text.append(shownOf(token));
+      if (token.origin !== "drawn") this.text.mark(this.tokens.length - 1, originMarks(token));
+    }
+    this.paint(quantity, from);
+  }
+
+  /** Colour by `quantity`; from a token on, unless the scale has to change. */
+  paint(quantity, from = 0) {
+    const found = quantitiesOf(this.tokens, this.other);
+    const chosen = found[quantity] ?? found.temperature;
+    const name = quantity in found ? quantity : "temperature";
+    this.values = this.tokens.map((token, at) => chosen.value(token, this.nows?.[at]) ?? NaN);
+    const scale = scaleOf(name, this.values, this.reach);
+    const same = this.scale && this.scale.low === scale.low && this.scale.high === scale.high && this.painted === name;
+    [this.scale, this.painted] = [scale, name];
+    const measured = this.values.map((value) => !Number.isNaN(value));
+    const shares = this.values.map((value, at) => (measured[at] ? shareOf(value, scale) : null));
+    this.text.root.classList.toggle("dt-sequential", isSequential(name));
+    this.text.paint(shares, this.values.map((value, at) => (measured[at] ? short(value) : "")), same ? from : 0);
+    this.drawTracks(from > 0);
+  }
+
+  /** Draw the tracks; while a text grows, now and then only. */
+  drawTracks(growing) {
+    clearTimeout(this.timer);
+    if (growing) {
+      this.timer = setTimeout(() => this.drawTracks(false), PAUSE);
+      return;
+    }
+    const recorded = this.tokens.map((token) => token.temperature);
+    this.tracks.draw([
+      { title: "temperature", className: "of-temperature", values: this.temperatures(), before: this.other ? recorded : null },
+      { title: "entropy", className: "of-entropy", values: this.tokens.map((token) => token.signals.entropy), before: null },
+    ]);
+    this.tracks.choose(this.text.chosen);
+  }
+
+  /** The temperature of each token: under the policy in force where it could be replayed, else the recorded one. */
+  temperatures() {
+    return this.tokens.map((token, at) => (this.nows?.[at] ?? token).temperature);
+  }
+
+  /** Replay under `policy`; `other` says that it is not the recorded one. */
+  replay(policy, other) {
+    const { settings = {}, seed } = this.run.header;
+    this.problem = null;
+    this.nows = null;
+    this.other = false;
+    try {
+      this.nows = policy && this.tokens.length
+        ? replay(this.tokens, policy, {
+          seed: String(seed), requested: settings.requested ?? 1, given: settings.given ?? {}, parameters: settings.parameters ?? {},
+        })
+        : null;
+      this.other = other && this.nows !== null;
+    } catch (error) {
+      this.problem = error.message;
+    }
+    this.markChanges();
+  }
+
+  markChanges() {
+    this.tokens.forEach((token, at) => {
+      const now = this.other ? this.nows[at] : null;
+      const changed = Boolean(now && !now.kept);
+      if (!changed && !this.text.spans[at].classList.contains("dt-changed")) return;
+      const instead = !changed ? null : now.instead === null ? "other" : nameOf(token, now.instead);
+      this.text.mark(at, { "dt-changed": changed, "to-other": changed && now.instead === null }, instead);
+    });
+  }
+}
+
+/** Whether a scale goes from nothing to much, rather than from cold to hot. */
+export function isSequential(name) {
+  return !["temperature", "change"].includes(name);
+}
+
+function originMarks(token) {
+  return { "dt-forced": token.origin === "forced", "dt-parted": token.origin === "parted" };
+}

@@ -1,0 +1,201 @@
+/** Where the page begins: its data, its parts, and what passes between them. */
+
+import { CurveEditor } from "./curve.js";
+import { announce, byId, debounced, element } from "./dom.js";
+import { Evaluation } from "./evaluate.js";
+import { helpList, methodMenu } from "./help.js";
+import { makeLanguage } from "./language.js";
+import { modelInfo } from "./live.js";
+import { link, linked } from "./permalink.js";
+import { PolicyBox } from "./policybox.js";
+import { Studio } from "./studio.js";
+import { makeThemes } from "./themes.js";
+import { readTrace, requestsOf, writeTrace } from "./traces.js";
+import { Shelf, Writer } from "./writer.js";
+
+const data = JSON.parse(byId("data").textContent);
+const { parse } = makeLanguage(data.table);
+const shelf = new Shelf((text) => show(text));
+let writer = null;
+let example = null;
+
+const first = new PolicyBox({ id: "policy", label: "Policy", parse, onPolicy: (policy) => studio.under(policy) });
+const second = new PolicyBox({ id: "second-policy", label: "Second policy", parse, onPolicy: (policy) => studio.under(policy, true) });
+const curve = new CurveEditor({ onEdit: debounced((text) => first.write(text), 30), temperatureAt });
+const studio = new Studio({
+  parse, curve, steer: (column, at) => writer?.steer(column, at) ?? null, onChange: debounced(remember, 200),
+});
+
+/** The temperature of a policy of one signal, or of none, where that signal is `x`. */
+function temperatureAt(policy, signal, x) {
+  return new Evaluation(policy).step({ requested: 1, [signal]: x }, 0).temperature;
+}
+
+/** Put a text on the desk, its own policy in the box unless another is asked for. */
+function show(text, policy = null) {
+  studio.policy = studio.second = null;
+  present(text);
+  const [own, other] = text.runs.map((run) => run.header.policy);
+  if (other) second.write(other);
+  compare(Boolean(other));
+  first.write(policy ?? own);
+}
+
+/** Put a text on the desk, under the policies in force. */
+function present(text) {
+  studio.show(text);
+  for (const column of studio.columns) column.source = text.source;
+  shelf.current(text);
+  byId("save").replaceChildren(...studio.columns.map((column, at) => saveButton(column, studio.columns.length > 1 ? "AB"[at] : "")));
+}
+
+/** Whether there is a second policy. */
+function compare(whether) {
+  byId("compare").checked = whether;
+  byId("second-place").hidden = !whether;
+}
+
+function saveButton(column, which) {
+  return element("button", { type: "button", click: () => save(column.run) }, `Save trace${which ? ` ${which}` : ""}`);
+}
+
+/** Save a run as a trace file. */
+function save(run) {
+  const address = URL.createObjectURL(new Blob([writeTrace(run.header, run.tokens)], { type: "application/jsonl" }));
+  element("a", { href: address, download: "trace.jsonl" }).click();
+  setTimeout(() => URL.revokeObjectURL(address), 1000);
+}
+
+/** Open the text of a trace file; each of its requests is a text of its own. */
+function open(name, lines, teaches = null, keep = true) {
+  const { header, tokens, note } = readTrace(lines);
+  const requests = requestsOf(tokens);
+  const texts = requests.map((one) => ({
+    title: requests.length > 1 ? `${name}, request ${one.request}` : name, teaches, label: "opened", note,
+    runs: [{ header, tokens: one.tokens }],
+  }));
+  if (keep || texts.length > 1) texts.forEach((text) => shelf.add(text));
+  return texts[0];
+}
+
+/** Open files that were picked or dropped. */
+async function openFiles(files) {
+  byId("open-error").hidden = true;
+  for (const file of files) {
+    try {
+      const text = open(file.name, await file.text());
+      example = null;
+      byId("example").value = "";
+      show(text);
+      announce(`${file.name} is open.${text.note ? ` Note: ${text.note}.` : ""}`);
+    } catch (error) {
+      byId("open-error").textContent = `${file.name}: ${error.message}`;
+      byId("open-error").hidden = false;
+    }
+  }
+}
+
+function showExample(at, policy = null) {
+  const chosen = data.examples[at];
+  example = at;
+  byId("example").value = String(at);
+  chosen.text ??= open(chosen.title, chosen.lines, chosen.teaches, false);
+  show(chosen.text, policy);
+}
+
+/** Write into the address what is shown. */
+function remember() {
+  const policy = studio.policy?.text;
+  const recorded = studio.active ? studio.recorded(studio.active) : null;
+  link({
+    example, policy: policy === recorded ? null : policy, at: studio.chosen?.at,
+    colour: studio.quantity === "temperature" ? null : studio.quantity,
+  });
+}
+
+/** Show what the address says. */
+function follow() {
+  const { example: wanted, policy, colour, at } = linked();
+  if (colour) studio.quantity = colour;
+  const place = wanted === null ? NaN : Number(wanted);
+  if (data.examples[place]) showExample(place, policy);
+  else if (policy && studio.columns.length) first.write(policy);
+  if (at !== null && studio.active?.tokens[Number(at)]) studio.choose(studio.active, Number(at));
+}
+
+function layOut() {
+  byId("policy-place").append(first.root);
+  byId("second-place").append(second.root);
+  byId("curve-place").append(curve.root);
+  const { menu, about } = methodMenu(data.methods, (method) => first.write(method.policy));
+  byId("method-place").append(element("label", { for: "method", class: "hidden" }, "Begin with a published method"), menu);
+  byId("method-about").append(about);
+  byId("help").append(...helpList(data.table, (piece) => first.insert(piece)));
+  byId("recorded").addEventListener("click", () => studio.active && first.write(studio.recorded(studio.active)));
+  byId("example").append(
+    element("option", { value: "", disabled: true }, "Examples ..."),
+    ...data.examples.map((one, at) => element("option", { value: String(at) }, one.title)),
+  );
+  byId("example-place").hidden = !data.examples.length;
+  byId("example").addEventListener("change", (event) => showExample(Number(event.target.value)));
+  byId("open").addEventListener("click", () => byId("file").click());
+  byId("file").addEventListener("change", async (event) => {
+    await openFiles([...event.target.files]);
+    event.target.value = "";
+  });
+  byId("compare").addEventListener("change", (event) => {
+    compare(event.target.checked);
+    if (event.target.checked && !second.policy) second.write("1");
+  });
+  makeThemes(byId("theme"));
+  takeDrops();
+  addEventListener("hashchange", follow);
+}
+
+/** Files may be dropped anywhere. */
+function takeDrops() {
+  const over = (whether) => document.body.classList.toggle("dropping", whether);
+  addEventListener("dragover", (event) => {
+    event.preventDefault();
+    over(true);
+  });
+  addEventListener("dragleave", (event) => event.relatedTarget ?? over(false));
+  addEventListener("drop", (event) => {
+    event.preventDefault();
+    over(false);
+    openFiles([...event.dataTransfer.files]);
+  });
+}
+
+/** The policies to write with, or null where one has an error. */
+function policies() {
+  const asked = byId("compare").checked ? [first, second] : [first];
+  return asked.every((box) => box.read()) ? asked.map((box) => box.policy.text) : null;
+}
+
+async function begin() {
+  layOut();
+  const opened = data.traces.map((one) => open(one.name, one.lines));
+  if (opened.length) show(opened[0]);
+  follow();
+  if (!studio.columns.length && data.examples.length) showExample(0);
+  const info = data.server ? await modelInfo() : null;
+  if (info) {
+    writer = new Writer({
+      info, studio, policies,
+      onText: (text) => {
+        example = null;
+        byId("example").value = "";
+        shelf.add(text);
+        present(text);
+      },
+    });
+    byId("compare-place").hidden = false;
+    studio.tellCard();
+    if (!first.policy) first.write(data.methods[0].policy);
+  }
+  byId("welcome").hidden = Boolean(info) || studio.columns.length > 0;
+  document.documentElement.dataset.ready = "yes";
+}
+
+begin();

@@ -1,0 +1,247 @@
+/** The desk: which text is shown, how it is coloured, which token is chosen, under which policy it is replayed. */
+
+import { cardOf } from "./card.js";
+import { Column, isSequential } from "./column.js";
+import { announce, byId, element } from "./dom.js";
+import { changesOf, jumpLists } from "./jumps.js";
+import { figure, quantitiesOf } from "./quantities.js";
+import { percent } from "./words.js";
+
+/**
+ * What is on the desk.
+ *
+ * A text is {title, teaches, runs: [{header, tokens}], label}. `parse` reads a policy, `steer(column, at)` says what a model
+ * can do from a token on, or null; `onChange` is called when what the address tells has changed.
+ */
+export class Studio {
+  constructor({ parse, curve, steer, onChange }) {
+    Object.assign(this, { parse, curve, steer, onChange });
+    this.columns = [];
+    this.chosen = null;
+    this.policy = null;
+    this.second = null;
+    this.quantity = "temperature";
+    byId("colour").addEventListener("change", (event) => this.colourBy(event.target.value));
+    byId("numbers").addEventListener("change", () => this.showNumbers());
+    byId("card").addEventListener("keydown", (event) => {
+      if (event.key === "Escape") this.leaveCard();
+    });
+    byId("close-card").addEventListener("click", () => this.leaveCard());
+  }
+
+  /** Put a text on the desk. */
+  show(text) {
+    this.text = text;
+    const pair = text.runs.length > 1;
+    this.columns = text.runs.map((run, at) => new Column(run, {
+      title: pair ? `${"AB"[at]}` : null,
+      label: `${pair ? `Text ${"AB"[at]}` : "Text"}: tokens; arrow keys move, Enter opens the card`,
+      onChoose: (column, place, focus) => this.choose(column, place, focus),
+      onOpen: () => byId("card").focus(),
+    }));
+    byId("columns").replaceChildren(...this.columns.map((column) => column.root));
+    byId("columns").classList.toggle("pair", pair);
+    byId("title").textContent = text.title;
+    byId("teaches").textContent = text.teaches ?? "";
+    byId("teaches").hidden = !text.teaches;
+    this.chosen = null;
+    this.tellHeaders();
+    this.columns.forEach((column, at) => column.append(text.runs[at].tokens, this.quantity));
+    this.replay();
+    byId("desk").hidden = false;
+  }
+
+  /** Add a token to a column while it is being written. */
+  append(at, token) {
+    this.columns[at].append([token], this.quantity);
+    if (this.columns[at].tokens.length === 1) this.refresh();
+  }
+
+  /** The column whose tokens the curve and the lists show. */
+  get active() {
+    return this.chosen?.column ?? this.columns[0];
+  }
+
+  /** Replay the text under `policy` from now on; with `second`, the other text of a pair. */
+  under(policy, second = false) {
+    if (second) this.second = policy;
+    else this.policy = policy;
+    if (this.columns.length) this.replay();
+  }
+
+  /** The policy that a column is replayed under. */
+  policyFor(column) {
+    return this.columns.indexOf(column) === 1 ? this.second : this.policy;
+  }
+
+  /** Replay everything under the policy in force, and show what came of it. */
+  replay() {
+    for (const column of this.columns) {
+      const policy = this.policyFor(column);
+      column.replay(policy, Boolean(policy) && policy.text !== this.recorded(column));
+      column.reach = this.reachOf(column);
+    }
+    this.refresh();
+  }
+
+  /** The text of a column's own policy as the parser writes it. */
+  recorded(column) {
+    const { policy } = column.run.header;
+    return this.read(policy)?.text ?? policy;
+  }
+
+  read(text) {
+    try {
+      return this.parse(text);
+    } catch {
+      return null;
+    }
+  }
+
+  /** What the policies can return on this vocabulary: the scale of temperatures. */
+  reachOf(column) {
+    const support = column.tokens[0]?.signals.support ?? null;
+    const policies = [this.read(column.run.header.policy), column.other ? this.policyFor(column) : null].filter(Boolean);
+    return policies.filter((policy) => !policy.isTemplate).map((policy) => policy.bounds(support));
+  }
+
+  /** Show colours, legend, outcome, lists, curve and card anew. */
+  refresh() {
+    this.offerQuantities();
+    for (const column of this.columns) column.paint(this.quantity);
+    this.tellLegend();
+    this.tellOutcome();
+    this.tellLists();
+    this.tellCurve();
+    this.tellCard();
+    this.onChange();
+  }
+
+  offerQuantities() {
+    const menu = byId("colour");
+    const found = quantitiesOf(this.active?.tokens ?? [], this.columns.some((column) => column.other));
+    if (!(this.quantity in found) && this.active?.tokens.length && this.quantity !== "change") this.quantity = "temperature";
+    menu.replaceChildren(...Object.entries(found).map(([name, one]) => element("option", { value: name }, one.title)));
+    menu.value = this.quantity in found ? this.quantity : "temperature";
+  }
+
+  colourBy(name) {
+    this.quantity = name;
+    for (const column of this.columns) column.paint(name);
+    this.tellLegend();
+    this.onChange();
+  }
+
+  showNumbers() {
+    byId("columns").classList.toggle("dt-plain", !byId("numbers").checked);
+  }
+
+  tellLegend() {
+    const column = this.active;
+    if (!column?.scale) return;
+    const { low, high } = column.scale;
+    const title = quantitiesOf(column.tokens, column.other)[column.painted].title;
+    byId("legend").classList.toggle("dt-sequential", isSequential(column.painted));
+    byId("legend").replaceChildren(title, " ", element("b", {}, figure(low)), element("span", { class: "dt-ramp" }), element("b", {}, figure(high)));
+  }
+
+  tellHeaders() {
+    this.columns.forEach((column) => {
+      const { header } = column.run;
+      column.head.querySelector("p")?.remove();
+      column.head.append(element("p", { class: "facts" }, ...factsOf(header)));
+    });
+  }
+
+  /** How many tokens stay, and how many would be others. */
+  tellOutcome() {
+    const column = this.active;
+    const problem = this.columns.find((one) => one.problem)?.problem;
+    const place = byId("outcome");
+    place.classList.toggle("problem", Boolean(problem));
+    if (problem) {
+      place.textContent = problem;
+    } else if (!column?.other) {
+      place.textContent = column?.tokens.length ? "This is the policy that wrote the text. Change it, and the same text is replayed." : "";
+    } else {
+      place.replaceChildren(...outcomeOf(column));
+    }
+  }
+
+  tellLists() {
+    const column = this.active;
+    byId("jumps").replaceChildren(...(column ? jumpLists(column, (at) => this.choose(column, at, true)) : []));
+  }
+
+  tellCurve() {
+    const column = this.active;
+    if (!column) return;
+    this.curve.show({ tokens: column.tokens, temperatures: column.temperatures(), policy: this.policyFor(column) });
+    this.curve.spot(this.chosen ? this.chosen.at : -1);
+  }
+
+  /** Choose a token: its card opens. */
+  choose(column, at, focus = false) {
+    const before = this.active;
+    if (this.chosen && this.chosen.column !== column) {
+      this.chosen.column.text.unchoose();
+      this.chosen.column.tracks.choose(-1);
+    }
+    this.chosen = { column, at };
+    column.text.choose(at, focus);
+    column.tracks.choose(at);
+    if (before !== column) {
+      this.tellLists();
+      this.tellCurve();
+      this.tellLegend();
+      this.tellOutcome();
+    }
+    this.curve.spot(at);
+    this.tellCard();
+    this.onChange();
+  }
+
+  tellCard() {
+    const { column, at } = this.chosen ?? {};
+    const token = column?.tokens[at];
+    byId("card").hidden = !token;
+    byId("no-card").hidden = Boolean(token);
+    if (!token) return;
+    const contents = cardOf(token, column.nows?.[at] ?? null, column.other, this.steer(column, at));
+    byId("card-contents").replaceChildren(...contents);
+    announce(contents[0].textContent);
+  }
+
+  /** Go from the card back to its token; where the card lies over the text, close it. */
+  leaveCard() {
+    const { column, at } = this.chosen ?? {};
+    byId("card").hidden = true;
+    column?.text.choose(at, true);
+  }
+}
+
+/** What a header tells, for people. */
+function factsOf(header) {
+  const { settings = {} } = header;
+  const filters = [
+    settings.top_k ? `top-k ${settings.top_k}` : null, settings.top_p < 1 ? `top-p ${settings.top_p}` : null,
+    settings.min_p ? `min-p ${settings.min_p}` : null,
+  ].filter(Boolean);
+  return [
+    "Written by ", element("b", {}, header.model), " under ", element("code", { class: "effective" }, header.policy),
+    `, seed ${header.seed}${filters.length ? `, ${filters.join(", ")}` : ""}`,
+  ];
+}
+
+function outcomeOf({ tokens, nows }) {
+  const changes = changesOf(nows);
+  const unnamed = changes.filter((at) => nows[at].instead === null).length;
+  const error = nows.reduce((most, now) => Math.max(most, now.error), 0);
+  const count = (number) => number.toLocaleString("en");
+  return [
+    element("b", {}, `${count(tokens.length - changes.length)} of ${count(tokens.length)} tokens stay`),
+    changes.length ? `; ${count(changes.length)} would be another (${count(changes.length - unnamed)} named, ${count(unnamed)} other)` : "",
+    ". Each place is judged given the recorded text before it",
+    error > 1e-9 ? `; probabilities are off by ${percent(error)} at most.` : ".",
+  ];
+}
