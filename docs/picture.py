@@ -6,7 +6,7 @@ from pathlib import Path
 from dyntemp import generate, load_model
 from dyntemp.methods import default
 from dyntemp.show.colour import Scale
-from dyntemp.show.terminal import Summary
+from dyntemp.show.summary import Summary
 
 PROMPT = "Write a short story about a lighthouse keeper."
 COLUMNS, LINE, CELL, SIZE, MARGIN = 92, 22, 8.4, 14, 16
@@ -18,9 +18,7 @@ def main() -> None:
     model, policy = load_model(), default()
     scale = Scale.of(policy.bounds(model.vocabulary))
     tokens = list(generate(model, PROMPT, policy, max_tokens=110, seed=1))
-    summary = Summary()
-    for token in tokens:
-        summary.add(token)
+    summary = Summary.of(tokens)
     command = [(f'$ dyntemp generate --seed 1 -n 110 "{PROMPT}"', GREY)]
     legend = [(f"T {scale.low:.2f} ", GREY)]
     legend += [("━", css(scale, scale.low + (scale.high - scale.low) * cell / 23)) for cell in range(24)]

@@ -12,7 +12,8 @@ from dyntemp import Policy, generate
 from dyntemp.interval import Interval
 from dyntemp.show.colour import STOPS, Scale
 from dyntemp.show.curve import curve_info
-from dyntemp.show.terminal import Summary, console, explanation, legend, plot, write
+from dyntemp.show.summary import Summary
+from dyntemp.show.terminal import console, explanation, legend, plot, write
 from dyntemp.testing import FakeModel
 
 

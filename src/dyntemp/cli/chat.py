@@ -40,7 +40,8 @@ from dyntemp.errors import PolicyError, TraceError
 from dyntemp.generation import generate
 from dyntemp.models import Model
 from dyntemp.show.colour import Scale
-from dyntemp.show.terminal import Summary, console, explanation, has_colours, legend, write
+from dyntemp.show.summary import Summary
+from dyntemp.show.terminal import console, explanation, has_colours, legend, write
 from dyntemp.signals import suggestion
 from dyntemp.trace import Header, Token, TraceWriter
 

@@ -29,7 +29,8 @@ from dyntemp.cli.common import (
 from dyntemp.generation import Generation, generate
 from dyntemp.sampling import measurable
 from dyntemp.show.colour import Scale
-from dyntemp.show.terminal import Summary, console, has_colours, legend, write
+from dyntemp.show.summary import Summary
+from dyntemp.show.terminal import console, has_colours, legend, write
 from dyntemp.trace import Trace
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from math import inf, isclose
+from math import inf, isclose, log
 
 from dyntemp.errors import PolicyError
 from dyntemp.filters import GREEDY_AT
@@ -142,14 +142,36 @@ def replays(header: Header, tokens: Sequence[Token], policy: Policy | None = Non
     return [next(turns[token.request]) for token in tokens]
 
 
-def own_replays(header: Header | None, tokens: Sequence[Token]) -> list[Replayed] | list[None]:
+def as_if(token: Token, replayed: Replayed) -> Token:
+    """The record that the token would have under the other policy, but for its alternatives."""
+    return replace(
+        token,
+        temperature=replayed.temperature,
+        entropy_after=replayed.entropy_after,
+        probability_after=replayed.probability,
+        surprisal_after=-log(replayed.probability) if replayed.probability > 0 else inf,
+    )
+
+
+def own_replays(header: Header | None, tokens: Sequence[Token]) -> list[Replayed | None]:
     """The tokens under their own policy; None each where the records do not hold enough to tell."""
     if header is None:
         return [None] * len(tokens)
     try:
-        return replays(header, tokens)
+        return [*replays(header, tokens)]
     except (PolicyError, ValueError):
         return [None] * len(tokens)
+
+
+def state(row: Row, chosen: str) -> str:
+    """What became of a row, in words."""
+    said = [chosen if row.chosen else "", "dropped" if row.dropped else "", "drawn instead" if row.instead else ""]
+    return ", ".join(filter(None, said))
+
+
+def name_of(row: Row) -> str:
+    """A row's name, with how many tokens it stands for."""
+    return row.text if row.count == 1 and row.text != "other" else f"{row.text} ({row.count:,})"
 
 
 def sums(card: Card) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 from dyntemp.errors import PolicyError, TraceError
 from dyntemp.policy import Policy
 from dyntemp.replay import Replayed
-from dyntemp.show.card import Card, Row, card, own_replays, sums
+from dyntemp.show.card import Card, Row, as_if, card, name_of, own_replays, state, sums
 from dyntemp.show.colour import Scale
 from dyntemp.show.curve import curve_info
 from dyntemp.show.markup import Markup, element, joined
@@ -36,7 +36,7 @@ NO_SCRIPT = "default-src 'none'; style-src 'unsafe-inline'"
 
 
 def page(header: Header, tokens: Sequence[Token], *, by: str = "temperature", other: Policy | None = None,
-         replayed: Sequence[Replayed] | None = None, note: str = "") -> str:  # fmt: skip
+         replayed: Sequence[Replayed | None] = (), note: str = "") -> str:  # fmt: skip
     """A page of its own about a trace: each request's text, legend, tracks and cards.
 
     Args:
@@ -108,13 +108,20 @@ def policy_card(policy: Policy) -> str:
     )  # fmt: skip
 
 
-def text(tokens: Sequence[Token], measure: Quantity, scale: Scale, cards: Sequence[Card | None] = ()) -> Markup:
-    """The tokens as running text, each tinted by its share of the scale, with its number below and its card inside."""
+def text(tokens: Sequence[Token], values: Sequence[float | None], title: str, scale: Scale,
+         cards: Sequence[Card | None] = ()) -> Markup:  # fmt: skip
+    """The tokens as running text, each tinted by its value, with that number below and its card inside.
+
+    Args:
+        tokens: In order.
+        values: Of each token; None where there is none.
+        title: What the values are.
+        scale: Of the colours.
+        cards: Of the first tokens; the others tell their sentence alone, as a title.
+    """
     beside = [*cards, *[None] * (len(tokens) - len(cards))]
-    written = [_token(*one, measure, scale) for one in zip(tokens, beside, strict=True)]
-    return element(
-        "div", *written, class_=_classes("dt-text", scale), role="group", aria_label=f"The text, by {measure.title}"
-    )
+    written = [_token(*one, scale) for one in zip(tokens, values, beside, strict=True)]
+    return element("div", *written, class_=_classes("dt-text", scale), role="group", aria_label=f"The text, by {title}")
 
 
 def legend(measure: Quantity, scale: Scale) -> Markup:
@@ -151,27 +158,17 @@ def card_html(shown: Card) -> Markup:
     )
 
 
-def state(row: Row, chosen: str) -> str:
-    """What became of a row, in words."""
-    said = [chosen if row.chosen else "", "dropped" if row.dropped else "", "drawn instead" if row.instead else ""]
-    return ", ".join(filter(None, said))
-
-
-def name_of(row: Row) -> str:
-    """A row's name, with how many tokens it stands for."""
-    return row.text if row.count == 1 and row.text != "other" else f"{row.text} ({row.count:,})"
-
-
 def _trace(header: Header | None, tokens: Sequence[Token], by: str, most_cards: int, other: Policy | None = None,
-           replayed: Sequence[Replayed] | None = None, note: str = "") -> Markup:  # fmt: skip
+           replayed: Sequence[Replayed | None] = (), note: str = "") -> Markup:  # fmt: skip
     """The facts of a run, and its requests one after the other."""
     if not tokens:
         return element("p", note or "no tokens")
+    others = replayed or [None] * len(tokens)
+    coloured = [as_if(token, now) if now else token for token, now in zip(tokens, others, strict=True)]
+    bounds = other.bounds() if other else reach(header.policy if header else "")
     measure = quantity(by, tokens)
-    scale = measure.scale(tokens, reach(header.policy) if header else reach(""))
-    heat = Scale.of(reach(header.policy) if header else reach(""))
+    scale = measure.scale(coloured, bounds)
     owns = own_replays(header, tokens)
-    others = list(replayed) if replayed else [None] * len(tokens)
     told = [card(*one) for one in zip(tokens[:most_cards], owns, others, strict=False)]
     if len(tokens) > most_cards:
         note = f"{note} The first {most_cards:,} of {len(tokens):,} tokens have a card.".strip()
@@ -179,20 +176,23 @@ def _trace(header: Header | None, tokens: Sequence[Token], by: str, most_cards: 
     facts = [("tokens", f"{summary.count:,}"), ("temperature", _span(summary))]
     if header:
         facts = [("model", header.model), ("policy", header.policy), ("seed", str(header.seed)), *facts]
-    if other and replayed:
-        parts = sum(not one.kept for one in replayed)
-        facts.append(("replayed under", f"{other}: {parts:,} of {len(replayed):,} tokens would change"))
+    if other:
+        differ = sum(now is not None and not now.kept for now in others)
+        facts.append(("replayed under", f"{other}: {differ:,} of {len(tokens):,} tokens would differ"))
     requests = sorted({token.request for token in tokens})
     sections = []
     for request in requests:
         own = [at for at, token in enumerate(tokens) if token.request == request]
-        mine = [tokens[at] for at in own]
+        mine = [coloured[at] for at in own]
         prompt = header.prompts[request] if header and request < len(header.prompts) else None
         sections.append(
             element(
                 "section", _prompt(prompt, request if len(requests) > 1 else None),
-                text(mine, measure, scale, [told[at] for at in own if at < len(told)]),
-                track("temperature", [token.temperature for token in mine], heat),
+                text(
+                    [tokens[at] for at in own], [measure.value(token) for token in mine], measure.title, scale,
+                    [told[at] for at in own if at < len(told)],
+                ),
+                track("temperature", [token.temperature for token in mine], Scale.of(bounds)),
                 _second_track(mine, measure, scale),
             )
         )  # fmt: skip
@@ -214,10 +214,9 @@ def _second_track(tokens: Sequence[Token], measure: Quantity, scale: Scale) -> M
     return track(measure.title, [value for token in tokens if (value := measure.value(token)) is not None], scale)
 
 
-def _token(token: Token, shown: Card | None, measure: Quantity, scale: Scale) -> Markup:
+def _token(token: Token, value: float | None, shown: Card | None, scale: Scale) -> Markup:
     """One token of a running text, and the line breaks that it writes."""
     written, is_mark = flowing(token)
-    value = measure.value(token)
     kinds = ["dt-token", *(["dt-mark"] if is_mark else []), *(["dt-unmeasured"] if value is None else [])]
     if token.origin in ("forced", "parted"):
         kinds.append(f"dt-{token.origin}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from math import isfinite
 from typing import Literal
 
@@ -13,7 +13,7 @@ from rich.style import Style
 from rich.text import Text
 
 from dyntemp.show.colour import Scale
-from dyntemp.show.summary import Summary as Summary
+from dyntemp.show.quantity import RECORDED, Quantity, figure
 from dyntemp.show.words import explain, percent, quoted, temperature
 from dyntemp.trace import Token
 
@@ -71,25 +71,45 @@ def write(out: Console, token: Token, scale: Scale) -> None:
     out.file.flush()
 
 
-def legend(scale: Scale, width: int = 24) -> Text:
+def legend(scale: Scale, name: str = "T", width: int = 24) -> Text:
     """A bar of the scale between its ends."""
-    text = Text(f"T {scale.low:.2f} ")
+    text = Text(f"{name} {scale.low:.2f} ")
     for cell in range(width):
         text.append("━", style=scale.style(scale.low + (scale.high - scale.low) * cell / (width - 1)))
     return text.append(f" {scale.high:.2f}")
 
 
-def explanation(token: Token, scale: Scale) -> Iterable[RenderableType]:
-    """Two lines about one token: its figures, before and after filters and temperature, and a sentence."""
+def explanation(
+    token: Token,
+    scale: Scale,
+    by: Quantity = RECORDED["temperature"],
+    coloured: Token | None = None,
+    change: str = "",
+) -> Iterator[RenderableType]:
+    """Two lines about one token: its figures, before and after filters and temperature, and a sentence.
+
+    Args:
+        token: The record.
+        scale: Of the colours.
+        by: What colours the token; its value is among the figures.
+        coloured: The record whose value is the colour, if that is another.
+        change: What another policy changes, told in a third line.
+    """
+    value = by.value(coloured or token)
+    style = "" if value is None else scale.style(value)
     figures = Text(f"{token.position:>5}  ")
-    figures.append(f"{quoted(token):<18} ", style=f"bold {scale.style(token.temperature)}")
-    figures.append(f"T {temperature(token.temperature):<6} ", style=scale.style(token.temperature))
+    figures.append(f"{quoted(token):<18} ", style=f"bold {style}")
+    if by.name != "temperature":
+        figures.append(f"{by.name} {'-' if value is None else figure(value):<6} ", style=style)
+    figures.append(f"T {temperature(token.temperature):<6} ", style=style if by.name == "temperature" else "")
     figures.append(
         f"entropy {token.signals['entropy']:5.2f} → {token.entropy_after:<5.2f} "
         f"p {percent(token.probability):>6} → {percent(token.probability_after)}"
     )
     yield figures
     yield Padding(Text(explain(token), style="dim"), (0, 0, 0, 7), expand=False)
+    if change:
+        yield Padding(Text(change), (0, 0, 0, 7), expand=False)
 
 
 def plot(x: Sequence[float], y: Sequence[float], height: int = 10) -> list[str]:
