@@ -64,7 +64,7 @@ def rest(z: NDArray[Any], kept: NDArray[Any], named: list[int], log_most: float)
     """
     unnamed = kept > -inf
     unnamed[named] = False
-    return binned(np.maximum(float(z.max()) - z[unnamed].astype(np.float64) - log_most, 0.0))
+    return binned(np.maximum(z.dtype.type(float(z.max()) - log_most) - z[unnamed], 0))
 
 
 def top(z: NDArray[Any], count: int) -> list[int]:

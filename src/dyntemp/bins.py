@@ -29,10 +29,10 @@ Bin = tuple[int, float]
 
 
 def binned(surprisal: NDArray[Any]) -> tuple[Bin, ...]:
-    """The bins of entries with these surprisals in nats, the likeliest first, without empty ones."""
-    index = np.minimum(np.floor(surprisal / WIDTH).astype(np.int64).clip(0), LAST)
+    """The bins of entries with these surprisals in nats, 0 or more, the likeliest first, without empty ones."""
+    index = np.minimum(surprisal * surprisal.dtype.type(1 / WIDTH), LAST).astype(np.intp)
     counts = np.bincount(index)
-    masses = np.bincount(index, weights=np.exp(-surprisal.astype(np.float64)))
+    masses = np.bincount(index, weights=np.exp(-surprisal))
     return tuple((int(counts[at]), float(f"{masses[at]:.{DIGITS}g}")) for at in np.flatnonzero(counts))
 
 

@@ -86,7 +86,7 @@ class Drawn:
                 Alternative(other, self._name(other), probability(other), exp(-after.surprisal(other)))
                 for other in likeliest
             ),
-            rest=rest(z, kept, likeliest, most),
+            rest=rest(z, kept, likeliest, most) if likeliest else (),
             origin=origin,
             finish="end" if ended else "length" if run.position + 1 == run.limit else None,
         )
