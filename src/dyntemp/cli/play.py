@@ -16,12 +16,11 @@ from typing import Any
 
 from dyntemp.cli import OK, UsageError
 from dyntemp.cli.common import add_model_options, open_model
+from dyntemp.cli.serve import PACKAGES, own_names
 from dyntemp.errors import ModelError
 from dyntemp.models import BUNDLED, Model
 from dyntemp.page import OpenTrace, document
 from dyntemp.trace import Trace
-
-PACKAGES = ("fastapi", "uvicorn")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -50,14 +49,19 @@ def run(options: argparse.Namespace) -> int:
     if options.overwrite:
         raise UsageError("--overwrite was given without --html, which names the file")
     if missing := [name for name in PACKAGES if find_spec(name) is None]:
-        raise ModelError(
-            f"serving the page needs {' and '.join(missing)}: pip install 'dyntemp[serve]'. Without it, "
+        raise UsageError(
+            f"serving the page needs {', '.join(missing)}: run `pip install 'dyntemp[serve]'`; without it, "
             "`dyntemp play --html FILE` writes the page as a file"
         )
+    from dyntemp.serve import Settings
     from dyntemp.serve import run as serve
     from dyntemp.serve.app import make_app
 
-    app = make_app(None if options.no_model else model_of(options), page=document(traces=traces, server=True))
+    settings = Settings(hosts=own_names(options.host, []))
+    if settings.hosts is None:
+        _say(f"{options.host} is open to other machines, which may write with this model")
+    page = document(traces=traces, server=True)
+    app = make_app(None if options.no_model else model_of(options), settings=settings, page=page)
     serve(app, options.host, options.port, announce=lambda address: _tell(address, browse=not options.no_browser))
     return OK
 

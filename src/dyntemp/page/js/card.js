@@ -2,9 +2,9 @@
 
 import { element } from "./dom.js";
 import { figure } from "./quantities.js";
-import { explain, percent, visible } from "./words.js";
+import { changed, explain, percent, quoted, visible } from "./words.js";
 
-const NAMES = { drawn: null, forced: "put there by you", kept: "as the first policy drew it", parted: "the first that differs" };
+const NAMES = { drawn: null, forced: "put here, not drawn", kept: "as in the first text", parted: "where it had to part" };
 
 /**
  * The contents of the card of `token`.
@@ -15,20 +15,12 @@ const NAMES = { drawn: null, forced: "put there by you", kept: "as the first pol
 export function cardOf(token, now, other, steer) {
   return [
     element("p", { class: "dt-sentence" }, explain(token)),
-    other && now ? element("p", { class: "verdict" }, verdict(token, now)) : null,
+    other && now ? element("p", { class: "verdict" }, `Under this policy ${changed(token, now)}.`) : null,
     alternatives(token, now, other, steer),
     now?.terms.length ? terms(now) : null,
     figures(token, now, other),
     steer ? element("p", { class: "steer" }, element("button", { type: "button", click: steer.reroll }, "Reroll from here")) : null,
   ].filter(Boolean);
-}
-
-/** What the policy in force would have made of the token. */
-export function verdict(token, now) {
-  const t = `Under this policy T = ${figure(now.temperature)}`;
-  if (now.kept) return `${t}: the same token, now ${percent(now.probability)}.`;
-  if (now.instead === null) return `${t}: another token, one that the trace does not name (other).`;
-  return `${t}: \`${nameOf(token, now.instead)}\` would have been drawn instead.`;
 }
 
 /** The text of an alternative, white space visible. */
@@ -45,7 +37,7 @@ export function rowsOf(token, now) {
   }));
   if (!rows.some((row) => row.drawn)) {
     rows.push({
-      number: token.token, name: token.text ? visible(token.text) : `token ${token.token}`, drawn: true,
+      number: token.token, name: quoted(token).slice(1, -1), drawn: true,
       before: token.probability, after: token.probability_after, now: now?.probability,
     });
   }
@@ -110,11 +102,11 @@ function terms(now) {
 }
 
 function figures(token, now, other) {
-  const changed = (before, after) => (other && now ? `${figure(before)} → ${figure(after)}` : figure(before));
+  const moved = (before, after) => (other && now ? `${figure(before)} → ${figure(after)}` : figure(before));
   const pairs = [
-    ["temperature", changed(token.temperature, now?.temperature)],
+    ["temperature", moved(token.temperature, now?.temperature)],
     ["entropy before", figure(token.signals.entropy)],
-    ["entropy after", changed(token.entropy_after, now?.entropyAfter)],
+    ["entropy after", moved(token.entropy_after, now?.entropyAfter)],
     ["surprisal", figure(token.surprisal)],
     ["candidates", token.candidates.toLocaleString("en")],
     ["position", String(token.position)],

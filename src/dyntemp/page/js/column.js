@@ -2,11 +2,11 @@
 
 import { element } from "./dom.js";
 import { nameOf } from "./card.js";
-import { quantitiesOf, scaleOf, shareOf, short } from "./quantities.js";
+import { ALWAYS, quantitiesOf, shareOf, short } from "./quantities.js";
 import { replay } from "./replay.js";
-import { shownOf } from "./shown.js";
 import { TextView } from "./textview.js";
 import { Tracks } from "./tracks.js";
+import { flowing } from "./words.js";
 
 const PAUSE = 250;
 
@@ -25,30 +25,27 @@ export class Column {
     this.root = element("div", { class: "column" }, this.head, this.text.root, this.tracks.root);
   }
 
-  /** Add tokens at the end, in the colours of `quantity`. */
-  append(tokens, quantity) {
-    const from = this.tokens.length;
+  /** Add tokens at the end; they have no colour yet. */
+  append(tokens) {
     for (const token of tokens) {
       this.tokens.push(token);
-      this.text.append(shownOf(token));
+      this.text.append({ ...flowing(token), breaks: token.text.split("\n").length - 1 });
       if (token.origin !== "drawn") this.text.mark(this.tokens.length - 1, originMarks(token));
     }
-    this.paint(quantity, from);
   }
 
-  /** Colour by `quantity`; from a token on, unless the scale has to change. */
-  paint(quantity, from = 0) {
+  /** The values of a quantity, NaN where it was not measured; temperature stands in for one that the text lacks. */
+  valuesOf(quantity) {
     const found = quantitiesOf(this.tokens, this.other);
-    const chosen = found[quantity] ?? found.temperature;
-    const name = quantity in found ? quantity : "temperature";
-    this.values = this.tokens.map((token, at) => chosen.value(token, this.nows?.[at]) ?? NaN);
-    const scale = scaleOf(name, this.values, this.reach);
-    const same = this.scale && this.scale.low === scale.low && this.scale.high === scale.high && this.painted === name;
-    [this.scale, this.painted] = [scale, name];
-    const measured = this.values.map((value) => !Number.isNaN(value));
-    const shares = this.values.map((value, at) => (measured[at] ? shareOf(value, scale) : null));
-    this.text.root.classList.toggle("dt-sequential", isSequential(name));
-    this.text.paint(shares, this.values.map((value, at) => (measured[at] ? short(value) : "")), same ? from : 0);
+    const { value } = found[quantity] ?? ALWAYS.temperature;
+    return this.tokens.map((token, at) => value(token, this.nows?.[at]) ?? NaN);
+  }
+
+  /** Colour the tokens from `from` on by their values on `scale`. */
+  paint(values, scale, { sequential, from = 0 }) {
+    const shares = values.map((value) => (Number.isNaN(value) ? null : shareOf(value, scale)));
+    this.text.root.classList.toggle("dt-sequential", sequential);
+    this.text.paint(shares, values.map((value) => (Number.isNaN(value) ? "" : short(value))), from);
     this.drawTracks(from > 0);
   }
 
@@ -100,11 +97,6 @@ export class Column {
       this.text.mark(at, { "dt-changed": changed, "to-other": changed && now.instead === null }, instead);
     });
   }
-}
-
-/** Whether a scale goes from nothing to much, rather than from cold to hot. */
-export function isSequential(name) {
-  return !["temperature", "change"].includes(name);
 }
 
 function originMarks(token) {

@@ -3,7 +3,7 @@
 const WIDEST = 2;
 
 /** Names of quantities that every trace has, in the order of the menu. */
-const ALWAYS = {
+export const ALWAYS = {
   temperature: { title: "temperature", value: (token, now) => (now ?? token).temperature },
   entropy: { title: "entropy", value: (token) => token.signals.entropy },
   max_prob: { title: "max_prob", value: (token) => token.signals.max_prob },
@@ -54,6 +54,11 @@ function temperatureScale(values, reach) {
 function roundedUp(value) {
   const step = 10 ** Math.floor(Math.log10(value)) / 2;
   return Number((Math.ceil(value / step - 1e-9) * step).toPrecision(6));
+}
+
+/** Whether a scale goes from nothing to much, rather than from cold to hot. */
+export function isSequential(name) {
+  return !["temperature", "change"].includes(name);
 }
 
 /** How far along the scale a value lies, from 0 to 1. */

@@ -1,10 +1,10 @@
 /** The desk: which text is shown, how it is coloured, which token is chosen, under which policy it is replayed. */
 
 import { cardOf } from "./card.js";
-import { Column, isSequential } from "./column.js";
+import { Column } from "./column.js";
 import { announce, byId, element } from "./dom.js";
 import { changesOf, jumpLists } from "./jumps.js";
-import { figure, quantitiesOf } from "./quantities.js";
+import { figure, isSequential, quantitiesOf, scaleOf } from "./quantities.js";
 import { percent } from "./words.js";
 
 /**
@@ -46,15 +46,17 @@ export class Studio {
     byId("teaches").hidden = !text.teaches;
     this.chosen = null;
     this.tellHeaders();
-    this.columns.forEach((column, at) => column.append(text.runs[at].tokens, this.quantity));
+    this.columns.forEach((column, at) => column.append(text.runs[at].tokens));
     this.replay();
     byId("desk").hidden = false;
   }
 
   /** Add a token to a column while it is being written. */
   append(at, token) {
-    this.columns[at].append([token], this.quantity);
-    if (this.columns[at].tokens.length === 1) this.refresh();
+    const column = this.columns[at];
+    column.append([token]);
+    if (column.tokens.length === 1) this.refresh();
+    else this.paint(column);
   }
 
   /** The column whose tokens the curve and the lists show. */
@@ -108,7 +110,7 @@ export class Studio {
   /** Show colours, legend, outcome, lists, curve and card anew. */
   refresh() {
     this.offerQuantities();
-    for (const column of this.columns) column.paint(this.quantity);
+    this.paint();
     this.tellLegend();
     this.tellOutcome();
     this.tellLists();
@@ -120,16 +122,35 @@ export class Studio {
   offerQuantities() {
     const menu = byId("colour");
     const found = quantitiesOf(this.active?.tokens ?? [], this.columns.some((column) => column.other));
-    if (!(this.quantity in found) && this.active?.tokens.length && this.quantity !== "change") this.quantity = "temperature";
     menu.replaceChildren(...Object.entries(found).map(([name, one]) => element("option", { value: name }, one.title)));
-    menu.value = this.quantity in found ? this.quantity : "temperature";
+    menu.value = this.offered();
   }
 
   colourBy(name) {
     this.quantity = name;
-    for (const column of this.columns) column.paint(name);
+    this.paint();
     this.tellLegend();
     this.onChange();
+  }
+
+  /** Colour every text by one quantity on one scale; where only `grown` has a new token, and the scale holds it, that. */
+  paint(grown = null) {
+    const name = this.offered();
+    const values = this.columns.map((column) => column.valuesOf(name));
+    const scale = scaleOf(name, values.flat(), this.columns.flatMap((column) => column.reach));
+    const same = grown && this.scale.low === scale.low && this.scale.high === scale.high && this.painted === name;
+    Object.assign(this, { scale, painted: name });
+    this.columns.forEach((column, at) => {
+      if (same && column !== grown) return;
+      column.paint(values[at], scale, { sequential: isSequential(name), from: same ? column.tokens.length - 1 : 0 });
+    });
+    if (grown && !same) this.tellLegend();
+  }
+
+  /** The quantity that was asked for, or temperature where these texts lack it. */
+  offered() {
+    const found = this.active ? quantitiesOf(this.active.tokens, this.columns.some((column) => column.other)) : {};
+    return this.quantity in found ? this.quantity : "temperature";
   }
 
   showNumbers() {
@@ -137,11 +158,9 @@ export class Studio {
   }
 
   tellLegend() {
-    const column = this.active;
-    if (!column?.scale) return;
-    const { low, high } = column.scale;
-    const title = quantitiesOf(column.tokens, column.other)[column.painted].title;
-    byId("legend").classList.toggle("dt-sequential", isSequential(column.painted));
+    const { low, high } = this.scale;
+    const title = quantitiesOf(this.active.tokens, true)[this.painted].title;
+    byId("legend").classList.toggle("dt-sequential", isSequential(this.painted));
     byId("legend").replaceChildren(title, " ", element("b", {}, figure(low)), element("span", { class: "dt-ramp" }), element("b", {}, figure(high)));
   }
 
@@ -162,10 +181,18 @@ export class Studio {
     if (problem) {
       place.textContent = problem;
     } else if (!column?.other) {
-      place.textContent = column?.tokens.length ? "This is the policy that wrote the text. Change it, and the same text is replayed." : "";
+      place.textContent = column?.tokens.length ? this.unchanged() : "";
     } else {
       place.replaceChildren(...outcomeOf(column));
     }
+  }
+
+  /** What to say while each text is shown under its own policy. */
+  unchanged() {
+    if (this.columns.length < 2) return "This is the policy that wrote the text. Change it, and the same text is replayed.";
+    const at = this.columns[1].tokens.findIndex((token) => token.origin === "parted");
+    if (at < 0) return "The two policies drew the same text so far.";
+    return `The two texts are the same up to token ${at}, where the second policy had to part from the first.`;
   }
 
   tellLists() {

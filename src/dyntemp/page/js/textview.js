@@ -22,7 +22,7 @@ export class TextView {
     });
   }
 
-  /** Add one token at the end; `shown` is {text, breaks, mark}. */
+  /** Add one token at the end; `shown` is {text, mark, breaks}: what stands there, whether it is a mark, and how many lines end. */
   append(shown) {
     const number = element("sub", { class: "dt-number" }, "");
     const span = element(

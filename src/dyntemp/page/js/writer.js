@@ -60,7 +60,7 @@ export class Writer {
     const body = {
       ...source, ...rest(settingsOf(this.inputs)), policies, begin: before.map((token) => token.token), force: [], ...more,
     };
-    const text = { title, label, source, runs: policies.map(() => ({ header: null, tokens: [...before] })) };
+    const text = { title, label, source, runs: policies.map(() => ({ header: null, tokens: before.map(asGiven) })) };
     const control = new AbortController();
     this.running = control;
     this.busy(true);
@@ -109,6 +109,11 @@ export class Writer {
     byId("write-error").textContent = message;
     byId("write-error").hidden = !message;
   }
+}
+
+/** A token as the beginning of another text: it neither parts from one nor is kept from one there. */
+function asGiven(token) {
+  return { ...token, origin: token.origin === "forced" ? "forced" : "drawn", finish: null };
 }
 
 /** Settings that a text goes on with, whatever its prompt was. */
