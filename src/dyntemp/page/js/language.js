@@ -48,6 +48,7 @@ function policyOf(expression, { table, builder, analysis }) {
       .map((node) => ({ text: node.text, node, source: sources.get(node.name) })),
     limits: table.limits,
     purposes: table.purposes,
+    bins: table.bins,
   };
 }
 
