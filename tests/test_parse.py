@@ -141,7 +141,7 @@ BAD = {
     "entropy.exp()": ("not part of the policy language", 0),
     "param": ("unknown name `param`", 0),
     "param('a')": ('param("theta", 0.1, 2)', 0),
-    "param(a, 0, 1)": ("a parameter's name is letters", 0),
+    "param(a, 0, 1)": ("a parameter's name is letters, digits and _, but `a` was given", 0),
     "param('a b', 0, 1)": ("a parameter's name is letters", 0),
     "param('a', 1, 0)": ("has the empty range 1 to 0", 0),
     "param('a', 1, 1)": ("has the empty range", 0),

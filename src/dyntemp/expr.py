@@ -331,7 +331,8 @@ def param(name: str, low: float | None = None, high: float | None = None) -> Par
     'param("theta", 0.1, 2)*0.5'
     """
     if not isinstance(name, str) or not name.isascii() or not name.isidentifier():
-        raise PolicyError(f"a parameter's name is letters, digits and _, but {name!r} was given")
+        given = f"`{name}`" if isinstance(name, Node) else repr(name)
+        raise PolicyError(f"a parameter's name is letters, digits and _, but {given} was given")
     if low is None and high is None:
         if not PARAMETER_NAME.match(name):
             raise PolicyError(f'parameter {name!r} needs a range: write param("{name}", low, high)')
