@@ -1,8 +1,8 @@
-"""Serve a model with the OpenAI API, with a policy per request, and a page to play with.
+r"""Serve a model with the OpenAI API, with a policy per request, and a page to play with.
 
 dyntemp serve
 dyntemp serve -m model.gguf --port 9000 --policy "0.5 - 0.4*max_prob"
-curl http://127.0.0.1:8000/v1/completions -H 'Content-Type: application/json' \\
+curl http://127.0.0.1:8000/v1/completions -H 'Content-Type: application/json' \
   -d '{"prompt": "Once upon a time", "max_tokens": 40, "policy": "0.1 + 0.8*normalized_entropy"}'
 """
 

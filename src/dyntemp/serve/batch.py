@@ -33,17 +33,18 @@ class Part(NamedTuple):
 
 
 class Asked(Protocol):
-    """What a batch has to know of a request.
+    """What a batch has to know of a request."""
 
-    Attributes:
-        asks: One for each text.
-        tell: What is told of a token; it may ask the model, whose thread it is called in.
-        together: Whether the texts have to begin at once, because one follows another.
-    """
+    @property
+    def asks(self) -> Sequence[Ask]:
+        """One for each text."""
 
-    asks: Sequence[Ask]
-    tell: Callable[[Token], Any]
-    together: bool
+    @property
+    def together(self) -> bool:
+        """Whether the texts have to begin at once, because one follows another."""
+
+    def tell(self, token: Token) -> Any:
+        """What is told of a token; may ask the model, in whose thread it is called."""
 
 
 @dataclass(slots=True, eq=False)

@@ -56,10 +56,10 @@ def of_run(error: Exception) -> ApiError:
     """What went wrong while a text was being written."""
     if isinstance(error, ApiError):
         return error
-    code = {InvalidLogitsError: "invalid_logits", ModelError: "model_error"}.get(type(error))
-    if code is None:
-        return internal()
-    return ApiError(500, f"the model could not go on: {error}", code=code)
+    for kind, code in ((InvalidLogitsError, "invalid_logits"), (ModelError, "model_error")):
+        if isinstance(error, kind):
+            return ApiError(500, f"the model could not go on: {error}", code=code)
+    return internal()
 
 
 def internal() -> ApiError:

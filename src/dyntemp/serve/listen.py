@@ -15,22 +15,21 @@ SECONDS_TO_END = 10
 
 def listen(app: Any, host: str, port: int, announce: Callable[[str], object]) -> None:
     """Serve `app`; see `dyntemp.serve.run`."""
-    listener = _bound(host, port)
-    shown = f"[{host}]" if ":" in host else host
-    address = f"http://{shown}:{listener.getsockname()[1]}"
-    config = uvicorn.Config(
-        app, log_level="warning", access_log=False, server_header=False, ws="none", lifespan="on",
-        timeout_graceful_shutdown=SECONDS_TO_END,
-    )  # fmt: skip
-    server = _Server(config, lambda: announce(address))
-    with listener:
+    with bound(host, port) as listener:
+        shown = f"[{host}]" if ":" in host else host
+        address = f"http://{shown}:{listener.getsockname()[1]}"
+        server = Server(app, lambda: announce(address))
         asyncio.run(server.serve(sockets=[listener]))
 
 
-class _Server(uvicorn.Server):
+class Server(uvicorn.Server):
     """A server that says when it listens, and ends what it is writing when it stops."""
 
-    def __init__(self, config: uvicorn.Config, listening: Callable[[], object]) -> None:
+    def __init__(self, app: Any, listening: Callable[[], object]) -> None:
+        config = uvicorn.Config(
+            app, log_level="warning", access_log=False, server_header=False, ws="none", lifespan="on",
+            timeout_graceful_shutdown=SECONDS_TO_END,
+        )  # fmt: skip
         super().__init__(config)
         self._listening = listening
 
@@ -48,7 +47,7 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def _bound(host: str, port: int) -> socket.socket:
+def bound(host: str, port: int) -> socket.socket:
     """A socket that listens.
 
     Raises:
