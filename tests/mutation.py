@@ -33,6 +33,8 @@ KERNELS = ("kernels/test_kernels.py",)
 DRAWS = ("test_sampling.py",)
 FILTERS = ("test_filters.py",)
 PROGRAM = ("kernels/test_program.py",)
+LOOP = ("test_loop.py", "test_generation.py")
+REPLAY = ("test_replay.py", "test_bins.py")
 
 MUTANTS = [
     Mutant("bounds", "now = always if record.remembers else ranges", "now = ranges", BOUNDS),
@@ -132,6 +134,29 @@ MUTANTS = [
     Mutant("kernels/cpu", "elif job.draw and highest > -rows.masked_at:", "elif False:", DRAWS),
     Mutant("kernels/cpu", "line = (Op.NUMBER, len(numbers) + parameters", "line = (Op.NUMBER, parameters", DRAWS),
     Mutant("kernels/cpu", "signals[name][which == program] = np.nan", "pass", DRAWS),
+    Mutant("terms", 'negative != (sign == "-")', "negative", ("test_terms.py",)),
+    Mutant("terms", "np.where(value == inside, 0.0, np.subtract(value, inside))", "value", ("test_terms.py",)),
+    Mutant("terms", "moving[0] is arguments[0]", "True", ("test_terms.py",)),
+    Mutant("bins", "alike + (edges - alike) / 3", "alike", REPLAY),
+    Mutant("bins", "-inf if at == LAST else -(at + 1) * WIDTH", "-(at + 1) * WIDTH", REPLAY),
+    Mutant("bins", "min(alike, edges), max(alike, edges)", "alike, edges", REPLAY),
+    Mutant("coupling", "* theirs < ours", "< ours", ("test_coupling.py",)),
+    Mutant("coupling", "position, 1, Purpose.KEEP", "position, 0, Purpose.KEEP", ("test_coupling.py", "test_loop.py")),
+    Mutant("replay", "token.alternatives[: token.candidates]", "token.alternatives", REPLAY),
+    Mutant("replay", 'token.origin != "forced" and', "", REPLAY),
+    Mutant("replay", "state.observe(0, positions, [token.surprisal for token in tokens])", "pass", REPLAY),
+    Mutant("replay", "window=len(tokens) + 1", "window=2", REPLAY),
+    Mutant("replay", "max(token.candidates - len(token.alternatives), 0)", "count(token.rest)", REPLAY),
+    Mutant("loop", 'run.ask.policy.remembers and origin != "drawn"', "False", LOOP),
+    Mutant("loop", "met[noise] = met.get(noise, -1) + 1", "met[noise] = 0", LOOP),
+    Mutant("loop", "self._state.begin(slot)", "pass", LOOP),
+    Mutant("loop", "self._free.append(batch.runs.pop(row).slot)", "batch.runs.pop(row)", LOOP),
+    Mutant("loop", ">= len(runs)), None)", "> 0), None)", LOOP),
+    Mutant("records", "run.alone = True\n        return int(order[at])", "return int(order[at])", LOOP),
+    Mutant("records", 'kind="stable")', 'kind="stable")[::-1]', REPLAY),
+    Mutant("records", "np.where(filters.mask(z, temperature), z, -np.inf) if filters.active else z", "z", LOOP),
+    Mutant("asks", "self.read(model.token_bytes(token))", "pass", LOOP),
+    Mutant("asks", "room = ask.max_tokens + len(ask.begin)", "room = ask.max_tokens", LOOP),
 ]  # fmt: skip
 
 

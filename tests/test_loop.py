@@ -198,6 +198,15 @@ def test_a_follower_with_the_same_distribution_never_parts():
         assert {t.origin for t in follower} == {"kept"}
 
 
+def test_a_follower_follows_whatever_is_drawn_together_with_it():
+    path = Path(Filters(top_k=6))
+    leader = ask(notes=path, filters=path.filters)
+    follower = ask(request=1, follow=path, filters=Filters(min_p=0.02))
+    between = written(Loop(model()), ask(seed=5, filters=Filters(min_p=0.02)), leader, follower)
+
+    assert {token.origin for token in between[2][:3]} <= {"kept", "parted"}
+
+
 def test_a_follower_parts_once_and_then_goes_its_own_way():
     origins = [[t.origin for t in follow(Policy(0.8), seed)[1]] for seed in range(40)]
 

@@ -170,19 +170,20 @@ class Loop:
     def _draw(self, batch: _Batch, rows: Sequence[int], logits: Any) -> list[tuple[int, Token]]:
         """The next token of the texts whose rows of logits these are, in the same order."""
         runs = [batch.runs[row] for row in rows]
-        ready: list[tuple[int, Token]] = []
+        chosen: dict[int, tuple[Drawn, int]] = {}
         for places in _together(runs):
             part = logits if len(places) == len(runs) else logits[places]
-            group = [runs[place] for place in places]
-            chosen = backend_of(part, self._backend).run(part, self._job(group))
-            drawn = Drawn(self._model, as_rows(part), chosen)
-            for at, (place, run) in enumerate(zip(places, group, strict=True)):
-                token, shown = self._take(run, drawn, at)
-                ready += [(run.number, one) for one in shown]
-                if token.finish or (shown and shown[-1].finish):
-                    self._end(batch, rows[place])
-                else:
-                    batch.next[rows[place]] = token.token
+            outcome = backend_of(part, self._backend).run(part, self._job([runs[place] for place in places]))
+            drawn = Drawn(self._model, as_rows(part), outcome)
+            chosen |= {place: (drawn, at) for at, place in enumerate(places)}
+        ready: list[tuple[int, Token]] = []
+        for place, run in enumerate(runs):  # in their order: who follows comes after whom it follows
+            token, shown = self._take(run, *chosen[place])
+            ready += [(run.number, one) for one in shown]
+            if token.finish or (shown and shown[-1].finish):
+                self._end(batch, rows[place])
+            else:
+                batch.next[rows[place]] = token.token
         return ready
 
     def _job(self, runs: Sequence[Text]) -> Job:
