@@ -15,13 +15,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+
 from dyntemp.asks import ALTERNATIVES
 from dyntemp.comparison.figures import Figures, figures
 from dyntemp.comparison.folder import MANIFEST, Cell, Manifest, begin, deciding_versions, write_whole
 from dyntemp.comparison.measures import written
 from dyntemp.comparison.report import IN_NOTEBOOK, Contents, chosen, document, fragment
 from dyntemp.comparison.report_texts import Sample
-from dyntemp.errors import PolicyError, TraceError
+from dyntemp.errors import TraceError
 from dyntemp.filters import Filters
 from dyntemp.generation import header_of
 from dyntemp.loop import Ask, Loop
@@ -29,7 +31,7 @@ from dyntemp.loop import Path as Notes
 from dyntemp.models import Model, check_prompts
 from dyntemp.policy import Policy
 from dyntemp.prompts import Prompt, encode, prompts_of
-from dyntemp.sampling import PolicyLike, as_policy
+from dyntemp.sampling import PolicyLike, as_policy, sample
 from dyntemp.trace import Trace, TraceWriter
 
 REPORT = "report.html"
@@ -165,9 +167,9 @@ def compare(
         raise ValueError(
             f"{len(chosen)} policies were given; a comparison needs at least two, of which the first leads"
         )
-    for policy in chosen:
-        _check(policy, given or {})
     filters = Filters(top_k, top_p, min_p, filter_at)
+    for policy in chosen:
+        _check(policy, requested, given)
     asked = prompts_of(prompts)
     encoded = [encode(model, prompt, system, chat) for prompt in asked]
     check_prompts(model, encoded)
@@ -255,11 +257,7 @@ def _coupled(ask: Ask, notes: Notes, *, leads: bool) -> Ask:
     return replace(ask, notes=notes) if leads else replace(ask, follow=notes)
 
 
-def _check(policy: Policy, given: Mapping[str, float]) -> None:
-    """Refuse a policy that cannot be run as it is."""
-    policy.bounds()
-    if policy.parameters:
-        raise PolicyError(f"`{policy}` has free parameters ({', '.join(policy.parameters)}): bind them")
-    for signal in policy.signals:
-        if signal.name == "given" and str(signal.arguments[0]) not in given:
-            raise PolicyError(f"`{policy}` reads `{signal}`: pass given={{{str(signal.arguments[0])!r}: a number}}")
+def _check(policy: Policy, requested: float, given: Mapping[str, float] | None) -> None:
+    """Refuse a policy that cannot be run as it is, by running it on two equal logits."""
+    state = policy.state() if policy.remembers else None
+    sample(np.zeros((1, 2), np.float32), policy, seed=0, requested=requested, given=given, state=state)

@@ -63,17 +63,15 @@ class Manifest:
 
     def differences(self, other: Manifest) -> list[str]:
         """What another manifest has otherwise, in words."""
-        found = [
-            f"{name}: {_told(there)} there, {_told(here)} here"
-            for name in ("model", "policies", "prompts", "seeds")
-            if (here := getattr(self, name)) != (there := getattr(other, name))
-        ]
+        found = [] if self.model == other.model else [_told("model", other.model, self.model)]
+        for name in ("policies", "prompts", "seeds"):
+            found += _lists(name, getattr(other, name), getattr(self, name))
         for mine, theirs, every in (
             (self.settings, other.settings, self.settings.keys() | other.settings.keys()),
             (self.versions, other.versions, self.versions.keys() & other.versions.keys()),
         ):
             found += [
-                f"{name}: {_told(theirs.get(name))} there, {_told(mine.get(name))} here"
+                _told(name, theirs.get(name), mine.get(name))
                 for name in sorted(every)
                 if mine.get(name) != theirs.get(name)
             ]
@@ -145,9 +143,18 @@ def deciding_versions() -> dict[str, str]:
     return {name: known[name] for name in DECIDING if name in known}
 
 
-def _told(value: Any) -> str:
-    shown = json.dumps(value, ensure_ascii=False)
-    return shown if len(shown) <= 120 else f"{shown[:117]}..."
+def _lists(name: str, there: list[Any], here: list[Any]) -> list[str]:
+    """How two lists differ: in their lengths, else in the first entry that does."""
+    if len(there) != len(here):
+        return [f"{len(there)} {name} there, {len(here)} here"]
+    return [
+        _told(f"{name}[{at}]", *pair) for at, pair in enumerate(zip(there, here, strict=True)) if pair[0] != pair[1]
+    ][:1]
+
+
+def _told(name: str, there: Any, here: Any) -> str:
+    shown = (json.dumps(value, ensure_ascii=False) for value in (there, here))
+    return "{}: {} there, {} here".format(name, *(one if len(one) <= 120 else f"{one[:117]}..." for one in shown))
 
 
 def write_whole(path: Path, text: str) -> None:

@@ -128,7 +128,7 @@ def _table(figures: Figures) -> Markup:
     rows = [
         element(
             "tr",
-            element("th", measure.title, element("small", measure.meaning), scope="row"),
+            element("th", measure.title, scope="row"),
             *(_cell(one.measures[name], measure.unit) for one in figures.policies),
         )
         for name, measure in MEASURES.items()
@@ -139,7 +139,12 @@ def _table(figures: Figures) -> Markup:
                   for one in figures.policies))
     ]  # fmt: skip
     table = element("table", element("thead", head), element("tbody", *rows, *ends))
-    return joined([element("p", _about_intervals(figures), class_="dt-note"), _scrolling("Figures", table)])
+    meanings = [element("div", element("dt", one.title), element("dd", one.meaning)) for one in MEASURES.values()]
+    return joined([
+        element("p", _about_intervals(figures), class_="dt-note"),
+        _scrolling("Figures", table),
+        element("details", element("summary", "What these figures mean"), element("dl", *meanings)),
+    ])  # fmt: skip
 
 
 def _cell(estimate: Estimate, unit: str) -> Markup:

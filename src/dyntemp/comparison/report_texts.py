@@ -75,13 +75,13 @@ def _column(
     told.append(ENDS.get(records[-1].finish or "", "") if records else "")
     where = "leads" if leads else "same as A to the end" if parts is None else f"parts from A at token {parts}"
     if parts is None or parts >= len(shown):
-        content = text(shown, RECORDED["temperature"], scale)
+        content = _coloured(shown, scale)
     else:
         mark = element("span", f"parts from A at token {parts}", class_="dt-parting")
         content = joined([
-            text(shown[:parts], RECORDED["temperature"], scale) if parts else None,
+            _coloured(shown[:parts], scale) if parts else None,
             mark,
-            text(shown[parts:], RECORDED["temperature"], scale),
+            _coloured(shown[parts:], scale),
         ])  # fmt: skip
     left_out = len(records) - len(shown)
     return element(
@@ -91,6 +91,10 @@ def _column(
         element("p", f"... and {left_out} tokens more", class_="dt-note") if left_out else None,
         element("p", "; ".join(filter(None, told)), " ", element("code", file), class_="dt-note"),
     )
+
+
+def _coloured(tokens: Sequence[Token], scale: Scale) -> Markup:
+    return text(tokens, [token.temperature for token in tokens], "temperature", scale)
 
 
 def _asked(prompt: Any) -> str:
