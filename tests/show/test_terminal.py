@@ -54,7 +54,7 @@ def test_text_is_written_as_it_is_in_the_colour_of_its_temperature(piece):
 
     assert piece == plain.getvalue()
     assert piece == re.sub(r"\x1b\[[0-9;]*m", "", coloured.getvalue())
-    assert "\x1b[38;2;37;99;235m" in coloured.getvalue()
+    assert "\x1b[38;2;{};{};{}m".format(*STOPS[0]) in coloured.getvalue()
 
 
 def test_a_terminal_does_not_obey_what_a_model_writes():

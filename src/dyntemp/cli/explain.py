@@ -11,7 +11,6 @@ dyntemp explain run.jsonl --html run.html            all of it as a page to open
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from math import inf
@@ -215,7 +214,7 @@ def _write(shown: Shown, options: argparse.Namespace) -> None:
         Path(options.html).write_text(text, encoding="utf-8")
     except OSError as error:
         raise TraceError(f"{options.html} cannot be written: {error.strerror}") from None
-    print(f"dyntemp: wrote {options.html}", file=sys.stderr)
+    console(options.color, stderr=True).print(f"wrote {options.html}")
 
 
 def _print_json(out: Console, shown: Shown) -> None:
@@ -239,6 +238,8 @@ def _print_all(out: Console, shown: Shown, *, text: bool, numbers: bool) -> None
         out.print(f"replayed under {shown.other}", style="bold")
     if has_colours(out):
         out.print(legend(shown.scale, "T" if shown.by.name == "temperature" else shown.by.title))
+    if not out.is_terminal and not text:
+        out.width = UNWRAPPED
     for request, places in shown.places():
         if not shown.alone:
             out.print(f"\nprompt {request}{_asked(header, request)}", style="bold")
@@ -272,7 +273,7 @@ def _print_sentences(out: Console, shown: Shown, places: Sequence[int]) -> None:
     for at in places:
         token, now = shown.tokens[at], shown.replayed[at]
         for part in explanation(token, scale, shown.by, coloured[at], changed(token, now) if now else ""):
-            out.print(part, soft_wrap=False, width=None if out.is_terminal else UNWRAPPED)
+            out.print(part, soft_wrap=False)
 
 
 def _verdict(shown: Shown) -> str:

@@ -1,7 +1,7 @@
 """Values as colours: blue where low, grey between, orange where high; or from grey to orange alone.
 
 The two ends differ in blue against yellow, which people with any of the common colour blindnesses tell apart, and all
-stops have a middling lightness, so that text in them can be read on a dark and on a light ground.
+stops have the one lightness at which text can be read on black as well as on white.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from math import isfinite
 
 from dyntemp.interval import Interval
 
-STOPS = ((37, 99, 235), (74, 134, 214), (140, 140, 140), (214, 132, 52), (222, 88, 14))
+STOPS = ((41, 111, 242), (89, 116, 178), (118, 118, 118), (165, 103, 63), (193, 85, 13))
 WIDEST = Interval(0.0, 2.0)
 
 
@@ -37,7 +37,7 @@ class Scale:
         """The colour of a value, red, green and blue from 0 to 255.
 
         >>> Scale(0.0, 2.0).rgb(0.0)
-        (37, 99, 235)
+        (41, 111, 242)
         """
         share = self.share(value) if self.diverging else (1 + self.share(value)) / 2
         at = share * (len(STOPS) - 1)
