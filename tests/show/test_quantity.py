@@ -63,7 +63,8 @@ def test_a_scale_reaches_what_the_policy_can_return():
 @pytest.mark.parametrize(
     ("value", "text"),
     [(0.418, ".42"), (0.0, "0"), (0.001, "0"), (0.005, ".01"), (0.999, "1.00"), (1.3, "1.30"), (9.994, "9.99"),
-     (9.996, "10"), (12.4, "12"), (12.5, "13"), (-0.5, "-.50"), (49152, "49152"), (2.5e6, "2e6"), (inf, "∞"), (-inf, "-∞")],
+     (9.996, "10"), (12.4, "12"), (12.5, "13"), (-0.5, "-.50"), (49152, "49152"), (2.5e6, "2e6"), (inf, "∞"),
+     (-inf, "-∞")],
 )  # fmt: skip
 def test_a_number_below_a_token_is_short(value, text):
     assert text == short(value)

@@ -185,7 +185,8 @@ def test_numbers_are_rounded_half_up():
     ("text", "raw", "shown", "mark"),
     [(" cat", b" cat", " cat", False), ("\n\n", b"\n\n", "⏎⏎", False), ("    ", b"    ", "␣␣␣␣", False),
      ("a\n", b"a\n", "a⏎", False), (" \t", b" \t", "␣⇥", False), ("", b"\xe2\x82", "\\xe2\\x82", True),
-     ("€", b"\xac", "€", False), ("", b"", "<|end|>", True), ("", b"END", "END", True), ("\x1b[2J", b"\x1b[2J", "\\x1b[2J", False)],
+     ("€", b"\xac", "€", False), ("", b"", "<|end|>", True), ("", b"END", "END", True),
+     ("\x1b[2J", b"\x1b[2J", "\\x1b[2J", False)],
 )  # fmt: skip
 def test_a_running_text_reads_as_one_and_hides_nothing(text, raw, shown, mark):
     token = replace(make([1, 1], texts=["<|end|>", " dog"]), text=text, bytes=raw)

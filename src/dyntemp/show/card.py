@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import inf, isclose, log
 
+from dyntemp.bins import WIDTH
 from dyntemp.errors import PolicyError
 from dyntemp.filters import GREEDY_AT
 from dyntemp.policy import Policy
@@ -232,10 +233,21 @@ def _rows(token: Token, other: Replayed | None) -> list[Row]:
         rows.append(
             Row(
                 quoted(token)[1:-1], token.probability, token.probability_after, other.probability if other else None,
-                chosen=True, dropped=token.surprisal_after == inf and token.temperature > GREEDY_AT,
+                chosen=True, dropped=_left_out(token),
             )
         )  # fmt: skip
     return [*rows, *_others(token, other, rows, parted)]
+
+
+def _left_out(token: Token) -> bool:
+    """Whether filters dropped a token that is none of the alternatives.
+
+    A greedy draw gives nothing to what is kept either: then it counts whether the least likely bin reaches the token.
+    """
+    if token.surprisal_after < inf or token.temperature > GREEDY_AT or not token.rest:
+        return token.surprisal_after == inf
+    entries, mass = token.rest[-1]
+    return token.surprisal > -log(mass / entries) + WIDTH
 
 
 def _others(token: Token, other: Replayed | None, rows: list[Row], parted: int | None) -> list[Row]:
