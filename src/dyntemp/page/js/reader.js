@@ -1,7 +1,7 @@
 // Text -> nodes: an allow-list over the syntax tree, with faults that show their place.
 
 import { PolicyError } from "./errors.js";
-import { general, quotedText } from "./numbers.js";
+import { quotedText, shortest } from "./numbers.js";
 import { suggestion } from "./suggest.js";
 import { syntaxOf } from "./syntax.js";
 import { SyntaxFault } from "./tokens.js";
@@ -206,7 +206,7 @@ function wholeNumber(text) {
 }
 
 function imaginary(text) {
-  return `${general(Number(text.slice(0, -1)), 17)}j`;
+  return `${shortest(Number(text.slice(0, -1)))}j`;
 }
 
 function byteText(value) {

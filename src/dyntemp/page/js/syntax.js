@@ -321,7 +321,7 @@ class Parser {
     this.expect("(");
     const positional = [];
     const keywords = [];
-    let unpacks = false;
+    let [unpacks, misplaced] = [false, false];
     while (!this.is(")")) {
       const place = this.peek().start;
       if (this.take("**")) {
@@ -340,13 +340,13 @@ class Parser {
       } else {
         const lone = positional.length + keywords.length === 0;
         const value = this.argument(place, lone);
-        if (keywords.length) {
-          const unpacking = unpacks ? " unpacking" : "";
-          this.told(`positional argument follows keyword argument${unpacking}`, this.peek().start);
-        }
+        misplaced ||= keywords.length > 0;
         positional.push(value);
       }
       if (!this.take(",")) break;
+    }
+    if (misplaced) {
+      this.told(`positional argument follows keyword argument${unpacks ? " unpacking" : ""}`, this.peek().start);
     }
     this.expect(")");
     return this.node("Call", start, { callee, positional, keywords });
@@ -362,7 +362,8 @@ class Parser {
     if (!this.comprehends()) return value;
     this.comprehension();
     if (!lone || this.is(",")) this.told("Generator expression must be parenthesized", place);
-    return this.node("GeneratorExp", place);
+    const inside = this.node("GeneratorExp", place);
+    return { ...inside, start: inside.start - 1, end: inside.end + 1 }; // the call's parentheses are its own
   }
 
   /** A fault with words of its own; without them where it is first met. */
@@ -466,8 +467,9 @@ class Parser {
     if (this.take("yield")) {
       if (this.take("from")) this.expression();
       else if (!this.is(")")) this.items(")");
+      const found = this.node("Yield", start + 1);
       this.expect(")");
-      return this.node("Yield", start + 1);
+      return found;
     }
     const inner = this.starred();
     if (this.comprehends() && inner.kind !== "Starred") {

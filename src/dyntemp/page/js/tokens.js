@@ -97,7 +97,7 @@ function numberToken(text, at, rest) {
   const imaginary = /^[jJ]/.test(rest.slice(digits.length));
   const taken = digits + (imaginary ? rest[digits.length] : "");
   const isWhole = /^[0-9_]+$/.test(taken);
-  if (isWhole && /^0[0_]*[1-9]/.test(taken)) {
+  if (isWhole && /^0[0_]*[1-9]/.test(taken) && !/^[eE]/.test(rest.slice(taken.length))) {
     const message = "leading zeros in decimal integer literals are not permitted; use an 0o prefix for octal integers";
     throw new SyntaxFault(message, at);
   }
