@@ -33,7 +33,9 @@ def repeating(tokens):
 
 
 def wandering_model(**settings):
-    return FakeModel(PIECES, settings.pop("logits", wandering), **{"end": [END], "chat": True, "context": 500} | settings)
+    return FakeModel(
+        PIECES, settings.pop("logits", wandering), **{"end": [END], "chat": True, "context": 500} | settings
+    )
 
 
 def repeating_model(*, seconds=0.0, **settings):

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from scipy.special import log_softmax
 from scipy.stats import entropy as scipy_entropy
+from tests.serve.models import END, HALF, LETTERS, OTHER_HALF, PIECES, repeated, repeating_model, wandering_model
 
 import dyntemp
 from dyntemp import generate
 from dyntemp.serve import Settings
 from dyntemp.serve.app import make_app
-from tests.serve.models import END, HALF, LETTERS, OTHER_HALF, PIECES, repeated, repeating_model, wandering_model
 
 CHAT, TEXT = "/v1/chat/completions", "/v1/completions"
 
@@ -150,8 +150,9 @@ def test_log_probabilities_of_a_completion_are_columns_of_the_same(asked):
     wanted = told["choices"][0]["logprobs"]["content"]
     found = data["choices"][0]["logprobs"]
 
-    for name, column in (("token", "tokens"), ("logprob", "token_logprobs"), ("logprob_after", "token_logprobs_after"),
-                         *((name, name) for name in ("temperature", "entropy", "entropy_after", "candidates"))):  # fmt: skip
+    columns = {"token": "tokens", "logprob": "token_logprobs", "logprob_after": "token_logprobs_after"}
+    columns |= {name: name for name in ("temperature", "entropy", "entropy_after", "candidates", "origin")}
+    for name, column in columns.items():
         assert [item[name] for item in wanted] == found[column], name
     assert list(range(6)) == found["text_offset"]
     for item, likeliest in zip(wanted, found["top_logprobs"], strict=True):
@@ -207,7 +208,9 @@ def test_a_stop_text_is_left_out_and_none_of_it_is_sent_before(asked):
 @pytest.mark.parametrize("path", [CHAT, TEXT])
 def test_a_stream_says_what_the_whole_says(asked, path):
     body = {"n": 3, "max_tokens": 7, "seed": 3, "policy": "0.2 + 0.3*entropy"}
-    body |= {"messages": hello(), "logprobs": True, "top_logprobs": 2} if path == CHAT else {"prompt": "hi", "logprobs": 2}
+    body |= (
+        {"messages": hello(), "logprobs": True, "top_logprobs": 2} if path == CHAT else {"prompt": "hi", "logprobs": 2}
+    )
     whole = answered(asked, make_app(wandering_model()), path, **body)
     options = {"stream": True, "stream_options": {"include_usage": True}}
     events = chunks(post(asked, make_app(wandering_model()), path, **body, **options))
@@ -256,13 +259,13 @@ def test_echo_puts_the_prompt_first(asked, prompt, stream):
 
 @pytest.mark.parametrize("size", [1, 3, 8])
 def test_a_seed_writes_the_same_text_alone_and_beside_others(asked, size):
-    wanted = ["".join(token.text for token in generate(wandering_model(), letter, "0.9", chat=False, max_tokens=25,
-                                                       seed=number)) for number, letter in enumerate("abcdefghij")]  # fmt: skip
+    letters = list(enumerate("abcdefghij"))
+    alone = [generate(wandering_model(), one, "0.9", chat=False, max_tokens=25, seed=seed) for seed, one in letters]
+    wanted = ["".join(token.text for token in tokens) for tokens in alone]
 
     async def run():
         async with asked(make_app(wandering_model(), settings=Settings(batch=size))) as client:
-            bodies = ({"prompt": letter, "policy": "0.9", "max_tokens": 25, "seed": number}
-                      for number, letter in enumerate("abcdefghij"))  # fmt: skip
+            bodies = [{"prompt": one, "policy": "0.9", "max_tokens": 25, "seed": seed} for seed, one in letters]
             return await asyncio.gather(*(client.post(TEXT, json=body) for body in bodies))
 
     assert wanted == [response.json()["choices"][0]["text"] for response in asyncio.run(run())]

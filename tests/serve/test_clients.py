@@ -8,11 +8,11 @@ from shutil import which
 
 import openai
 import pytest
+from tests.serve.models import repeated, repeating_model, serving, settled, wandering_model
 
 from dyntemp import generate, load_model
 from dyntemp.serve import Settings
 from dyntemp.serve.app import make_app
-from tests.serve.models import repeated, repeating_model, serving, settled, wandering_model
 
 POLICY = "0.3 + 0.3*entropy"
 HELLO = [{"role": "user", "content": "hi"}]
@@ -64,7 +64,9 @@ def test_a_streamed_chat_with_the_official_client(client):
 
 def test_completions_with_the_official_client_and_the_field_of_vllm(client):
     asked = {"vllm_xargs": {"dyntemp": POLICY}}
-    answer = client.completions.create(model="fake", prompt=["ab", "cd"], max_tokens=5, seed=1, logprobs=1, extra_body=asked)
+    answer = client.completions.create(
+        model="fake", prompt=["ab", "cd"], max_tokens=5, seed=1, logprobs=1, extra_body=asked
+    )
     wanted = [""] * 2
     for token in generate(wandering_model(), ["ab", "cd"], POLICY, chat=False, max_tokens=5, seed=1):
         wanted[token.request] += token.text
@@ -121,9 +123,9 @@ def test_a_broken_row_is_an_error_of_the_server_and_the_next_request_is_answered
         with pytest.raises(openai.InternalServerError) as caught:
             client.completions.create(model="fake", prompt="xx", max_tokens=9)
         assert "invalid_logits" == caught.value.code
-        with client.completions.create(model="fake", prompt="xx", max_tokens=9, stream=True) as stream:
-            with pytest.raises(openai.APIError) as streamed:
-                list(stream)
+        stream = client.completions.create(model="fake", prompt="xx", max_tokens=9, stream=True)
+        with stream, pytest.raises(openai.APIError) as streamed:
+            list(stream)
         assert "invalid_logits" == streamed.value.code
         assert client.completions.create(model="fake", prompt="xx", max_tokens=3).choices[0].text
         assert settled(app.state.server)
@@ -132,7 +134,15 @@ def test_a_broken_row_is_an_error_of_the_server_and_the_next_request_is_answered
 @pytest.mark.skipif(which("curl") is None, reason="needs curl")
 def test_curl_streams_line_by_line(address):
     body = {"prompt": "ab", "max_tokens": 4, "stream": True, "policy": POLICY, "seed": 1}
-    command = ["curl", "-sN", f"{address}/v1/completions", "-H", "Content-Type: application/json", "-d", json.dumps(body)]
+    command = [
+        "curl",
+        "-sN",
+        f"{address}/v1/completions",
+        "-H",
+        "Content-Type: application/json",
+        "-d",
+        json.dumps(body),
+    ]
     out = subprocess.run(command, capture_output=True, text=True, check=True, timeout=30).stdout
     events = [line.removeprefix("data: ") for line in out.splitlines() if line]
     wanted = generate(wandering_model(), "ab", POLICY, chat=False, max_tokens=4, seed=1)
@@ -175,7 +185,9 @@ def test_the_bundled_model_answers_several_at_once_as_it_does_alone():
     model = load_model("smollm2", context=512)
     asked = {"max_tokens": 10, "seed": 7, "logprobs": True, "top_logprobs": 3, "extra_body": {"policy": POLICY}}
     questions = [[{"role": "user", "content": f"Name {number} rivers."}] for number in (1, 2, 3)]
-    wanted = [["".join(token.text for token in generate(model, one, POLICY, max_tokens=10, seed=7)) for one in questions]]
+    wanted = [
+        ["".join(token.text for token in generate(model, one, POLICY, max_tokens=10, seed=7)) for one in questions]
+    ]
 
     async def run(address):
         async with openai.AsyncOpenAI(base_url=f"{address}/v1", api_key="-", max_retries=0) as client:

@@ -7,10 +7,10 @@ import threading
 import time
 
 import pytest
+from tests.serve.models import repeated, repeating_model, serving, settled, wandering_model
 
 from dyntemp.serve import Settings
 from dyntemp.serve.app import make_app
-from tests.serve.models import repeated, repeating_model, serving, settled, wandering_model
 
 TEXT = "/v1/completions"
 
@@ -64,7 +64,9 @@ def test_a_body_that_does_not_say_how_large_it_is_is_cut_off():
 
 def test_a_body_in_chunks_is_read():
     content = json.dumps({"prompt": "ab|", "max_tokens": 4}).encode()
-    chunks = b"".join(b"%x\r\n%s\r\n" % (len(content[at : at + 5]), content[at : at + 5]) for at in range(0, len(content), 5))
+    chunks = b"".join(
+        b"%x\r\n%s\r\n" % (len(content[at : at + 5]), content[at : at + 5]) for at in range(0, len(content), 5)
+    )
     opening = head(TEXT, "Content-Type: application/json", "Transfer-Encoding: chunked", "Connection: close")
     with serving(make_app(repeating_model())) as address:
         found = exchange(address, opening, chunks, b"0\r\n\r\n")
@@ -161,15 +163,14 @@ def test_a_request_that_takes_too_long_ends(asked, stream):
 
 def test_a_reader_that_does_not_read_is_hung_up_on_and_holds_nobody_up():
     app = make_app(repeating_model(context=100_000), settings=Settings(patience=0.5, max_tokens=50_000, batch=2))
-    with serving(app) as address:
-        with dial(address) as lazy:
-            lazy.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1000)
-            lazy.sendall(request(TEXT, {"prompt": "ab|", "max_tokens": 20_000, "stream": True, "logprobs": 5}))
-            began = time.monotonic()
-            other = exchange(address, request(TEXT, {"prompt": "cd|", "max_tokens": 20}, "Connection: close"))
-            assert repeated("cd|", 20) in other
-            assert settled(app.state.server, 30)
-            assert time.monotonic() - began < 30
+    with serving(app) as address, dial(address) as lazy:
+        lazy.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1000)
+        lazy.sendall(request(TEXT, {"prompt": "ab|", "max_tokens": 20_000, "stream": True, "logprobs": 5}))
+        began = time.monotonic()
+        other = exchange(address, request(TEXT, {"prompt": "cd|", "max_tokens": 20}, "Connection: close"))
+        assert repeated("cd|", 20) in other
+        assert settled(app.state.server, 30)
+        assert time.monotonic() - began < 30
 
 
 def test_the_key_opens_what_is_not_open(asked):
@@ -179,7 +180,14 @@ def test_the_key_opens_what_is_not_open(asked):
         async with asked(app) as client:
             statuses = {}
             for path in ("/v1/models", "/metrics", "/openapi.json", "/play/info", "/", "/health", "/ready", "/nowhere"):
-                for key in (None, "Bearer wrong", "Basic s3cret", "Bearer s3cret", "bearer s3cret", "Bearer s3cret\xe9"):
+                for key in (
+                    None,
+                    "Bearer wrong",
+                    "Basic s3cret",
+                    "Bearer s3cret",
+                    "bearer s3cret",
+                    "Bearer s3cret\xe9",
+                ):
                     headers = {} if key is None else {"Authorization": key.encode("latin-1")}
                     statuses[path, key] = (await client.get(path, headers=headers)).status_code
             return statuses
@@ -219,7 +227,9 @@ def test_a_page_elsewhere_does_not_reach_us_under_its_own_name(host, status):
 
 def test_other_origins_are_answered_only_where_they_are_allowed(asked):
     async def run(*origins):
-        async with asked(make_app(wandering_model(), settings=Settings(allowed_origins=origins, api_key="k"))) as client:
+        async with asked(
+            make_app(wandering_model(), settings=Settings(allowed_origins=origins, api_key="k"))
+        ) as client:
             asks = {"Origin": "https://a.example", "Access-Control-Request-Method": "POST",
                     "Access-Control-Request-Headers": "authorization,content-type"}  # fmt: skip
             before = await client.request("OPTIONS", TEXT, headers=asks)
@@ -237,7 +247,10 @@ def test_every_response_says_that_it_is_not_to_be_guessed_or_kept(asked):
             return [await client.get("/health"), await client.get("/nowhere"), await client.post(TEXT, json={})]
 
     for response in asyncio.run(run()):
-        assert ("nosniff", "no-store") == (response.headers["X-Content-Type-Options"], response.headers["Cache-Control"])
+        assert ("nosniff", "no-store") == (
+            response.headers["X-Content-Type-Options"],
+            response.headers["Cache-Control"],
+        )
 
 
 def test_a_stopping_server_ends_what_it_writes():
