@@ -33,7 +33,7 @@ def draw_track(track: Track) -> Iterator[Text]:
     yield Text(f"{track.label}   {track.policy}", style="bold")
     quantities = [("temperature", track.temperature), (with_unit(track.signal), track.values)]
     if track.signal == "entropy":
-        quantities.append(("entropy of the draw (nats), after filters and temperature", track.after))
+        quantities.append(("entropy of the draw (nats)", track.after))
     for name, values in quantities:
         yield Text(f"\n{name}: {_figures(values)}")
         yield from _columns(values, scale if name == "temperature" else None)
