@@ -106,11 +106,13 @@ function boundParameters(policy, values) {
     const parameter = policy.parameters.find((one) => one.name === name);
     if (!parameter) {
       const names = policy.parameters.map((one) => one.name).join(", ");
-      throw new PolicyError(`no parameter \`${name}\` in this policy; ${names ? `its parameters are ${names}` : "it has none"}`);
+      const known = names ? `its parameters are ${names}` : "it has none";
+      throw new PolicyError(`no parameter \`${name}\` in this policy; ${known}`);
     }
     const { low, high } = parameter;
     if (low !== null && !(low <= value && value <= high)) {
-      throw new PolicyError(`\`${name}\` = ${value} was given, outside its range of ${general(low)} to ${general(high)}`);
+      const range = `its range of ${general(low)} to ${general(high)}`;
+      throw new PolicyError(`\`${name}\` = ${value} was given, outside ${range}`);
     }
     found.set(name, value);
   }

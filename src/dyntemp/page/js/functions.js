@@ -2,8 +2,8 @@
 //
 // Which there are, how they are spelled and what they mean comes from the table that Python writes.
 
-import { corners, DomainError, EVERYTHING, holds, IndeterminateError, interval, intervalDifference } from "./interval.js";
-import { intervalProduct, intervalSum, isPoint, isUnbounded, union, widened } from "./interval.js";
+import { corners, DomainError, EVERYTHING, holds, IndeterminateError, interval, widened } from "./interval.js";
+import { intervalDifference, intervalProduct, intervalSum, isPoint, isUnbounded, union } from "./interval.js";
 import { general, least, most, ulpOf } from "./numbers.js";
 
 const POSITIVE = interval(0, Infinity);

@@ -163,7 +163,8 @@ export class Builder {
     }
     const [condition, ...rest] = parts;
     if (name === "where") {
-      return this.node("call", { name, parts: [this.condition(condition), ...rest.map((part) => this.expression(part))] });
+      const branches = rest.map((part) => this.expression(part));
+      return this.node("call", { name, parts: [this.condition(condition), ...branches] });
     }
     const lifted = parts.map((part) => this.expression(part));
     if (name === "clip" || name === "integral") this.ordered(shown, lifted[1], lifted[2]);

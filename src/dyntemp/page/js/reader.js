@@ -12,6 +12,7 @@ const MAX_NESTING = 300;
 const NAME = /^[A-Za-z_][A-Za-z_0-9]*$/;
 const UNSEEN = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Cn}\p{Zl}\p{Zp}\p{Zs}]/u;
 const TOO_DEEP = "this is nested too deeply: write it with fewer operations";
+const EMPTY = "the policy is empty: write a temperature such as `0.7` or `0.1 + 0.8*entropy`";
 const SHOWN = 60;
 
 /** Raise `message` with the part of `line`, an array of characters, that it is about. */
@@ -42,7 +43,7 @@ export class Reader {
     if (foreign >= 0) this.refuseCharacter(line, foreign);
     const whole = line.join("");
     const body = whole.trim();
-    if (!body) throw new PolicyError("the policy is empty: write a temperature such as `0.7` or `0.1 + 0.8*entropy`", 0);
+    if (!body) throw new PolicyError(EMPTY, 0);
     return new Reading(this, line, whole.length - whole.trimStart().length).read(body);
   }
 

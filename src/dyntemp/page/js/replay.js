@@ -27,7 +27,8 @@ export function replay(tokens, policy, { seed, requested = 1, given = {}, parame
   return tokens.map((token) => {
     const { temperature, terms } = evaluation.step(signalsOf(token, policy, requested, given), token.position);
     evaluation.observe(token.surprisal);
-    return { temperature, terms: terms.map((value, at) => ({ text: policy.terms[at], value })), ...drawn(token, temperature, key, policy) };
+    const shares = terms.map((value, at) => ({ text: policy.terms[at], value }));
+    return { temperature, terms: shares, ...drawn(token, temperature, key, policy) };
   });
 }
 
@@ -49,27 +50,30 @@ function checkWhole(tokens) {
 function checkKnown(tokens, policy) {
   const { position } = tokens[0];
   if (policy.remembers && position > 0) {
-    throw new PolicyError(`\`${policy.text}\` remembers, and these records begin at position ${position}: record from 0`);
+    const begin = `these records begin at position ${position}`;
+    throw new PolicyError(`\`${policy.text}\` remembers, and ${begin}: record from 0`);
   }
   const lacks = missing(tokens, policy);
   if (!lacks.length) return;
   throw new PolicyError(
-    `\`${policy.text}\` reads ${lacks.map((name) => `\`${name}\``).join(", ")}, which these records do not hold: record ` +
-      `with signals=[${lacks.map((name) => `'${name}'`).join(", ")}], or --record on the command line`,
+    `\`${policy.text}\` reads ${lacks.map((name) => `\`${name}\``).join(", ")}, which these records do not hold: ` +
+      `record with signals=[${lacks.map((name) => `'${name}'`).join(", ")}], or --record on the command line`,
   );
 }
 
 /** What the policy reads of `token`. */
 function signalsOf(token, policy, requested, given) {
-  const values = { ...token.signals, requested, position: token.position };
-  for (const { text, node } of policy.needs) {
-    if (node.name !== "given") continue;
-    if (!Object.hasOwn(given, node.key)) {
-      throw new PolicyError(`\`${policy.text}\` reads \`${text}\`: pass given={'${node.key}': a number}`);
-    }
-    values[text] = given[node.key];
+  const values = { requested };
+  for (const { text, node, source } of policy.needs) {
+    if (source !== "context") values[text] = token.signals[text];
+    if (node.name === "given") values[text] = givenTo(policy, node, given);
   }
   return values;
+}
+
+function givenTo(policy, { text, key }, given) {
+  if (Object.hasOwn(given, key)) return given[key];
+  throw new PolicyError(`\`${policy.text}\` reads \`${text}\`: pass given={'${key}': a number}`);
 }
 
 /** The distribution of a recorded row at another temperature, as far as the record knows it. */
@@ -95,9 +99,16 @@ class Tempered {
     this.rest = rest / this.total;
     const [low, high] = [sum(masses.map((mass) => mass.low)), sum(masses.map((mass) => mass.high))];
     this.error = most(high / (named + high) - this.rest, this.rest - low / (named + low));
-    const entries = [...logs.map((log, at) => [this.alternatives[at], log]), ...masses.map(({ logP }, at) => [this.bins[at], logP])];
-    const below = sum(entries.filter(([q, log]) => q > 0 && log > -Infinity).map(([q, log]) => q * (this.first - log)));
+    const below = this.below([...this.alternatives.slice(0, logs.length), ...this.bins], [
+      ...logs,
+      ...masses.map(({ logP }) => logP),
+    ]);
     this.entropy = Math.max(Math.log(this.total) + this.a * below, 0);
+  }
+
+  /** How far the entries lie below the likeliest at temperature 1, on average. */
+  below(shares, logs) {
+    return sum(shares.map((q, at) => (q > 0 && logs[at] > -Infinity ? q * (this.first - logs[at]) : 0)));
   }
 
   /** p**a as a multiple of the likeliest entry's. */

@@ -51,7 +51,8 @@ export function signalRange(node, support, limits) {
 
 /** Whether `node` keeps a number from one position of a request to the next. */
 export function ownsCell(node, functions) {
-  return node.kind === "call" ? functions.get(node.name).remembers : node.kind === "signal" && node.name === "surprisal";
+  if (node.kind === "call") return functions.get(node.name).remembers;
+  return node.kind === "signal" && node.name === "surprisal";
 }
 
 /** Makes signals, their arguments checked by the table's records. */

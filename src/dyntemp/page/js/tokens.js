@@ -29,8 +29,8 @@ export class SyntaxFault extends Error {
 }
 
 /**
- * The tokens of `text`, each `{type, text, start, end, level}` with the brackets open behind it; the last is `end`,
- * or `unclosed` with the bracket's place; a backslash makes the rest `stray`. Numbers have a `value`, strings `value` and `bytes` or `formatted`.
+ * The tokens of `text`, each `{type, text, start, end, level}` with the brackets open behind it; numbers and strings
+ * have a `value` too. The last is `end`, or `unclosed` with the bracket's place; a backslash makes the rest `stray`.
  */
 export function tokensOf(text) {
   const tokens = [];

@@ -78,7 +78,9 @@ function effect(token, candidates) {
   const after = candidates.map((alternative) => percent(alternative.probability_after));
   const unmoved = before.every((text, at) => text === after[at]);
   if (token.temperature <= GREEDY_AT) return `${t} is greedy and takes the likeliest`;
-  if (token.temperature === Infinity) return `${t} gave each of ${grouped(token.candidates)} candidates the same chance`;
+  if (token.temperature === Infinity) {
+    return `${t} gave each of ${grouped(token.candidates)} candidates the same chance`;
+  }
   const made = unmoved ? "hardly moved that" : `made that ${joined(after)}`;
   if (support === undefined) return `${t}, with ${grouped(token.candidates)} candidates left, ${made}`;
   if (token.candidates < support) {
