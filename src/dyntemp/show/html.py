@@ -66,7 +66,7 @@ def page(header: Header, tokens: Sequence[Token], *, by: str = "temperature", ot
     )  # fmt: skip
 
 
-def notebook(header: Header | None, tokens: Iterable[Token]) -> str:
+def notebook(header: Header | None, tokens: Iterable[Token], *, by: str = "temperature") -> str:
     """What a notebook shows of a trace, or of tokens alone: the beginning of a long one, and what is damaged, said."""
     shown: list[Token] = []
     note = ""
@@ -78,7 +78,12 @@ def notebook(header: Header | None, tokens: Iterable[Token]) -> str:
     if len(shown) > NOTEBOOK_TOKENS:
         shown.pop()
         note = f"The first {NOTEBOOK_TOKENS:,} tokens; `dyntemp explain TRACE --html FILE` shows all."
-    return element("div", _styles(), _trace(header, shown, "temperature", NOTEBOOK_CARDS, note=note), class_="dt")
+    return element("div", _styles(), _trace(header, shown, by, NOTEBOOK_CARDS, note=note), class_="dt")
+
+
+def token_card(token: Token) -> str:
+    """What a notebook shows of one token."""
+    return element("div", _styles(), card_html(card(token)), class_="dt")
 
 
 def policy_card(policy: Policy) -> str:

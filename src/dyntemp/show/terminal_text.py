@@ -106,7 +106,7 @@ def _placed(line: Sequence[Cell], *, numbers: bool) -> list[tuple[int, int]]:
     placed = []
     for at, cell in enumerate(line):
         inset = len(cell.text) - len(cell.text.lstrip(" "))
-        gap = 1 if at + 1 < len(line) and line[at + 1].joins else 0
+        gap = 1 if at + 1 < len(line) and not line[at + 1].text.startswith(" ") else 0
         below = inset + len(cell.number) + gap if numbers and cell.number else 0
         placed.append((max(cell_len(cell.text), below), inset))
     return placed

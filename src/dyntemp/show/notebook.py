@@ -1,0 +1,32 @@
+"""Tokens in a notebook: what `Trace` shows by itself, for tokens from anywhere and by any quantity."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from dyntemp.show.html import notebook
+from dyntemp.trace import Header, Token
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """Tokens that a notebook shows as coloured text, with a card each.
+
+    `View(list(generate(model, "Once upon a time", policy)), by="surprisal")` at the end of a cell.
+
+    Attributes:
+        tokens: Of one run.
+        header: Of its trace, which tells the policy and its sum: a `Generation` has it as `header`.
+        by: What colours the text; see `dyntemp.show.quantity`.
+    """
+
+    tokens: Sequence[Token] = field(repr=False)
+    header: Header | None = field(default=None, repr=False)
+    by: str = "temperature"
+
+    def __str__(self) -> str:
+        return "".join(token.text for token in self.tokens)
+
+    def _repr_html_(self) -> str:
+        return notebook(self.header, self.tokens, by=self.by)
