@@ -5,6 +5,7 @@ import json
 import socket
 import threading
 import time
+from contextlib import suppress
 
 import pytest
 from tests.serve.models import repeated, repeating_model, serving, settled, wandering_model
@@ -60,6 +61,27 @@ def test_a_body_that_does_not_say_how_large_it_is_is_cut_off():
         found = answer(connection)
 
     assert found.startswith("HTTP/1.1 413")
+
+
+def test_a_policy_of_a_megabyte_is_answered_although_nobody_keeps_it():
+    body = {"prompt": "x", "policy": "1+" * 1_500_000}
+    with serving(make_app(wandering_model())) as address:
+        found = exchange(address, request(TEXT, body))
+
+    assert found.startswith("HTTP/1.1 413")
+    assert "larger than the 1000000 bytes allowed" in found
+
+
+def test_a_body_without_end_is_not_listened_to_for_long():
+    app = make_app(wandering_model(), settings=Settings(max_body=2000))
+    with serving(app) as address, dial(address) as connection:
+        connection.sendall(head(TEXT, "Content-Type: application/json", "Transfer-Encoding: chunked"))
+        began = time.monotonic()
+        with suppress(ConnectionError):
+            while time.monotonic() - began < 30:
+                connection.sendall(b"64\r\n" + b" " * 100 + b"\r\n")
+                time.sleep(0.01)
+    assert time.monotonic() - began < 20
 
 
 def test_a_body_in_chunks_is_read():

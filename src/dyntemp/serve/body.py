@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Any
 
 from starlette.requests import Request
@@ -13,6 +15,9 @@ from dyntemp.serve.settings import Settings
 
 CLOSE = {"Connection": "close"}
 """Whoever still sends a body that is not wanted is hung up on."""
+
+SECONDS_TO_DROP, IDLE_SECONDS, MOST_DROPPED = 10.0, 2.0, 100_000_000
+"""How long, and how much, what is not wanted is taken and thrown away."""
 
 
 async def read_json(request: Request, settings: Settings) -> dict[str, Any]:
@@ -30,21 +35,41 @@ async def read_json(request: Request, settings: Settings) -> dict[str, Any]:
 
 async def _read(request: Request, settings: Settings) -> bytes:
     most = settings.max_body
-    too_large = ApiError(413, f"the body is larger than the {most} bytes allowed", code="body_too_large", headers=CLOSE)
     length = request.headers.get("content-length", "0")
-    if not length.isdecimal() or int(length[:20]) > most:
-        raise too_large
+    parts = request.stream()
     body = bytearray()
     try:
         async with asyncio.timeout(settings.patience):
-            async for part in request.stream():
+            fits = length.isdecimal() and int(length[:20]) <= most
+            while fits and (part := await anext(parts, b"")):
                 body += part
-                if len(body) > most:
-                    raise too_large
+                fits = len(body) <= most
     except TimeoutError:
         text = f"the body did not arrive within {settings.patience:g} s"
         raise ApiError(408, text, code="timeout", headers=CLOSE) from None
+    if not fits:
+        await _drop(parts, waits="expect" in request.headers)
+        text = f"the body is larger than the {most} bytes allowed"
+        raise ApiError(413, text, code="body_too_large", headers=CLOSE)
     return bytes(body)
+
+
+async def _drop(parts: AsyncIterator[bytes], *, waits: bool) -> None:
+    """Throw away what is still being sent, within limits: a client that is hung up on meanwhile sees no answer.
+
+    Args:
+        parts: What is being sent.
+        waits: Whether the client waits to be told to send it.
+    """
+    dropped = 0
+    with suppress(TimeoutError):
+        async with asyncio.timeout(SECONDS_TO_DROP):
+            while not waits and dropped < MOST_DROPPED:
+                async with asyncio.timeout(IDLE_SECONDS):
+                    part = await anext(parts, b"")
+                if not part:
+                    return
+                dropped += len(part)
 
 
 def _object(body: bytes) -> dict[str, Any]:

@@ -63,6 +63,9 @@ class Stream:
                 raise what
             left -= sum(part.token.finish is not None for part in what)
             yield what
+            await asyncio.sleep(
+                0
+            )  # others have their turn, even if more has arrived, and a client that left is noticed
 
 
 class Worker:
