@@ -149,7 +149,6 @@ MUTANTS = [
     Mutant("replay", "max(token.candidates - len(token.alternatives), 0)", "count(token.rest)", REPLAY),
     Mutant("loop", 'run.ask.policy.remembers and origin != "drawn"', "False", LOOP),
     Mutant("loop", "met[noise] = met.get(noise, -1) + 1", "met[noise] = 0", LOOP),
-    Mutant("loop", "self._state.begin(slot)", "pass", LOOP),
     Mutant("loop", "self._free.append(batch.runs.pop(row).slot)", "batch.runs.pop(row)", LOOP),
     Mutant("loop", ">= len(runs)), None)", "> 0), None)", LOOP),
     Mutant("records", "run.alone = True\n        return int(order[at])", "return int(order[at])", LOOP),

@@ -1,5 +1,7 @@
 """Texts that come and go in one loop, on a model without weights."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.stats import chi2
@@ -9,6 +11,7 @@ from dyntemp.errors import ModelError
 from dyntemp.filters import Filters
 from dyntemp.loop import Ask, Loop, Path
 from dyntemp.policy import Policy
+from dyntemp.replay import replay
 from dyntemp.testing import FakeModel
 from dyntemp.trace import Trace
 
@@ -113,6 +116,17 @@ def test_later_texts_join_the_session_that_runs():
     assert fake.open_sessions == 2
 
 
+def test_texts_that_find_too_few_places_begin_a_session_together():
+    fake = model()
+    loop = Loop(fake, places=2)
+    loop.add([ask()])
+    loop.step()
+    loop.add([ask(seed=4), ask(seed=5)])
+    loop.step()
+
+    assert (fake.open_sessions, loop.live) == (2, 3)
+
+
 @pytest.mark.parametrize("policy", [FLAT, REMEMBERS])
 @pytest.mark.parametrize("at", [1, 5, 11])
 def test_a_text_that_goes_on_from_its_middle_is_the_same(policy, at):
@@ -134,6 +148,8 @@ def test_forced_tokens_come_whatever_would_be_drawn(policy):
     assert (forced[0].token, forced[0].origin, forced[1].origin) == (other, "forced", "drawn")
     assert same(stepwise[3:], forced)
     assert forced[0].temperature == whole[3].temperature
+    again = [one.temperature for one in replay(stepwise, policy, seed=1)]
+    assert [token.temperature for token in stepwise] == pytest.approx(again, rel=1e-9)
 
 
 def test_characters_that_span_the_beginning_are_read_whole():
@@ -158,13 +174,23 @@ def test_a_cancelled_text_ends_and_hands_out_what_it_held():
     assert (loop.live, loop.step()) == (0, [])
 
 
-def test_a_slot_that_is_used_again_remembers_nothing():
+def test_a_place_in_the_memory_that_is_used_again_remembers_nothing():
     loop = Loop(model())
     first = written(loop, ask(policy=REMEMBERS))
+    for seed in range(5):
+        written(loop, ask(policy=REMEMBERS, seed=seed))
     again = written(loop, ask(policy=REMEMBERS))
 
     assert same(first[0], again[0])
-    assert loop.restarts == 0
+    assert (loop.restarts, loop._state.slots) == (0, 1)
+
+
+def test_what_a_follower_keeps_is_remembered():
+    _, follower = follow(REMEMBERS, seed=3)
+    again = replay([replace(token, request=0) for token in follower], REMEMBERS, seed=3)
+
+    assert "kept" in {token.origin for token in follower}
+    assert [token.temperature for token in follower] == pytest.approx([one.temperature for one in again], rel=1e-9)
 
 
 def test_a_prompt_that_does_not_fit_is_refused_before_anything_runs():

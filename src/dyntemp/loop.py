@@ -129,13 +129,12 @@ class Loop:
         return [*(run for batch in self._batches for run in batch.runs.values()), *waiting]
 
     def _slot(self, policy: Policy) -> int:
-        """A place in the memory, which holds nothing."""
+        """A place in the memory, for a text that writes it from its first position on."""
         if not self._free:
             self._free.append(self._slots)
             self._slots += 1
         slot = self._free.pop()
         self._state.grow(self._slots, len(policy.program.cells))
-        self._state.begin(slot)
         return slot
 
     def _begin(self, runs: list[Text]) -> list[tuple[int, Token]]:
