@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, Protocol
 
 from dyntemp.loop import Ask, Loop
@@ -49,15 +49,42 @@ class Asked(Protocol):
 
 @dataclass(slots=True, eq=False)
 class _Request:
-    """A request's texts: the numbers of those that have not begun, and of those that have not ended."""
+    """A request's texts, by number.
+
+    Attributes:
+        asked: What is asked.
+        pending: Texts that have not begun.
+        left: Texts that have not ended.
+        written: The tokens of each text that were handed over.
+    """
 
     asked: Asked
     pending: deque[int] = field(init=False)
     left: set[int] = field(init=False)
+    written: dict[int, list[int]] = field(init=False)
 
     def __post_init__(self) -> None:
         self.pending = deque(range(len(self.asked.asks)))
         self.left = set(self.pending)
+        self.written = {text: [] for text in self.pending}
+
+    def rest(self, text: int) -> Ask:
+        """What is still to be written of a text."""
+        ask, written = self.asked.asks[text], self.written[text]
+        return replace(
+            ask,
+            begin=[*ask.begin, *written],
+            force=ask.force[len(written) :],
+            max_tokens=ask.max_tokens - len(written),
+        )
+
+
+@dataclass(slots=True, eq=False)
+class _Group:
+    """Texts that one loop writes: a request and a text, by the loop's numbers."""
+
+    loop: Loop
+    runs: dict[int, tuple[_Request, int]] = field(default_factory=dict)
 
 
 class Batch:
@@ -81,20 +108,20 @@ class Batch:
     ) -> None:
         self._model, self._size = model, size
         self._tell_began, self._tell_drew, self._tell_failed = began, drew, failed
-        self._loop = Loop(model, places=size)
+        self._together = self._group()
+        self._apart: list[_Group] = []
         self._requests: dict[Asked, _Request] = {}
         self._waiting: deque[_Request] = deque()
-        self._runs: dict[int, tuple[_Request, int]] = {}
 
     @property
     def busy(self) -> bool:
         """Whether there is something to do."""
-        return bool(self._waiting or self._runs)
+        return bool(self._waiting or self.live)
 
     @property
     def live(self) -> int:
         """Texts that are being written."""
-        return len(self._runs)
+        return sum(len(group.runs) for group in self._groups())
 
     def add(self, asked: Asked) -> None:
         """Put a request at the end of the queue."""
@@ -108,57 +135,74 @@ class Batch:
             return
         if request.pending:
             self._waiting.remove(request)
-        for number in [number for number, (owner, _) in self._runs.items() if owner is request]:
-            del self._runs[number]
-            self._loop.cancel(number)
+        for group in self._groups():
+            for number in [number for number, (owner, _) in group.runs.items() if owner is request]:
+                del group.runs[number]
+                group.loop.cancel(number)
+        self._tidy()
 
     def turn(self) -> None:
         """Begin what there is room for, and draw one more token of every text that runs."""
         while self._waiting and self._admit(self._waiting[0]):
             pass
-        if not self._runs:
-            return
-        try:
-            self._hand_over(self._loop.step())
-        except Exception as error:  # noqa: BLE001 (one broken step ends what took part in it, not the server)
-            self._start_over(error)
+        for group in self._groups():
+            if group.runs:
+                try:
+                    self._hand_over(group, group.loop.step())
+                except Exception as error:  # noqa: BLE001 (a broken step ends what broke it, not the server)
+                    self._break_up(group, error)
+        self._tidy()
 
     def close(self, error: Exception) -> None:
         """End every request with `error`, and free the model's memory."""
         for asked in list(self._requests):
             self._fail(asked, error)
-        self._loop.close()
+        self._together.loop.close()
+
+    def _group(self) -> _Group:
+        return _Group(Loop(self._model, places=self._size))
+
+    def _groups(self) -> list[_Group]:
+        return [self._together, *self._apart]
+
+    def _tidy(self) -> None:
+        """Leave groups behind whose text has ended."""
+        for group in [group for group in self._apart if not group.runs]:
+            group.loop.close()
+            self._apart.remove(group)
 
     def _admit(self, request: _Request) -> bool:
         """Begin as many texts of a request as there is room for; whether none of them is left waiting."""
-        room = self._size - len(self._runs)
+        live = self.live
+        room = self._size - live
         wanted = len(request.pending)
-        if room <= 0 or (request.asked.together and wanted > room and self._runs):
+        if room <= 0 or (request.asked.together and wanted > room and live):
             return False
         count = wanted if request.asked.together else min(wanted, room)
         texts = [request.pending[place] for place in range(count)]
         try:
-            numbers = self._loop.add([request.asked.asks[text] for text in texts])
+            numbers = self._together.loop.add([request.asked.asks[text] for text in texts])
         except Exception as error:  # noqa: BLE001 (one request that cannot begin ends by itself)
             self._fail(request.asked, error)
             return True
-        if len(request.left) == len(request.asked.asks) == len(request.pending):
+        if wanted == len(request.asked.asks):
             self._tell_began(request.asked)
         for text, number in zip(texts, numbers, strict=True):
             request.pending.popleft()
-            self._runs[number] = request, text
+            self._together.runs[number] = request, text
         if request.pending:
             return False
         self._waiting.popleft()
         return True
 
-    def _hand_over(self, drawn: Sequence[tuple[int, Token]]) -> None:
+    def _hand_over(self, group: _Group, drawn: Sequence[tuple[int, Token]]) -> None:
         parts: dict[_Request, list[Part]] = {}
         for number, token in drawn:
-            request, text = self._runs[number]
+            request, text = group.runs[number]
             parts.setdefault(request, []).append(Part(text, token, request.asked.tell(token)))
+            request.written[text].append(token.token)
             if token.finish is not None:
-                del self._runs[number]
+                del group.runs[number]
                 request.left.discard(text)
         for request, part in parts.items():
             self._tell_drew(request.asked, part)
@@ -166,15 +210,35 @@ class Batch:
                 del self._requests[request.asked]
 
     def _fail(self, asked: Asked, error: Exception) -> None:
-        self.drop(asked)
-        self._tell_failed(asked, error)
+        if asked in self._requests:
+            self.drop(asked)
+            self._tell_failed(asked, error)
 
-    def _start_over(self, error: Exception) -> None:
-        """End all that runs, because nobody knows whose fault a broken step was, and go on with what waits."""
-        log.warning("a step failed, and %d texts with it: %s", len(self._runs), error, exc_info=error)
-        running = dict.fromkeys(request.asked for request, _ in self._runs.values())
-        self._runs.clear()
-        self._loop.close()
-        self._loop = Loop(self._model, places=self._size)
-        for asked in running:
-            self._fail(asked, error)
+    def _break_up(self, group: _Group, error: Exception) -> None:
+        """After a broken step, end the text that broke it; where it is one of several, let each go on by itself.
+
+        The noise belongs to a text and a position, so that a text goes on as it would have. Texts that follow one
+        another cannot go on apart, and end.
+        """
+        log.warning("a step of %d texts failed: %s", len(group.runs), error, exc_info=error)
+        texts = list(group.runs.values())
+        group.runs.clear()
+        group.loop.close()
+        if group is self._together:
+            self._together = self._group()
+        for request, text in texts:
+            if len(texts) == 1 or (request.asked.together and len(request.asked.asks) > 1):
+                self._fail(request.asked, error)
+            elif request.asked in self._requests:
+                self._go_on(request, text)
+
+    def _go_on(self, request: _Request, text: int) -> None:
+        """Let a text go on by itself."""
+        group = _Group(Loop(self._model))
+        try:
+            [number] = group.loop.add([request.rest(text)])
+        except Exception as error:  # noqa: BLE001 (one request that cannot begin ends by itself)
+            self._fail(request.asked, error)
+            return
+        group.runs[number] = request, text
+        self._apart.append(group)
