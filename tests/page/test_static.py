@@ -6,9 +6,9 @@ import pytest
 from tests.show.test_colour import tint
 
 from dyntemp import Policy, generate
-from dyntemp.show.card import replays
 from dyntemp.show.html import page as static
 from dyntemp.show.html import policy_card
+from dyntemp.show.replays import replays
 from dyntemp.testing import FakeModel
 from dyntemp.trace import Trace
 

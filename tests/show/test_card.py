@@ -10,7 +10,8 @@ from tests.show.tokens import make
 
 from dyntemp import Policy, generate
 from dyntemp.replay import Term
-from dyntemp.show.card import Row, as_if, card, name_of, own_replays, replays, state, sums
+from dyntemp.show.card import Row, card, name_of, state, sums
+from dyntemp.show.replays import as_if, own_replays, replays
 from dyntemp.testing import FakeModel
 from dyntemp.trace import Trace
 

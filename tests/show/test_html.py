@@ -10,12 +10,13 @@ import pytest
 from tests.show.tokens import make
 
 from dyntemp import Policy, generate
-from dyntemp.show.card import card, replays
+from dyntemp.show.card import card
 from dyntemp.show.curve import curve_info
 from dyntemp.show.html import CURVE_VOCABULARY, NOTEBOOK_TOKENS, PAGE_CARDS, notebook, page, policy_card, token_card
 from dyntemp.show.markup import element
 from dyntemp.show.notebook import View
 from dyntemp.show.quantity import quantity
+from dyntemp.show.replays import replays
 from dyntemp.show.words import explain, flowing
 from dyntemp.testing import FakeModel
 from dyntemp.trace import Header, Trace
@@ -212,6 +213,8 @@ def test_every_class_is_in_the_style_sheet():
     html = page(header(), tokens) + policy_card(Policy("0.3 + 0.7*max_prob"))
     used = {name for _, attrs, _ in Tree(html).elements for name in (attrs.get("class") or "").split()}
 
+    notes = Tree(html).of(kind="dt-note")[0][2]
+    assert "Dashed: it had to part from the text that it follows. Dotted: put here, not drawn." in notes
     assert {"dt-token", "dt-forced", "dt-parted", "dt-card", "dt-curve"} <= used
     assert set() == {name for name in used if not re.search(rf"\.{name}(?![\w-])", CSS)} - {"dt-state"}
 

@@ -24,10 +24,11 @@ from dyntemp.cli.common import add_colour_option, print_json, read_policy
 from dyntemp.errors import PolicyError, TraceError
 from dyntemp.policy import Policy
 from dyntemp.replay import Replayed
-from dyntemp.show.card import as_if, card, own_replays, replays
+from dyntemp.show.card import card
 from dyntemp.show.colour import Scale
 from dyntemp.show.html import page
 from dyntemp.show.quantity import Quantity, quantity, reach
+from dyntemp.show.replays import as_if, own_replays, replays
 from dyntemp.show.summary import Summary
 from dyntemp.show.terminal import console, explanation, has_colours, legend
 from dyntemp.show.terminal_card import card_view

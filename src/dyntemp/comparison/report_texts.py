@@ -9,7 +9,7 @@ from dyntemp.comparison.measures import parted_at, written
 from dyntemp.comparison.report_parts import LETTERS, number
 from dyntemp.interval import Interval
 from dyntemp.show.colour import Scale
-from dyntemp.show.html import legend, text
+from dyntemp.show.fragments import legend, text
 from dyntemp.show.markup import Markup, element, joined
 from dyntemp.show.quantity import RECORDED, reach
 from dyntemp.trace import Token

@@ -7,14 +7,12 @@ from dataclasses import dataclass, replace
 from math import inf, isclose, log
 
 from dyntemp.bins import WIDTH
-from dyntemp.errors import PolicyError
 from dyntemp.filters import GREEDY_AT
-from dyntemp.policy import Policy
-from dyntemp.replay import Replayed, Term, replay
+from dyntemp.replay import Replayed, Term
 from dyntemp.show.quantity import figure
 from dyntemp.show.words import ORIGINS, changed, explain, quoted, visible
 from dyntemp.signals import SIGNALS
-from dyntemp.trace import Header, Token
+from dyntemp.trace import Token
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,49 +117,6 @@ def card(token: Token, replayed: Replayed | None = None, other: Replayed | None 
         terms=told.terms if told else (),
         rows=tuple(_rows(token, other)),
     )
-
-
-def replays(header: Header, tokens: Sequence[Token], policy: Policy | None = None) -> list[Replayed]:
-    """The tokens of a trace under `policy`, or under its own, in the order of `tokens`.
-
-    Raises:
-        PolicyError: If the policy reads what the trace does not hold.
-        ValueError: If the records do not hold enough, as those of the first dyntemp.
-    """
-    settings = header.settings
-    found: dict[int, list[Replayed]] = {}
-    for request in {token.request for token in tokens}:
-        found[request] = replay(
-            [token for token in tokens if token.request == request],
-            policy or Policy(header.policy),
-            seed=header.seed,
-            requested=settings.get("requested", 1.0),
-            given=settings.get("given"),
-            parameters=settings.get("parameters") if policy is None else None,
-        )
-    turns = {request: iter(replayed) for request, replayed in found.items()}
-    return [next(turns[token.request]) for token in tokens]
-
-
-def as_if(token: Token, replayed: Replayed) -> Token:
-    """The record that the token would have under the other policy, but for its alternatives."""
-    return replace(
-        token,
-        temperature=replayed.temperature,
-        entropy_after=replayed.entropy_after,
-        probability_after=replayed.probability,
-        surprisal_after=-log(replayed.probability) if replayed.probability > 0 else inf,
-    )
-
-
-def own_replays(header: Header | None, tokens: Sequence[Token]) -> list[Replayed | None]:
-    """The tokens under their own policy; None each where the records do not hold enough to tell."""
-    if header is None:
-        return [None] * len(tokens)
-    try:
-        return [*replays(header, tokens)]
-    except (PolicyError, ValueError):
-        return [None] * len(tokens)
 
 
 def state(row: Row, chosen: str) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from importlib.resources import files
 from itertools import islice
@@ -12,14 +13,15 @@ from typing import Any
 from dyntemp.errors import PolicyError, TraceError
 from dyntemp.policy import Policy
 from dyntemp.replay import Replayed
-from dyntemp.show.card import Card, Row, as_if, card, name_of, own_replays, state, sums
+from dyntemp.show.card import card
 from dyntemp.show.colour import Scale
 from dyntemp.show.curve import curve_info
+from dyntemp.show.fragments import card_html, figure_list, legend, text
 from dyntemp.show.markup import Markup, element, joined
-from dyntemp.show.quantity import Quantity, figure, quantity, reach, short
+from dyntemp.show.quantity import Quantity, figure, quantity, reach
+from dyntemp.show.replays import as_if, own_replays
 from dyntemp.show.summary import Summary
 from dyntemp.show.svg import curve, track
-from dyntemp.show.words import explain, flowing, percent
 from dyntemp.trace import Header, Token
 
 PAGE_CARDS = 600
@@ -105,62 +107,12 @@ def policy_card(policy: Policy) -> str:
         "div", _styles(),
         element(
             "div", element("p", element("code", str(policy)), class_="dt-sentence"),
-            element("p", policy.name) if policy.name else None, _figures(figures, "dt-facts"),
+            element("p", policy.name) if policy.name else None, figure_list(figures, "dt-facts"),
             element("figure", drawing, element("figcaption", caption), class_="dt-tracks") if drawing else None,
             class_="dt-card",
         ),
         class_="dt",
     )  # fmt: skip
-
-
-def text(tokens: Sequence[Token], values: Sequence[float | None], title: str, scale: Scale,
-         cards: Sequence[Card | None] = ()) -> Markup:  # fmt: skip
-    """The tokens as running text, each tinted by its value, with that number below and its card inside.
-
-    Args:
-        tokens: In order.
-        values: Of each token; None where there is none.
-        title: What the values are.
-        scale: Of the colours.
-        cards: Of the first tokens; the others tell their sentence alone, as a title.
-    """
-    beside = [*cards, *[None] * (len(tokens) - len(cards))]
-    written = [_token(*one, scale) for one in zip(tokens, values, beside, strict=True)]
-    return element("div", *written, class_=_classes("dt-text", scale), role="group", aria_label=f"The text, by {title}")
-
-
-def legend(measure: Quantity, scale: Scale) -> Markup:
-    """What the colours stand for, between the ends of the scale."""
-    return element(
-        "div", element("span", measure.title), element("b", figure(scale.low)), element("span", class_="dt-ramp"),
-        element("b", f"{figure(scale.high)} {measure.unit if measure.unit != measure.title else ''}".rstrip()),
-        class_=_classes("dt-legend", scale),
-    )  # fmt: skip
-
-
-def card_html(shown: Card) -> Markup:
-    """The card of one token."""
-    figures = [(one.label, one.text) for one in shown.figures]
-    compared = any(row.now is not None for row in shown.rows)
-    largest = max(max(row.before, row.after, row.now or 0.0) for row in shown.rows) if shown.rows else 1.0
-    head = ["token", "before", "after", *(["other policy"] if compared else []), ""]
-    return element(
-        "div",
-        element("p", shown.sentence, class_="dt-sentence"),
-        element("p", shown.change) if shown.change else None,
-        element("p", sums(shown), class_="dt-terms") if shown.terms else None,
-        element(
-            "table",
-            element("caption", "Probability before filters and temperature, and in the draw"),
-            element("thead", element("tr", *(element("th", name, scope="col") for name in head))),
-            element("tbody", *(_row(row, shown, largest, compared=compared) for row in shown.rows)),
-            class_="dt-alternatives",
-        )
-        if shown.rows
-        else None,
-        _figures([("position", str(shown.position)), *figures, ("came", shown.came)]),
-        class_="dt-card",
-    )
 
 
 def _trace(header: Header | None, tokens: Sequence[Token], by: str, most_cards: int, other: Policy | None = None,
@@ -204,11 +156,22 @@ def _trace(header: Header | None, tokens: Sequence[Token], by: str, most_cards: 
     switch = element("label", element("input", type="checkbox", checked=True, class_="dt-switch"), " numbers")
     return joined(
         [
-            _figures(facts, "dt-facts"), element("p", note, class_="dt-note") if note else None,
+            figure_list(facts, "dt-facts"), element("p", note, class_="dt-note") if note else None,
             element("div", legend(measure, scale), switch, class_="dt-bar"),
-            element("p", "Open a token to see how it came about.", class_="dt-note") if told else None, *sections,
+            element("p", "Open a token to see how it came about.", *_marks(tokens, others), class_="dt-note"),
+            *sections,
         ]
     )  # fmt: skip
+
+
+def _marks(tokens: Sequence[Token], others: Sequence[Replayed | None]) -> Iterator[str]:
+    """What the lines below tokens mean, as far as there are any."""
+    if any(now is not None and not now.kept for now in others):
+        yield " Dashed: the other policy would have drawn another token."
+    elif any(token.origin == "parted" for token in tokens):
+        yield " Dashed: it had to part from the text that it follows."
+    if any(token.origin == "forced" for token in tokens):
+        yield " Dotted: put here, not drawn."
 
 
 def _second_track(tokens: Sequence[Token], measure: Quantity, scale: Scale) -> Markup:
@@ -217,48 +180,6 @@ def _second_track(tokens: Sequence[Token], measure: Quantity, scale: Scale) -> M
         measure = quantity("entropy", tokens)
         scale = measure.scale(tokens)
     return track(measure.title, [value for token in tokens if (value := measure.value(token)) is not None], scale)
-
-
-def _token(token: Token, value: float | None, shown: Card | None, scale: Scale) -> Markup:
-    """One token of a running text, and the line breaks that it writes."""
-    written, is_mark = flowing(token)
-    kinds = ["dt-token", *(["dt-mark"] if is_mark else []), *(["dt-unmeasured"] if value is None else [])]
-    if token.origin in ("forced", "parted"):
-        kinds.append(f"dt-{token.origin}")
-    if shown and any(row.instead for row in shown.rows):
-        kinds.append("dt-changed")
-    number = element("sub", short(value), class_="dt-number", aria_hidden="true") if value is not None else None
-    attributes: dict[str, Any] = {
-        "class_": " ".join(kinds),
-        "style": f"--heat:{scale.share(value or 0.0):.3g}",
-        "data_at": token.position,
-    }
-    breaks = [element("br")] * token.text.count("\n")
-    if shown is None:
-        return joined([element("span", written, number, title=explain(token), **attributes), *breaks])
-    summary = element("summary", written, number, title=shown.sentence)
-    return joined([element("details", summary, card_html(shown), name="dt", **attributes), *breaks])
-
-
-def _row(row: Row, shown: Card, largest: float, *, compared: bool) -> Markup:
-    kinds = {"dt-drawn": row.chosen, "dt-dropped": row.dropped, "dt-other": row.text == "other" and row.count > 0}
-    last = row.now if compared and row.now is not None else row.after
-    bars = f"--before:{row.before / (largest or 1):.3g};--after:{last / (largest or 1):.3g}"
-    return element(
-        "tr",
-        element("th", element("code", name_of(row)), scope="row"),
-        element("td", percent(row.before), class_="dt-before"),
-        element("td", percent(row.after), class_=None if compared else "dt-after"),
-        element("td", percent(last), class_="dt-after") if compared else None,
-        element("td", state(row, shown.chosen), class_="dt-state"),
-        class_=" ".join(kind for kind, holds in kinds.items() if holds) or None,
-        style=bars,
-    )
-
-
-def _figures(pairs: Iterable[tuple[str, str]], more: str = "") -> Markup:
-    rows = (element("div", element("dt", label), element("dd", value)) for label, value in pairs)
-    return element("dl", *rows, class_=f"dt-figures {more}".rstrip())
 
 
 def _prompt(prompt: Any, request: int | None) -> Markup:
@@ -281,11 +202,8 @@ def _span(summary: Summary) -> str:
     return f"mean {mean}, from {figure(summary.low)} to {figure(summary.high)}"
 
 
-def _classes(name: str, scale: Scale) -> str:
-    return name if scale.diverging else f"{name} dt-sequential"
-
-
 @cache
 def _styles() -> Markup:
-    """The style sheet of texts and cards, as an element."""
-    return Markup(f"<style>{files('dyntemp.show').joinpath('tokens.css').read_text(encoding='utf-8')}</style>")
+    """The style sheet of texts and cards without its comments, as an element."""
+    sheet = files("dyntemp.show").joinpath("tokens.css").read_text(encoding="utf-8")
+    return Markup(f"<style>{re.sub(r'/[*].*?[*]/', '', sheet, flags=re.DOTALL).strip()}</style>")
