@@ -181,20 +181,20 @@ import sys
 sys.path.insert(0, {here!r})
 import dyntemp.cli.common
 from test_compare import letters
-dyntemp.cli.common.load_model = lambda name, **options: letters(0.002)
+dyntemp.cli.common.load_model = lambda name, **options: letters({wait})
 print("ready", flush=True)
 sys.exit(dyntemp.cli.main(sys.argv[1:]))
 """
 
 
-def command(folder):
-    code = SLOW.format(here=str(Path(__file__).parent))
-    return [sys.executable, "-c", code, "compare", *TWO, "-n", "30", "--seeds", "30", "-o", str(folder), "hello", "you"]
+def command(folder, wait):
+    code = SLOW.format(here=str(Path(__file__).parent), wait=wait)
+    return [sys.executable, "-c", code, "compare", *TWO, "-n", "20", "--seeds", "10", "-o", str(folder), "hello", "you"]
 
 
 def test_ctrl_c_ends_in_130_and_the_same_command_goes_on(tmp_path, capsys):
     folder = tmp_path / "c"
-    process = subprocess.Popen(command(folder), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command(folder, 0.003), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     until = time.monotonic() + 60
     while len(list((folder / "traces").glob("*.jsonl") if folder.exists() else ())) < 6:
         assert time.monotonic() < until
@@ -206,14 +206,14 @@ def test_ctrl_c_ends_in_130_and_the_same_command_goes_on(tmp_path, capsys):
     assert 130 == process.returncode
     assert err.endswith("interrupted; the same command goes on from here\n")
     assert "Traceback" not in err
-    assert 3 <= done < 60
-    code, _, err = run(capsys, *TWO, "-n", "30", "--seeds", "30", "-o", folder, "hello", "you")
-    assert (0, True) == (code, err.startswith(f"{done} of 60 cells, 0 tokens\n"))
+    assert 3 <= done < 20
+    code, _, err = run(capsys, *TWO, "-n", "20", "--seeds", "10", "-o", folder, "hello", "you")
+    assert (0, True) == (code, err.startswith(f"{done} of 20 cells, 0 tokens\n"))
 
 
 def test_a_terminal_sees_a_bar(tmp_path):
     leader, follower = pty.openpty()
-    process = subprocess.Popen(command(tmp_path / "c"), stdout=subprocess.DEVNULL, stderr=follower,
+    process = subprocess.Popen(command(tmp_path / "c", 0.0), stdout=subprocess.DEVNULL, stderr=follower,
                                env={**os.environ, "TERM": "xterm", "COLUMNS": "100"})  # fmt: skip
     os.close(follower)
     seen = b""
@@ -225,5 +225,5 @@ def test_a_terminal_sees_a_bar(tmp_path):
     os.close(leader)
 
     assert 0 == process.wait()
-    assert b"60/60" in seen
+    assert b"20/20" in seen
     assert "━".encode() in seen

@@ -106,7 +106,10 @@ def test_wrong_usage_is_explained(capsys, traces, more, told):
 
 
 def test_many_tracks_and_curves_of_several_policies_are_refused(capsys, traces):
-    assert 2 == run(capsys, *(7 * traces[:1]), "--kind", "track")[0]
+    for kind, most in (("track", 6), ("runs", 26)):
+        assert 0 == run(capsys, *(most * traces[:1]), "--kind", kind)[0]
+        code, _, err = run(capsys, *((most + 1) * traces[:1]), "--kind", kind)
+        assert (2, True) == (code, f"{most + 1} traces were given; {most} at most fit" in err)
     code, _, err = run(capsys, *traces, "--kind", "curve")
     assert 2 == code
     assert "choose one with --policy" in err

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from dyntemp import generate
 from dyntemp.comparison.figures import distribution, figures, interval, overlap, parting
-from dyntemp.comparison.measures import MEASURES, Written, distinct, parted_at, repetition
+from dyntemp.comparison.measures import MEASURES, Written, distinct, parted_at, repetition, written
+from dyntemp.testing import FakeModel
 
 
 def text(*tokens, temperature=1.0, entropy=0.5, after=0.25, surprisal=2.0, finish="length"):
@@ -44,6 +46,19 @@ def test_short_texts_do_not_count_in_a_repetition():
 )
 def test_texts_part_at_the_first_difference_or_where_one_ends(a, b, at):
     assert at == parted_at(a, b)
+
+
+@pytest.mark.parametrize("limit", [3, 50])
+def test_a_trace_gives_its_numbers_and_the_token_that_ends_it_is_no_token_of_the_text(limit):
+    model = FakeModel([b"a", b""], lambda tokens: [0.0, 9.0 if len(tokens) == 8 else -9.0], end=[1])
+    tokens = list(generate(model, "a", "0.5 + entropy", seed=1, max_tokens=limit))
+    text = written(tokens)
+
+    assert ((0,) * min(limit, 7), "end" if limit == 50 else "length") == (text.tokens, text.finish)
+    assert [token.temperature for token in tokens] == text.temperature.tolist()
+    assert [token.signals["entropy"] for token in tokens] == text.entropy.tolist()
+    assert [token.entropy_after for token in tokens] == text.entropy_after.tolist()
+    assert [token.surprisal for token in tokens] == text.surprisal.tolist()
 
 
 def test_parting_counts_tokens_kept_and_texts_that_never_part():
@@ -101,11 +116,10 @@ def test_the_interval_is_the_percentile_bootstrap_of_scipy():
 
 
 def test_many_prompts_are_resampled_in_parts_that_make_up_the_whole():
-    values = np.random.default_rng(6).normal(3.0, 1.0, 2_500)
-    low, high = interval(values)
+    values = np.random.default_rng(6).normal(3.0, 1.0, 301)
+    picked = np.random.default_rng(0).integers(0, 301, (9_999, 301))
 
-    assert pytest.approx(1.96 * values.std() / 50, rel=0.05) == (high - low) / 2
-    assert pytest.approx(values.mean(), abs=0.005) == (low + high) / 2
+    assert np.quantile(values[picked].mean(axis=1), [0.025, 0.975]) == pytest.approx(interval(values), abs=1e-12)
 
 
 def test_intervals_hold_the_true_mean_about_as_often_as_they_say():

@@ -26,7 +26,8 @@ KINDS = {
     "curve": "the policy over the values of a signal that came, and how often they came",
     "runs": "the spread of temperature and entropy of each trace, and their running means",
 }
-MOST_TRACKS = 6
+MOST = {"track": 6, "runs": 26}
+"""Traces in one drawing: with more, nobody tells them apart."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -56,10 +57,8 @@ def run(options: argparse.Namespace) -> int:
     if kind == "runs" and (options.policy or options.signal):
         given = "--policy" if options.policy else "--signal"
         raise UsageError(f"{given} was given; runs show the traces as they are: use it with --kind track or curve")
-    if kind == "track" and len(options.traces) > MOST_TRACKS:
-        raise UsageError(
-            f"{len(options.traces)} traces were given; a track shows {MOST_TRACKS} at most: use --kind runs"
-        )
+    if len(options.traces) > MOST.get(kind, len(options.traces)):
+        raise UsageError(f"{len(options.traces)} traces were given; {MOST[kind]} at most fit into --kind {kind}")
     policy = read_policy(readable(options.policy)) if options.policy else None
     if policy is not None:
         policy.bounds()  # a template is refused

@@ -121,7 +121,7 @@ MEASURES: dict[str, Measure] = {
                        mean_of("entropy")),
     "entropy_after": Measure("entropy of the draw", "nats", "Mean entropy after filters and temperature.",
                              mean_of("entropy_after")),
-    "surprisal": Measure("surprisal", "nats per token", "Mean of -ln p of what was drawn, at temperature 1: how "
+    "surprisal": Measure("surprisal", "nats", "Mean of -ln p of each drawn token at temperature 1: how "
                          "unlikely the text is to the model itself.", mean_of("surprisal")),
     "distinct_1": Measure("distinct-1", "share", "Distinct tokens over all tokens, of the texts to one prompt "
                           "together (Li et al. 2016).", distinct(1)),

@@ -121,7 +121,7 @@ def _policies(figures: Figures) -> Markup:
 
 
 def _table(figures: Figures) -> Markup:
-    head = element("tr", element("th", "", scope="col"), *(
+    head = element("tr", element("th", "mean", scope="col"), *(
         element("th", letter if number == 0 else f"{letter}, and {letter} − A", scope="col")
         for number, letter in enumerate(LETTERS[: len(figures.policies)])
     ))  # fmt: skip
@@ -174,7 +174,7 @@ def _about_intervals(figures: Figures) -> str:
 
 
 def _parting(figures: Figures) -> Markup:
-    head = ("", "equal to the end", "tokens kept, mean", "share of A's text", "part at, median")
+    head = ("policy", "equal to the end", "tokens kept, mean", "share of A's text", "part at, median")
     rows = []
     for letter, one in zip(LETTERS, figures.policies, strict=False):
         if (part := one.parting) is None:
@@ -200,7 +200,7 @@ def _overlap(figures: Figures) -> Markup:
     table = element(
         "table",
         element("caption", "Share of tokens that the texts of two policies have in common, in any order"),
-        element("thead", element("tr", element("th", "", scope="col"),
+        element("thead", element("tr", element("th", "policy", scope="col"),
                                  *(element("th", letter, scope="col") for letter in letters))),
         element("tbody", *rows),
     )  # fmt: skip

@@ -25,7 +25,6 @@ RUN_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00",
 DASHES = ("-", "--", "-.", ":")
 """Runs differ in their lines too, for those who print without colour."""
 
-MOST_RUNS = len(RUN_COLOURS) * len(DASHES)
 NAMED_TOKENS = 90
 """A text of up to this many tokens has them written under its axis."""
 
@@ -158,8 +157,8 @@ def draw_runs(runs: Sequence[Run]) -> Figure:
             spread, along = grid[0][column], grid[1][column]
             for row, (at, mean, running) in enumerate(numbers):
                 colour, dash = RUN_COLOURS[row % len(RUN_COLOURS)], DASHES[row % len(DASHES)]
-                _box(spread, row, at.tolist(), mean, colour)
-                along.plot(running, color=colour, linestyle=dash, linewidth=1.5, label=runs[row].label)
+                _box(spread, row, at.tolist(), mean, colour, dash)
+                along.plot(running, color=colour, linestyle=dash, linewidth=1.5)
             spread.set_yticks(range(len(runs)), [_short(run.label, 40) for run in runs] if column == 0 else [])
             spread.set_ylim(len(runs) - 0.4, -0.6)
             spread.set_xlim(0, _beyond(spread.dataLim.x1))
@@ -169,7 +168,6 @@ def draw_runs(runs: Sequence[Run]) -> Figure:
             along.set_xlabel("token")
             along.set_ylabel(f"{quantity}, mean of {WINDOW} tokens")
         grid[0][0].set_title("line: 5 to 95 % of the tokens; box: the middle half; bar: median; dot: mean", color=QUIET)
-        grid[1][1].legend(loc="best", frameon=False)
         _spell(figure)
     return figure
 
@@ -179,10 +177,10 @@ def _steps(axis: Axes, at: Any, values: Any, colour: Any, dash: str, label: str)
     axis.step(at, finite, where="mid", color=colour, linestyle=dash, linewidth=1.5, label=label)
 
 
-def _box(axis: Axes, row: int, at: list[float], mean: float, colour: str) -> None:
+def _box(axis: Axes, row: int, at: list[float], mean: float, colour: str, dash: str) -> None:
     """Quantiles as a line, a box and a bar; what is infinite is left out."""
     low, first, middle, third, high = (value if np.isfinite(value) else np.nan for value in at)
-    axis.plot([low, high], [row, row], color=colour, linewidth=1.5)
+    axis.plot([low, high], [row, row], color=colour, linestyle=dash, linewidth=1.5)
     axis.barh(row, third - first, left=first, height=0.5, color=colour, alpha=0.45)
     axis.plot([middle, middle], [row - 0.25, row + 0.25], color=INK, linewidth=2)
     axis.plot([mean], [row], "o", color=INK, markersize=4)
