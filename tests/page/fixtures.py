@@ -16,6 +16,7 @@ from tests.properties.test_language import random_expression, random_soup
 from tests.test_parse import BAD, GOOD, HOSTILE
 
 from dyntemp import Policy, PolicyError
+from dyntemp.expr import COMPARISONS, OPERATORS
 from dyntemp.functions import FUNCTIONS
 from dyntemp.kernels.philox import Purpose, uniform
 from dyntemp.methods import METHODS
@@ -47,6 +48,7 @@ HANDMADE = [
     "ema(entropy, 0.9) + ema(entropy, 0.9)", "ema(ema(max_prob, 0.5), max_prob)", "prev(prev(prev(entropy)))",
     "integral(surprisal - 1, 0, 3)", "ema(surprisal, 0) + ema(surprisal, 1)", "prev(surprisal) + prev(position)",
     "0.5 + integral(prev(margin) - ema(max_prob, 0.3), -0.5, 0.5)", "where(prev(max_prob) > 0.5, 0.3, 1)",
+    "20 + prev(entropy) - entropy", "20 + ema(entropy, 0.9) - entropy", "1 + max_prob - prev(max_prob)*max_prob",
     "temperature_for_entropy(min(1, 0.5*entropy + max_prob))", "temperature_for_entropy(quantile(0.5))",
 ]  # fmt: skip
 """Every signal, every function, and what tends to go wrong: infinities, signs, folding, sums inside limits."""
@@ -76,6 +78,10 @@ MISTAKES = [
     'param("it\'s", 0, 1)', "param('\\n', 0, 1)", "given('', 0, 1)", "top_mass(0.5 + 0.5)", "quantile(-0.0)", "-0.0",
 ]  # fmt: skip
 """What people write by mistake: each is to be told the same, in the same words, at the same place."""
+
+EDGES = [0.0, -0.0, 1.0, -1.0, 0.5, -0.5, 2.0, -2.0, 3.0, -3.0, 1e-300, 5e-324, 1e300, -1e300, 710.0, -745.0, 0.1, inf,
+         -inf]  # fmt: skip
+"""Operands that tend to be treated differently."""
 
 SUPPORTS = (None, 1, 2, 50_257)
 
@@ -152,6 +158,29 @@ def steps(text: str, rng: random.Random, count: int = 8) -> dict[str, Any]:
     return plain({"text": text, "parameters": given_values, "rows": rows, "surprisals": surprisals}) | {
         "temperatures": temperatures
     }
+
+
+def operations() -> list[dict[str, Any]]:
+    """Every operator, comparison and function without memory on all pairs of edges, or some of the triples."""
+    rng = random.Random(5)
+    pairs = list(product(EDGES, EDGES))
+    triples = rng.sample(list(product(EDGES, EDGES, EDGES)), 1500)
+    found = []
+
+    def add(kind: str, name: str, compute: Any, many: list[Any]) -> None:
+        with np.errstate(all="ignore"):
+            values = [float(compute(*operands)) for operands in many]
+        found.append({"kind": kind, "name": name, "operands": many, "values": values})
+
+    for symbol, operator in OPERATORS.items():
+        add("binary", symbol, operator.value, pairs)
+    for symbol, compute in COMPARISONS.items():
+        add("comparison", symbol, compute, pairs)
+    for name, record in FUNCTIONS.items():
+        if not record.remembers:
+            several = {1: [(edge,) for edge in EDGES], 2: pairs, 3: triples}
+            add("call", name, record.value, several[len(record.arguments)])
+    return found
 
 
 def noise(count: int) -> list[dict[str, Any]]:

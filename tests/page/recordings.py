@@ -50,17 +50,26 @@ def recorded(folder: Path) -> Iterator[tuple[int, list[Token]]]:
         yield 2**63 + seed, list(Trace.open(path))
     plain = list(Trace.open(folder / "0.jsonl"))
     yield 2**63, [replace(token, origin="forced") if token.position % 2 else token for token in plain]
+    yield 2**63, [_overstated(token) for token in plain]
     path = folder / "follows.jsonl"
     leader = Trace.open(folder / "0.jsonl")
     list(generate(model, [0], "1.3", max_tokens=25, seed=2**63, trace=path, signals=RECORDED, follow=leader))
     yield 2**63, list(Trace.open(path))
 
 
+def _overstated(token: Token) -> Token:
+    """A record whose probabilities in the draw are too large, so that nothing is left to part for."""
+    sure = tuple(replace(one, probability_after=1.0) for one in token.alternatives)
+    return replace(
+        token, probability_after=1.0, alternatives=sure, rest=(), candidates=min(len(sure), token.candidates)
+    )
+
+
 TEXTS = ["cat", " dog", "\n", "\t ", "", "é", "\u200b", "`", "%", "\x00\x7f", "\u2028", "日本", "👍🏽", "\xad",
          "\ue000", "a  b"]  # fmt: skip
 RAW = [b"cat", b" dog\n", b"", b"\xff\xfe", "é".encode()[:1], "👍".encode()[:3], "日本".encode(), b"\xed\xa0\x80",
        b"\xef\xbb\xbfa", b"\xc0\x80", b"a\xe2\x82b"]  # fmt: skip
-SHARES = [0.0, 1e-9, 5e-5, 1e-4, 0.00095, 0.0099, 0.0949, 0.095, 0.0995, 0.1, 0.125, 0.335, 0.4, 0.41, 0.45, 0.5, 0.95,
+SHARES = [0.0, 1e-9, 5e-5, 1e-4, 0.00095, 0.0099, 0.0949, 0.095, 0.0995, 0.1, 0.125, 0.2, 0.25, 0.335, 0.4, 0.41, 0.45, 0.5, 0.95,
           0.9949, 0.995, 0.9985, 0.9995, 0.99999, 1.0]  # fmt: skip
 TEMPERATURES = [0.0, 1e-7, 1e-6, 2e-6, 0.0005, 0.001, 0.0125, 0.3, 0.9996, 0.99951, 1.0, 1.0004, 1.005, 1.32, 9.995,
                 35.0, 999.9, 12345.0, 1e6, 2e6, inf]  # fmt: skip
