@@ -41,9 +41,15 @@ export function rowsOf(token, now) {
       before: token.probability, after: token.probability_after, now: now?.probability,
     });
   }
-  const left = (key) => Math.max(1 - rows.reduce((sum, row) => sum + row[key], 0), 0);
-  const rest = { name: "other", before: left("before"), after: left("after"), now: now ? left("now") : undefined };
-  return [...rows, { ...rest, after: rest.after < 1e-9 ? 0 : rest.after, now: rest.now < 1e-9 ? 0 : rest.now }];
+  return [...rows, { name: "other", ...othersOf(token, now, rows) }];
+}
+
+/** What all tokens that no row names have together; exactly 0 where the filters left none of them. */
+function othersOf(token, now, rows) {
+  const left = (key) => Math.max(1 - rows.reduce((sum, row) => sum + row[key], 0), Number.MIN_VALUE);
+  const named = rows.filter((row) => row.after > 0).length;
+  const survived = token.candidates > named;
+  return { before: left("before"), after: survived ? left("after") : 0, now: now && survived ? left("now") : 0 };
 }
 
 function alternatives(token, now, other, steer) {
@@ -96,9 +102,9 @@ function stateOf(row, { token, now, compared, dropped, steer }) {
 /** The policy's sum: what each term gave. */
 function terms(now) {
   const parts = now.terms.flatMap((term, at) => [
-    at ? " + " : "", element("span", { class: "term" }, `${term.text} `, element("b", {}, figure(term.value))),
+    at ? " + " : "", term.text === String(term.value) ? null : `${term.text} `, element("b", {}, figure(term.value)),
   ]);
-  return element("p", { class: "dt-terms", "aria-label": "The temperature, term by term" }, ...parts, " = ", element("b", {}, `T ${figure(now.temperature)}`));
+  return element("p", { class: "dt-terms", "aria-label": "The temperature, term by term" }, ...parts.filter((part) => part !== null), " = ", element("b", {}, `T ${figure(now.temperature)}`));
 }
 
 function figures(token, now, other) {

@@ -69,7 +69,7 @@ export class CurveEditor {
       ? (x) => this.temperatureAt(policy, this.signal, x)
       : (x) => 0.4 + (0.6 * (x - ends[0])) / (ends[1] - ends[0]);
     const xs = Array.from({ length: 65 }, (_, at) => rounded(ends[0] + ((ends[1] - ends[0]) * at) / 64));
-    const sampled = xs.map((x) => ({ x, y: rounded(Math.min(sample(x), HIGHEST)) }));
+    const sampled = xs.map((x) => ({ x, y: rounded(Math.min(sample(x), HIGHEST)) })).filter(({ y }) => !Number.isNaN(y));
     this.points = pointsOf(policy?.text ?? "", this.signal) ?? simplified(sampled);
     this.active = 0;
     this.mayResume = true;

@@ -2,6 +2,7 @@
 
 import { CurveEditor } from "./curve.js";
 import { announce, byId, debounced, element } from "./dom.js";
+import { PolicyError } from "./errors.js";
 import { Evaluation } from "./evaluate.js";
 import { helpList, methodMenu } from "./help.js";
 import { makeLanguage } from "./language.js";
@@ -26,9 +27,14 @@ const studio = new Studio({
   parse, curve, steer: (column, at) => writer?.steer(column, at) ?? null, onChange: debounced(remember, 200),
 });
 
-/** The temperature of a policy of one signal, or of none, where that signal is `x`. */
+/** The temperature of a policy of one signal, or of none, where that signal is `x`; NaN outside the signal's range. */
 function temperatureAt(policy, signal, x) {
-  return new Evaluation(policy).step({ requested: 1, [signal]: x }, 0).temperature;
+  try {
+    return new Evaluation(policy).step({ [signal]: x }, 0).temperature;
+  } catch (error) {
+    if (error instanceof PolicyError) return NaN;
+    throw error;
+  }
 }
 
 /** Put a text on the desk, its own policy in the box unless another is asked for. */

@@ -14,7 +14,7 @@ export class PolicyBox {
     this.input = element("input", {
       id, type: "text", class: "policy-text", spellcheck: "false", autocomplete: "off", autocapitalize: "off",
       "aria-describedby": `${id}-error`, input: debounced(() => this.read(), PAUSE),
-      change: () => this.read(),
+      keydown: (event) => event.key === "Enter" && this.read(),
     });
     this.root = element("div", { class: "policy-box" }, element("label", { for: id }, label), this.input, this.error);
   }

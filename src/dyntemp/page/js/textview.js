@@ -125,17 +125,22 @@ export class TextView {
 
   /** The token on the next line (or, with -1, the one before) that stands nearest below or above. */
   lineFrom(at, step) {
-    const here = this.spans[at].getBoundingClientRect();
-    let best = at;
+    const here = placeOf(this.spans[at]);
+    let best = { at, away: Infinity };
     let line = null;
     for (let to = at + step; to >= 0 && to < this.spans.length && Math.abs(to - at) < FAR; to += step) {
-      const there = this.spans[to].getBoundingClientRect();
+      const there = placeOf(this.spans[to]);
       if (Math.abs(there.top - here.top) < here.height / 2) continue;
       line ??= there.top;
       if (Math.abs(there.top - line) > here.height / 2) break;
-      const nearer = Math.abs(there.left - here.left) < Math.abs(this.spans[best].getBoundingClientRect().left - here.left);
-      if (best === at || nearer) best = to;
+      const away = Math.abs(there.left - here.left);
+      if (away < best.away) best = { at: to, away };
     }
-    return best;
+    return best.at;
   }
+}
+
+/** Where a token stands: on its last line, since the space before a word may end the line above. */
+function placeOf(span) {
+  return [...span.getClientRects()].at(-1);
 }

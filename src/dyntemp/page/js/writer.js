@@ -22,7 +22,7 @@ export class Writer {
     byId("prompt").addEventListener("keydown", (event) => {
       if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) this.begin();
     });
-    this.tell = debounced((message) => announce(message), 400);
+    this.tell = debounced((message) => this.running && announce(message), 400);
   }
 
   /** Write a new text. */
@@ -76,16 +76,21 @@ export class Writer {
         }
         if (line.token) this.add(text, line.run, readToken(line.token, 1));
       }
-      announce(`Done: ${text.runs.map((run) => `${run.tokens.length} tokens`).join(" and ")}.`);
+      this.end(control, shown, `Done: ${text.runs.map((run) => `${run.tokens.length} tokens`).join(" and ")}.`);
     } catch (error) {
-      if (error.name === "AbortError") announce("Stopped.");
-      else this.complain(error.message);
+      const stopped = error.name === "AbortError";
+      this.end(control, shown, stopped ? "Stopped." : "");
+      if (!stopped) this.complain(error.message);
     }
-    if (this.running === control) {
-      this.running = null;
-      this.busy(false);
-      if (shown) this.studio.replay();
-    }
+  }
+
+  /** What was running has ended, unless another run has taken its place: replay what it wrote, and say so. */
+  end(control, shown, message) {
+    if (this.running !== control) return;
+    this.running = null;
+    this.busy(false);
+    if (shown) this.studio.replay();
+    if (message) announce(message);
   }
 
   add(text, run, token) {

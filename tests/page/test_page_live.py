@@ -1,0 +1,319 @@
+"""The page with a model behind it: a real server, a model without weights, and what each control does."""
+
+import json
+import re
+import threading
+import time
+
+import pytest
+from tests.page.made import PROMPT, WORDS, words_model
+
+from dyntemp import Trace
+from dyntemp.page import document
+
+expect = pytest.importorskip("playwright.sync_api").expect
+uvicorn = pytest.importorskip("uvicorn")
+pytest.importorskip("fastapi")
+
+SLOW = 0.03
+"""Seconds that the slow model takes for a token."""
+
+
+class Serving:
+    """A server in a thread, on a port of its own."""
+
+    def __init__(self, model, **settings):
+        from dyntemp.serve import Settings
+        from dyntemp.serve.app import make_app
+
+        app = make_app(model, settings=Settings(**settings), page=document(examples=[], server=True))
+        config = uvicorn.Config(app, port=0, log_level="warning", ws="none", lifespan="on")
+        self.server = uvicorn.Server(config)
+        self.thread = threading.Thread(target=self.server.run, daemon=True)
+        self.thread.start()
+        until = time.monotonic() + 60
+        while not self.server.started:
+            assert time.monotonic() < until
+            time.sleep(0.02)
+        self.url = f"http://127.0.0.1:{self.server.servers[0].sockets[0].getsockname()[1]}/"
+
+    def close(self):
+        self.server.should_exit = True
+        self.thread.join(20)
+        assert not self.thread.is_alive()
+
+
+@pytest.fixture(scope="module")
+def served():
+    serving = Serving(words_model())
+    yield serving.url
+    serving.close()
+
+
+@pytest.fixture
+def model():
+    return words_model()
+
+
+@pytest.fixture
+def slow(model):
+    """A server whose model can be watched while it writes."""
+    quick = model.next_logits
+
+    def logits(tokens):
+        time.sleep(SLOW)
+        return quick(tokens)
+
+    model.next_logits = logits
+    serving = Serving(model, default_tokens=400)
+    yield serving.url
+    serving.close()
+
+
+@pytest.fixture
+def ask(page, served):
+    """A page of the server with a prompt in it."""
+    return asking(page, served)
+
+
+def asking(page, url):
+    page.bodies = []
+    page.on("request", lambda request: request.method == "POST" and page.bodies.append(json.loads(request.post_data)))
+    page.goto(url)
+    expect(page.locator("html[data-ready]")).to_have_count(1)
+    page.get_by_role("textbox", name="Prompt for").fill(PROMPT)
+    page.get_by_text("Settings", exact=True).click()
+    page.get_by_role("spinbutton", name="Tokens at most").fill("24")
+    return page
+
+
+def tokens_of(page, name="Text"):
+    return page.get_by_role("listbox", name=name).get_by_role("option")
+
+
+def texts_of(page, name="Text"):
+    return tokens_of(page, name).evaluate_all("nodes => nodes.map(node => node.firstChild.data)")
+
+
+def policy_box(page):
+    return page.get_by_role("textbox", name="Policy", exact=True)
+
+
+def write(page, wait=True):
+    page.get_by_role("button", name="Write", exact=True).click()
+    return done(page) if wait else None
+
+
+def done(page):
+    expect(page.get_by_role("status")).to_contain_text("Done", timeout=10_000)
+    expect(page.get_by_role("button", name="Stop")).to_be_disabled()
+
+
+def effective(page, at=0):
+    return page.locator(".effective").nth(at)
+
+
+def test_a_text_is_written_and_saved(ask, tmp_path):
+    ask.get_by_role("textbox", name="Seed").fill(str(2**64 - 3))
+    policy_box(ask).fill("0.4+0.3*entropy")
+    write(ask)
+
+    expect(tokens_of(ask)).to_have_count(24)
+    expect(effective(ask)).to_have_text("0.4 + 0.3*entropy")
+    expect(ask.get_by_text(f"seed {2**64 - 3}")).to_be_visible()
+    with ask.expect_download() as download:
+        ask.get_by_role("button", name="Save trace").click()
+    download.value.save_as(tmp_path / "saved.jsonl")
+    trace = Trace.open(tmp_path / "saved.jsonl")
+    tokens = list(trace)
+    assert (2**64 - 3, "words", "0.4 + 0.3*entropy") == (trace.header.seed, trace.header.model, trace.header.policy)
+    assert 24 == len(tokens)
+    assert [token.text.replace("\n", "⏎") for token in tokens if token.text] == [
+        text for text, token in zip(texts_of(ask), tokens, strict=True) if token.text
+    ]
+    policy_box(ask).fill("1.2")
+    expect(ask.locator("#outcome")).to_contain_text("of 24 tokens stay")
+
+
+@pytest.mark.parametrize(
+    ("role", "name", "value", "field", "sent", "echoed"),
+    [
+        ("spinbutton", "Tokens at most", "7", "max_tokens", 7, "max_tokens"),
+        ("textbox", "Seed", "12345", "seed", 12345, None),
+        ("spinbutton", "Top-k", "5", "top_k", 5, "top_k"),
+        ("spinbutton", "Top-p", "0.83", "top_p", 0.83, "top_p"),
+        ("spinbutton", "Min-p", "0.07", "min_p", 0.07, "min_p"),
+        ("combobox", "Filters read", "temperature", "filter_at", "temperature", "filter_at"),
+        ("textbox", "Stop at", " lamp\n river", "stop", [" lamp", " river"], "stop"),
+        ("textbox", "System message", " the sea", "system", "the sea", "system"),
+        ("checkbox", "Continue the text", True, "raw", True, "raw"),
+        ("textbox", "Prompt for", " old ship", "prompt", " old ship", None),
+    ],
+)
+def test_every_control_arrives_and_is_echoed(ask, role, name, value, field, sent, echoed, tmp_path):
+    control = ask.get_by_role(role, name=name)
+    if role == "checkbox":
+        control.check()
+    elif role == "combobox":
+        control.select_option(value)
+    else:
+        control.fill(value)
+    if field == "system":  # the model's vocabulary begins words with a space
+        ask.route("**/play/generate", lambda route: route.continue_(
+            post_data=route.request.post_data.replace('"the sea"', '" the sea"')))  # fmt: skip
+    write(ask)
+
+    assert sent == ask.bodies[-1][field]
+    header = saved_header(ask, tmp_path)
+    if field == "seed":
+        assert 12345 == header.seed
+    elif field == "prompt":
+        assert [sent] == header.prompts
+    elif field == "system":
+        assert " the sea" == header.settings["system"]
+    else:
+        assert sent == header.settings[echoed]
+    if field == "max_tokens":
+        expect(tokens_of(ask)).to_have_count(7)
+
+
+def saved_header(page, tmp_path):
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Save trace").click()
+    download.value.save_as(tmp_path / "saved.jsonl")
+    return Trace.open(tmp_path / "saved.jsonl").header
+
+
+def test_two_policies_write_side_by_side_and_part_where_they_must(ask, open_page):
+    ask.get_by_role("checkbox", name="Second policy").check()
+    policy_box(ask).fill("0.7")
+    second = ask.get_by_role("textbox", name="Second policy", exact=True)
+    second.fill("0.75")
+    ask.get_by_role("textbox", name="Seed").fill("5")
+    ask.get_by_role("spinbutton", name="Tokens at most").fill("120")
+    write(ask)
+
+    assert ["0.7", "0.75"] == ask.bodies[-1]["policies"]
+    expect(effective(ask, 0)).to_have_text("0.7")
+    expect(effective(ask, 1)).to_have_text("0.75")
+    first, other = texts_of(ask, "Text A"), texts_of(ask, "Text B")
+    parted = next(at for at, (one, two) in enumerate(zip(first, other, strict=False)) if one != two)
+    assert 0 < parted
+    expect(ask.locator(".dt-parted")).to_have_attribute("data-at", str(parted))
+    expect(ask.locator("#outcome")).to_contain_text(f"the same up to token {parted}")
+    places = [ask.get_by_role("listbox", name=f"Text {name}").bounding_box() for name in "AB"]
+    assert places[0]["y"] == places[1]["y"]
+    assert places[0]["x"] < places[1]["x"]
+
+    ask.set_viewport_size({"width": 360, "height": 740})
+    places = [ask.get_by_role("listbox", name=f"Text {name}").bounding_box() for name in "AB"]
+    assert places[0]["y"] < places[1]["y"]
+    assert ask.evaluate("() => document.documentElement.scrollWidth") <= 360
+
+
+def test_a_text_is_rerolled_from_a_token(ask):
+    ask.get_by_role("textbox", name="Seed").fill("3")
+    write(ask)
+    before = texts_of(ask)
+    tokens_of(ask).nth(9).click()
+    ask.get_by_role("button", name="Reroll from here").click()
+    expect(ask.get_by_role("button", name="rerolled at 9")).to_be_visible()
+    done(ask)
+
+    assert 9 == len(ask.bodies[-1]["begin"])
+    assert ask.bodies[-1]["seed"] is None
+    assert texts_of(ask)[:9] == before[:9]
+    assert texts_of(ask) != before
+    ask.get_by_role("button", name="written").click()
+    assert texts_of(ask) == before
+
+
+def test_a_token_is_forced_and_the_text_goes_on_from_there(ask):
+    write(ask)
+    before = texts_of(ask)
+    tokens_of(ask).nth(4).click()
+    put = ask.get_by_role("button", name="Put").nth(2)
+    name = put.get_attribute("aria-label").removeprefix("Put ").removesuffix(" here and go on")
+    put.click()
+    expect(ask.get_by_role("button", name="changed at 4")).to_be_visible()
+    done(ask)
+
+    body = ask.bodies[-1]
+    assert 4 == len(body["begin"])
+    assert WORDS[body["force"][0]].decode(errors="backslashreplace").replace(" ", "␣").replace("\n", "⏎") == name
+    assert texts_of(ask)[:4] == before[:4]
+    expect(tokens_of(ask).nth(4)).to_have_class(re.compile("dt-forced"))
+    assert texts_of(ask)[4].replace(" ", "␣").endswith(name), "half a character may stand before it"
+
+
+def test_writing_streams_and_stops(page, slow, model):
+    asking(page, slow)
+    page.get_by_role("spinbutton", name="Tokens at most").fill("400")
+    write(page, wait=False)
+    expect(tokens_of(page).nth(3)).to_be_visible()
+    early = tokens_of(page).count()
+    first = page.evaluate("() => (window.first = document.querySelector('.dt-token')).dataset.at")
+    expect(tokens_of(page).nth(early + 4)).to_be_visible()
+    assert "0" == first
+    assert page.evaluate("() => window.first === document.querySelector('.dt-token')"), "drawn once"
+    page.get_by_role("button", name="Stop").click()
+    expect(page.get_by_role("status")).to_have_text("Stopped.")
+
+    count = tokens_of(page).count()
+    assert count < 390
+    page.wait_for_timeout(500)
+    assert tokens_of(page).count() == count
+    until = time.monotonic() + 20
+    while model.open_sessions and time.monotonic() < until:
+        time.sleep(0.05)
+    assert not model.open_sessions, "the server has stopped too"
+    expect(page.locator("#outcome")).to_contain_text("the policy that wrote the text")
+
+
+def test_errors_of_the_server_are_told_in_words(ask):
+    for name, value, words in (("Tokens at most", "100000", "max_tokens"), ("Top-p", "7", "top_p")):
+        control = ask.get_by_role("spinbutton", name=name)
+        before = control.input_value()
+        ask.evaluate("() => { document.getElementById('write').noValidate = true; }")
+        control.fill(value)
+        ask.get_by_role("button", name="Write", exact=True).click()
+        expect(ask.get_by_role("alert")).to_contain_text(words)
+        control.fill(before)
+    ask.get_by_role("textbox", name="Prompt for").fill("xyz")
+    ask.get_by_role("button", name="Write", exact=True).click()
+    expect(ask.get_by_role("alert")).to_contain_text("no token for")
+    assert [fault for fault in ask.faults if "400" not in fault] == []
+    ask.faults.clear()
+
+    ask.get_by_role("textbox", name="Prompt for").fill("")
+    ask.get_by_role("button", name="Write", exact=True).click()
+    expect(ask.get_by_role("alert")).to_have_text("Write a prompt first.")
+    ask.get_by_role("textbox", name="Prompt for").fill(PROMPT)
+    policy_box(ask).fill("entropi")
+    ask.get_by_role("button", name="Write", exact=True).click()
+    expect(ask.get_by_role("alert").filter(has_text="mend it first")).to_be_visible()
+    policy_box(ask).fill("0.5")
+    write(ask)
+    expect(ask.get_by_role("alert")).to_have_count(0)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 360])
+def test_nothing_serious_for_axe(open_page, served, scheme, width):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    page = asking(open_page(color_scheme=scheme, viewport={"width": width, "height": 800}), served)
+    page.get_by_role("checkbox", name="Second policy").check()
+    write(page)
+    tokens_of(page, "Text B").nth(3).click()
+    found = axe.run(page).response["violations"]
+
+    assert not [fault["id"] for fault in found if fault["impact"] in ("serious", "critical")]
+    assert page.evaluate("() => document.documentElement.scrollWidth") <= width
+
+
+def test_a_server_without_a_model_shows_traces(page):
+    serving = Serving(None)
+    page.goto(serving.url)
+    expect(page.get_by_text("Nothing to show yet")).to_be_visible()
+    expect(page.get_by_role("textbox", name="Prompt for")).to_be_hidden()
+    serving.close()

@@ -1,0 +1,77 @@
+"""5,000 tokens: what the page does with them stays below what a person waits for."""
+
+import pytest
+from tests.page.made import example, long_trace
+
+from dyntemp.page import document
+
+expect = pytest.importorskip("playwright.sync_api").expect
+
+COUNT = 5000
+BOUND = 1000
+"""Milliseconds for one step; here it is about 130 for a replay with its colours, 25 for colours alone."""
+
+WATCH = """() => {
+  window.long = [];
+  new PerformanceObserver((list) => long.push(...list.getEntries().map((entry) => entry.duration)))
+    .observe({ entryTypes: ["longtask"] });
+}"""
+
+
+@pytest.fixture
+def long_page(page, tmp_path):
+    path = tmp_path / "page.html"
+    path.write_text(document(examples=[example(long_trace(tmp_path, COUNT))]), encoding="utf-8")
+    page.goto(path.as_uri())
+    expect(page.locator("html[data-ready]")).to_have_count(1)
+    page.evaluate(WATCH)
+    return page
+
+
+def long_tasks(page):
+    page.wait_for_timeout(300)
+    return page.evaluate("() => long.splice(0)")
+
+
+def test_no_step_with_5000_tokens_takes_long(long_page):
+    tokens = long_page.get_by_role("listbox", name="Text").get_by_role("option")
+    assert COUNT == tokens.count()
+    took = {}
+    long_page.get_by_role("textbox", name="Policy", exact=True).fill("0.2 + 0.25*entropy")
+    expect(long_page.locator("#outcome")).to_contain_text("would be another")
+    took["replay"] = long_tasks(long_page)
+    long_page.get_by_role("combobox", name="Colour").select_option("varentropy")
+    took["colours"] = long_tasks(long_page)
+    tokens.nth(20).click()
+    for _ in range(20):
+        long_page.keyboard.press("ArrowRight")
+    took["keyboard"] = long_tasks(long_page)
+    long_page.mouse.move(400, 600)
+    for _ in range(30):
+        long_page.mouse.wheel(0, 1500)
+        long_page.wait_for_timeout(20)
+    took["scrolling"] = long_tasks(long_page)
+    long_page.keyboard.press("End")
+    expect(tokens.last).to_be_focused()
+    took["end"] = long_tasks(long_page)
+
+    assert all(task < BOUND for tasks in took.values() for task in tasks), took
+
+
+def test_appending_costs_the_same_late_as_early(long_page):
+    """A token added to 5,000 costs about what one added to 500 costs: nothing is drawn anew."""
+    counts = long_page.evaluate(
+        """async () => {
+          const text = document.querySelector(".dt-text");
+          const kept = [...text.querySelectorAll(".dt-token")];
+          let changed = 0;
+          const watch = new MutationObserver((records) => { changed += records.length; });
+          watch.observe(text, { childList: true, subtree: true, attributes: true });
+          document.querySelectorAll(".dt-token")[3].click();
+          await new Promise((resolve) => setTimeout(resolve, 100));
+          return [changed, kept.every((node) => node.isConnected)];
+        }"""
+    )
+
+    assert counts[1]
+    assert counts[0] < 20, "choosing a token touches that token, not the text"
