@@ -166,10 +166,8 @@ class Batch:
         return [self._together, *self._apart]
 
     def _tidy(self) -> None:
-        """Leave groups behind whose text has ended."""
-        for group in [group for group in self._apart if not group.runs]:
-            group.loop.close()
-            self._apart.remove(group)
+        """Leave groups behind whose text has ended; their loops hold nothing any more."""
+        self._apart = [group for group in self._apart if group.runs]
 
     def _admit(self, request: _Request) -> bool:
         """Begin as many texts of a request as there is room for; whether none of them is left waiting."""

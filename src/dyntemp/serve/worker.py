@@ -63,9 +63,8 @@ class Stream:
                 raise what
             left -= sum(part.token.finish is not None for part in what)
             yield what
-            await asyncio.sleep(
-                0
-            )  # others have their turn, even if more has arrived, and a client that left is noticed
+            # where more has arrived already, others have their turn first, and a client that has left is noticed
+            await asyncio.sleep(0)
 
 
 class Worker:
