@@ -69,8 +69,8 @@ TEXTS = ["cat", " dog", "\n", "\t ", "", "é", "\u200b", "`", "%", "\x00\x7f", "
          "\ue000", "a  b"]  # fmt: skip
 RAW = [b"cat", b" dog\n", b"", b"\xff\xfe", "é".encode()[:1], "👍".encode()[:3], "日本".encode(), b"\xed\xa0\x80",
        b"\xef\xbb\xbfa", b"\xc0\x80", b"a\xe2\x82b"]  # fmt: skip
-SHARES = [0.0, 1e-9, 5e-5, 1e-4, 0.00095, 0.0099, 0.0949, 0.095, 0.0995, 0.1, 0.125, 0.2, 0.25, 0.335, 0.4, 0.41, 0.45, 0.5, 0.95,
-          0.9949, 0.995, 0.9985, 0.9995, 0.99999, 1.0]  # fmt: skip
+SHARES = [0.0, 1e-9, 5e-5, 1e-4, 0.00095, 0.0099, 0.0949, 0.095, 0.0995, 0.1, 0.125, 0.2, 0.25, 0.335, 0.4, 0.41, 0.45,
+          0.5, 0.95, 0.9949, 0.995, 0.9985, 0.9995, 0.99999, 1.0]  # fmt: skip
 TEMPERATURES = [0.0, 1e-7, 1e-6, 2e-6, 0.0005, 0.001, 0.0125, 0.3, 0.9996, 0.99951, 1.0, 1.0004, 1.005, 1.32, 9.995,
                 35.0, 999.9, 12345.0, 1e6, 2e6, inf]  # fmt: skip
 
@@ -91,7 +91,7 @@ def sentences(count: int) -> list[Token]:
             temperature=rng.choice([*TEMPERATURES, rng.expovariate(1)]),
             signals={"entropy": 1.0} | rng.choice([{}, {"support": 1.0}, {"support": 49152.0}, {"support": 3.0}]),
             probability=rng.choice(SHARES), probability_after=rng.choice(SHARES), surprisal=1.0,
-            entropy_after=rng.random(), surprisal_after=rng.choice([0.1, 2.0, 5.0, inf]),
+            entropy_after=rng.choice([0.0, rng.random()]), surprisal_after=rng.choice([0.1, 2.0, 5.0, inf]),
             candidates=rng.choice([1, 2, 3, 1200, 49152]), alternatives=alternatives,
             origin=rng.choice(["drawn", "drawn", "forced", "kept", "parted"]), rest=(),
         ))  # fmt: skip

@@ -3,7 +3,7 @@
 import json
 import random
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from itertools import chain
 from math import inf, isclose, isinf, isnan
 from pathlib import Path
@@ -222,6 +222,47 @@ def test_replays_are_equal(ask, runs):
 
     assert parted > 300
     assert elsewhere > 20
+
+
+REFUSE = """
+const { makeLanguage } = await load("language");
+const { readToken } = await load("traces");
+const { replay } = await load("replay");
+const language = makeLanguage(data.table);
+return data.cases.map(({ tokens, policy, parameters }) => {
+  const read = tokens.map((token, at) => readToken(token, at + 2));
+  try {
+    return replay(read, language.parse(policy), { seed: "1", parameters }).length;
+  } catch (error) {
+    return error.message;
+  }
+});
+"""
+
+
+def refused(tokens, policy, parameters):
+    try:
+        return len(replay(tokens, Policy(policy), seed=1, parameters=parameters))
+    except ValueError as error:
+        return str(error)
+
+
+def test_replays_are_refused_in_the_same_words(ask, runs):
+    (_, tokens), *_ = runs
+    bare = [replace(token, alternatives=()) for token in tokens]
+    theta = 'param("theta", 0.1, 2)*entropy'
+    cases = [
+        ([], "1", {}), (tokens[3:], "1", {}), (tokens[3:], "surprisal", {}), (tokens[3:], "prev(entropy)", {}),
+        ([*tokens[:3], *tokens[4:]], "1", {}), ([*tokens[:3], replace(tokens[3], request=1)], "1", {}), (bare, "1", {}),
+        ([replace(token, rest=()) for token in tokens], "1", {}), (tokens, "quantile(0.3) + top_mass(7)", {}),
+        (tokens, 'given("kl", 0, 20)', {}), (tokens, theta, {}), (tokens, theta, {"theta": 0.5}),
+        (tokens, theta, {"theta": 3.0}), (tokens, theta, {"teta": 0.5}), (tokens, "1", {"theta": 0.5}),
+        (tokens, "a + b*entropy", {"a": 0.1}), (tokens, "a*entropy", {}), (tokens, "1 + H", {}),
+    ]  # fmt: skip
+    sent = [{"tokens": [token.to_json() for token in some], "policy": policy, "parameters": parameters}
+            for some, policy, parameters in cases]  # fmt: skip
+
+    assert [refused(*case) for case in cases] == ask(REFUSE, {"cases": sent})
 
 
 SAY = """

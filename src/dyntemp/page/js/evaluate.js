@@ -3,9 +3,10 @@
 import { unboundMessage } from "./bounds.js";
 import { PolicyError } from "./errors.js";
 import { clipped } from "./functions.js";
-import { general } from "./numbers.js";
+import { general, shortest } from "./numbers.js";
 import { valueOf } from "./nodes.js";
 import { signalRange } from "./signals.js";
+import { suggestion } from "./suggest.js";
 
 /**
  * One request under `policy`, which remembers from one step to the next.
@@ -105,14 +106,14 @@ function boundParameters(policy, values) {
   for (const [name, value] of Object.entries(values)) {
     const parameter = policy.parameters.find((one) => one.name === name);
     if (!parameter) {
-      const names = policy.parameters.map((one) => one.name).join(", ");
-      const known = names ? `its parameters are ${names}` : "it has none";
-      throw new PolicyError(`no parameter \`${name}\` in this policy; ${known}`);
+      const names = policy.parameters.map((one) => one.name);
+      const known = names.length ? `its parameters are ${names.join(", ")}` : "it has none";
+      throw new PolicyError(`no parameter \`${name}\` in this policy; ${known}${suggestion(name, names)}`);
     }
     const { low, high } = parameter;
     if (low !== null && !(low <= value && value <= high)) {
       const range = `its range of ${general(low)} to ${general(high)}`;
-      throw new PolicyError(`\`${name}\` = ${value} was given, outside ${range}`);
+      throw new PolicyError(`\`${name}\` = ${shortest(value)} was given, outside ${range}`);
     }
     found.set(name, value);
   }
