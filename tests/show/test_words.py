@@ -64,6 +64,8 @@ def test_what_rounds_to_the_same_was_hardly_moved():
 
     assert "; T = 1 hardly" not in text
     assert "; T ≈ 1 hardly moved that; " in text
+    kept = explain(make([50, 49, 1e-4, 1e-5], 1.0, top_k=3))
+    assert "; the filters left 3 of 4 candidates, and T = 1 hardly moved that; " in kept
     assert "; T = 1.01 hardly moved that; " in sentence([0.501, 0.499, 0, 0, 0], 1.01)
 
 

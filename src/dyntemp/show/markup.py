@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from html import escape
 
 from dyntemp.show.words import visible
 
 VOID = {"br", "input", "meta"}
+
+UNFIT = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+"""What HTML cannot hold: control characters, and halves of surrogate pairs."""
 
 
 class Markup(str):
@@ -47,10 +51,5 @@ def _attribute(key: str, value: object) -> str:
 
 
 def _text(text: str) -> str:
-    """`text` escaped; what HTML cannot hold, control characters and half surrogates, is made visible."""
-    return escape("".join(character if _allowed(character) else visible(character) for character in text))
-
-
-def _allowed(character: str) -> bool:
-    return character in "\n\t" or (ord(character) >= 0x20 and not 0x7F <= ord(character) < 0xA0
-                                   and not 0xD800 <= ord(character) < 0xE000)  # fmt: skip
+    """`text` escaped; what HTML cannot hold is made visible."""
+    return escape(UNFIT.sub(lambda found: visible(found.group()), text))
