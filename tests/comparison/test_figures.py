@@ -83,7 +83,7 @@ def test_the_mean_of_a_text_counts_as_one_whatever_its_length():
 
     assert 1.5 == MEASURES["temperature"].of([long, short])
     assert 5.0 == MEASURES["length"].of([long, short])
-    assert 0.5 == MEASURES["ended"].of([long, text(1, finish="end")])
+    assert 0.25 == MEASURES["ended"].of([long, short, long, text(1, finish="end")])
 
 
 def test_differences_are_paired_by_prompt_and_seeds_are_averaged_within_it():

@@ -177,7 +177,7 @@ def test_a_damaged_manifest_is_said(tmp_path, damage):
 @pytest.mark.parametrize(
     ("change", "error", "told"),
     [
-        ({"policies": ["1"]}, ValueError, "1 policies were given; a comparison needs at least two"),
+        ({"policies": ["1"]}, ValueError, "1 of the two or more policies"),
         ({"policies": ["1", "a + entropy"]}, PolicyError, "`a`"),
         ({"policies": ["1", 'given("kl", 0, 1)']}, PolicyError, "pass given="),
         ({"seeds": 0}, ValueError, "seeds = 0 was given"),

@@ -81,6 +81,12 @@ def test_another_policys_temperatures_are_those_it_gives_the_same_signals(trace)
     assert all(after <= before + 1e-9 for after, before in zip(track.after, track.values, strict=True)), "it cools"
 
 
+def test_another_policy_reads_what_the_run_was_asked_for(tmp_path):
+    (text,) = texts_of([record(tmp_path / "x.jsonl", "requested", prompts=("a",), requested=0.4)])
+
+    assert [0.8] * 30 == pytest.approx(track_info(text, policy=Policy("2*requested")).temperature)
+
+
 def test_what_a_trace_lacks_is_named(trace):
     (text, _) = texts_of([trace])
 
@@ -248,6 +254,8 @@ def test_axes_have_names_and_units(drawings):
     assert "max_prob (probability)" in names["signal"]
     assert {"temperature", "tokens", "entropy (nats)"} <= names["curve"]
     assert "entropy (nats), mean of 20 tokens" in names["runs"]
+    runs = [label.get_text() for label in drawings["runs"]().axes[0].get_yticklabels()]
+    assert ["one.jsonl\n0.3 + 0.5*entropy", "two.jsonl\n0.7"] == runs
 
 
 def test_token_texts_are_taken_literally(tmp_path, drawings):

@@ -164,9 +164,7 @@ def compare(
         raise ValueError(f"max_tokens = {max_tokens} was given; whole numbers from 1 are allowed")
     chosen = [as_policy(policy) for policy in policies]
     if len(chosen) < 2:
-        raise ValueError(
-            f"{len(chosen)} policies were given; a comparison needs at least two, of which the first leads"
-        )
+        raise ValueError(f"{len(chosen)} of the two or more policies that a comparison needs were given")
     filters = Filters(top_k, top_p, min_p, filter_at)
     for policy in chosen:
         _check(policy, requested, given)

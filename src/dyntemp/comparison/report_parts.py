@@ -24,7 +24,7 @@ def signed(value: float) -> str:
     """A difference with its sign, a true minus.
 
     >>> signed(0.25), signed(-0.25), signed(0.0)
-    ('+0.250', '−0.250', '0')
+    ('+0.25', '−0.25', '0')
     """
     return "0" if value == 0 else f"{'−' if value < 0 else '+'}{figure(abs(value))}"
 

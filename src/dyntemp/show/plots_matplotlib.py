@@ -159,7 +159,7 @@ def draw_runs(runs: Sequence[Run]) -> Figure:
                 colour, dash = RUN_COLOURS[row % len(RUN_COLOURS)], DASHES[row % len(DASHES)]
                 _box(spread, row, at.tolist(), mean, colour, dash)
                 along.plot(running, color=colour, linestyle=dash, linewidth=1.5)
-            spread.set_yticks(range(len(runs)), [_short(run.label, 40) for run in runs] if column == 0 else [])
+            spread.set_yticks(range(len(runs)), [_named(run) for run in runs] if column == 0 else [])
             spread.set_ylim(len(runs) - 0.4, -0.6)
             spread.set_xlim(0, _beyond(spread.dataLim.x1))
             spread.set_xlabel(quantity)
@@ -189,6 +189,10 @@ def _box(axis: Axes, row: int, at: list[float], mean: float, colour: str, dash: 
 def _beyond(highest: float) -> float:
     """Where an axis from 0 ends, a little above what it shows."""
     return 1.05 * highest if np.isfinite(highest) and highest > 0 else 1.0
+
+
+def _named(run: Run) -> str:
+    return f"{_short(run.label, 40)}\n{_short(run.policy, 40)}"
 
 
 def _short(text: str, most: int = PIECE) -> str:
