@@ -4,8 +4,6 @@ import { element } from "./dom.js";
 import { figure } from "./quantities.js";
 import { changed, explain, percent, quoted, visible } from "./words.js";
 
-const NAMES = { drawn: null, forced: "put here, not drawn", kept: "as in the first text", parted: "where it had to part" };
-
 /**
  * The contents of the card of `token`.
  *
@@ -117,7 +115,6 @@ function figures(token, now, other) {
     ["candidates", token.candidates.toLocaleString("en")],
     ["position", String(token.position)],
     ...Object.entries(token.signals).filter(([name]) => name !== "entropy").map(([name, value]) => [name, figure(value)]),
-    ...(NAMES[token.origin] ? [["came", NAMES[token.origin]]] : []),
     ...(token.finish ? [["ends here", token.finish]] : []),
     ...(other && now && now.error > 0 ? [["error at most", percent(now.error)]] : []),
   ];

@@ -6,6 +6,7 @@ import { PolicyError } from "./errors.js";
 import { Evaluation } from "./evaluate.js";
 import { helpList, methodMenu } from "./help.js";
 import { makeLanguage } from "./language.js";
+import { mostTorn } from "./jumps.js";
 import { modelInfo } from "./live.js";
 import { link, linked } from "./permalink.js";
 import { PolicyBox } from "./policybox.js";
@@ -13,6 +14,9 @@ import { Studio } from "./studio.js";
 import { makeThemes } from "./themes.js";
 import { readTrace, requestsOf, writeTrace } from "./traces.js";
 import { Shelf, Writer } from "./writer.js";
+
+/** Where the card stands beside the text, and not over it, one is open from the start. */
+const WIDE = "(min-width: 64.0625rem)";
 
 const data = JSON.parse(byId("data").textContent);
 const { parse } = makeLanguage(data.table);
@@ -45,6 +49,7 @@ function show(text, policy = null) {
   if (other) second.write(other);
   compare(Boolean(other));
   first.write(policy ?? own);
+  if (matchMedia(WIDE).matches) studio.choose(studio.active, mostTorn(studio.active.tokens)[0] ?? 0);
 }
 
 /** Put a text on the desk, under the policies in force. */
@@ -198,7 +203,7 @@ async function begin() {
     });
     byId("compare-place").hidden = false;
     studio.tellCard();
-    if (!first.policy) first.write(data.methods[0].policy);
+    if (!first.policy) first.write(info.defaults.policy);
   }
   byId("welcome").hidden = Boolean(info) || studio.columns.length > 0;
   document.documentElement.dataset.ready = "yes";
