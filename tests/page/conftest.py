@@ -1,13 +1,18 @@
 """What tests in a browser share: one Chromium for all of them, and pages in which nothing may go wrong unseen."""
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from importlib.util import find_spec
+from pathlib import Path
 from shutil import which
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+
+from dyntemp.page import tables
+from dyntemp.page.tables import table
 
 QUIET = (
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
@@ -15,6 +20,17 @@ QUIET = (
 )  # fmt: skip
 HERE = ("127.0.0.1", "localhost", "")
 """Hosts that a page may ask; the empty one stands for `file:`, `data:`, `blob:` and `about:`."""
+
+SCRIPTS = Path(tables.__file__).parent / "js"
+ASK = """async (text) => {
+  const load = (name) => import(`/${name}.js`);
+  const revived = (key, value) => (value === "inf" ? Infinity : value === "-inf" ? -Infinity : value);
+  const plain = (key, value) => (typeof value === "number" && !Number.isFinite(value) ? String(value) : value);
+  const data = JSON.parse(text, revived);
+  const answer = async () => { %s };
+  return JSON.stringify(await answer(), plain);
+}"""
+"""A script around a script: JSON in and JSON out, infinities as text."""
 
 
 @pytest.fixture(scope="session")
@@ -44,6 +60,25 @@ def open_page(browser: Any) -> Iterator[Callable[..., Any]]:
 def page(open_page: Callable[..., Any]) -> Any:
     """A fresh page at 1280 x 800; the test fails where it meets an error or asks another machine."""
     return open_page(viewport={"width": 1280, "height": 800})
+
+
+@pytest.fixture
+def ask(page: Any) -> Callable[[str, dict[str, Any]], Any]:
+    """`ask(script, data)`: what a script returns in a page that has `data`, the table and `await load("module")`."""
+
+    def answer(route: Any) -> None:
+        path = SCRIPTS / urlsplit(route.request.url).path.removeprefix("/")
+        if path.suffix == ".js":
+            route.fulfill(body=path.read_text(encoding="utf-8"), content_type="text/javascript")
+        else:
+            route.fulfill(body="<!doctype html><title>twin</title>", content_type="text/html")
+
+    def run(script: str, data: dict[str, Any]) -> Any:
+        return json.loads(page.evaluate(ASK % script, json.dumps({**data, "table": table()}, allow_nan=False)))
+
+    page.route("**/*", answer)
+    page.goto("http://127.0.0.1/twin")
+    return run
 
 
 @contextmanager

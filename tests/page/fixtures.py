@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 from functools import cache
 from itertools import product
-from math import inf, log
+from math import inf, isclose, log
 from typing import Any
 
 import numpy as np
@@ -76,6 +76,7 @@ MISTAKES = [
     "0.5\x00", "0.5 # note", "0.5;", "$entropy", "entropy?", "`entropy`", "a" * 40, "é" * 5, "😀 + 1",
     "1 + " * 40 + "oops" + " + 1" * 20, "  0.1 + 0.8*entropi  ", "\n0.1 +\n 0.8*entropi", "param('é', 0, 1)",
     'param("it\'s", 0, 1)', "param('\\n', 0, 1)", "given('', 0, 1)", "top_mass(0.5 + 0.5)", "quantile(-0.0)", "-0.0",
+    "entropy_in_nats", "1if entropy > 1 else 2", "0.5in entropy", "0x1for x in y", "1or 2", "1e5and 2",
 ]  # fmt: skip
 """What people write by mistake: each is to be told the same, in the same words, at the same place."""
 
@@ -84,6 +85,11 @@ EDGES = [0.0, -0.0, 1.0, -1.0, 0.5, -0.5, 2.0, -2.0, 3.0, -3.0, 1e-300, 5e-324, 
 """Operands that tend to be treated differently."""
 
 SUPPORTS = (None, 1, 2, 50_257)
+
+
+def close(left: Any, right: Any, within: float) -> bool:
+    """Whether two numbers, or their texts, are equal but for a share of `within`."""
+    return bool(left == right) or isclose(float(left), float(right), rel_tol=within)
 
 
 def random_policies(count: int) -> list[str]:
