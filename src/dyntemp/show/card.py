@@ -175,7 +175,7 @@ def _unit(signal: str) -> str:
 
 def _rows(token: Token, other: Replayed | None) -> list[Row]:
     now: Sequence[float | None] = other.alternatives if other else [None] * len(token.alternatives)
-    parted = other.instead if other and not other.kept else None
+    parted = other.instead if other else None
     rows = [
         Row(
             visible(alternative.text) or f"token {alternative.token}", alternative.probability,
