@@ -161,6 +161,7 @@ def test_beyond_the_queue_there_is_429_and_then_room_again(asked):
         else:
             assert repeated("ab|", 20) == response.json()["choices"][0]["text"]
     assert 200 == later.status_code
+    assert "\ndyntemp_prompt_tokens_total 12.0\n" in app.state.server.metrics.text().decode(), "of four that were read"
 
 
 @pytest.mark.parametrize("stream", [False, True])

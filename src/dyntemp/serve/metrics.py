@@ -76,13 +76,14 @@ class Metrics:
             policies: One for all of its texts, or one each.
             prompt_tokens: How many tokens it brings.
         """
-        self._read.inc(prompt_tokens)
         labels = [self._label(policy) for policy in policies]
         before, is_first = time.perf_counter(), True
 
         def see(parts: Sequence[Part]) -> None:
             nonlocal before, is_first
             now = time.perf_counter()
+            if is_first:
+                self._read.inc(prompt_tokens)
             (self._first if is_first else self._between).observe(now - before)
             before, is_first = now, False
             self._written.inc(len(parts))
