@@ -101,6 +101,7 @@ def test_differences_are_paired_by_prompt_and_seeds_are_averaged_within_it():
     assert pytest.approx(1.25) == b.mean
     assert pytest.approx(((1.0 - 0.6) + (1.5 - 1.0)) / 2) == b.difference
     assert pytest.approx((0.4, 0.5)) == (b.low, b.high), "with two prompts the ends are the two differences"
+    assert (None, 4) == (found.policies[0].parting, found.policies[1].parting.texts)
     assert (2, 2, ("1", "static")) == (found.prompts, found.seeds, found.policies[1][:2])
 
 

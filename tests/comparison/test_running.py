@@ -74,6 +74,8 @@ def test_prompts_and_seeds_have_noise_of_their_own(made):
     manifest = made.manifest
 
     assert 6 == len({manifest.seed_of(cell) for cell in manifest.cells})
+    for cell in manifest.cells:
+        assert {manifest.seed_of(cell)} == {made.trace(cell, policy).header.seed for policy in range(3)}
     assert manifest.seed_of(manifest.cells[0]) == 15793235383387715774, "written into every trace: it must not change"
 
 
