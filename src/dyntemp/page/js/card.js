@@ -17,7 +17,13 @@ export function cardOf(token, now, other, steer) {
     alternatives(token, now, other, steer),
     now?.terms.length ? terms(now) : null,
     figures(token, now, other),
-    steer ? element("p", { class: "steer" }, element("button", { type: "button", click: steer.reroll }, "Reroll from here")) : null,
+    steer
+      ? element(
+          "p",
+          { class: "steer" },
+          element("button", { type: "button", click: steer.reroll }, "Reroll from here"),
+        )
+      : null,
   ].filter(Boolean);
 }
 
@@ -30,13 +36,21 @@ export function nameOf(token, number) {
 /** The rows of the table: the alternatives, the drawn token if it is none of them, and all others together. */
 export function rowsOf(token, now) {
   const rows = token.alternatives.map((alternative, at) => ({
-    number: alternative.token, name: visible(alternative.text), drawn: alternative.token === token.token,
-    before: alternative.probability, after: alternative.probability_after, now: now?.alternatives[at],
+    number: alternative.token,
+    name: visible(alternative.text),
+    drawn: alternative.token === token.token,
+    before: alternative.probability,
+    after: alternative.probability_after,
+    now: now?.alternatives[at],
   }));
   if (!rows.some((row) => row.drawn)) {
     rows.push({
-      number: token.token, name: quoted(token).slice(1, -1), drawn: true,
-      before: token.probability, after: token.probability_after, now: now?.probability,
+      number: token.token,
+      name: quoted(token).slice(1, -1),
+      drawn: true,
+      before: token.probability,
+      after: token.probability_after,
+      now: now?.probability,
     });
   }
   return [...rows, { name: "other", ...othersOf(token, now, rows) }];
@@ -47,32 +61,60 @@ function othersOf(token, now, rows) {
   const left = (key) => Math.max(1 - rows.reduce((sum, row) => sum + row[key], 0), Number.MIN_VALUE);
   const named = rows.filter((row) => row.after > 0).length;
   const survived = token.candidates > named;
-  return { before: left("before"), after: survived ? left("after") : 0, now: now && survived ? left("now") : 0 };
+  return {
+    before: left("before"),
+    after: survived ? left("after") : 0,
+    now: now && survived ? left("now") : 0,
+  };
 }
 
 function alternatives(token, now, other, steer) {
   const compared = other && now;
   const heads = ["before", compared ? "recorded" : "after", ...(compared ? ["this policy"] : [])];
   const rows = rowsOf(token, now);
-  const scale = rows.reduce((most, row) => Math.max(most, row.before, row.after, compared ? row.now : 0), 1e-9);
-  const head = element("thead", {}, element(
-    "tr", {}, element("th", { scope: "col" }, "token"), heads.map((name) => element("th", { scope: "col" }, name)),
-    element("th", { scope: "col" }, element("span", { class: "quiet-label" }, "what became of it")),
-  ));
+  const scale = rows.reduce(
+    (most, row) => Math.max(most, row.before, row.after, compared ? row.now : 0),
+    1e-9,
+  );
+  const head = element(
+    "thead",
+    {},
+    element(
+      "tr",
+      {},
+      element("th", { scope: "col" }, "token"),
+      heads.map((name) => element("th", { scope: "col" }, name)),
+      element("th", { scope: "col" }, element("span", { class: "quiet-label" }, "what became of it")),
+    ),
+  );
   return element(
-    "table", { class: "dt-alternatives" },
-    element("caption", {}, compared ? "Probability before, in the recorded draw, and under this policy" : "Probability before filters and temperature, and in the draw"),
+    "table",
+    { class: "dt-alternatives" },
+    element(
+      "caption",
+      {},
+      compared
+        ? "Probability before, in the recorded draw, and under this policy"
+        : "Probability before filters and temperature, and in the draw",
+    ),
     head,
-    element("tbody", {}, rows.map((row) => rowElement(row, { token, now, compared, scale, steer }))),
+    element(
+      "tbody",
+      {},
+      rows.map((row) => rowElement(row, { token, now, compared, scale, steer })),
+    ),
   );
 }
 
 function rowElement(row, { token, now, compared, scale, steer }) {
   const rest = row.number === undefined;
   const dropped = (compared ? row.now : row.after) === 0;
-  const classes = [row.drawn ? "dt-drawn" : "", dropped ? "dt-dropped" : "", rest ? "dt-other" : ""].filter(Boolean).join(" ");
+  const classes = [row.drawn ? "dt-drawn" : "", dropped ? "dt-dropped" : "", rest ? "dt-other" : ""]
+    .filter(Boolean)
+    .join(" ");
   const made = element(
-    "tr", { class: classes },
+    "tr",
+    { class: classes },
     element("th", { scope: "row" }, rest ? row.name : element("code", {}, row.name)),
     element("td", { class: "dt-before" }, percent(row.before)),
     element("td", { class: compared ? "recorded" : "dt-after" }, percent(row.after)),
@@ -91,7 +133,13 @@ function stateOf(row, { token, now, compared, dropped, steer }) {
   const said = row.drawn ? "drawn" : instead ? "instead" : dropped ? "dropped" : "";
   if (!steer || rest || row.drawn) return said;
   const put = element(
-    "button", { type: "button", class: "put", "aria-label": `Put ${row.name} here and go on`, click: () => steer.force(row.number, token) },
+    "button",
+    {
+      type: "button",
+      class: "put",
+      "aria-label": `Put ${row.name} here and go on`,
+      click: () => steer.force(row.number, token),
+    },
     "put here",
   );
   return said ? [said, " ", put] : put;
@@ -100,9 +148,17 @@ function stateOf(row, { token, now, compared, dropped, steer }) {
 /** The policy's sum: what each term gave. */
 function terms(now) {
   const parts = now.terms.flatMap((term, at) => [
-    at ? " + " : "", term.text === String(term.value) ? null : `${term.text} `, element("b", {}, figure(term.value)),
+    at ? " + " : "",
+    term.text === String(term.value) ? null : `${term.text} `,
+    element("b", {}, figure(term.value)),
   ]);
-  return element("p", { class: "dt-terms", "aria-label": "The temperature, term by term" }, ...parts.filter((part) => part !== null), " = ", element("b", {}, `T ${figure(now.temperature)}`));
+  return element(
+    "p",
+    { class: "dt-terms", "aria-label": "The temperature, term by term" },
+    ...parts.filter((part) => part !== null),
+    " = ",
+    element("b", {}, `T ${figure(now.temperature)}`),
+  );
 }
 
 function figures(token, now, other) {
@@ -114,11 +170,15 @@ function figures(token, now, other) {
     ["surprisal", figure(token.surprisal)],
     ["candidates", token.candidates.toLocaleString("en")],
     ["position", String(token.position)],
-    ...Object.entries(token.signals).filter(([name]) => name !== "entropy").map(([name, value]) => [name, figure(value)]),
+    ...Object.entries(token.signals)
+      .filter(([name]) => name !== "entropy")
+      .map(([name, value]) => [name, figure(value)]),
     ...(token.finish ? [["ends here", token.finish]] : []),
     ...(other && now && now.error > 0 ? [["error at most", percent(now.error)]] : []),
   ];
-  return element("dl", { class: "dt-figures" }, pairs.map(([name, value]) => (
-    element("div", {}, element("dt", {}, name), element("dd", {}, value))
-  )));
+  return element(
+    "dl",
+    { class: "dt-figures" },
+    pairs.map(([name, value]) => element("div", {}, element("dt", {}, name), element("dd", {}, value))),
+  );
 }

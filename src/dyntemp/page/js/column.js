@@ -19,6 +19,7 @@ export class Column {
     this.other = false;
     this.problem = null;
     this.reach = [];
+    this.timer = null;
     this.text = new TextView(label, { onChoose: (at, focus) => onChoose(this, at, focus), onOpen });
     this.tracks = new Tracks({ onChoose: (at) => onChoose(this, at, true) });
     this.head = element("div", { class: "column-head" }, title ? element("h3", {}, title) : null);
@@ -45,21 +46,36 @@ export class Column {
   paint(values, scale, { sequential, from = 0 }) {
     const shares = values.map((value) => (Number.isNaN(value) ? null : shareOf(value, scale)));
     this.text.root.classList.toggle("dt-sequential", sequential);
-    this.text.paint(shares, values.map((value) => (Number.isNaN(value) ? "" : short(value))), from);
+    this.text.paint(
+      shares,
+      values.map((value) => (Number.isNaN(value) ? "" : short(value))),
+      from,
+    );
     this.drawTracks(from > 0);
   }
 
   /** Draw the tracks; while a text grows, now and then only. */
   drawTracks(growing) {
-    clearTimeout(this.timer);
     if (growing) {
-      this.timer = setTimeout(() => this.drawTracks(false), PAUSE);
+      this.timer ??= setTimeout(() => this.drawTracks(false), PAUSE);
       return;
     }
+    clearTimeout(this.timer);
+    this.timer = null;
     const recorded = this.tokens.map((token) => token.temperature);
     this.tracks.draw([
-      { title: "temperature", className: "of-temperature", values: this.temperatures(), before: this.other ? recorded : null },
-      { title: "entropy", className: "of-entropy", values: this.tokens.map((token) => token.signals.entropy), before: null },
+      {
+        title: "temperature",
+        className: "of-temperature",
+        values: this.temperatures(),
+        before: this.other ? recorded : null,
+      },
+      {
+        title: "entropy",
+        className: "of-entropy",
+        values: this.tokens.map((token) => token.signals.entropy),
+        before: null,
+      },
     ]);
     this.tracks.choose(this.text.chosen);
   }
@@ -76,11 +92,15 @@ export class Column {
     this.nows = null;
     this.other = false;
     try {
-      this.nows = policy && this.tokens.length
-        ? replay(this.tokens, policy, {
-          seed: String(seed), requested: settings.requested ?? 1, given: settings.given ?? {}, parameters: settings.parameters ?? {},
-        })
-        : null;
+      this.nows =
+        policy && this.tokens.length
+          ? replay(this.tokens, policy, {
+              seed: String(seed),
+              requested: settings.requested ?? 1,
+              given: settings.given ?? {},
+              parameters: settings.parameters ?? {},
+            })
+          : null;
       this.other = other && this.nows !== null;
     } catch (error) {
       this.problem = error.message;

@@ -1,15 +1,15 @@
 /** The policy's curve over the signals that the text really visited, with points that can be moved. */
 
 import { announce, drawn, element } from "./dom.js";
-import { curveText, pointsOf, rounded, simplified } from "./handles.js";
+import { HIGHEST, curveText, pointsOf, rounded, sampledPoints } from "./handles.js";
 import { histogram } from "./histogram.js";
+import { knob } from "./knob.js";
 import { axes, bars, dots, frameOf, path } from "./plot.js";
 import { figure, quantitiesOf } from "./quantities.js";
 
 const HEIGHT = 250;
 const SAMPLES = 160;
 const FEWEST = 2;
-const HIGHEST = 3;
 
 /**
  * The curve editor.
@@ -25,17 +25,34 @@ export class CurveEditor {
     this.signal = "entropy";
     this.view = null;
     this.picker = element("select", { id: "curve-signal", change: () => this.pickSignal(this.picker.value) });
-    this.picture = drawn("svg", { class: "curve", role: "group", "aria-label": "Temperature over the signal", dblclick: (event) => this.addAt(event) });
-    this.layers = Object.fromEntries(["back", "line", "front", "handles"].map((name) => [name, drawn("g", { class: name })]));
+    this.picture = drawn("svg", {
+      class: "curve",
+      role: "group",
+      "aria-label": "Temperature over the signal",
+      dblclick: (event) => this.addAt(event),
+    });
+    this.layers = Object.fromEntries(
+      ["back", "line", "front", "handles"].map((name) => [name, drawn("g", { class: name })]),
+    );
     this.picture.append(...Object.values(this.layers));
     this.edit = element("button", { type: "button", click: () => this.begin() }, "Edit as curve");
     this.add = element("button", { type: "button", click: () => this.addInGap() }, "Add a point");
     this.remove = element("button", { type: "button", click: () => this.removeActive() }, "Remove the point");
     this.note = element("p", { class: "note" });
     this.root = element(
-      "div", { class: "curve-editor" },
-      element("div", { class: "row" }, element("label", { for: "curve-signal" }, "Over"), this.picker, this.edit, this.add, this.remove),
-      this.picture, this.note,
+      "div",
+      { class: "curve-editor" },
+      element(
+        "div",
+        { class: "row" },
+        element("label", { for: "curve-signal" }, "Over"),
+        this.picker,
+        this.edit,
+        this.add,
+        this.remove,
+      ),
+      this.picture,
+      this.note,
     );
     new ResizeObserver(() => this.draw()).observe(this.root);
   }
@@ -43,13 +60,22 @@ export class CurveEditor {
   /** Show tokens, their temperatures now, and the policy (null while it is in error). */
   show(view) {
     this.view = view;
-    const names = Object.keys(quantitiesOf(view.tokens, false)).filter((name) => !["temperature", "entropy_after", "surprisal"].includes(name));
+    const names = Object.keys(quantitiesOf(view.tokens, false)).filter(
+      (name) => !["temperature", "entropy_after", "surprisal"].includes(name),
+    );
     const only = onlySignal(view.policy);
     if (this.points === null && only && names.includes(only)) this.signal = only;
     if (!names.includes(this.signal)) this.signal = "entropy";
-    this.picker.replaceChildren(...names.map((name) => element("option", { value: name, selected: name === this.signal }, name)));
+    this.picker.replaceChildren(
+      ...names.map((name) => element("option", { value: name, selected: name === this.signal }, name)),
+    );
     this.picker.value = this.signal;
-    this.points = only === this.signal ? (this.points || this.mayResume ? pointsOf(view.policy.text, this.signal) : null) : null;
+    this.points =
+      only === this.signal
+        ? this.points || this.mayResume
+          ? pointsOf(view.policy.text, this.signal)
+          : null
+        : null;
     this.draw();
   }
 
@@ -63,14 +89,10 @@ export class CurveEditor {
   /** Take the policy apart into points, or begin with two where it reads other signals. */
   begin() {
     const { policy, tokens } = this.view;
-    const { low, high } = histogram(tokens.map((token) => token.signals[this.signal]));
-    const ends = [low, Math.max(rounded(high), rounded(low) + 0.01)].map(rounded);
-    const sample = onlySignal(policy) === this.signal
-      ? (x) => this.temperatureAt(policy, this.signal, x)
-      : (x) => 0.4 + (0.6 * (x - ends[0])) / (ends[1] - ends[0]);
-    const xs = Array.from({ length: 65 }, (_, at) => rounded(ends[0] + ((ends[1] - ends[0]) * at) / 64));
-    const sampled = xs.map((x) => ({ x, y: rounded(Math.min(sample(x), HIGHEST)) })).filter(({ y }) => !Number.isNaN(y));
-    this.points = pointsOf(policy?.text ?? "", this.signal) ?? simplified(sampled);
+    const visited = histogram(tokens.map((token) => token.signals[this.signal]));
+    const own = onlySignal(policy) === this.signal;
+    const sample = own ? (x) => this.temperatureAt(policy, this.signal, x) : null;
+    this.points = pointsOf(policy?.text ?? "", this.signal) ?? sampledPoints(visited, sample);
     this.active = 0;
     this.mayResume = true;
     this.changed();
@@ -88,7 +110,10 @@ export class CurveEditor {
   addAt(event) {
     if (!this.points || event.target.closest(".handle")) return;
     const { x, y } = this.pixel(event);
-    this.insert({ x: rounded(this.frame.fromX(x)), y: rounded(Math.min(Math.max(this.frame.fromY(y), 0), HIGHEST)) });
+    this.insert({
+      x: rounded(this.frame.fromX(x)),
+      y: rounded(Math.min(Math.max(this.frame.fromY(y), 0), HIGHEST)),
+    });
   }
 
   insert(point) {
@@ -121,7 +146,10 @@ export class CurveEditor {
     const low = at ? this.points[at - 1].x + gap : Math.max(this.frame.x.low, 0);
     const high = at < this.points.length - 1 ? this.points[at + 1].x - gap : this.frame.x.high;
     this.active = at;
-    this.points[at] = { x: rounded(Math.min(Math.max(x, low), high)), y: rounded(Math.min(Math.max(y, 0), HIGHEST)) };
+    this.points[at] = {
+      x: rounded(Math.min(Math.max(x, low), high)),
+      y: rounded(Math.min(Math.max(y, 0), HIGHEST)),
+    };
     this.changed();
   }
 
@@ -130,8 +158,14 @@ export class CurveEditor {
     const size = event.shiftKey ? 5 : 1;
     const { x, y } = this.points[at];
     const moves = {
-      ArrowUp: [x, y + 0.02 * size], ArrowDown: [x, y - 0.02 * size], ArrowLeft: [x - wide * size, y],
-      ArrowRight: [x + wide * size, y], PageUp: [x, y + 0.2], PageDown: [x, y - 0.2], Home: [x, 0], End: [x, this.frame.y.high],
+      ArrowUp: [x, y + 0.02 * size],
+      ArrowDown: [x, y - 0.02 * size],
+      ArrowLeft: [x - wide * size, y],
+      ArrowRight: [x + wide * size, y],
+      PageUp: [x, y + 0.2],
+      PageDown: [x, y - 0.2],
+      Home: [x, 0],
+      End: [x, this.frame.y.high],
     };
     if (event.key === "Delete" || event.key === "Backspace") this.removeActive();
     else if (event.key in moves) this.moveTo(at, ...moves[event.key]);
@@ -153,8 +187,13 @@ export class CurveEditor {
     const values = view.tokens.map((token) => token.signals[this.signal]);
     const visited = histogram(values);
     const line = this.line(visited);
-    const highest = [...view.temperatures, ...line.map((point) => point.y)].filter(Number.isFinite).reduce((most, t) => Math.max(most, t), 1);
-    const x = { low: visited.low, high: Math.max(visited.high, ...(this.points ?? []).map((point) => point.x)) };
+    const highest = [...view.temperatures, ...line.map((point) => point.y)]
+      .filter(Number.isFinite)
+      .reduce((most, t) => Math.max(most, t), 1);
+    const x = {
+      low: visited.low,
+      high: Math.max(visited.high, ...(this.points ?? []).map((point) => point.x)),
+    };
     if (!this.held) this.top = Math.min(Math.ceil(highest * 5 + 0.5) / 5, HIGHEST);
     this.frame = frameOf(width, HEIGHT, x, { low: 0, high: this.top });
     this.picture.setAttribute("viewBox", `0 0 ${width} ${HEIGHT}`);
@@ -162,7 +201,8 @@ export class CurveEditor {
     const seen = view.tokens.map((_, at) => ({ x: values[at], y: view.temperatures[at] }));
     this.layers.back.replaceChildren(...bars(this.frame, visited), ...axes(this.frame, this.signal, "T"));
     this.layers.line.replaceChildren(
-      dots(this.frame, seen, "dots"), ...(line.length ? [drawn("path", { class: "policy-line", d: path(this.frame, line) })] : []),
+      dots(this.frame, seen, "dots"),
+      ...(line.length ? [drawn("path", { class: "policy-line", d: path(this.frame, line) })] : []),
     );
     this.spot();
     this.drawHandles();
@@ -183,9 +223,11 @@ export class CurveEditor {
 
   words(view, line) {
     const count = `Bars: how often this text had which ${this.signal} (square root of the count).`;
-    if (this.points) return `${count} Drag the points, or move them with the arrow keys; double-click adds one.`;
-    if (line.length) return `${count} Line: the policy. Dots: the ${view.tokens.length.toLocaleString("en")} tokens.`;
-    return `${count} Dots: temperature of each token; this policy reads more than ${this.signal} alone, so it is no single line.`;
+    if (this.points)
+      return `${count} Drag the points, or move them with the arrow keys; double-click adds one.`;
+    if (line.length)
+      return `${count} Line: the policy. Dots: the ${view.tokens.length.toLocaleString("en")} tokens.`;
+    return `${count} Dots: temperature of each token; the policy reads more than ${this.signal} alone, and is no line.`;
   }
 
   /** The chosen token on the curve. */
@@ -194,8 +236,18 @@ export class CurveEditor {
     const x = this.view?.tokens[at]?.signals[this.signal];
     const y = this.view?.temperatures[at];
     const here = this.frame && Number.isFinite(x) && Number.isFinite(y);
-    this.layers.front.replaceChildren(...(here
-      ? [drawn("circle", { class: "spot", cx: this.frame.toX(x), cy: this.frame.toY(Math.min(y, this.frame.y.high)), r: 6 })] : []));
+    this.layers.front.replaceChildren(
+      ...(here
+        ? [
+            drawn("circle", {
+              class: "spot",
+              cx: this.frame.toX(x),
+              cy: this.frame.toY(Math.min(y, this.frame.y.high)),
+              r: 6,
+            }),
+          ]
+        : []),
+    );
   }
 
   drawHandles() {
@@ -205,36 +257,33 @@ export class CurveEditor {
     while (handles.childElementCount < points.length) handles.append(this.handle(handles.childElementCount));
     points.forEach((point, at) => {
       const node = handles.children[at];
-      node.setAttribute("transform", `translate(${this.frame.toX(point.x)} ${this.frame.toY(Math.min(point.y, this.frame.y.high))})`);
+      node.setAttribute(
+        "transform",
+        `translate(${this.frame.toX(point.x)} ${this.frame.toY(Math.min(point.y, this.frame.y.high))})`,
+      );
       node.setAttribute("aria-label", `Point ${at + 1} of ${points.length}`);
       node.setAttribute("aria-valuenow", point.y);
       node.setAttribute("aria-valuemax", HIGHEST);
-      node.setAttribute("aria-valuetext", `${this.signal} ${figure(point.x)}, temperature ${figure(point.y)}`);
+      node.setAttribute(
+        "aria-valuetext",
+        `${this.signal} ${figure(point.x)}, temperature ${figure(point.y)}`,
+      );
     });
   }
 
   handle(at) {
-    return drawn(
-      "g", {
-        class: "handle", role: "slider", tabindex: 0, "aria-valuemin": 0, "aria-orientation": "vertical",
-        keydown: (event) => this.key(event, at),
-        focus: () => { this.active = at; },
-        pointerdown: (event) => {
-          event.currentTarget.setPointerCapture(event.pointerId);
-          event.currentTarget.focus();
-          this.held = true;
-          event.preventDefault();
-        },
-        pointermove: (event) => {
-          if (!this.held) return;
-          const { x, y } = this.pixel(event);
-          this.moveTo(at, this.frame.fromX(x), this.frame.fromY(y));
-        },
-        pointerup: () => this.letGo(),
-        pointercancel: () => this.letGo(),
+    return knob({
+      onKey: (event) => this.key(event, at),
+      onFocus: () => {
+        this.active = at;
       },
-      drawn("circle", { class: "reach", r: 18 }), drawn("circle", { class: "knob", r: 7 }),
-    );
+      onMove: (event) => {
+        this.held = true;
+        const { x, y } = this.pixel(event);
+        this.moveTo(at, this.frame.fromX(x), this.frame.fromY(y));
+      },
+      onDone: () => this.letGo(),
+    });
   }
 
   letGo() {

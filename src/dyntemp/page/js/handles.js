@@ -3,6 +3,10 @@
 /** Most points that a curve is taken apart into. */
 export const MOST = 8;
 
+/** The highest temperature of a point. */
+export const HIGHEST = 3;
+
+const SAMPLES = 64;
 const LERP = /^lerp\((.+), ([0-9.]+), clip\((.+), 0, 1\)\)$/;
 
 /** A number as a curve writes it: at most three decimals. */
@@ -56,11 +60,31 @@ function stretchOf(text, signal) {
   return { from: Number(from), to: rounded(Number(from) + Number(wide)) };
 }
 
+/**
+ * Points that stay near a curve from `low` to `high`; without one, a slope to begin with.
+ *
+ * `sample(x)` is the curve, NaN where it has no value.
+ */
+export function sampledPoints({ low, high }, sample) {
+  const [from, to] = [rounded(low), Math.max(rounded(high), rounded(low) + 0.01)];
+  if (!sample)
+    return [
+      { x: from, y: 0.4 },
+      { x: to, y: 1 },
+    ];
+  const xs = Array.from({ length: SAMPLES + 1 }, (_, at) => rounded(from + ((to - from) * at) / SAMPLES));
+  const points = xs.map((x) => ({ x, y: rounded(Math.min(sample(x), HIGHEST)) }));
+  return simplified(points.filter(({ y }) => !Number.isNaN(y)));
+}
+
 /** At most `MOST` of these points, the ones from which the others stray least. */
 export function simplified(points) {
   const kept = new Set([0, points.length - 1]);
   while (kept.size < Math.min(MOST, points.length)) {
-    const worst = farthest(points, [...kept].sort((a, b) => a - b));
+    const worst = farthest(
+      points,
+      [...kept].sort((a, b) => a - b),
+    );
     if (worst.by < 0.01) break;
     kept.add(worst.at);
   }

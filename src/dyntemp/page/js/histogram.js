@@ -9,7 +9,8 @@ export function histogram(values, bins = 40) {
   if (low >= 0 && low < high) low = 0;
   if (high - low < 1e-12) [low, high] = [Math.min(low, 0), high > 0 ? high * 1.25 : 1];
   const counts = new Array(bins).fill(0);
-  for (const value of finite) counts[Math.min(Math.floor(((value - low) / (high - low)) * bins), bins - 1)] += 1;
+  for (const value of finite)
+    counts[Math.min(Math.floor(((value - low) / (high - low)) * bins), bins - 1)] += 1;
   return { low, high, counts };
 }
 

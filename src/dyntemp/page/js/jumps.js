@@ -10,7 +10,11 @@ const CHANGES = 12;
 /** Places of the tokens whose second candidate was likeliest: there, two stood against each other. */
 export function mostTorn(tokens, count = TORN) {
   const runnerUp = (at) => tokens[at].alternatives[1]?.probability ?? 0;
-  return tokens.map((_, at) => at).filter((at) => runnerUp(at) > 0.05).sort((a, b) => runnerUp(b) - runnerUp(a)).slice(0, count);
+  return tokens
+    .map((_, at) => at)
+    .filter((at) => runnerUp(at) > 0.05)
+    .sort((a, b) => runnerUp(b) - runnerUp(a))
+    .slice(0, count);
 }
 
 /** Places of the tokens that the replayed policy would have changed. */
@@ -24,11 +28,21 @@ export function jumpLists(column, onJump) {
   const torn = mostTorn(tokens);
   const changes = other && nows ? changesOf(nows) : [];
   return [
-    torn.length ? list("Most torn", torn.map((at) => jump(at, tornWords(tokens[at]), onJump))) : null,
-    changes.length
-      ? list("Would change", changes.slice(0, CHANGES).map((at) => jump(at, changeWords(tokens[at], nows[at]), onJump)))
+    torn.length
+      ? list(
+          "Most torn",
+          torn.map((at) => jump(at, tornWords(tokens[at]), onJump)),
+        )
       : null,
-    changes.length > CHANGES ? element("p", { class: "note" }, `and ${changes.length - CHANGES} more, underlined in the text`) : null,
+    changes.length
+      ? list(
+          "Would change",
+          changes.slice(0, CHANGES).map((at) => jump(at, changeWords(tokens[at], nows[at]), onJump)),
+        )
+      : null,
+    changes.length > CHANGES
+      ? element("p", { class: "note" }, `and ${changes.length - CHANGES} more, underlined in the text`)
+      : null,
   ].filter(Boolean);
 }
 
@@ -37,18 +51,30 @@ function list(title, items) {
 }
 
 function jump(at, words, onJump) {
-  return element("li", {}, element("button", { type: "button", click: () => onJump(at) }, element("span", { class: "at" }, String(at)), words));
+  return element(
+    "li",
+    {},
+    element(
+      "button",
+      { type: "button", click: () => onJump(at) },
+      element("span", { class: "at" }, String(at)),
+      words,
+    ),
+  );
 }
 
 function tornWords(token) {
   const [first, second] = token.alternatives;
   return [
-    element("code", {}, visible(first.text)), ` ${percent(first.probability)} or `,
-    element("code", {}, visible(second.text)), ` ${percent(second.probability)}`,
+    element("code", {}, visible(first.text)),
+    ` ${percent(first.probability)} or `,
+    element("code", {}, visible(second.text)),
+    ` ${percent(second.probability)}`,
   ];
 }
 
 function changeWords(token, now) {
-  const instead = now.instead === null ? element("i", {}, "other") : element("code", {}, nameOf(token, now.instead));
+  const instead =
+    now.instead === null ? element("i", {}, "other") : element("code", {}, nameOf(token, now.instead));
   return [element("code", {}, visible(token.text)), " → ", instead];
 }

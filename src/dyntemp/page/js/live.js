@@ -17,7 +17,10 @@ export async function modelInfo() {
 /** The lines that the server sends for `body`, one object each, until it ends or `signal` stops it. */
 export async function* written(body, signal) {
   const answer = await fetch("/play/generate", {
-    method: "POST", headers: { "Content-Type": "application/json" }, body: lineOf(body), signal,
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: lineOf(body),
+    signal,
   });
   if (!answer.ok) throw new Error(await complaint(answer));
   const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();

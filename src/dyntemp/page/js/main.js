@@ -24,11 +24,24 @@ const shelf = new Shelf((text) => show(text));
 let writer = null;
 let example = null;
 
-const first = new PolicyBox({ id: "policy", label: "Policy", parse, onPolicy: (policy) => studio.under(policy) });
-const second = new PolicyBox({ id: "second-policy", label: "Second policy", parse, onPolicy: (policy) => studio.under(policy, true) });
+const first = new PolicyBox({
+  id: "policy",
+  label: "Policy",
+  parse,
+  onPolicy: (policy) => studio.under(policy),
+});
+const second = new PolicyBox({
+  id: "second-policy",
+  label: "Second policy",
+  parse,
+  onPolicy: (policy) => studio.under(policy, true),
+});
 const curve = new CurveEditor({ onEdit: debounced((text) => first.write(text), 30), temperatureAt });
 const studio = new Studio({
-  parse, curve, steer: (column, at) => writer?.steer(column, at) ?? null, onChange: debounced(remember, 200),
+  parse,
+  curve,
+  steer: (column, at) => writer?.steer(column, at) ?? null,
+  onChange: debounced(remember, 200),
 });
 
 /** The temperature of a policy of one signal, or of none, where that signal is `x`; NaN outside the signal's range. */
@@ -57,7 +70,9 @@ function present(text) {
   studio.show(text);
   for (const column of studio.columns) column.source = text.source;
   shelf.current(text);
-  byId("save").replaceChildren(...studio.columns.map((column, at) => saveButton(column, studio.columns.length > 1 ? "AB"[at] : "")));
+  byId("save").replaceChildren(
+    ...studio.columns.map((column, at) => saveButton(column, studio.columns.length > 1 ? "AB"[at] : "")),
+  );
 }
 
 /** Whether there is a second policy. */
@@ -67,12 +82,18 @@ function compare(whether) {
 }
 
 function saveButton(column, which) {
-  return element("button", { type: "button", click: () => save(column.run) }, `Save trace${which ? ` ${which}` : ""}`);
+  return element(
+    "button",
+    { type: "button", click: () => save(column.run) },
+    `Save trace${which ? ` ${which}` : ""}`,
+  );
 }
 
 /** Save a run as a trace file. */
 function save(run) {
-  const address = URL.createObjectURL(new Blob([writeTrace(run.header, run.tokens)], { type: "application/jsonl" }));
+  const address = URL.createObjectURL(
+    new Blob([writeTrace(run.header, run.tokens)], { type: "application/jsonl" }),
+  );
   element("a", { href: address, download: "trace.jsonl" }).click();
   setTimeout(() => URL.revokeObjectURL(address), 1000);
 }
@@ -82,7 +103,10 @@ function open(name, lines, teaches = null, keep = true) {
   const { header, tokens, note } = readTrace(lines);
   const requests = requestsOf(tokens);
   const texts = requests.map((one) => ({
-    title: requests.length > 1 ? `${name}, request ${one.request}` : name, teaches, label: "opened", note,
+    title: requests.length > 1 ? `${name}, request ${one.request}` : name,
+    teaches,
+    label: "opened",
+    note,
     runs: [{ header, tokens: one.tokens }],
   }));
   if (keep || texts.length > 1) texts.forEach((text) => shelf.add(text));
@@ -119,7 +143,9 @@ function remember() {
   const policy = studio.policy?.text;
   const recorded = studio.active ? studio.recorded(studio.active) : null;
   link({
-    example, policy: policy === recorded ? null : policy, at: studio.chosen?.at,
+    example,
+    policy: policy === recorded ? null : policy,
+    at: studio.chosen?.at,
     colour: studio.quantity === "temperature" ? null : studio.quantity,
   });
 }
@@ -139,10 +165,16 @@ function layOut() {
   byId("second-place").append(second.root);
   byId("curve-place").append(curve.root);
   const { menu, about } = methodMenu(data.methods, (method) => first.write(method.policy));
-  byId("method-place").append(element("label", { for: "method", class: "hidden" }, "Begin with a published method"), menu);
+  byId("method-place").append(
+    element("label", { for: "method", class: "hidden" }, "Begin with a published method"),
+    menu,
+  );
   byId("method-about").append(about);
   byId("help").append(...helpList(data.table, (piece) => first.insert(piece)));
-  byId("recorded").addEventListener("click", () => studio.active && first.write(studio.recorded(studio.active)));
+  byId("recorded").addEventListener(
+    "click",
+    () => studio.active && first.write(studio.recorded(studio.active)),
+  );
   byId("example").append(
     element("option", { value: "", disabled: true }, "Examples ..."),
     ...data.examples.map((one, at) => element("option", { value: String(at) }, one.title)),
@@ -193,7 +225,9 @@ async function begin() {
   const info = data.server ? await modelInfo() : null;
   if (info) {
     writer = new Writer({
-      info, studio, policies,
+      info,
+      studio,
+      policies,
       onText: (text) => {
         example = null;
         byId("example").value = "";

@@ -10,7 +10,9 @@ export function linked() {
 
 /** Write it into the address; what is null or empty is left out. */
 export function link(state) {
-  const said = new URLSearchParams(NAMES.filter((name) => state[name] ?? "").map((name) => [name, String(state[name])]));
+  const said = new URLSearchParams(
+    NAMES.filter((name) => state[name] ?? "").map((name) => [name, String(state[name])]),
+  );
   const hash = said.size ? `#${said}` : "";
   if (hash !== location.hash) history.replaceState(null, "", hash || location.pathname + location.search);
 }

@@ -12,11 +12,23 @@ export class PolicyBox {
     this.policy = null;
     this.error = element("pre", { class: "error", id: `${id}-error`, role: "alert", hidden: true });
     this.input = element("input", {
-      id, type: "text", class: "policy-text", spellcheck: "false", autocomplete: "off", autocapitalize: "off",
-      "aria-describedby": `${id}-error`, input: debounced(() => this.read(), PAUSE),
+      id,
+      type: "text",
+      class: "policy-text",
+      spellcheck: "false",
+      autocomplete: "off",
+      autocapitalize: "off",
+      "aria-describedby": `${id}-error`,
+      input: debounced(() => this.read(), PAUSE),
       keydown: (event) => event.key === "Enter" && this.read(),
     });
-    this.root = element("div", { class: "policy-box" }, element("label", { for: id }, label), this.input, this.error);
+    this.root = element(
+      "div",
+      { class: "policy-box" },
+      element("label", { for: id }, label),
+      this.input,
+      this.error,
+    );
   }
 
   /** Put `text` into the input and read it. */
@@ -74,7 +86,9 @@ export class PolicyBox {
 /** The policy, if it can be evaluated as it stands. */
 function ready(policy) {
   if (policy.isTemplate) {
-    const names = policy.parameters.filter((one) => one.low === null || one.low === undefined).map((one) => one.name);
+    const names = policy.parameters
+      .filter((one) => one.low === null || one.low === undefined)
+      .map((one) => one.name);
     throw new Error(`this is a template: give ${names.map((name) => `\`${name}\``).join(", ")} a number`);
   }
   return policy;

@@ -8,7 +8,10 @@ export const ALWAYS = {
   entropy: { title: "entropy", value: (token) => token.signals.entropy },
   max_prob: { title: "max_prob", value: (token) => token.signals.max_prob },
   surprisal: { title: "surprisal", value: (token) => token.surprisal },
-  entropy_after: { title: "entropy of the draw", value: (token, now) => now?.entropyAfter ?? token.entropy_after },
+  entropy_after: {
+    title: "entropy of the draw",
+    value: (token, now) => now?.entropyAfter ?? token.entropy_after,
+  },
 };
 const CHANGE = {
   title: "change of temperature",
@@ -40,7 +43,8 @@ export function scaleOf(name, values, reach) {
     const reached = roundedUp(Math.max(most, 0.05));
     return { low: -reached, high: reached };
   }
-  if (SHARES.includes(name) || name.startsWith("top_mass") || name.startsWith("quantile")) return { low: 0, high: 1 };
+  if (SHARES.includes(name) || name.startsWith("top_mass") || name.startsWith("quantile"))
+    return { low: 0, high: 1 };
   return { low: 0, high: finite.length ? roundedUp(Math.max(largest, 0.5)) : 1 };
 }
 

@@ -3,15 +3,15 @@
 import { cardOf } from "./card.js";
 import { Column } from "./column.js";
 import { announce, byId, element } from "./dom.js";
-import { changesOf, jumpLists } from "./jumps.js";
+import { factsOf, outcomeOf, unchangedOf } from "./facts.js";
+import { jumpLists } from "./jumps.js";
 import { figure, isSequential, quantitiesOf, scaleOf } from "./quantities.js";
-import { percent } from "./words.js";
 
 /**
  * What is on the desk.
  *
- * A text is {title, teaches, runs: [{header, tokens}], label}. `parse` reads a policy, `steer(column, at)` says what a model
- * can do from a token on, or null; `onChange` is called when what the address tells has changed.
+ * A text is {title, teaches, runs: [{header, tokens}], label}. `parse` reads a policy, `steer(column, at)` says what a
+ * model can do from a token on, or null; `onChange` is called when what the address tells has changed.
  */
 export class Studio {
   constructor({ parse, curve, steer, onChange }) {
@@ -33,12 +33,15 @@ export class Studio {
   show(text) {
     this.text = text;
     const pair = text.runs.length > 1;
-    this.columns = text.runs.map((run, at) => new Column(run, {
-      title: pair ? `${"AB"[at]}` : null,
-      label: `${pair ? `Text ${"AB"[at]}` : "Text"}: tokens; arrow keys move, Enter opens the card`,
-      onChoose: (column, place, focus) => this.choose(column, place, focus),
-      onOpen: () => byId("card").focus(),
-    }));
+    this.columns = text.runs.map(
+      (run, at) =>
+        new Column(run, {
+          title: pair ? `${"AB"[at]}` : null,
+          label: `${pair ? `Text ${"AB"[at]}` : "Text"}: tokens; arrow keys move, Enter opens the card`,
+          onChoose: (column, place, focus) => this.choose(column, place, focus),
+          onOpen: () => byId("card").focus(),
+        }),
+    );
     byId("columns").replaceChildren(...this.columns.map((column) => column.root));
     byId("columns").classList.toggle("pair", pair);
     byId("title").textContent = text.title;
@@ -103,7 +106,10 @@ export class Studio {
   /** What the policies can return on this vocabulary: the scale of temperatures. */
   reachOf(column) {
     const support = column.tokens[0]?.signals.support ?? null;
-    const policies = [this.read(column.run.header.policy), column.other ? this.policyFor(column) : null].filter(Boolean);
+    const policies = [
+      this.read(column.run.header.policy),
+      column.other ? this.policyFor(column) : null,
+    ].filter(Boolean);
     return policies.filter((policy) => !policy.isTemplate).map((policy) => policy.bounds(support));
   }
 
@@ -121,8 +127,13 @@ export class Studio {
 
   offerQuantities() {
     const menu = byId("colour");
-    const found = quantitiesOf(this.active?.tokens ?? [], this.columns.some((column) => column.other));
-    menu.replaceChildren(...Object.entries(found).map(([name, one]) => element("option", { value: name }, one.title)));
+    const found = quantitiesOf(
+      this.active?.tokens ?? [],
+      this.columns.some((column) => column.other),
+    );
+    menu.replaceChildren(
+      ...Object.entries(found).map(([name, one]) => element("option", { value: name }, one.title)),
+    );
     menu.value = this.offered();
   }
 
@@ -133,23 +144,36 @@ export class Studio {
     this.onChange();
   }
 
-  /** Colour every text by one quantity on one scale; where only `grown` has a new token, and the scale holds it, that. */
+  /** Colour every text by one quantity on one scale; only the new token of `grown` where the scale still holds. */
   paint(grown = null) {
     const name = this.offered();
     const values = this.columns.map((column) => column.valuesOf(name));
-    const scale = scaleOf(name, values.flat(), this.columns.flatMap((column) => column.reach));
-    const same = grown && this.scale.low === scale.low && this.scale.high === scale.high && this.painted === name;
+    const scale = scaleOf(
+      name,
+      values.flat(),
+      this.columns.flatMap((column) => column.reach),
+    );
+    const same =
+      grown && this.scale.low === scale.low && this.scale.high === scale.high && this.painted === name;
     Object.assign(this, { scale, painted: name });
     this.columns.forEach((column, at) => {
       if (same && column !== grown) return;
-      column.paint(values[at], scale, { sequential: isSequential(name), from: same ? column.tokens.length - 1 : 0 });
+      column.paint(values[at], scale, {
+        sequential: isSequential(name),
+        from: same ? column.tokens.length - 1 : 0,
+      });
     });
     if (grown && !same) this.tellLegend();
   }
 
   /** The quantity that was asked for, or temperature where these texts lack it. */
   offered() {
-    const found = this.active ? quantitiesOf(this.active.tokens, this.columns.some((column) => column.other)) : {};
+    const found = this.active
+      ? quantitiesOf(
+          this.active.tokens,
+          this.columns.some((column) => column.other),
+        )
+      : {};
     return this.quantity in found ? this.quantity : "temperature";
   }
 
@@ -161,7 +185,13 @@ export class Studio {
     const { low, high } = this.scale;
     const title = quantitiesOf(this.active.tokens, true)[this.painted].title;
     byId("legend").classList.toggle("dt-sequential", isSequential(this.painted));
-    byId("legend").replaceChildren(title, " ", element("b", {}, figure(low)), element("span", { class: "dt-ramp" }), element("b", {}, figure(high)));
+    byId("legend").replaceChildren(
+      title,
+      " ",
+      element("b", {}, figure(low)),
+      element("span", { class: "dt-ramp" }),
+      element("b", {}, figure(high)),
+    );
   }
 
   tellHeaders() {
@@ -181,29 +211,27 @@ export class Studio {
     if (problem) {
       place.textContent = problem;
     } else if (!column?.other) {
-      place.textContent = column?.tokens.length ? this.unchanged() : "";
+      place.textContent = column?.tokens.length ? unchangedOf(this.columns) : "";
     } else {
       place.replaceChildren(...outcomeOf(column));
     }
   }
 
-  /** What to say while each text is shown under its own policy. */
-  unchanged() {
-    if (this.columns.length < 2) return "This is the policy that wrote the text. Change it, and the same text is replayed.";
-    const at = this.columns[1].tokens.findIndex((token) => token.origin === "parted");
-    if (at < 0) return "The two policies drew the same text so far.";
-    return `The two texts are the same up to token ${at}, where the second policy had to part from the first.`;
-  }
-
   tellLists() {
     const column = this.active;
-    byId("jumps").replaceChildren(...(column ? jumpLists(column, (at) => this.choose(column, at, true)) : []));
+    byId("jumps").replaceChildren(
+      ...(column ? jumpLists(column, (at) => this.choose(column, at, true)) : []),
+    );
   }
 
   tellCurve() {
     const column = this.active;
     if (!column) return;
-    this.curve.show({ tokens: column.tokens, temperatures: column.temperatures(), policy: this.policyFor(column) });
+    this.curve.show({
+      tokens: column.tokens,
+      temperatures: column.temperatures(),
+      policy: this.policyFor(column),
+    });
     this.curve.spot(this.chosen ? this.chosen.at : -1);
   }
 
@@ -245,30 +273,4 @@ export class Studio {
     byId("card").hidden = true;
     column?.text.choose(at, true);
   }
-}
-
-/** What a header tells, for people. */
-function factsOf(header) {
-  const { settings = {} } = header;
-  const filters = [
-    settings.top_k ? `top-k ${settings.top_k}` : null, settings.top_p < 1 ? `top-p ${settings.top_p}` : null,
-    settings.min_p ? `min-p ${settings.min_p}` : null,
-  ].filter(Boolean);
-  return [
-    "Written by ", element("b", {}, header.model), " under ", element("code", { class: "effective" }, header.policy),
-    `, seed ${header.seed}${filters.length ? `, ${filters.join(", ")}` : ""}`,
-  ];
-}
-
-function outcomeOf({ tokens, nows }) {
-  const changes = changesOf(nows);
-  const unnamed = changes.filter((at) => nows[at].instead === null).length;
-  const error = nows.reduce((most, now) => Math.max(most, now.error), 0);
-  const count = (number) => number.toLocaleString("en");
-  return [
-    element("b", {}, `${count(tokens.length - changes.length)} of ${count(tokens.length)} tokens stay`),
-    changes.length ? `; ${count(changes.length)} would be another (${count(changes.length - unnamed)} named, ${count(unnamed)} other)` : "",
-    ". Each place is judged given the recorded text before it",
-    error > 1e-9 ? `; probabilities are off by ${percent(error)} at most.` : ".",
-  ];
 }

@@ -16,18 +16,23 @@ export class TextView {
     this.chosen = -1;
     this.onChoose = onChoose;
     this.root = element("div", {
-      class: "dt-text", role: "listbox", "aria-label": label, tabindex: 0,
+      class: "dt-text",
+      role: "listbox",
+      "aria-label": label,
+      tabindex: 0,
       click: (event) => this.pick(event.target.closest(".dt-token")),
       keydown: (event) => this.move(event, onOpen),
     });
   }
 
-  /** Add one token at the end; `shown` is {text, mark, breaks}: what stands there, whether it is a mark, and how many lines end. */
+  /** Add one token at the end; `shown` is {text, mark, breaks}: whether it is a mark, how many lines end there. */
   append(shown) {
     const number = element("sub", { class: "dt-number" }, "");
     const span = element(
-      "span", { class: `dt-token${shown.mark ? " dt-mark" : ""}`, role: "option", "data-at": this.spans.length },
-      shown.text, number,
+      "span",
+      { class: `dt-token${shown.mark ? " dt-mark" : ""}`, role: "option", "data-at": this.spans.length },
+      shown.text,
+      number,
     );
     this.lastChunk().append(span);
     if (shown.breaks) this.close(shown.breaks);
@@ -108,8 +113,12 @@ export class TextView {
     if (!span || event.altKey || event.ctrlKey || event.metaKey) return;
     const at = Number(span.dataset.at);
     const targets = {
-      ArrowRight: () => at + 1, ArrowLeft: () => at - 1, Home: () => 0, End: () => this.spans.length - 1,
-      ArrowDown: () => this.lineFrom(at, 1), ArrowUp: () => this.lineFrom(at, -1),
+      ArrowRight: () => at + 1,
+      ArrowLeft: () => at - 1,
+      Home: () => 0,
+      End: () => this.spans.length - 1,
+      ArrowDown: () => this.lineFrom(at, 1),
+      ArrowUp: () => this.lineFrom(at, -1),
     };
     if (event.key === "Enter" || event.key === " ") {
       this.onChoose(at, false);

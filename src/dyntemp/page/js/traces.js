@@ -1,9 +1,24 @@
 /** Trace files: a header line, then one JSON line per token. */
 
 const NUMBERS = [
-  "temperature", "probability", "probability_after", "surprisal", "entropy_after", "surprisal_after",
+  "temperature",
+  "probability",
+  "probability_after",
+  "surprisal",
+  "entropy_after",
+  "surprisal_after",
 ];
-const NEEDED = [...NUMBERS, "request", "position", "token", "text", "bytes", "signals", "candidates", "alternatives"];
+const NEEDED = [
+  ...NUMBERS,
+  "request",
+  "position",
+  "token",
+  "text",
+  "bytes",
+  "signals",
+  "candidates",
+  "alternatives",
+];
 const VERSIONS = [1, 2];
 
 /** A trace file that cannot be read; the message names the line. */
@@ -15,7 +30,10 @@ export function readTrace(text) {
   const last = lines.pop();
   const header = readHeader(lines.length ? lines.shift() : last);
   const tokens = lines.map((line, index) => readToken(parsed(line, index + 2), index + 2));
-  const note = lines.length && last.trim() ? "the last line is cut off, as by a run that was killed; it is left out" : null;
+  const note =
+    lines.length && last.trim()
+      ? "the last line is cut off, as by a run that was killed; it is left out"
+      : null;
   if (!tokens.length) throw new TraceError("this trace holds no tokens");
   return { header, tokens, note };
 }
@@ -27,7 +45,9 @@ export function readHeader(line) {
     throw new TraceError('line 1: this is no trace: it lacks "format": "dyntemp.trace"');
   }
   if (!VERSIONS.includes(header.version)) {
-    throw new TraceError(`line 1: this is format version ${header.version}, and this page reads ${VERSIONS.join(" and ")}`);
+    throw new TraceError(
+      `line 1: this is format version ${header.version}, and this page reads ${VERSIONS.join(" and ")}`,
+    );
   }
   return header;
 }
@@ -47,7 +67,8 @@ export function lineOf(record) {
 /** One token as the page uses it: numbers are numbers, infinity too. */
 export function readToken(data, line) {
   const absent = NEEDED.filter((name) => !(name in data));
-  if (absent.length) throw new TraceError(`line ${line}: this is no token record; it lacks ${absent.join(", ")}`);
+  if (absent.length)
+    throw new TraceError(`line ${line}: this is no token record; it lacks ${absent.join(", ")}`);
   const token = { rest: [], origin: "drawn", finish: null, ...data };
   for (const name of NUMBERS) token[name] = number(data[name], name, line);
   token.signals = Object.fromEntries(
@@ -65,7 +86,9 @@ function parsed(line, at) {
   try {
     data = JSON.parse(line);
   } catch {
-    throw new TraceError(`line ${at}: this is not JSON; a trace is written by \`dyntemp generate --trace FILE\``);
+    throw new TraceError(
+      `line ${at}: this is not JSON; a trace is written by \`dyntemp generate --trace FILE\``,
+    );
   }
   if (data === null || typeof data !== "object" || Array.isArray(data)) {
     throw new TraceError(`line ${at}: a JSON object is expected`);

@@ -25,10 +25,16 @@ export class Tracks {
     const finite = [...values, ...(before ?? [])].filter(Number.isFinite);
     const high = finite.reduce((most, value) => Math.max(most, value), 1e-9);
     const lowest = finite.reduce((least, value) => Math.min(least, value), Infinity);
-    const mean = finite.length ? values.filter(Number.isFinite).reduce((sum, value) => sum + value, 0) / values.length : 0;
+    const mean = finite.length
+      ? values.filter(Number.isFinite).reduce((sum, value) => sum + value, 0) / values.length
+      : 0;
     const picture = drawn(
-      "svg", {
-        viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", role: "img", class: `track ${className}`,
+      "svg",
+      {
+        viewBox: `0 0 ${WIDTH} ${HEIGHT}`,
+        preserveAspectRatio: "none",
+        role: "img",
+        class: `track ${className}`,
         "aria-label": `${title} along the text: from ${figure(finite.length ? lowest : 0)} to ${figure(high)}`,
         click: (event) => this.click(event),
       },
@@ -38,7 +44,11 @@ export class Tracks {
       drawn("line", { class: "cursor", y1: 0, y2: HEIGHT, x1: -9, x2: -9 }),
     );
     const name = element(
-      "span", { class: "track-name" }, title, " ", element("span", { class: "track-range" }, `mean ${figure(mean)}, up to ${figure(high)}`),
+      "span",
+      { class: "track-name" },
+      title,
+      " ",
+      element("span", { class: "track-range" }, `mean ${figure(mean)}, up to ${figure(high)}`),
     );
     return element("div", { class: "track-row" }, name, picture);
   }

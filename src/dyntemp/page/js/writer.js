@@ -5,7 +5,7 @@ import { saidBy, written } from "./live.js";
 import { makeControls, settingsOf } from "./settings.js";
 import { readToken } from "./traces.js";
 
-/** Writes texts with the model behind the page. `policies()` are the texts of the policies in force; `onText` shows a new one. */
+/** Writes texts with the model behind the page, under the texts `policies()`; `onText` shows a new one. */
 export class Writer {
   constructor({ info, studio, policies, onText }) {
     Object.assign(this, { info, studio, policies, onText });
@@ -45,7 +45,14 @@ export class Writer {
     const title = this.studio.text.title;
     return {
       reroll: () => this.write(source, before, { seed: null }, title, `rerolled at ${at}`),
-      force: (number) => this.write(source, before, { force: [number], seed: String(column.run.header.seed) }, title, `changed at ${at}`),
+      force: (number) =>
+        this.write(
+          source,
+          before,
+          { force: [number], seed: String(column.run.header.seed) },
+          title,
+          `changed at ${at}`,
+        ),
     };
   }
 
@@ -58,9 +65,19 @@ export class Writer {
       return;
     }
     const body = {
-      ...source, ...rest(settingsOf(this.inputs)), policies, begin: before.map((token) => token.token), force: [], ...more,
+      ...source,
+      ...rest(settingsOf(this.inputs)),
+      policies,
+      begin: before.map((token) => token.token),
+      force: [],
+      ...more,
     };
-    const text = { title, label, source, runs: policies.map(() => ({ header: null, tokens: before.map(asGiven) })) };
+    const text = {
+      title,
+      label,
+      source,
+      runs: policies.map(() => ({ header: null, tokens: before.map(asGiven) })),
+    };
     const control = new AbortController();
     this.running = control;
     this.busy(true);
@@ -76,7 +93,11 @@ export class Writer {
         }
         if (line.token) this.add(text, line.run, readToken(line.token, 1));
       }
-      this.end(control, shown, `Done: ${text.runs.map((run) => `${run.tokens.length} tokens`).join(" and ")}.`);
+      this.end(
+        control,
+        shown,
+        `Done: ${text.runs.map((run) => `${run.tokens.length} tokens`).join(" and ")}.`,
+      );
     } catch (error) {
       const stopped = error.name === "AbortError";
       this.end(control, shown, stopped ? "Stopped." : "");
@@ -148,7 +169,12 @@ export class Shelf {
     if (this.texts.includes(text)) return;
     this.texts.push(text);
     const at = this.texts.length;
-    const button = element("button", { type: "button", click: () => this.onPick(text) }, `${at}. ${text.title}`, element("span", { class: "label" }, text.label));
+    const button = element(
+      "button",
+      { type: "button", click: () => this.onPick(text) },
+      `${at}. ${text.title}`,
+      element("span", { class: "label" }, text.label),
+    );
     byId("shelf").append(element("li", {}, button));
     byId("shelf-section").hidden = false;
   }

@@ -1,0 +1,47 @@
+/** What is said above a text: who wrote it, and what another policy would make of it. */
+
+import { element } from "./dom.js";
+import { changesOf } from "./jumps.js";
+import { percent } from "./words.js";
+
+/** What a header tells, for people. */
+export function factsOf(header) {
+  const { settings = {} } = header;
+  const filters = [
+    settings.top_k ? `top-k ${settings.top_k}` : null,
+    settings.top_p < 1 ? `top-p ${settings.top_p}` : null,
+    settings.min_p ? `min-p ${settings.min_p}` : null,
+  ].filter(Boolean);
+  return [
+    "Written by ",
+    element("b", {}, header.model),
+    " under ",
+    element("code", { class: "effective" }, header.policy),
+    `, seed ${header.seed}${filters.length ? `, ${filters.join(", ")}` : ""}`,
+  ];
+}
+
+/** How many tokens of a replayed column stay, and how many would be others. */
+export function outcomeOf({ tokens, nows }) {
+  const changes = changesOf(nows);
+  const unnamed = changes.filter((at) => nows[at].instead === null).length;
+  const error = nows.reduce((most, now) => Math.max(most, now.error), 0);
+  const count = (number) => number.toLocaleString("en");
+  return [
+    element("b", {}, `${count(tokens.length - changes.length)} of ${count(tokens.length)} tokens stay`),
+    changes.length
+      ? `; ${count(changes.length)} would be another (${changes.length - unnamed} named, ${unnamed} other)`
+      : "",
+    ". Each place is judged given the recorded text before it",
+    error > 1e-9 ? `; probabilities are off by ${percent(error)} at most.` : ".",
+  ];
+}
+
+/** What to say while each text is shown under its own policy. */
+export function unchangedOf(columns) {
+  if (columns.length < 2)
+    return "This is the policy that wrote the text. Change it, and the same text is replayed.";
+  const at = columns[1].tokens.findIndex((token) => token.origin === "parted");
+  if (at < 0) return "The two policies drew the same text so far.";
+  return `The two texts are the same up to token ${at}, where the second policy had to part from the first.`;
+}
