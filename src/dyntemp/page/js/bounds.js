@@ -57,7 +57,7 @@ export class Analysis {
   /** The interval of `node` where the leaves lie in `ranges` now, and have lain in `always` at other positions. */
   enclose(node, ranges, always = ranges) {
     try {
-      return this.interval(node, ranges, always);
+      return this.span(node, ranges, always);
     } catch (error) {
       if (error instanceof DomainError) {
         throw new PolicyError(`\`${node.text}\` has no value where ${error.message}: ${error.instead}`);
@@ -67,7 +67,7 @@ export class Analysis {
     }
   }
 
-  interval(node, ranges, always) {
+  span(node, ranges, always) {
     switch (node.kind) {
       case "const":
         return interval(node.value, node.value);

@@ -168,10 +168,8 @@ export class Builder {
     }
     const lifted = parts.map((part) => this.expression(part));
     if (name === "clip" || name === "integral") this.ordered(shown, lifted[1], lifted[2]);
-    const made = () => this.node("call", { name, parts: lifted });
-    if (record.remembers || !lifted.every((part) => part.isConst)) return made();
-    const value = CALCULATIONS[name].value(...lifted.map((part) => part.value));
-    return Number.isFinite(value) ? this.number(value) : made();
+    const made = this.node("call", { name, parts: lifted });
+    return record.remembers ? made : this.folded(made);
   }
 
   ordered(shown, low, high) {
