@@ -203,7 +203,7 @@ def test_seeds_are_a_number_or_a_list():
     assert ([0, 1, 2], [7, 2**64 - 1]) == (seeds_of(3), seeds_of([7, 2**64 - 1]))
 
 
-def test_sessions_are_closed_when_a_run_is_interrupted_and_only_whole_cells_count(tmp_path):
+def test_sessions_are_closed_when_a_run_is_interrupted_and_only_whole_cells_count(made, tmp_path):
     model = letters()
 
     def stop(at):
@@ -217,6 +217,8 @@ def test_sessions_are_closed_when_a_run_is_interrupted_and_only_whole_cells_coun
     assert 0 == model.open_sessions
     assert 0 == len(written) % 3
     assert len(written) < 18
+    compare(model, ["hello", "world"], POLICIES, folder=tmp_path / "c", seeds=3, max_tokens=30)
+    assert content(made.folder) == content(tmp_path / "c")
 
 
 SLOW = """

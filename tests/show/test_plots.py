@@ -19,11 +19,11 @@ from dyntemp.testing import FakeModel
 PIECES = ["a", " be", "$x$", "\n", "日本", "é", "_{", "\x1b[2J"]
 
 
-def record(path, policy="0.3 + 0.5*entropy", prompts=("a", "é"), length=30, **more):
+def record(path, policy="0.3 + 0.5*entropy", prompts=("a", "é"), length=30, pieces=PIECES, **more):
     """A trace of texts with signs that a drawing has to take as they are."""
     model = FakeModel(
-        [piece.encode() for piece in PIECES],
-        lambda tokens: np.random.default_rng(sum(tokens) + 7 * len(tokens)).normal(0, 2, len(PIECES)),
+        [piece.encode() for piece in pieces],
+        lambda tokens: np.random.default_rng(sum(tokens) + 7 * len(tokens)).normal(0, 2, len(pieces)),
     )
     list(generate(model, list(prompts), policy, max_tokens=length, seed=3, trace=path, **more))
     return Trace.open(path)
@@ -162,6 +162,10 @@ def test_terminal_drawings_fit_80_columns(tmp_path, trace, colour):
         *lines(terminal.draw_visited(visited_info(texts[:2])), colour),
         *lines(terminal.draw_runs(runs_info(texts)), colour),
     ]
+    (prose,) = texts_of(
+        [record(tmp_path / "prose.jsonl", prompts=("a",), pieces=["a", " bed", " temperature", "日本"])]
+    )
+    drawn += lines(terminal.draw_track(track_info(prose)), colour)
     plain = [re.sub(r"\x1b\[[0-9;]*m", "", line) for line in drawn]
 
     assert not [line for line in plain if cell_len(line) > 80]
