@@ -1,7 +1,7 @@
 """A card's numbers are the record's, its rows add up to everything, its sum adds up to the temperature."""
 
 from dataclasses import replace
-from math import inf, isclose
+from math import inf, isclose, log
 
 import pytest
 from hypothesis import assume, given, settings
@@ -136,6 +136,9 @@ def test_a_card_under_another_policy_has_three_columns_and_says_what_changes(tra
         assert shown.change.startswith("T = 3 instead of ")
         assert 3.0 == shown.temperature == as_if(token, one).temperature
         assert shown.figures[0].after == 3.0
+        seen = as_if(token, one)
+        assert (one.probability, one.entropy_after) == (seen.probability_after, seen.entropy_after)
+        assert isclose(seen.surprisal_after, -log(one.probability))
 
 
 def test_several_texts_are_replayed_each_by_itself(tmp_path):

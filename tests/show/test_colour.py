@@ -68,6 +68,18 @@ def test_the_ends_and_the_middle_look_different_to_everyone(vision, scheme):
     assert all(np.linalg.norm(one - other) > 20 for one, other in pairwise(seen))
 
 
+@pytest.mark.parametrize("scheme", ["terminal", *SCHEMES])
+def test_the_ends_are_blue_and_orange_and_the_middle_is_grey(scheme):
+    cold, middle, hot = (
+        lab(STOPS[at] if scheme == "terminal" else tint(at / 4, scheme), "typical")[1:] for at in (0, 2, 4)
+    )
+
+    assert cold[1] < -25  # b* is yellow against blue, a* is red against green
+    assert hot[0] > 15
+    assert hot[1] > 25
+    assert np.linalg.norm(middle) < 5
+
+
 @pytest.mark.parametrize("vision", VISION)
 @pytest.mark.parametrize("scheme", ["terminal", *SCHEMES])
 def test_yellowness_rises_all_the_way_to_everyone(vision, scheme):

@@ -69,6 +69,8 @@ def test_words_are_kept_together_where_they_fit():
     found = laid_out(text_of([" one", " tw", "o", " three", "four", "five"]), width=9, numbers=False)
 
     assert [" one two", " three", "fourfive"] == [line.text.plain for line in found][:3]
+    numbered = laid_out(text_of([" one", " t", "w", "o"]), width=15)
+    assert [" one", " t   w   o"] == [line.text.plain.rstrip() for line in numbered]
 
 
 def test_colours_are_those_of_the_scale_and_changes_are_marked():
