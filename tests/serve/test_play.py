@@ -107,12 +107,15 @@ def test_the_second_policy_follows_the_first(asked, tmp_path):
     list(generate(wandering_model(), "abc", "0.8", trace=first, **settings))
     wanted = list(generate(wandering_model(), "abc", "0.82", follow=Trace.open(first), **settings))
     body = {"prompt": "abc", "policies": ["0.8", "0.82"], **settings}
-    (_, other, _), (header, tokens, _) = runs(played(asked, body, settings=Settings(batch=1)), 2)
+    response = played(asked, body, settings=Settings(batch=1))
+    (_, other, _), (header, tokens, _) = runs(response, 2)
+    order = [line["run"] for line in lines(response) if "token" in line]
 
     assert list(Trace.open(first)) == other
     assert wanted == tokens
     assert {"policy": "0.8", "seed": 5} == header["settings"]["follow"]
     assert "kept" == tokens[0].origin
+    assert [0, 1] * 25 == order, "side by side, although the batch has room for one"
 
 
 def test_a_text_goes_on_from_what_was_written_and_takes_what_it_must(asked):

@@ -146,6 +146,16 @@ def test_a_chat_is_refused(asked, body, param, words):
     assert words in error["message"]
 
 
+def test_who_says_what_reaches_the_template(asked, monkeypatch):
+    model, seen = wandering_model(), []
+    monkeypatch.setattr(model, "encode_chat", lambda messages: seen.extend(messages) or [1])
+    said = [{"role": role, "content": role} for role in ("developer", "system", "user", "assistant")]
+
+    assert 200 == send(asked, CHAT, {"messages": said, "max_tokens": 1}, model=model).status_code
+    assert ["system", "system", "user", "assistant"] == [message["role"] for message in seen]
+    assert ["developer", "system", "user", "assistant"] == [message["content"] for message in seen]
+
+
 def test_a_model_without_a_chat_template_has_no_chat(asked):
     error = refused(asked, CHAT, {"messages": HELLO}, model=wandering_model(chat=False))
 
