@@ -56,9 +56,10 @@ function temperatureAt(policy, signal, x) {
 
 /** Put a text on the desk, its own policy in the box unless another is asked for. */
 function show(text, policy = null) {
-  studio.policy = studio.second = null;
-  present(text);
   const [own, other] = text.runs.map((run) => run.header.policy);
+  studio.policy = studio.read(policy ?? own);
+  studio.second = other ? studio.read(other) : null;
+  present(text);
   if (other) second.write(other);
   compare(Boolean(other));
   first.write(policy ?? own);

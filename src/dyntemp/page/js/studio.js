@@ -69,9 +69,10 @@ export class Studio {
 
   /** Replay the text under `policy` from now on; with `second`, the other text of a pair. */
   under(policy, second = false) {
-    if (second) this.second = policy;
-    else this.policy = policy;
-    if (this.columns.length) this.replay();
+    const name = second ? "second" : "policy";
+    const same = this[name]?.text === policy.text;
+    this[name] = policy;
+    if (this.columns.length && !same) this.replay();
   }
 
   /** The policy that a column is replayed under. */

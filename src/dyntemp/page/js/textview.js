@@ -13,6 +13,7 @@ const FAR = 400;
 export class TextView {
   constructor(label, { onChoose, onOpen }) {
     this.spans = [];
+    this.numbers = [];
     this.chosen = -1;
     this.onChoose = onChoose;
     this.root = element("div", {
@@ -37,6 +38,7 @@ export class TextView {
     this.lastChunk().append(span);
     if (shown.breaks) this.close(shown.breaks);
     this.spans.push(span);
+    this.numbers.push(number);
     if (this.spans.length === 1) {
       span.tabIndex = 0;
       this.root.removeAttribute("tabindex");
@@ -63,7 +65,8 @@ export class TextView {
       const span = this.spans[at];
       span.style.setProperty("--heat", shares[at] ?? 0);
       span.classList.toggle("dt-unmeasured", shares[at] === null);
-      span.querySelector(".dt-number").textContent = numbers[at];
+      const number = this.numbers[at];
+      if (number.textContent !== numbers[at]) number.textContent = numbers[at];
     }
   }
 
