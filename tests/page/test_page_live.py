@@ -201,6 +201,10 @@ def test_two_policies_write_side_by_side_and_part_where_they_must(ask, open_page
     assert 0 < parted
     expect(ask.locator(".dt-parted")).to_have_attribute("data-at", str(parted))
     expect(ask.locator("#outcome")).to_contain_text(f"the same up to token {parted}")
+    tokens_of(ask, "Text B").nth(parted).click()
+    expect(ask.get_by_role("region", name="Card of the token")).to_contain_text("parted from the run that it follows")
+    expect(ask.get_by_text("Under this policy")).to_have_count(0), "each text is shown under its own policy"
+    expect(ask.locator(".dt-changed")).to_have_count(0)
     places = [ask.get_by_role("listbox", name=f"Text {name}").bounding_box() for name in "AB"]
     assert places[0]["y"] == places[1]["y"]
     assert places[0]["x"] < places[1]["x"]
@@ -209,6 +213,25 @@ def test_two_policies_write_side_by_side_and_part_where_they_must(ask, open_page
     places = [ask.get_by_role("listbox", name=f"Text {name}").bounding_box() for name in "AB"]
     assert places[0]["y"] < places[1]["y"]
     assert ask.evaluate("() => document.documentElement.scrollWidth") <= 360
+
+
+def test_a_pair_is_rerolled_from_behind_the_place_where_it_parted(ask):
+    ask.get_by_role("checkbox", name="Second policy").check()
+    policy_box(ask).fill("0.3")
+    ask.get_by_role("textbox", name="Second policy", exact=True).fill("1.5")
+    ask.get_by_role("textbox", name="Seed").fill("5")
+    write(ask)
+    parted = int(ask.locator(".dt-parted").get_attribute("data-at"))
+    assert parted < 20
+    tokens_of(ask, "Text B").nth(parted + 2).click()
+    begun = texts_of(ask, "Text B")[: parted + 2]
+    ask.get_by_role("button", name="Reroll from here").click()
+    expect(ask.get_by_role("button", name=f"rerolled at {parted + 2}")).to_be_visible()
+    done(ask)
+
+    assert texts_of(ask, "Text A")[: parted + 2] == texts_of(ask, "Text B")[: parted + 2] == begun
+    marked = ask.locator(".dt-parted").evaluate_all("nodes => nodes.map(node => Number(node.dataset.at))")
+    assert all(at >= parted + 2 for at in marked), "what both begin with parts from nothing"
 
 
 def test_a_text_is_rerolled_from_a_token(ask):
