@@ -325,3 +325,35 @@ def test_a_fault_of_ours_is_told_in_the_same_shape_and_logged(asked, caplog):
     assert (500, "server_error") == (response.status_code, response.json()["error"]["type"])
     assert "the inside" not in response.text
     assert "the inside" in caplog.text
+
+
+def test_the_thread_of_the_model_ends_with_the_application(asked):
+    app = make_app(wandering_model())
+
+    async def run():
+        async with asked(app) as client:
+            await client.post(TEXT, json={"prompt": "x", "max_tokens": 2})
+            return app.state.server.worker._thread.is_alive()
+
+    assert asyncio.run(run())
+    assert not app.state.server.worker._thread.is_alive()
+
+
+def test_what_runs_when_the_application_ends_is_told(asked):
+    app = make_app(repeating_model(seconds=0.01))
+
+    async def run():
+        async with asked(app) as client:
+            asks = [
+                asyncio.create_task(client.post(TEXT, json={"prompt": "ab|", "max_tokens": 4000})) for _ in range(9)
+            ]
+            while app.state.server.worker.live < 8:  # noqa: ASYNC110 (nobody tells)
+                await asyncio.sleep(0.01)
+            app.state.server.worker.stop()
+            ended = await asyncio.gather(*asks)
+            return ended, await client.post(TEXT, json={"prompt": "x"}), (await client.get("/ready")).status_code
+
+    ended, later, ready = asyncio.run(run())
+    assert [(503, "stopping")] * 10 == [(one.status_code, one.json()["error"]["code"]) for one in (*ended, later)]
+    assert 503 == ready
+    assert settled(app.state.server)
