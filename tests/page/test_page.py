@@ -69,7 +69,7 @@ def test_a_newcomers_first_minute(page, visit, keep):
     expect(card(page)).to_contain_text("torn between")
     keep("2-card")
 
-    policy_box(page).fill("lerp(0.3, 1.3, clip(entropy/4, 0, 1))")
+    policy_box(page).fill("0.3 + clip(entropy/4, 0, 1)")
     expect(outcome(page)).to_have_text(re.compile(r"\d+ of 64 tokens stay; \d+ would be another"))
     expect(card(page)).to_contain_text("Under this policy")
     page.get_by_role("button", name="Edit as curve").click()

@@ -66,7 +66,7 @@ def test_points_written_as_a_policy_read_back_and_mean_what_they_say(handles):
 
 
 @pytest.mark.parametrize(
-    "text", ["0.3 + entropy", "lerp(0.3, 1, max_prob)", "lerp(0.3, 1, clip(max_prob/2, 0, 1))", "0.7"]
+    "text", ["0.3 + entropy", "lerp(0.3, 1, max_prob)", "0.3 + 0.7*clip(max_prob/2, 0, 1)", "0.7"]
 )
 def test_other_policies_are_no_points(handles, text):
     assert handles(f"pointsOf({json.dumps(text)}, 'entropy')") is None
@@ -92,13 +92,13 @@ def test_a_policy_becomes_points_and_arrow_keys_move_them(drawn):
     points = read(drawn)
     assert 3 <= len(points) <= 8
     assert points[0] == (0, 0.2)
-    expect(policy_box(drawn)).to_have_value(re.compile(r"^lerp\(lerp\("))
+    expect(policy_box(drawn)).to_have_value(re.compile(r"^0\.2 \+ [\d.]+\*clip\(entropy/[\d.]+, 0, 1\) \+ "))
 
     for _ in range(10):
         drawn.keyboard.press("ArrowUp")
     drawn.keyboard.press("Shift+ArrowUp")
     expect(handle(drawn, 1)).to_have_attribute("aria-valuetext", "entropy 0, temperature 0.5")
-    expect(policy_box(drawn)).to_have_value(re.compile(r"lerp\(0\.5, "))
+    expect(policy_box(drawn)).to_have_value(re.compile(r"^clip\(0\.5 - "))
     least = int(np.argmin(drawn.entropies))
     policy = Policy(policy_box(drawn).input_value())
     expected = float(policy.step({"entropy": drawn.entropies[least]})[0])
@@ -119,11 +119,11 @@ def test_a_policy_becomes_points_and_arrow_keys_move_them(drawn):
 
 
 def test_points_are_dragged_and_the_policy_and_the_text_follow(drawn):
-    policy_box(drawn).fill("lerp(0.3, 1, clip(entropy/2, 0, 1))")
+    policy_box(drawn).fill("0.3 + 0.7*clip(entropy/2, 0, 1)")
     expect(drawn.locator("#outcome")).to_contain_text("tokens stay")
     drawn.get_by_role("button", name="Edit as curve").click()
     assert [(0, 0.3), (2, 1)] == read(drawn)
-    expect(policy_box(drawn)).to_have_value("lerp(0.3, 1, clip(entropy/2, 0, 1))")
+    expect(policy_box(drawn)).to_have_value("0.3 + 0.7*clip(entropy/2, 0, 1)")
     knob = handle(drawn, 2).bounding_box()
     x, y = knob["x"] + knob["width"] / 2, knob["y"] + knob["height"] / 2
     drawn.mouse.move(x, y)
@@ -136,7 +136,7 @@ def test_points_are_dragged_and_the_policy_and_the_text_follow(drawn):
     assert 0.3 == low
     assert 0 < at < 2
     assert 0.3 < high < 0.8
-    expect(policy_box(drawn)).to_have_value(re.compile(rf"^lerp\(0\.3, {high}\d*, clip\(entropy/[\d.]+, 0, 1\)\)$"))
+    expect(policy_box(drawn)).to_have_value(re.compile(rf"^0\.3 \+ {high - 0.3:.3g}\d*\*clip\(entropy/[\d.]+, 0, 1\)$"))
     written = float(re.search(r"entropy/([\d.]+)", policy_box(drawn).input_value())[1])
     assert written == pytest.approx(at, abs=0.006)
     temperature = drawn.locator(".dt-token .dt-number").first

@@ -12,8 +12,10 @@ import { changed, explain, percent, quoted, visible } from "./words.js";
  */
 export function cardOf(token, now, other, steer) {
   return [
-    element("p", { class: "dt-sentence" }, explain(token)),
-    other && now ? element("p", { class: "verdict" }, `Under this policy ${changed(token, now)}.`) : null,
+    element("p", { class: "dt-sentence" }, withCode(explain(token))),
+    other && now
+      ? element("p", { class: "verdict" }, withCode(`Under this policy ${changed(token, now)}.`))
+      : null,
     alternatives(token, now, other, steer),
     now?.terms.length ? terms(now) : null,
     figures(token, now, other),
@@ -25,6 +27,11 @@ export function cardOf(token, now, other, steer) {
         )
       : null,
   ].filter(Boolean);
+}
+
+/** A sentence, what it has between backticks as code. */
+function withCode(sentence) {
+  return sentence.split(/`([^`]+)`/).map((part, at) => (at % 2 ? element("code", {}, part) : part));
 }
 
 /** The text of an alternative, white space visible. */

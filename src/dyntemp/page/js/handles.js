@@ -7,7 +7,9 @@ export const MOST = 8;
 export const HIGHEST = 3;
 
 const SAMPLES = 64;
-const LERP = /^lerp\((.+), ([0-9.]+), clip\((.+), 0, 1\)\)$/;
+const WHOLE = /^([\d.]+)((?: [+-] (?:[\d.]+\*)?clip\(.+?, 0, 1\))+)$/;
+const STRETCH = / ([+-]) (?:([\d.]+)\*)?clip\((.+?), 0, 1\)/g;
+const LIMITED = /^clip\((.+), [\d.]+, [\d.]+\)$/;
 
 /** A number as a curve writes it: at most three decimals. */
 export function rounded(value) {
@@ -17,18 +19,19 @@ export function rounded(value) {
 /**
  * The policy that is straight between `points` ([{x, y}], x rising) and flat outside them.
  *
- * Each stretch is a `lerp` from what the stretches before gave to its own end, so that the temperature is never outside
- * that of the points, which the policy's check can see.
+ * Each stretch is a term: what it adds, times how far along it the signal is. Where one falls, the sum is limited to the
+ * temperatures of the points, which it never leaves, so that the policy's check sees that too.
  */
 export function curveText(signal, points) {
-  const [first, ...others] = points;
-  let text = String(rounded(first.y));
-  let before = first;
-  for (const point of others) {
-    text = `lerp(${text}, ${rounded(point.y)}, clip(${shareText(signal, rounded(before.x), rounded(point.x))}, 0, 1))`;
-    before = point;
-  }
-  return text;
+  const ys = points.map(({ y }) => rounded(y));
+  const stretches = points.slice(1).map((point, at) => {
+    const rise = rounded(ys[at + 1] - ys[at]);
+    const share = `clip(${shareText(signal, rounded(points[at].x), rounded(point.x))}, 0, 1)`;
+    return ` ${rise < 0 ? "-" : "+"} ${Math.abs(rise) === 1 ? "" : `${Math.abs(rise)}*`}${share}`;
+  });
+  const sum = ys[0] + stretches.join("");
+  const falls = ys.some((y, at) => y < ys[at - 1]);
+  return falls ? `clip(${sum}, ${Math.min(...ys)}, ${Math.max(...ys)})` : sum;
 }
 
 function shareText(signal, from, to) {
@@ -40,16 +43,17 @@ function shareText(signal, from, to) {
 
 /** The points of a text that `curveText` wrote, or null for any other. */
 export function pointsOf(text, signal) {
-  const ends = [];
-  let inner = text;
-  for (let found = LERP.exec(inner); found; found = LERP.exec(inner)) {
-    const stretch = stretchOf(found[3], signal);
+  const whole = WHOLE.exec(LIMITED.exec(text)?.[1] ?? text) ?? WHOLE.exec(text);
+  if (!whole) return null;
+  const points = [];
+  let y = Number(whole[1]);
+  for (const [, sign, rise = "1", share] of whole[2].matchAll(STRETCH)) {
+    const stretch = stretchOf(share, signal);
     if (!stretch) return null;
-    ends.unshift({ y: Number(found[2]), ...stretch });
-    inner = found[1];
+    if (!points.length) points.push({ x: stretch.from, y });
+    y = rounded(y + (sign === "-" ? -1 : 1) * Number(rise));
+    points.push({ x: stretch.to, y });
   }
-  if (!ends.length || !/^[0-9.]+$/.test(inner)) return null;
-  const points = [{ x: ends[0].from, y: Number(inner) }, ...ends.map((end) => ({ x: end.to, y: end.y }))];
   return curveText(signal, points) === text ? points : null;
 }
 
