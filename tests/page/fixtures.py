@@ -50,6 +50,7 @@ HANDMADE = [
     "0.5 + integral(prev(margin) - ema(max_prob, 0.3), -0.5, 0.5)", "where(prev(max_prob) > 0.5, 0.3, 1)",
     "20 + prev(entropy) - entropy", "20 + ema(entropy, 0.9) - entropy", "1 + max_prob - prev(max_prob)*max_prob",
     "temperature_for_entropy(min(1, 0.5*entropy + max_prob))", "temperature_for_entropy(quantile(0.5))",
+    'given("k" "l", 0, 20)', "requested", "max(requested, 0.3)",
 ]  # fmt: skip
 """Every signal, every function, and what tends to go wrong: infinities, signs, folding, sums inside limits."""
 
@@ -76,7 +77,8 @@ MISTAKES = [
     "0.5\x00", "0.5 # note", "0.5;", "$entropy", "entropy?", "`entropy`", "a" * 40, "é" * 5, "😀 + 1",
     "1 + " * 40 + "oops" + " + 1" * 20, "  0.1 + 0.8*entropi  ", "\n0.1 +\n 0.8*entropi", "param('é', 0, 1)",
     'param("it\'s", 0, 1)', "param('\\n', 0, 1)", "given('', 0, 1)", "top_mass(0.5 + 0.5)", "quantile(-0.0)", "-0.0",
-    "entropy_in_nats", "1if entropy > 1 else 2", "0.5in entropy", "0x1for x in y", "1or 2", "1e5and 2",
+    "entropy_in_nats", "where(entropy/entropy < 1, 1, 2)",
+    "1if entropy > 1 else 2", "0.5in entropy", "0x1for x in y", "1or 2", "1e5and 2",
 ]  # fmt: skip
 """What people write by mistake: each is to be told the same, in the same words, at the same place."""
 
@@ -155,6 +157,8 @@ def steps(text: str, rng: random.Random, count: int = 8) -> dict[str, Any]:
             low, high = SIGNALS[signal.name].bounds(ANY_SUPPORT, *signal.arguments)
             row[str(signal)] = hostile(signal.name, low, high, rng)
         row["position"] = float(position)
+        if rng.random() < 0.3:
+            row.pop("requested", None)  # it is 1 then
         found = policy.step({name: [value] for name, value in row.items()}, state=state, slot=[0],
                             position=[position], parameters=given_values)  # fmt: skip
         temperatures.append(float(found[0]))

@@ -27,7 +27,8 @@ SETTINGS: list[dict[str, Any]] = [
 ]  # fmt: skip
 UNDER = [
     "0.3 + 0.7*normalized_entropy**0.5", "1", "0.4", "2.5", "0", "1e-7", "0.1 + 0.8*entropy", "0.999",
-    "0.7 + 0.001*position", "0.5 + 1/max(0, margin - 2)", "clip(0.1 + temperature_for_entropy(0.85*entropy), 0.05, 2)",
+    "0.7 + 0.001*position", "0.5 + 1/max(0, margin - 2)", "max(0.5 + 1/max(0, margin - 2), 0.1)",
+    "clip(0.1 + temperature_for_entropy(0.85*entropy), 0.05, 2)",
     "quantile(0.9)*requested + top_mass(5)", '0.2 + given("kl", 0, 20)', "1/max_prob - 0.5",
     "0.7 + integral(0.1*(2.5 - surprisal), -0.5, 0.8) + ema(0.1*entropy, 0.8) + 0.1*prev(max_prob)",
 ]  # fmt: skip
@@ -51,6 +52,7 @@ def recorded(folder: Path) -> Iterator[tuple[int, list[Token]]]:
     plain = list(Trace.open(folder / "0.jsonl"))
     yield 2**63, [replace(token, origin="forced") if token.position % 2 else token for token in plain]
     yield 2**63, [_overstated(token) for token in plain]
+    yield 2**63, [_dropped(token) for token in plain]
     path = folder / "follows.jsonl"
     leader = Trace.open(folder / "0.jsonl")
     list(generate(model, [0], "1.3", max_tokens=25, seed=2**63, trace=path, signals=RECORDED, follow=leader))
@@ -63,6 +65,13 @@ def _overstated(token: Token) -> Token:
     return replace(
         token, probability_after=1.0, alternatives=sure, rest=(), candidates=min(len(sure), token.candidates)
     )
+
+
+def _dropped(token: Token) -> Token:
+    """A token that was put there although the filters had dropped it."""
+    named = {one.token for one in token.alternatives}
+    number = next(number for number in range(N) if number not in named)
+    return replace(token, token=number, probability=1e-4, probability_after=0.0, origin="forced")
 
 
 TEXTS = ["cat", " dog", "\n", "\t ", "", "é", "\u200b", "`", "%", "\x00\x7f", "\u2028", "日本", "👍🏽", "\xad",
