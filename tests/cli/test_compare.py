@@ -170,6 +170,13 @@ def test_wrong_usage_is_explained_and_makes_no_folder(capsys, tmp_path, monkeypa
     assert not (tmp_path / "c").exists()
 
 
+@pytest.mark.parametrize("policy", ["a + entropy", "entropi", 'given("kl", 0, 1)'])
+def test_a_policy_that_cannot_run_is_refused_before_a_model_is_loaded(capsys, tmp_path, monkeypatch, policy):
+    monkeypatch.setattr("dyntemp.cli.common.load_model", lambda name, **options: pytest.fail("a model was loaded"))
+
+    assert 2 == run(capsys, "-p", "0.7", "-p", policy, "-o", tmp_path / "c", "x")[0]
+
+
 def test_seeds_are_listed(capsys, tmp_path):
     run(capsys, *TWO, "-o", tmp_path / "c", "-n", "2", "-q", "--seed-list", "7,3", "x")
 
@@ -194,7 +201,7 @@ def command(folder, wait):
 
 def test_ctrl_c_ends_in_130_and_the_same_command_goes_on(tmp_path, capsys):
     folder = tmp_path / "c"
-    process = subprocess.Popen(command(folder, 0.003), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command(folder, 0.01), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     until = time.monotonic() + 60
     while len(list((folder / "traces").glob("*.jsonl") if folder.exists() else ())) < 6:
         assert time.monotonic() < until

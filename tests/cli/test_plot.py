@@ -51,9 +51,9 @@ def test_a_request_is_chosen(capsys, traces):
 
 
 def test_several_traces_are_runs_by_default(capsys, traces):
-    code, out, _ = run(capsys, *traces)
+    code, out, err = run(capsys, *traces)
 
-    assert 0 == code
+    assert (0, "") == (code, err)
     assert "A  one.jsonl: 2 texts, 24 tokens   0.5 + entropy\nB  two.jsonl: 12 tokens   0.7\n" in out
 
 

@@ -229,7 +229,7 @@ from dyntemp.comparison import compare
 model = letters()
 fast = model.next_logits
 def slow(tokens):
-    time.sleep(0.002)
+    time.sleep(0.01)
     return fast(tokens)
 model.next_logits = slow
 print("begun", flush=True)
