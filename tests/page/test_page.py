@@ -74,6 +74,8 @@ def test_a_newcomers_first_minute(page, visit, keep):
     expect(card(page)).to_contain_text("Under this policy")
     page.get_by_role("button", name="Edit as curve").click()
     page.get_by_role("slider", name="Point 2 of 2").press("ArrowDown")
+    tokens_of(page).nth(17).click()
+    expect(card(page).get_by_role("row").filter(has_text="instead")).to_have_count(1)
     page.mouse.move(0, 0)
     page.evaluate("() => { document.activeElement.blur(); scrollTo(0, 0); }")
     keep("3-replay")

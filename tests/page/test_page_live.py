@@ -275,10 +275,24 @@ def test_writing_streams_and_stops(page, slow, model):
     write(page, wait=False)
     expect(tokens_of(page).nth(3)).to_be_visible()
     early = tokens_of(page).count()
-    first = page.evaluate("() => (window.first = document.querySelector('.dt-token')).dataset.at")
-    expect(tokens_of(page).nth(early + 4)).to_be_visible()
-    assert "0" == first
-    assert page.evaluate("() => window.first === document.querySelector('.dt-token')"), "drawn once"
+    page.evaluate(
+        """() => {
+          window.first = document.querySelector(".dt-token");
+          window.touched = 0;
+          const options = { attributes: true, childList: true, subtree: true, characterData: true };
+          new MutationObserver((records) => { touched += records.length; }).observe(first, options);
+          window.painted = 0;
+          const { setProperty } = CSSStyleDeclaration.prototype;
+          CSSStyleDeclaration.prototype.setProperty = function (...given) {
+            painted += 1;
+            return setProperty.apply(this, given);
+          };
+        }"""
+    )
+    expect(tokens_of(page).nth(early + 25)).to_be_visible()
+    assert [0, True] == page.evaluate("() => [touched, first === document.querySelector('.dt-token')]"), "drawn once"
+    painted, count = page.evaluate("() => [painted, document.querySelectorAll('.dt-token').length]")
+    assert painted <= 2 * (count - early), "a token that comes is painted, the others are not painted again"
     page.get_by_role("button", name="Stop").click()
     expect(page.get_by_role("status")).to_have_text("Stopped.")
 
