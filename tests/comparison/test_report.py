@@ -82,14 +82,20 @@ def test_every_figure_is_in_the_table(comparison, page):
 def test_texts_are_side_by_side_with_the_point_where_they_part(comparison, page):
     reader = Reader(page)
     columns = [attrs for tag, attrs in reader.elements if tag == "article"]
-    marks = [word for word in reader.words if word.startswith("parts from A at token ")]
-    expected = 0
+    told = [re.sub("<[^>]*>", "", head) for head in re.findall("<h4>(.*?)</h4>", page)]
+    expected = []
     for cell in chosen(comparison.manifest.cells):
-        leader, *others = ([token.token for token in comparison.trace(cell, policy)] for policy in range(3))
-        expected += sum(other != leader for other in others)
+        leader, *others = (list(comparison.trace(cell, policy)) for policy in range(3))
+        expected.append("A leads")
+        for letter, other in zip("BC", others, strict=True):
+            differing = (a.token != b.token for a, b in zip(leader, other, strict=False))
+            at = next((number for number, differs in enumerate(differing) if differs), None)
+            expected.append(f"{letter} same as A to the end" if at is None else f"{letter} parts from A at token {at}")
 
     assert 3 * PROMPTS * SEEDS == len(columns)
-    assert expected <= len(marks) <= 2 * expected, "in each heading, and in the text unless it parts at its end"
+    assert expected == told
+    parted = sum("parts from A" in head for head in told)
+    assert parted / 2 < page.count('class="dt-parting"') <= parted, "in the text too, unless it parts at its end"
     assert f"{PROMPTS * SEEDS} of {16 * 3} groups are shown" in " ".join(reader.words)
 
 

@@ -115,7 +115,6 @@ def draw_tracks(tracks: Sequence[Track]) -> Figure:
             top = max(axis.dataLim.y1 for axis in row)
             for axis in row:
                 axis.set_ylim(0, _beyond(top))
-        _spell(figure)
     return figure
 
 
@@ -168,7 +167,6 @@ def draw_runs(runs: Sequence[Run]) -> Figure:
             along.set_xlabel("token")
             along.set_ylabel(f"{quantity}, mean of {WINDOW} tokens")
         grid[0][0].set_title("line: 5 to 95 % of the tokens; box: the middle half; bar: median; dot: mean", color=QUIET)
-        _spell(figure)
     return figure
 
 
@@ -197,11 +195,3 @@ def _named(run: Run) -> str:
 
 def _short(text: str, most: int = PIECE) -> str:
     return text if len(text) <= most else f"{text[: most - 1]}…"
-
-
-def _spell(figure: Figure) -> None:
-    """Take every text literally: a `$` begins no formula."""
-    from matplotlib.text import Text
-
-    for text in figure.findobj(Text):
-        text.set_parse_math(False)
