@@ -11,6 +11,7 @@ from tests.page.made import example, trace_text
 from dyntemp import Policy, Trace
 from dyntemp.page import document
 from dyntemp.replay import replay
+from dyntemp.show.words import percent
 
 expect = pytest.importorskip("playwright.sync_api").expect
 
@@ -128,6 +129,7 @@ def test_the_page_replays_as_python_does(page, visit, tmp_path):
     changed = [token.position for token, now in zip(tokens, replayed, strict=True) if not now.kept]
     assert 3 < len(changed) < 50, "a case that proves something"
     expect(outcome(page)).to_contain_text(f"{60 - len(changed)} of 60 tokens stay; {len(changed)} would be another")
+    expect(outcome(page)).to_contain_text(f"off by {percent(max(now.error for now in replayed))} at most")
     marked = page.locator(".dt-changed").evaluate_all("nodes => nodes.map(node => Number(node.dataset.at))")
     assert marked == changed
     for at in changed[:3]:

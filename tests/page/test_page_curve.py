@@ -65,9 +65,7 @@ def test_points_written_as_a_policy_read_back_and_mean_what_they_say(handles):
         assert np.allclose([[point["x"], point["y"]] for point in back], np.array([xs, ys]).T)
 
 
-@pytest.mark.parametrize(
-    "text", ["0.3 + entropy", "lerp(0.3, 1, max_prob)", "0.3 + 0.7*clip(max_prob/2, 0, 1)", "0.7"]
-)
+@pytest.mark.parametrize("text", ["0.3 + entropy", "lerp(0.3, 1, max_prob)", "0.3 + 0.7*clip(max_prob/2, 0, 1)", "0.7"])
 def test_other_policies_are_no_points(handles, text):
     assert handles(f"pointsOf({json.dumps(text)}, 'entropy')") is None
 
