@@ -94,8 +94,8 @@ test-sglang: $(VLLM)/.sglang  ## run the adapter to SGLang through SGLang's own 
 	@$(VLLM)/bin/python -m pytest tests/engines/test_sglang.py
 
 test-seeing: $(VENV)/.seeing  ## run the server, the plots, and the page in a real browser
-	@$(BIN)/python -m pytest tests/page tests/serve tests/show tests/cli tests/test_comparison*.py README.md docs \
-		src/dyntemp/page src/dyntemp/serve src/dyntemp/show
+	@$(BIN)/python -m pytest tests/page tests/serve tests/comparison tests/show tests/cli README.md docs \
+		src/dyntemp/page src/dyntemp/serve src/dyntemp/comparison src/dyntemp/show
 
 examples: $(VENV)/.model ## record the example traces of the page
 	@$(BIN)/python docs/examples.py
