@@ -8,10 +8,10 @@ from sybil.parsers.markdown import PythonCodeBlockParser, SkipParser
 
 from dyntemp.kernels import BACKENDS
 
-collect_ignore_glob = [
-    f"src/dyntemp/kernels/{name}*.py" for name, needs in BACKENDS.items() if not all(map(find_spec, needs.packages))
-]
-"""Backends whose packages are not installed have no docstrings to run."""
+NEEDS = {f"src/dyntemp/kernels/{name}*.py": needs.packages for name, needs in BACKENDS.items()}
+NEEDS |= {"src/dyntemp/serve/*.py": ("fastapi",), "src/dyntemp/show/plots_matplotlib.py": ("matplotlib",)}
+collect_ignore_glob = [files for files, packages in NEEDS.items() if not all(map(find_spec, packages))]
+"""Modules whose packages are not installed have no docstrings to run."""
 
 
 def setup(namespace: dict[str, object]) -> None:
