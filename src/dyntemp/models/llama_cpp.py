@@ -6,6 +6,7 @@ import ctypes
 import os
 from collections.abc import Mapping, Sequence
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from dyntemp.models.llama_handles import BATCH, Context, Weights, open_library
 
 MOST_CONTEXT = 8192  # without being asked for more
 MOST_THREADS = 8  # past this, reading the weights is what takes the time
+SPARE = 4  # numbers of sequences for each place, before those that have ended are forgotten
 ROOM = 512  # tokens that a sequence has memory for beside its prompt before the session asks for more
 
 
@@ -147,8 +149,8 @@ class LlamaCppSession:
     Rows of logits are llama.cpp's own memory, which the next `advance` writes over; only what follows several prompts
     is copied. Memory of an array that is still held is freed with the array, not by `close`.
 
-    On one thread a sequence has the same logits to the last bit whatever else is in its session, once its prompt is
-    read: prompts that are read together, sequences that join, and more threads, add up in another order.
+    On one thread a sequence has the same logits to the last bit whatever else is in its session, or joins and leaves
+    it, once its prompt is read: prompts that are read together, and more threads, add up in another order.
     """
 
     def __init__(self, model: LlamaCppModel, prompts: Sequence[Sequence[int]], places: int = 0) -> None:
@@ -156,18 +158,23 @@ class LlamaCppSession:
         self._model = model
         self._limit = model.context or MOST_CONTEXT
         self._lengths = {row: len(prompt) for row, prompt in enumerate(prompts)}
-        most = self._limit * len(prompts)
-        fixed = model.weights.metadata("{}.rope.scaling.original_context_length")  # then its size changes the numbers
+        parallel = open_library().api.llama_max_parallel_sequences()
+        self._places = max(min(places, parallel), len(prompts), 1)
+        self._most = self._limit * self._places
+        # where a model stretches its context, the size of the cache changes the numbers
+        self._fixed = model.weights.metadata("{}.rope.scaling.original_context_length") is not None
         self._used = sum(self._lengths.values())  # what has ended stays until a move: filling gaps would reorder sums
-        cells = most if fixed else min(self._used + ROOM * len(prompts), most)
-        sequences = max(len(prompts), places, 1)
+        cells = self._most if self._fixed else min(self._used + ROOM * len(prompts), self._most)
+        # a sequence's number is not used again before a move, so that what has ended can stay
+        sequences = max(min(SPARE * places, parallel), self._places)
         self._context: Context | None = Context(model.weights, cells, sequences, model.threads)
+        self._begun = len(prompts)
         self._logits = self._read(prompts, range(len(prompts)))
 
     @property
     def places(self) -> int:
         """How many more sequences can join."""
-        return 0 if self._context is None else self._context.sequences - len(self._lengths)
+        return 0 if self._context is None else self._places - len(self._lengths)
 
     def join(self, prompts: Sequence[Sequence[int]]) -> tuple[list[int], NDArray[np.float32]]:
         """Take in sequences that begin with these tokens, in places that are free.
@@ -185,17 +192,15 @@ class LlamaCppSession:
         check_prompts(self._model, prompts)
         if len(prompts) > self.places:
             raise ModelError(f"{len(prompts)} prompts were to join, and {self.places} places are free: start another")
-        for row in range(context.sequences):
-            if row not in self._lengths:
-                context.clear(row)
-        self._used = sum(self._lengths.values())
-        needed = self._used + sum(map(len, prompts))
-        if needed > context.cells:
-            cells = min(max(needed + ROOM * len(prompts), 2 * context.cells), self._limit * context.sequences)
-            context = self._context = context.moved(list(self._lengths), cells)
-        rows = [row for row in range(context.sequences) if row not in self._lengths][: len(prompts)]
+        length = sum(map(len, prompts))
+        if self._used + length > context.cells or self._begun + len(prompts) > context.sequences:
+            context = self._moved(context, length)
+            self._begun = 0
+        free = (row for row in range(self._begun, context.sequences) if row not in self._lengths)
+        rows = list(islice(free, len(prompts)))
+        self._begun = rows[-1] + 1 if rows else self._begun
         logits = self._read(prompts, rows)
-        self._used = needed
+        self._used += length
         joined = {row: len(prompt) for row, prompt in zip(rows, prompts, strict=True)}
         self._lengths = dict(sorted((self._lengths | joined).items()))
         return rows, logits
@@ -223,9 +228,7 @@ class LlamaCppSession:
             self._logits = self._logits[:0]
             return
         if self._used + len(rows) > context.cells:
-            self._used = sum(self._lengths.values())
-            context = context.moved(rows, min(2 * (self._used + len(rows)), self._limit * context.sequences))
-            self._context = context
+            context = self._moved(context, len(rows))
         context.decode([(int(tokens[row]), self._lengths[row], row, True) for row in rows])
         self._logits = context.rows(len(rows))
         self._used += len(rows)
@@ -236,6 +239,13 @@ class LlamaCppSession:
         """Free the context; the session cannot be asked afterwards."""
         self._context = None
         self._logits = np.empty((0, self._model.vocabulary), np.float32)
+
+    def _moved(self, context: Context, more: int) -> Context:
+        """A context in which what has ended is forgotten, with room for `more` tokens twice over."""
+        self._used = sum(self._lengths.values())
+        cells = self._most if self._fixed else min(2 * (self._used + more), self._most)
+        self._context = moved = context.moved(list(self._lengths), cells)
+        return moved
 
     def _read(self, prompts: Sequence[Sequence[int]], rows: Sequence[int]) -> NDArray[np.float32]:
         """Compute the prompts into the empty sequences `rows`; the logits behind each."""

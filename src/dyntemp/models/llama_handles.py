@@ -163,10 +163,6 @@ class Context:
         """Let an empty sequence begin with all that another holds."""
         self._api.llama_memory_seq_cp(self._memory, source, sequence, -1, -1)
 
-    def clear(self, sequence: int) -> None:
-        """Forget all that a sequence holds."""
-        self._api.llama_memory_seq_rm(self._memory, sequence, -1, -1)
-
     def moved(self, sequences: Sequence[int], cells: int) -> Context:
         """A context with room for `cells` tokens in which these sequences, and no others, hold the same.
 
