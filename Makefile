@@ -100,8 +100,11 @@ test-seeing: $(VENV)/.seeing  ## run the server, the plots, and the page in a re
 examples: $(VENV)/.model ## record the example traces of the page
 	@$(BIN)/python docs/examples.py
 
-picture: $(VENV)/.model  ## draw the picture on the README
+picture: $(VENV)/.seeing ## draw the pictures of the documentation
 	@$(BIN)/python docs/picture.py
+	@rm -rf build/pictures
+	@DYNTEMP_PICTURES=build/pictures $(BIN)/python -m pytest -q tests/page/test_page.py -k newcomers
+	@cp build/pictures/play-3-replay.png docs/play.png
 
 tables: $(VENV)/.model   ## write the tables of the documentation from the code
 	@$(BIN)/python docs/tables.py

