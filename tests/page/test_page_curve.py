@@ -84,7 +84,7 @@ def test_a_curve_is_taken_apart_into_few_points_that_stay_near_it(handles):
 def test_a_policy_becomes_points_and_arrow_keys_move_them(drawn):
     policy_box(drawn).fill("0.2 + 0.4*sqrt(entropy)")
     expect(drawn.locator("#outcome")).to_contain_text("would be another")
-    expect(drawn.get_by_text("Line: the policy. Dots: the 120 tokens.")).to_be_visible()
+    expect(drawn.get_by_text("Line: the policy. Dots: the tokens, 120 of them.")).to_be_visible()
     drawn.get_by_role("button", name="Edit as curve").click()
     expect(handle(drawn, 1)).to_be_focused()
     points = read(drawn)

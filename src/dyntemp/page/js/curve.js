@@ -226,7 +226,7 @@ export class CurveEditor {
     if (this.points)
       return `${count} Drag the points, or move them with the arrow keys; double-click adds one.`;
     if (line.length)
-      return `${count} Line: the policy. Dots: the ${view.tokens.length.toLocaleString("en")} tokens.`;
+      return `${count} Line: the policy. Dots: the tokens, ${view.tokens.length.toLocaleString("en")} of them.`;
     return `${count} Dots: temperature of each token; the policy reads more than ${this.signal} alone, and is no line.`;
   }
 

@@ -43,5 +43,6 @@ export function unchangedOf(columns) {
     return "This is the policy that wrote the text. Change it, and the same text is replayed.";
   const at = columns[1].tokens.findIndex((token) => token.origin === "parted");
   if (at < 0) return "The two policies drew the same text so far.";
+  if (at === 0) return "The second policy had to part from the first at the first token.";
   return `The two texts are the same up to token ${at}, where the second policy had to part from the first.`;
 }
