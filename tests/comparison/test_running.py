@@ -35,11 +35,11 @@ def made(tmp_path_factory):
 
 
 def content(folder):
-    """What the traces in a folder hold, but for when they were made."""
+    """What the traces in a folder hold, but for when they were made, and what was loaded beside."""
     found = {}
     for path in sorted((folder / "traces").iterdir()):
         first, *rest = path.read_text().splitlines()
-        found[path.name] = [{**json.loads(first), "started": ""}, *map(json.loads, rest)]
+        found[path.name] = [{**json.loads(first), "started": "", "versions": {}}, *map(json.loads, rest)]
     return found
 
 
