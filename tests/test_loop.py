@@ -152,6 +152,13 @@ def test_forced_tokens_come_whatever_would_be_drawn(policy):
     assert [token.temperature for token in stepwise] == pytest.approx(again, rel=1e-9)
 
 
+@pytest.mark.parametrize("policy", [FLAT, REMEMBERS], ids=["forgets", "remembers"])
+def test_a_token_that_ends_texts_ends_none_that_begins_with_it(policy):
+    (tokens,) = written(Loop(model(end=[9])), ask(policy=policy, begin=[3, 9, 4], force=[5], max_tokens=1))
+
+    assert [(token.position, token.token, token.finish) for token in tokens] == [(3, 5, "length")]
+
+
 def test_characters_that_span_the_beginning_are_read_whole():
     euro = "€".encode()
     fake = FakeModel([bytes([part]) for part in euro] + [b"x"], lambda tokens: np.full(4, 0.0))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -217,7 +217,7 @@ class Loop:
         if run.position > len(run.ask.begin):
             return record, run.receive(record)
         run.read(record.bytes)
-        return record, []
+        return replace(record, finish=None), []  # what is there already ends nothing
 
 
 def _together(runs: Sequence[Text]) -> list[list[int]]:
