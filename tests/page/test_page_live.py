@@ -251,6 +251,55 @@ def test_a_text_is_rerolled_from_a_token(ask):
     assert texts_of(ask) == before
 
 
+@pytest.mark.parametrize("button", ["Reroll from here", "Put"])
+def test_what_another_policy_wrote_before_keeps_its_record(ask, button):
+    policy_box(ask).fill("0.7")
+    write(ask)
+    policy_box(ask).fill("0.1 + 0.2*entropy")
+    tokens_of(ask).nth(4).click()
+    expect(ask.locator(".verdict")).to_be_visible()
+    ask.get_by_role("button", name=button).first.click()
+    expect(effective(ask)).to_have_text("0.1 + 0.2*entropy")
+    done(ask)
+
+    outcome = ask.locator("#outcome")
+    expect(outcome).to_contain_text("The first 4 tokens were written before, under another policy.")
+    expect(outcome).not_to_contain_text("the policy that wrote the text")
+    numbers = tokens_of(ask).locator(".dt-number")
+    expect(numbers).to_have_count(28)
+    shown = numbers.all_text_contents()
+    assert [".70"] * 4 == shown[:4]
+    assert {".70"} != {*shown[4:]}
+    terms = ask.locator(".dt-terms")
+    tokens_of(ask).nth(1).click()
+    expect(ask.locator(".dt-sentence")).to_contain_text("T = 0.7")
+    expect(terms).to_have_count(0)
+    tokens_of(ask).nth(6).click()
+    expect(terms).to_contain_text("T ")
+
+    policy_box(ask).fill("0.1 + 0.3*entropy")
+    expect(outcome).to_contain_text("of 28 tokens stay")
+    tokens_of(ask).nth(1).click()
+    expect(terms).to_have_count(1), "another policy is replayed over the whole text"
+    assert [".70"] * 4 != numbers.all_text_contents()[:4]
+
+
+def test_a_pair_that_goes_on_says_which_text_began_under_another_policy(ask):
+    ask.get_by_role("checkbox", name="Second policy").check()
+    policy_box(ask).fill("0.3")
+    ask.get_by_role("textbox", name="Second policy", exact=True).fill("1.5")
+    write(ask)
+    tokens_of(ask, "Text A").nth(3).click()
+    ask.get_by_role("button", name="Reroll from here").click()
+    expect(ask.get_by_role("button", name="rerolled at 3")).to_be_visible()
+    done(ask)
+
+    expect(ask.locator("#outcome")).to_contain_text(
+        "The first 3 tokens of text B were written before, under another policy."
+    )
+    assert [".30"] * 3 == tokens_of(ask, "Text B").locator(".dt-number").all_text_contents()[:3]
+
+
 def test_a_token_is_forced_and_the_text_goes_on_from_there(ask):
     write(ask)
     before = texts_of(ask)

@@ -3,7 +3,7 @@
 import { element } from "./dom.js";
 import { nameOf } from "./card.js";
 import { ALWAYS, quantitiesOf, shareOf, short } from "./quantities.js";
-import { replay } from "./replay.js";
+import { replay, same } from "./replay.js";
 import { TextView } from "./textview.js";
 import { Tracks } from "./tracks.js";
 import { flowing } from "./words.js";
@@ -39,7 +39,7 @@ export class Column {
   valuesOf(quantity) {
     const found = quantitiesOf(this.tokens, this.other);
     const { value } = found[quantity] ?? ALWAYS.temperature;
-    return this.tokens.map((token, at) => value(token, this.nows?.[at]) ?? NaN);
+    return this.tokens.map((token, at) => value(token, this.replayed(at)) ?? NaN);
   }
 
   /** Colour the tokens from `from` on by their values on `scale`. */
@@ -80,12 +80,22 @@ export class Column {
     this.tracks.choose(this.text.chosen);
   }
 
-  /** The temperature of each token: under the policy in force where it could be replayed, else the recorded one. */
+  /** The temperature of each token: under the other policy if one was replayed, else the recorded one. */
   temperatures() {
-    return this.tokens.map((token, at) => (this.nows?.[at] ?? token).temperature);
+    return this.tokens.map((token, at) => (this.replayed(at) ?? token).temperature);
   }
 
-  /** Replay under `policy`; `other` says that it is not the recorded one. */
+  /** A token under the other policy, if one was replayed; a token that was written since has not been. */
+  replayed(at) {
+    return (this.other && this.nows[at]) || null;
+  }
+
+  /** How many tokens at the beginning were not drawn at what the text's own policy gives them. */
+  get before() {
+    return this.other || !this.nows ? 0 : this.nows.lastIndexOf(null) + 1;
+  }
+
+  /** Replay under `policy`; `other` says that it is not the recorded one, which has to give what was recorded. */
   replay(policy, other) {
     const { settings = {}, seed } = this.run.header;
     this.problem = null;
@@ -102,6 +112,9 @@ export class Column {
             })
           : null;
       this.other = other && this.nows !== null;
+      if (!other && this.nows) {
+        this.nows = this.nows.map((now, at) => (same(now, this.tokens[at]) ? now : null));
+      }
     } catch (error) {
       this.problem = error.message;
     }

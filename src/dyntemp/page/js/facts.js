@@ -4,6 +4,8 @@ import { element } from "./dom.js";
 import { changesOf } from "./jumps.js";
 import { percent } from "./words.js";
 
+const AGAIN = "Change the policy, and the same text is replayed.";
+
 /** What a header tells, for people. */
 export function factsOf(header) {
   const { settings = {} } = header;
@@ -39,6 +41,19 @@ export function outcomeOf({ tokens, nows }) {
 
 /** What to say while each text is shown under its own policy. */
 export function unchangedOf(columns) {
+  const begun = columns.map(({ before }, at) => begunOf(before, columns.length > 1 ? ` of text ${"AB"[at]}` : ""));
+  return [...begun, begun.some(Boolean) && columns.length < 2 ? AGAIN : drawnOf(columns)].filter(Boolean).join(" ");
+}
+
+/** What another policy wrote before. */
+function begunOf(count, of) {
+  if (!count) return "";
+  const tokens = count === 1 ? `token${of} was` : `${count.toLocaleString("en")} tokens${of} were`;
+  return `The first ${tokens} written before, under another policy.`;
+}
+
+/** Who drew what. */
+function drawnOf(columns) {
   if (columns.length < 2)
     return "This is the policy that wrote the text. Change it, and the same text is replayed.";
   const at = columns[1].tokens.findIndex((token) => token.origin === "parted");

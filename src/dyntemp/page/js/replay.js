@@ -8,6 +8,9 @@ import { Evaluation } from "./evaluate.js";
 import { most } from "./numbers.js";
 import { uniform } from "./philox.js";
 
+/** How far apart two temperatures may be that one policy gave, relatively: models measure in float32. */
+const SAME = 1e-6;
+
 /** The signals that `policy` reads and these records do not hold. */
 export function missing(tokens, policy) {
   const wanted = policy.needs.filter(({ source }) => source !== "context").map(({ text }) => text);
@@ -59,6 +62,12 @@ function checkKnown(tokens, policy) {
     `\`${policy.text}\` reads ${lacks.map((name) => `\`${name}\``).join(", ")}, which these records do not hold: ` +
       `record with signals=[${lacks.map((name) => `'${name}'`).join(", ")}], or --record on the command line`,
   );
+}
+
+/** Whether a replay gives the recorded temperature, as the policy that drew the token does. */
+export function same({ temperature }, token) {
+  if (temperature === token.temperature) return true;
+  return Math.abs(temperature - token.temperature) <= SAME * Math.min(temperature, token.temperature);
 }
 
 /** What the policy reads of `token`. */
