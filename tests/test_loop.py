@@ -288,6 +288,35 @@ def test_a_run_can_follow_a_recorded_one(tmp_path):
     assert {t.origin for t in other} == {"kept", "parted", "drawn"}
 
 
+def test_a_run_that_follows_takes_the_recorded_seed_unless_it_is_given_one(tmp_path):
+    path = tmp_path / "run.jsonl"
+    list(generate(model(), [0], FLAT, max_tokens=2, seed=41, trace=path))
+
+    assert generate(model(), [0], 1.5, follow=Trace.open(path)).seed == 41
+    assert generate(model(), [0], 1.5, follow=Trace.open(path), seed=7).seed == 7
+
+
+@pytest.mark.parametrize("left", [slice(1, None), slice(None, None, 2)])
+def test_a_run_cannot_follow_records_with_gaps(tmp_path, left):
+    path = tmp_path / "run.jsonl"
+    list(generate(model(), [0], FLAT, max_tokens=8, trace=path))
+    header, *lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join([header, *lines[left]]))
+
+    with pytest.raises(ValueError, match="from position 0 on, without gaps"):
+        generate(model(), [0], FLAT, follow=Trace.open(path))
+
+
+def test_what_was_forced_is_forced_in_who_follows():
+    path = Path()
+    leader = ask(notes=path, force=[7])
+    for seed in range(20):
+        path.steps.clear()
+        _, follower = written(Loop(model()), leader, ask(policy=Policy(1.4), seed=seed, request=1, follow=path))
+        assert (follower[0].token, follower[0].origin) == (7, "forced")
+        assert follower[1].origin in ("kept", "parted")
+
+
 def test_a_run_cannot_follow_one_of_other_prompts(tmp_path):
     path = tmp_path / "run.jsonl"
     list(generate(model(), [0], FLAT, max_tokens=2, trace=path))

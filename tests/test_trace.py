@@ -60,6 +60,29 @@ def test_a_trace_of_the_first_format_is_read(run):
     assert [replace(token, rest=(), origin="drawn") for token in tokens] == list(Trace.open(path))
 
 
+@pytest.mark.parametrize(
+    ("field", "value"), [("seed", "x"), ("settings", [1]), ("prompts", "a"), ("policy", None), ("seed", True)]
+)
+def test_a_header_of_other_kinds_is_refused(run, field, value):
+    path, _ = run
+    header, *lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join([json.dumps(json.loads(header) | {field: value}) + "\n", *lines]))
+
+    with pytest.raises(TraceError, match=rf"line 1: {field} is "):
+        Trace.open(path)
+
+
+@pytest.mark.parametrize("value", [-0.1, 1.1, "inf"])
+@pytest.mark.parametrize("field", ["probability", "probability_after"])
+def test_a_probability_that_is_none_is_refused(run, field, value):
+    data = run[1][0].to_json()
+
+    with pytest.raises(ValueError, match="a probability outside 0 to 1"):
+        Token.from_json(data | {field: value})
+    with pytest.raises(ValueError, match="a probability outside 0 to 1"):
+        Token.from_json(data | {"alternatives": [data["alternatives"][0] | {field: value}]})
+
+
 def test_tokens_are_read_one_line_at_a_time(run):
     path, tokens = run
     lines = path.read_bytes().splitlines(keepends=True)

@@ -35,16 +35,16 @@ class Path:
 
     Attributes:
         filters: The truncation that it drew with.
-        steps: Its tokens and their temperatures, by position.
+        steps: Its tokens, their temperatures, and whether each was forced, by position.
     """
 
     filters: Filters = NO_FILTERS
-    steps: list[tuple[int, float]] = field(default_factory=list)
+    steps: list[tuple[int, float, bool]] = field(default_factory=list)
 
     @classmethod
     def of(cls, tokens: Iterable[Token], filters: Filters = NO_FILTERS) -> Path:
         """The path of a recorded request, all of it."""
-        return cls(filters, [(token.token, token.temperature) for token in tokens])
+        return cls(filters, [(token.token, token.temperature, token.origin == "forced") for token in tokens])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -68,7 +68,8 @@ class Ask:
         force: Tokens that come next, whatever would be drawn.
         notes: Where the run notes what it drew, for others to follow.
         follow: The run that this one is coupled to, which began with the same tokens: as long as the texts agree, it
-            keeps the other's token as often as its own distribution allows. See `dyntemp.coupling`.
+            keeps the other's token as often as its own distribution allows, and what was forced there is forced here.
+            See `dyntemp.coupling`.
     """
 
     prompt: Sequence[int]

@@ -64,7 +64,8 @@ def generate(
             batch, whose tokens come position by position.
         policy: A policy, or what makes one: text, an expression, a number.
         max_tokens: Tokens to write at most for each prompt; fewer where the model's context ends before.
-        seed: 64-bit seed; None draws one, which the result's `seed` names. The same seed writes the same text, alone
+        seed: 64-bit seed; None draws one, or takes that of `follow`; the result's
+            `seed` names it. The same seed writes the same text, alone
             or in a batch: prompt i draws with request number i.
         stop: Text, or texts, that end a request where they appear; they are left out of the text.
         top_k: Keep the k likeliest tokens; 0 keeps all.
@@ -100,7 +101,9 @@ def generate(
     if not all(stops):
         raise ValueError("an empty stop text was given; it would stop everything")
     prompts = prompts_of(prompt)
-    seed = int(Keys.of(1, new_seed() if seed is None else seed, 0, 0).seed[0])
+    if seed is None:
+        seed = new_seed() if follow is None else follow.header.seed
+    seed = int(Keys.of(1, seed, 0, 0).seed[0])
     filters = Filters(top_k, top_p, min_p, filter_at)
     recorded = tuple(measurable(signal) for signal in signals)
     dry_run = np.zeros((1, 2), np.float32)  # two equal logits: what the policy lacks is told before the model runs
@@ -136,7 +139,7 @@ def _paths(follow: Trace | None, prompts: list[Any]) -> dict[int, Path]:
     """What each request follows, by its number.
 
     Raises:
-        ValueError: If the trace is of other prompts.
+        ValueError: If the trace is of other prompts, or does not hold its texts from their beginning.
     """
     if follow is None:
         return {}
@@ -147,7 +150,13 @@ def _paths(follow: Trace | None, prompts: list[Any]) -> dict[int, Path]:
         )
     written: dict[int, list[Token]] = {}
     for token in follow:
-        written.setdefault(token.request, []).append(token)
+        text = written.setdefault(token.request, [])
+        if token.position != len(text):
+            raise ValueError(
+                f"follow was given a trace in which position {token.position} comes where {len(text)} should; texts "
+                "can only follow records from position 0 on, without gaps"
+            )
+        text.append(token)
     asked = follow.header.settings
     filters = Filters(asked["top_k"], asked["top_p"], asked["min_p"], asked["filter_at"])
     return {number: Path.of(tokens, filters) for number, tokens in written.items()}

@@ -212,7 +212,7 @@ class Loop:
         if run.ask.policy.remembers and origin != "drawn":
             self._state.observe(run.slot, run.position, record.surprisal)
         if run.ask.notes is not None:
-            run.ask.notes.steps.append((token, record.temperature))
+            run.ask.notes.steps.append((token, record.temperature, origin == "forced"))
         run.position += 1
         if run.position > len(run.ask.begin):
             return record, run.receive(record)

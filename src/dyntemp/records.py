@@ -32,7 +32,9 @@ class Drawn:
         if run.alone or path is None or run.position >= len(path.steps):
             run.alone = True
             return drawn, "drawn"
-        other, temperature = path.steps[run.position]
+        other, temperature, forced = path.steps[run.position]
+        if forced:
+            return other, "forced"
         theirs = After(self._filtered(row, path.filters, temperature), self._rows.masked_at, temperature)
         ours = self._after(row)
         noise = run.ask.seed, run.ask.request, run.position

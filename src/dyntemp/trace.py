@@ -6,6 +6,7 @@ Every line is written whole and at once, so that a run that is killed leaves a f
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from math import isfinite, isnan
@@ -103,6 +104,10 @@ class Token:
             if data[name] not in allowed:
                 raise ValueError(f"{name} is {data[name]!r}; {allowed} are allowed")
         numbers = {name: _number(data[name]) for name in FLOATS}
+        chances = [numbers["probability"], numbers["probability_after"]]
+        chances += [_number(a[name]) for a in data["alternatives"] for name in ("probability", "probability_after")]
+        if not all(0 <= chance <= 1 + ROUNDED for chance in chances):
+            raise ValueError("a probability outside 0 to 1")
         signals = {str(name): _number(value) for name, value in data["signals"].items()}
         if "entropy" not in signals or numbers["temperature"] < 0:
             raise ValueError("it lacks the signal `entropy`, or has a negative temperature")
@@ -126,6 +131,9 @@ class Token:
             finish=data["finish"],
         )
 
+
+ROUNDED = 1e-6
+"""How far above 1 a probability may come out, since it is a quotient of rounded numbers."""
 
 FINISHES = (None, "end", "stop", "length")
 ORIGINS = ("drawn", "forced", "kept", "parted")
@@ -190,6 +198,11 @@ class Header:
     started: str
 
 
+KINDS = {"model": str, "policy": str, "policy_name": str | None, "seed": int, "prompts": list, "settings": dict,
+         "versions": dict, "started": str}  # fmt: skip
+"""What JSON has for each field of a header."""
+
+
 class TraceWriter:
     """A trace file that grows with the run.
 
@@ -217,6 +230,10 @@ class TraceWriter:
 
     def _write(self, record: dict[str, Any]) -> None:
         self._file.write(json.dumps(record, ensure_ascii=False, allow_nan=False).encode() + b"\n")
+
+    def sync(self) -> None:
+        """Have all of it survive a power cut."""
+        os.fsync(self._file.fileno())
 
     def close(self) -> None:
         """Close the file. Calling it again does nothing."""
@@ -262,11 +279,12 @@ class Trace:
                 f"{path} has format version {version!r}, and this dyntemp reads {' and '.join(map(str, READS))}: "
                 "update dyntemp"
             )
-        try:
-            return cls(path, Header(**data))
-        except TypeError:
-            missing = {entry.name for entry in fields(Header)} ^ set(data)
-            raise TraceError(f"{path}, line 1: fields missing or unknown: {', '.join(sorted(missing))}") from None
+        if unlike := {entry.name for entry in fields(Header)} ^ set(data):
+            raise TraceError(f"{path}, line 1: fields missing or unknown: {', '.join(sorted(unlike))}")
+        for name, kind in KINDS.items():
+            if not isinstance(data[name], kind) or isinstance(data[name], bool):
+                raise TraceError(f"{path}, line 1: {name} is {data[name]!r:.80}, which no header has")
+        return cls(path, Header(**data))
 
     def _repr_html_(self) -> str:
         """The text in a notebook, coloured by temperature, with a card per token."""

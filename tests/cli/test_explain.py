@@ -27,11 +27,11 @@ def two(tmp_path):
     return recorded(tmp_path / "two.jsonl", [[0], [1, 2]])
 
 
-def recorded(path, prompts):
+def recorded(path, prompts, policy=POLICY):
     model = FakeModel(
         PIECES, lambda seen: [((n * 5 + len(seen) * 3 + seen[-1]) % 7) / (1 + len(seen) % 4) for n in range(7)]
     )
-    list(generate(model, prompts, POLICY, max_tokens=20, seed=11, trace=path, top_k=6))
+    list(generate(model, prompts, policy, max_tokens=20, seed=11, trace=path, top_k=6))
     return path
 
 
@@ -204,3 +204,37 @@ def test_a_trace_without_tokens_says_so(capsys, path):
     path.write_text(path.read_text().splitlines(keepends=True)[0])
 
     assert (0, "fake: no tokens; seed 11\n") == run(capsys, path)[:2]
+
+
+def test_control_characters_of_a_header_are_shown_and_not_obeyed(capsys, path):
+    header, *lines = path.read_text().splitlines(keepends=True)
+    header = json.loads(header) | {"model": "\x1b[31mRED", "policy": "0.5\x1b]0;title\x07\x9b"}
+    path.write_text("".join([json.dumps(header) + "\n", *lines]))
+    out = run(capsys, path, "--text", "--color", "never")[1]
+
+    assert "␛[31mRED" in out
+    assert not set(out) & {"\x1b", "\x07", "\x9b"}
+
+
+def test_a_sum_stands_only_where_the_policy_gave_the_temperature(capsys, tmp_path):
+    """As in a text that went on under another policy: the record of its beginning keeps its own temperatures."""
+    first = recorded(tmp_path / "first.jsonl", [0])
+    second = recorded(tmp_path / "second.jsonl", [0], "0.3 + 0.5*max_prob")
+    _, *before = first.read_text().splitlines(keepends=True)
+    header, *after = second.read_text().splitlines(keepends=True)
+    second.write_text("".join([header, *before[:5], *after[5:]]))
+
+    assert "T = 0.3 + 0.5*max_prob = " in run(capsys, second, "--at", "7")[1]
+    beginning = run(capsys, second, "--at", "2")[1]
+    assert "T = 0.3" not in beginning
+    assert f"{json.loads(before[2])['temperature']:.3g}" in beginning
+
+
+def test_a_mean_that_leaves_infinite_temperatures_out_says_so(capsys, path):
+    header, *lines = path.read_text().splitlines(keepends=True)
+    lines[3] = json.dumps(json.loads(lines[3]) | {"temperature": "inf"}) + "\n"
+    path.write_text("".join([header, *lines]))
+
+    assert "to inf (1 infinite); seed 11" in run(capsys, path)[1]
+    path.write_text("".join([header, lines[0]]))
+    assert "1 token, T mean" in run(capsys, path)[1]

@@ -156,7 +156,7 @@ def test_a_folder_of_something_else_is_refused_with_what_differs(made, change, t
 def test_a_version_that_decides_tokens_and_differs_is_refused(made, monkeypatch):
     monkeypatch.setattr("dyntemp.comparison.deciding_versions", lambda: {"dyntemp": "99.0", "torch": "9"})
 
-    with pytest.raises(TraceError, match=r'dyntemp: "\d.*" there, "99.0" here\)'):
+    with pytest.raises(TraceError, match=r'dyntemp: "\d.*" there, "99.0" here'):
         compare(letters(), ["hello", "world"], POLICIES, folder=made.folder, seeds=3, max_tokens=30)
 
 
@@ -262,6 +262,19 @@ def test_a_run_that_is_killed_goes_on_to_the_same_result(tmp_path):
     assert 4 <= seen[0].done < 12, "what was done is not done again"
     assert content(undisturbed.folder) == content(resumed.folder)
     assert undisturbed.figures == resumed.figures
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda data: data[:-5], lambda data: data[: data[:-1].rfind(b"\n") + 1], lambda _: b""]
+)
+def test_a_text_that_a_power_cut_left_short_is_written_again(made, tmp_path, damage):
+    asked = {"prompts": ["hello", "world"], "policies": POLICIES, "seeds": 3, "max_tokens": 30}
+    whole = compare(letters(), **asked, folder=tmp_path / "c")
+    path = tmp_path / "c" / "traces" / "prompt1-seed2-policy1.jsonl"
+    path.write_bytes(damage(path.read_bytes()))
+    compare(letters(), **asked, folder=tmp_path / "c")
+
+    assert content(made.folder) == content(whole.folder)
 
 
 @pytest.mark.model

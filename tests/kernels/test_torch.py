@@ -12,7 +12,7 @@ from dyntemp.evaluate import Evaluation
 from dyntemp.filters import Filters
 from dyntemp.kernels import reference
 from dyntemp.kernels.job import Job
-from dyntemp.kernels.philox import Purpose
+from dyntemp.kernels.philox import OF_A_DRAW, Purpose
 from dyntemp.kernels.philox import uniform as one_uniform
 from dyntemp.kernels.reference import BLOCK
 from dyntemp.lower import Op, lower
@@ -355,7 +355,7 @@ class TestNoise:
         seed, requests = 2**64 - 3, (4, 2**32 - 1)
         noise = torch_draw.noise_of(Job(draw=True, seed=seed, request=requests, position=9), 2, torch.device("cpu"))
 
-        for purpose, numbers in zip(Purpose, noise, strict=True):
+        for purpose, numbers in zip(OF_A_DRAW, noise, strict=True):
             expected = [[one_uniform(seed, request, 9, k, purpose) for k in range(17)] for request in requests]
             assert numbers.tolist() == expected
 

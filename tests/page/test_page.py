@@ -323,6 +323,35 @@ def drop(page, name, text):
     )
 
 
+def test_traces_that_cannot_be_read_keep_no_other_from_the_desk(page, visit, tmp_path):
+    text = trace_text(tmp_path, count=10)
+    empty = text.splitlines(keepends=True)[0]
+    traces = [{"name": "empty.jsonl", "lines": empty}, {"name": "bad.jsonl", "lines": "hello\n"}]
+    visit(page, examples=[], traces=[*traces, {"name": "good.jsonl", "lines": text}])
+    expect(page.get_by_role("alert")).to_contain_text("empty.jsonl: this trace holds no tokens")
+    expect(page.get_by_role("alert")).to_contain_text("bad.jsonl: line 1: this is not JSON")
+    expect(tokens_of(page)).to_have_count(10)
+
+    visit(page, examples=[], traces=traces[:1])
+    expect(page.get_by_role("alert")).to_contain_text("empty.jsonl: this trace holds no tokens")
+    expect(page.get_by_text("Nothing to show yet")).to_be_visible()
+
+
+def test_all_files_that_cannot_be_read_are_told(page, visit, tmp_path):
+    text = trace_text(tmp_path, count=10)
+    for name, lines in (("one.jsonl", "hello\n"), ("good.jsonl", text), ("two.jsonl", "{}\n")):
+        (tmp_path / name).write_text(lines, encoding="utf-8")
+    visit(page, examples=[])
+    files = page.get_by_label("Trace files")
+    files.set_input_files([tmp_path / name for name in ("one.jsonl", "good.jsonl", "two.jsonl")])
+    alert = page.get_by_role("alert")
+    expect(alert).to_contain_text("two.jsonl: line 1: this is no trace")
+    expect(alert).to_contain_text("one.jsonl: line 1: this is not JSON")
+    expect(tokens_of(page)).to_have_count(10)
+    files.set_input_files(tmp_path / "good.jsonl")
+    expect(alert).to_have_count(0)
+
+
 def test_hostile_traces_are_shown_as_text(page, visit, tmp_path):
     attack = "<img src=x onerror=\"document.title='hit'\">"
     header, *lines = trace_text(tmp_path, count=12).splitlines()

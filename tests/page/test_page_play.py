@@ -62,6 +62,32 @@ def test_a_broken_trace_is_refused_before_anything_is_served(capsys, tmp_path):
     assert "line 6: the line is cut off" in err
 
 
+def test_a_trace_without_tokens_is_refused(capsys, tmp_path):
+    path = tmp_path / "empty.jsonl"
+    path.write_text(trace_text(tmp_path, count=5).splitlines(keepends=True)[0], encoding="utf-8")
+    code, _, err = play(capsys, "--html", tmp_path / "page.html", path)
+
+    assert 1 == code
+    assert f"{path} holds no tokens: there is nothing to show" in err
+    assert not (tmp_path / "page.html").exists()
+
+
+@pytest.mark.parametrize("cut", [30, 1])
+def test_a_killed_run_is_opened_up_to_its_last_whole_line(capsys, page, tmp_path, cut):
+    path = tmp_path / "cut.jsonl"
+    text = trace_text(tmp_path, count=5)
+    path.write_text(text[:-cut], encoding="utf-8")
+    code, _, err = play(capsys, "--html", tmp_path / "page.html", path)
+
+    assert 0 == code
+    assert f"{path}, line 6: the line is cut off" in err
+    assert "the 4 tokens before it are shown" in err
+    page.goto((tmp_path / "page.html").as_uri())
+    tokens = page.get_by_role("listbox", name="Text").get_by_role("option")
+    tokens.nth(3).wait_for()
+    assert 4 == tokens.count()
+
+
 def test_without_the_server_s_packages_it_says_what_to_install(capsys, monkeypatch):
     monkeypatch.setattr("dyntemp.cli.play.find_spec", lambda name: None if name == "fastapi" else object())
     code, _, err = play(capsys, "--no-model")

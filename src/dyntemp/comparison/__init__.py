@@ -247,6 +247,8 @@ def _write(comparison: Comparison, cell: Cell, model: Model, asks: Sequence[Ask]
             for number, token in ready:
                 writers[number].write(token)
             yield len(ready)
+        for writer in writers.values():
+            writer.sync()
     for path, name in zip(partial, paths, strict=True):
         path.replace(name)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ import numpy as np
 
 from dyntemp.errors import TraceError
 from dyntemp.generation import versions
+from dyntemp.trace import Trace
 
 FORMAT, VERSION = "dyntemp.comparison", 1
 MANIFEST, TRACES = "manifest.json", "traces"
@@ -112,8 +114,17 @@ class Manifest:
     def missing(self, folder: Path) -> Iterator[Cell]:
         """The cells that are not written yet."""
         for cell in self.cells:
-            if not all(self.path(folder, cell, policy).exists() for policy in range(len(self.policies))):
+            if not all(_whole(self.path(folder, cell, policy)) for policy in range(len(self.policies))):
                 yield cell
+
+
+def _whole(path: Path) -> bool:
+    """Whether there is a trace that holds its text to the end."""
+    try:
+        *_, last = Trace.open(path)
+    except (TraceError, ValueError):  # it is not there, damaged, or without a token
+        return False
+    return last.finish is not None
 
 
 def begin(folder: Path, manifest: Manifest) -> None:
@@ -160,5 +171,8 @@ def _told(name: str, there: Any, here: Any) -> str:
 def write_whole(path: Path, text: str) -> None:
     """Write a file under another name, and rename it when it is complete."""
     partial = path.with_name(f"{path.name}.partial")
-    partial.write_text(text, encoding="utf-8")
+    with partial.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
     partial.replace(path)

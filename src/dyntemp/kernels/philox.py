@@ -22,6 +22,10 @@ class Purpose(IntEnum):
     KEEP = 3
 
 
+OF_A_DRAW = (Purpose.BLOCK, Purpose.ACCEPT, Purpose.PICK)
+"""What a draw needs numbers for; they are the first in `Purpose`."""
+
+
 def philox(counter: tuple[int, int, int, int], key: tuple[int, int]) -> tuple[int, int, int, int]:
     """Four 32-bit words of noise for a counter of four words and a key of two.
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from dyntemp.filters import GREEDY_AT
 from dyntemp.kernels.job import Job, Keys
-from dyntemp.kernels.philox import MASK, MULTIPLIERS, ROUNDS, WEYL, Purpose
+from dyntemp.kernels.philox import MASK, MULTIPLIERS, OF_A_DRAW, ROUNDS, WEYL
 from dyntemp.kernels.reference import BLOCK, BOUND_SLACK, TRIES
 from dyntemp.kernels.torch_rows import known, numbers, wide_of
 from dyntemp.signals import MAX_POSITION
@@ -44,14 +44,10 @@ def noise_of(job: Job, rows: int, device: torch.device) -> Noise:
     return Noise(*(_opaque_noise if torch.compiler.is_compiling() else _noise)(seed, request, position))
 
 
-OF_A_DRAW = len((Purpose.BLOCK, Purpose.ACCEPT, Purpose.PICK))
-"""The purposes that a draw has, which are numbered first."""
-
-
 def _noise(seed: Tensor, request: Tensor, position: Tensor) -> Tensor:
     """The numbers of each purpose, row and try, [3, rows, TRIES + 1]."""
     tries = torch.arange(TRIES + 1, dtype=torch.int64, device=seed.device)
-    purposes = torch.arange(OF_A_DRAW, dtype=torch.int64, device=seed.device)[:, None, None]
+    purposes = torch.arange(len(OF_A_DRAW), dtype=torch.int64, device=seed.device)[:, None, None]
     return uniform(seed[:, None], request[:, None], position[:, None], tries, purposes)
 
 
@@ -61,7 +57,7 @@ _opaque_noise = torch.library.custom_op("dyntemp::noise", _noise, mutates_args=(
 
 @_opaque_noise.register_fake  # type: ignore[untyped-decorator]
 def _shape(seed: Tensor, request: Tensor, position: Tensor) -> Tensor:  # noqa: ARG001
-    return seed.new_empty(OF_A_DRAW, seed.shape[0], TRIES + 1, dtype=wide_of(seed.device))
+    return seed.new_empty(len(OF_A_DRAW), seed.shape[0], TRIES + 1, dtype=wide_of(seed.device))
 
 
 def uniform(seed: Tensor, request: Tensor, position: Tensor, draw: Tensor, purpose: Tensor) -> Tensor:

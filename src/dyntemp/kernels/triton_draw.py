@@ -7,7 +7,7 @@ import triton.language as tl
 
 from dyntemp.filters import GREEDY_AT
 from dyntemp.kernels import reference
-from dyntemp.kernels.philox import Purpose
+from dyntemp.kernels.philox import OF_A_DRAW
 from dyntemp.kernels.triton_blocks import BLOCK, INFINITY
 from dyntemp.kernels.triton_program import at_index
 from dyntemp.kernels.triton_select import key_of, logit_of, lowest_key, threshold, tie, weights
@@ -15,8 +15,8 @@ from dyntemp.kernels.triton_select import key_of, logit_of, lowest_key, threshol
 TRIES = tl.constexpr(reference.TRIES)
 SLACK = tl.constexpr(reference.BOUND_SLACK)
 GREEDY = tl.constexpr(GREEDY_AT)
-PURPOSES = tl.constexpr(len(Purpose))
-CHOICE, ACCEPTANCE, PICK = (tl.constexpr(int(purpose)) for purpose in Purpose)
+PURPOSES = tl.constexpr(len(OF_A_DRAW))
+CHOICE, ACCEPTANCE, PICK = (tl.constexpr(int(purpose)) for purpose in OF_A_DRAW)
 LANES = tl.constexpr(64)
 """At least PURPOSES numbers for each of the tries and the full pass after them."""
 

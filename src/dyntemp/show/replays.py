@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from math import inf, log
+from math import inf, isclose, log
 
 from dyntemp.errors import PolicyError
 from dyntemp.policy import Policy
 from dyntemp.replay import Replayed, replay
 from dyntemp.trace import Header, Token
+
+SAME = 1e-6
+"""How far apart two temperatures may be that one policy gave, relatively: kernels measure in float32."""
 
 
 def replays(header: Header, tokens: Sequence[Token], policy: Policy | None = None) -> list[Replayed]:
@@ -46,10 +49,17 @@ def as_if(token: Token, replayed: Replayed) -> Token:
 
 
 def own_replays(header: Header | None, tokens: Sequence[Token]) -> list[Replayed | None]:
-    """The tokens under their own policy; None each where the records do not hold enough to tell."""
+    """The tokens under the trace's policy; None for those that it did not give their temperature.
+
+    Such are the beginning of a text that went on under another policy, and records that do not hold enough to tell.
+    """
     if header is None:
         return [None] * len(tokens)
     try:
-        return [*replays(header, tokens)]
+        found = replays(header, tokens)
     except (PolicyError, ValueError):
         return [None] * len(tokens)
+    return [
+        one if isclose(one.temperature, token.temperature, rel_tol=SAME) else None
+        for one, token in zip(found, tokens, strict=True)
+    ]

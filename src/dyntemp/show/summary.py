@@ -50,4 +50,6 @@ class Summary:
         rate = f"{self.count / seconds:.1f} per second; " if seconds > 0 else ""
         mean = temperature(self.mean) if self.finite else "inf"
         between = f"T mean {mean}, from {temperature(self.low)} to {temperature(self.high)}"
-        return f"{self.count} tokens, {rate}{between}; seed {seed}"
+        infinite = self.count - self.finite
+        beside = f" ({infinite} infinite)" if infinite and self.finite else ""
+        return f"{self.count} token{'' if self.count == 1 else 's'}, {rate}{between}{beside}; seed {seed}"

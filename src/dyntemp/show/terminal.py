@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from math import isfinite
-from typing import Literal
+from typing import Any, Literal
 
 from rich.color import ColorSystem
 from rich.console import Console, RenderableType
@@ -25,12 +25,33 @@ COLOUR_SYSTEMS = {
     "windows": ColorSystem.WINDOWS,
 }
 
+CONTROL_PICTURES = 0x2400
+SIGNS: dict[int, int | str] = {
+    **{code: CONTROL_PICTURES + code for code in range(32) if chr(code) not in "\t\n"},
+    127: "\N{SYMBOL FOR DELETE}",
+    **dict.fromkeys(range(128, 160), "\N{REPLACEMENT CHARACTER}"),
+}
+"""What is shown for control characters."""
+
 
 class _Console(Console):
     """A console that leaves it to the command what a closed pipe means."""
 
     def on_broken_pipe(self) -> None:
         raise BrokenPipeError
+
+    def print(self, *objects: Any, **settings: Any) -> None:
+        """Print, with signs in place of control characters, which a terminal would obey."""
+        super().print(*map(_harmless, objects), **settings)
+
+
+def _harmless(what: Any) -> Any:
+    if isinstance(what, str):
+        return what.translate(SIGNS)
+    if isinstance(what, Text) and what.plain != (plain := what.plain.translate(SIGNS)):
+        what = what.copy()
+        what.plain = plain  # sign for character, so that what is coloured stays coloured
+    return what
 
 
 def console(colour: Colour = "auto", *, stderr: bool = False) -> Console:
