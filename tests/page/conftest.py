@@ -109,3 +109,8 @@ def _note(faults: list[str], message: Any) -> None:
 def _ask(faults: list[str], url: str) -> None:
     if urlsplit(url).scheme in ("http", "https", "ws", "wss") and urlsplit(url).hostname not in HERE:
         faults.append(f"a request left this machine: {url}")
+
+
+def pytest_collection_modifyitems(items: list[Any]) -> None:
+    """Have tests in a browser run last: Playwright's event loop stays in the thread, where no other can then run."""
+    items.sort(key=lambda item: not {"browser", "page"}.isdisjoint(getattr(item, "fixturenames", ())))
