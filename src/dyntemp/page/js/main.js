@@ -114,9 +114,9 @@ function open(name, lines, teaches = null, keep = true) {
   return texts[0];
 }
 
-/** Open files that were picked or dropped. */
+/** Open files that were picked or dropped, and show each; those that cannot be read are told, all of them. */
 async function openFiles(files) {
-  byId("open-error").hidden = true;
+  const problems = [];
   for (const file of files) {
     try {
       const text = open(file.name, await file.text());
@@ -125,10 +125,30 @@ async function openFiles(files) {
       show(text);
       announce(`${file.name} is open.${text.note ? ` Note: ${text.note}.` : ""}`);
     } catch (error) {
-      byId("open-error").textContent = `${file.name}: ${error.message}`;
-      byId("open-error").hidden = false;
+      problems.push(`${file.name}: ${error.message}`);
     }
   }
+  tellProblems(problems);
+}
+
+/** Open the traces that came with the page, and show the first that can be read. */
+function openTraces(traces) {
+  const problems = [];
+  const texts = [];
+  for (const { name, lines } of traces) {
+    try {
+      texts.push(open(name, lines));
+    } catch (error) {
+      problems.push(`${name}: ${error.message}`);
+    }
+  }
+  tellProblems(problems);
+  if (texts.length) show(texts[0]);
+}
+
+function tellProblems(problems) {
+  byId("open-error").textContent = problems.join("\n");
+  byId("open-error").hidden = !problems.length;
 }
 
 function showExample(at, policy = null) {
@@ -219,8 +239,7 @@ function policies() {
 
 async function begin() {
   layOut();
-  const opened = data.traces.map((one) => open(one.name, one.lines));
-  if (opened.length) show(opened[0]);
+  openTraces(data.traces);
   follow();
   if (!studio.columns.length && data.examples.length) showExample(0);
   const info = data.server ? await modelInfo() : null;
