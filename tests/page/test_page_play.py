@@ -55,11 +55,15 @@ def test_what_makes_no_sense_is_refused(capsys, arguments, code, words):
 
 def test_a_broken_trace_is_refused_before_anything_is_served(capsys, tmp_path):
     text = trace_text(tmp_path, count=5)
-    (tmp_path / "cut.jsonl").write_text(text[:-20], encoding="utf-8")
-    code, _, err = play(capsys, "--no-model", tmp_path / "cut.jsonl")
-
-    assert 1 == code
-    assert "line 6: the line is cut off" in err
+    broken = text.splitlines(keepends=True)
+    for at, number in ((2, 3), (5, 6)):
+        path = tmp_path / "broken.jsonl"
+        path.write_text(
+            "".join([*broken[:at], "{}\n", *broken[at + 1 :]])[: None if at == 5 else -20], encoding="utf-8"
+        )
+        code, _, err = play(capsys, "--no-model", path)
+        assert 1 == code
+        assert f"line {number}: this is no token record" in err
 
 
 def test_a_trace_without_tokens_is_refused(capsys, tmp_path):
@@ -81,7 +85,7 @@ def test_a_killed_run_is_opened_up_to_its_last_whole_line(capsys, page, tmp_path
 
     assert 0 == code
     assert f"{path}, line 6: the line is cut off" in err
-    assert "the 4 tokens before it are shown" in err
+    assert "what comes before it is shown" in err
     page.goto((tmp_path / "page.html").as_uri())
     tokens = page.get_by_role("listbox", name="Text").get_by_role("option")
     tokens.nth(3).wait_for()

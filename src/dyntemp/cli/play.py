@@ -17,7 +17,7 @@ from typing import Any
 from dyntemp.cli import OK, UsageError
 from dyntemp.cli.common import add_model_options, open_model
 from dyntemp.cli.serve import PACKAGES, own_names
-from dyntemp.errors import ModelError
+from dyntemp.errors import ModelError, TraceError
 from dyntemp.models import BUNDLED, Model
 from dyntemp.page import OpenTrace, document
 from dyntemp.trace import Trace
@@ -67,14 +67,26 @@ def run(options: argparse.Namespace) -> int:
 
 
 def opened(path: str) -> OpenTrace:
-    """A trace for the page, checked from its first line to its last.
+    """A trace for the page, checked from its first line to its last; without a last line that was cut off.
 
     Raises:
-        TraceError: If it cannot be read.
+        TraceError: If it cannot be read, or holds no tokens.
     """
-    for _ in Trace.open(path):
-        pass
-    return {"name": Path(path).name, "lines": Path(path).read_text(encoding="utf-8")}
+    trace, count, damage = Trace.open(path), 0, None
+    try:
+        for _ in trace:
+            count += 1
+    except TraceError as error:
+        damage = error
+    data = Path(path).read_bytes()
+    whole = data[: data.rfind(b"\n") + 1]
+    if damage and (whole == data or count < whole.count(b"\n") - 1):
+        raise damage
+    if not count:
+        raise TraceError(f"{path} holds no tokens: there is nothing to show")
+    if damage:
+        _say(f"{damage}; what comes before it is shown")
+    return {"name": Path(path).name, "lines": whole.decode("utf-8")}
 
 
 def model_of(options: argparse.Namespace) -> Model | None:
