@@ -8,7 +8,7 @@ import time
 import pytest
 from tests.page.made import PROMPT, WORDS, words_model
 
-from dyntemp import Trace
+from dyntemp import Trace, generate
 from dyntemp.page import document
 
 expect = pytest.importorskip("playwright.sync_api").expect
@@ -282,6 +282,31 @@ def test_what_another_policy_wrote_before_keeps_its_record(ask, button):
     tokens_of(ask).nth(1).click()
     expect(terms).to_have_count(1), "another policy is replayed over the whole text"
     assert [".70"] * 4 != numbers.all_text_contents()[:4]
+
+
+@pytest.mark.parametrize("by", ["the page", "the page before", "generate"])
+def test_a_text_that_was_continued_as_it_is_goes_on_as_it_is(ask, tmp_path, by):
+    path = tmp_path / "raw.jsonl"
+    if by == "generate":
+        with generate(words_model(), PROMPT, "0.7", max_tokens=9, chat=False, trace=path) as run:
+            list(run)
+    else:
+        ask.get_by_role("checkbox", name="Continue the text").check()
+        write(ask)
+        saved_header(ask, tmp_path)
+        path = (tmp_path / "saved.jsonl").rename(path)
+        if by == "the page before":
+            path.write_text(path.read_text(encoding="utf-8").replace(', "chat": false', "").replace(',"chat":false', ""))
+            assert "chat" not in Trace.open(path).header.settings
+        ask.reload()
+        expect(ask.locator("html[data-ready]")).to_have_count(1)
+    ask.get_by_label("Trace files").set_input_files(path)
+    tokens_of(ask).nth(4).click()
+    with ask.expect_request("**/play/generate") as asked:
+        ask.get_by_role("button", name="Reroll from here").click()
+    done(ask)
+
+    assert asked.value.post_data_json["raw"] is True
 
 
 def test_a_pair_that_goes_on_says_which_text_began_under_another_policy(ask):

@@ -140,6 +140,15 @@ def test_a_conversation_and_a_raw_prompt(asked):
     assert texts[0] == texts[1] == texts[2], "the template of this model joins what is said"
 
 
+@pytest.mark.parametrize(("raw", "chat"), [(True, False), (False, None)])
+def test_the_header_tells_of_the_chat_template_as_that_of_generate_does(asked, tmp_path, raw, chat):
+    path = tmp_path / "run.jsonl"
+    list(generate(wandering_model(), "abc", "0.7", max_tokens=2, seed=1, chat=chat, trace=path))
+    [(header, _, _)] = runs(played(asked, {"prompt": "abc", "raw": raw, "max_tokens": 2, "seed": 1}), 1)
+
+    assert chat == header["settings"]["chat"] == Trace.open(path).header.settings["chat"]
+
+
 @pytest.mark.parametrize(
     ("body", "param", "words"),
     [

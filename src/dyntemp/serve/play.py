@@ -124,6 +124,7 @@ async def _generate(server: Server, form: Form, request: Request) -> Response:
     settings = {
         "max_tokens": most, "stop": values["stop"], "top_k": filters.top_k, "top_p": filters.top_p,
         "min_p": filters.min_p, "filter_at": filters.at, "system": values["system"], "raw": values["raw"],
+        "chat": False if values["raw"] else None,
         "begin": begin, "force": force, "alternatives": ALTERNATIVES, "backend": "cpu",
     }  # fmt: skip
     headers = [

@@ -152,7 +152,8 @@ function sourceOf(column, info) {
   const { header, tokens } = column.run;
   if (header.model !== info.model) return null;
   const prompt = header.prompts?.[tokens[0]?.request ?? 0];
-  const settings = { raw: header.settings?.chat === false, system: header.settings?.system ?? null };
+  const { raw, chat, system = null } = header.settings ?? {};
+  const settings = { raw: raw === true || chat === false, system };
   if (typeof prompt === "string") return { prompt, ...settings };
   return Array.isArray(prompt) && prompt[0]?.content !== undefined ? { messages: prompt, ...settings } : null;
 }
