@@ -31,9 +31,8 @@ export class Studio {
 
   /** Put a text on the desk. */
   show(text) {
-    this.text = text;
     const pair = text.runs.length > 1;
-    this.columns = text.runs.map(
+    const columns = text.runs.map(
       (run, at) =>
         new Column(run, {
           title: pair ? `${"AB"[at]}` : null,
@@ -42,14 +41,15 @@ export class Studio {
           onOpen: () => byId("card").focus(),
         }),
     );
-    byId("columns").replaceChildren(...this.columns.map((column) => column.root));
+    columns.forEach((column, at) => column.append(text.runs[at].tokens));
+    Object.assign(this, { text, columns });
+    byId("columns").replaceChildren(...columns.map((column) => column.root));
     byId("columns").classList.toggle("pair", pair);
     byId("title").textContent = text.title;
     byId("teaches").textContent = text.teaches ?? "";
     byId("teaches").hidden = !text.teaches;
     this.chosen = null;
     this.tellHeaders();
-    this.columns.forEach((column, at) => column.append(text.runs[at].tokens));
     this.replay();
     byId("desk").hidden = false;
   }

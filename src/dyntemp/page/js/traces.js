@@ -1,5 +1,7 @@
 /** Trace files: a header line, then one JSON line per token. */
 
+import { complaintOf, HEADER, numberOf, TOKEN } from "./kinds.js";
+
 const NUMBERS = [
   "temperature",
   "probability",
@@ -7,17 +9,6 @@ const NUMBERS = [
   "surprisal",
   "entropy_after",
   "surprisal_after",
-];
-const NEEDED = [
-  ...NUMBERS,
-  "request",
-  "position",
-  "token",
-  "text",
-  "bytes",
-  "signals",
-  "candidates",
-  "alternatives",
 ];
 const VERSIONS = [1, 2];
 
@@ -40,7 +31,7 @@ export function readTrace(text) {
 
 /** The header of a trace, checked. */
 export function readHeader(line) {
-  const header = exactly(line, parsed(line, 1));
+  const header = parsed(line, 1);
   if (header.format !== "dyntemp.trace") {
     throw new TraceError('line 1: this is no trace: it lacks "format": "dyntemp.trace"');
   }
@@ -49,7 +40,13 @@ export function readHeader(line) {
       `line 1: this is format version ${header.version}, and this page reads ${VERSIONS.join(" and ")}`,
     );
   }
-  return header;
+  const complaint = complaintOf(header, HEADER);
+  if (complaint) throw new TraceError(`line 1: this is no header; ${complaint}`);
+  const found = exactly(line, header);
+  if (typeof found.seed === "number" && !Number.isSafeInteger(found.seed)) {
+    throw new TraceError("line 1: this is no header; its `seed` is not written as a whole number");
+  }
+  return found;
 }
 
 /** `header`, its seed as text where `line` writes one that is beyond the whole numbers of a float. */
@@ -66,18 +63,19 @@ export function lineOf(record) {
 
 /** One token as the page uses it: numbers are numbers, infinity too. */
 export function readToken(data, line) {
-  const absent = NEEDED.filter((name) => !(name in data));
-  if (absent.length)
-    throw new TraceError(`line ${line}: this is no token record; it lacks ${absent.join(", ")}`);
-  const token = { rest: [], origin: "drawn", finish: null, ...data };
-  for (const name of NUMBERS) token[name] = number(data[name], name, line);
+  const token = { rest: [], origin: "drawn", ...data };
+  const complaint = complaintOf(token, TOKEN);
+  if (complaint) throw new TraceError(`line ${line}: this is no token record; ${complaint}`);
+  for (const name of NUMBERS) token[name] = numberOf(token[name]);
   token.signals = Object.fromEntries(
-    Object.entries(data.signals).map(([name, value]) => [name, number(value, name, line)]),
+    Object.entries(token.signals).map(([name, value]) => [name, numberOf(value)]),
   );
-  for (const alternative of token.alternatives) {
-    alternative.probability = number(alternative.probability, "probability", line);
-    alternative.probability_after = number(alternative.probability_after, "probability_after", line);
-  }
+  token.alternatives = token.alternatives.map((alternative) => ({
+    ...alternative,
+    probability: numberOf(alternative.probability),
+    probability_after: numberOf(alternative.probability_after),
+  }));
+  token.rest = token.rest.map(([entries, mass]) => [entries, numberOf(mass)]);
   return token;
 }
 
@@ -94,12 +92,6 @@ function parsed(line, at) {
     throw new TraceError(`line ${at}: a JSON object is expected`);
   }
   return data;
-}
-
-function number(value, name, line) {
-  const result = value === "inf" ? Infinity : value === "-inf" ? -Infinity : value;
-  if (typeof result !== "number") throw new TraceError(`line ${line}: \`${name}\` is no number`);
-  return result;
 }
 
 /** The text of a trace file; `dyntemp explain` reads it. */
