@@ -296,7 +296,8 @@ def test_a_text_that_was_continued_as_it_is_goes_on_as_it_is(ask, tmp_path, by):
         saved_header(ask, tmp_path)
         path = (tmp_path / "saved.jsonl").rename(path)
         if by == "the page before":
-            path.write_text(path.read_text(encoding="utf-8").replace(', "chat": false', "").replace(',"chat":false', ""))
+            saved = path.read_text(encoding="utf-8")
+            path.write_text(saved.replace(', "chat": false', "").replace(',"chat":false', ""))
             assert "chat" not in Trace.open(path).header.settings
         ask.reload()
         expect(ask.locator("html[data-ready]")).to_have_count(1)
