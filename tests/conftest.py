@@ -1,6 +1,7 @@
 """What every test shares: how many examples the property tests draw, and where test data lies."""
 
 import os
+import signal
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -15,6 +16,9 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("dyntemp")
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a shell has it for what runs in its background
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # tests send it to processes that would inherit that
 
 
 @pytest.fixture(scope="session")
