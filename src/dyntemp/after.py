@@ -16,10 +16,15 @@ FAR_BELOW = -40.0
 
 
 class After:
-    """The distribution of one draw: a filtered row at its temperature."""
+    """The distribution of one draw: a filtered row at its temperature.
+
+    Attributes:
+        kept: The row, -inf where it was masked or filtered out.
+        entropy: Of the draw, nats.
+    """
 
     def __init__(self, kept: NDArray[Any], masked_at: float, temperature: float) -> None:
-        self._kept, self._masked_at, self._temperature = kept, masked_at, temperature
+        self.kept, self._masked_at, self._temperature = kept, masked_at, temperature
         self._highest = float(kept.max())
         self._first = int(np.argmax(kept)) if temperature <= GREEDY_AT else -1
         if self._first >= 0:
@@ -36,17 +41,17 @@ class After:
     def probabilities(self) -> NDArray[np.float64]:
         """The probability of each entry in the draw, [n]."""
         if self._first >= 0:
-            return (np.arange(len(self._kept)) == self._first).astype(np.float64)
+            return (np.arange(len(self.kept)) == self._first).astype(np.float64)
         a = 0.0 if self._temperature == inf else 1.0 / self._temperature
-        kept = self._kept > self._masked_at
-        logs = np.where(kept, self._kept, self._highest).astype(np.float64)
+        kept = self.kept > self._masked_at
+        logs = np.where(kept, self.kept, self._highest).astype(np.float64)
         return np.where(kept, np.exp((logs - self._highest) * a - self._log_total), 0.0)
 
     def surprisal(self, token: int) -> float:
         """-ln of the token's probability in the draw; infinite where it cannot be drawn."""
         if self._first >= 0:
             return 0.0 if token == self._first else inf
-        value = float(self._kept[token])
+        value = float(self.kept[token])
         if value <= self._masked_at:
             return inf
         a = 0.0 if self._temperature == inf else 1.0 / self._temperature

@@ -22,6 +22,7 @@ class Drawn:
 
     def __init__(self, model: Model, rows: Rows, chosen: Outcome) -> None:
         self._model, self._rows, self._chosen = model, rows, chosen
+        self._afters: dict[int, After] = {}
 
     def token(self, run: Text, row: int) -> tuple[int, str]:
         """The token that comes next, and whether it was drawn, forced, kept or had to part."""
@@ -48,8 +49,10 @@ class Drawn:
         return int(order[at]), "parted"
 
     def _after(self, row: int) -> After:
-        kept = self._rows.kept(row, self._chosen.cut, self._chosen.last)
-        return After(kept, self._rows.masked_at, float(self._chosen.temperature[row]))
+        if row not in self._afters:
+            kept = self._rows.kept(row, self._chosen.cut, self._chosen.last)
+            self._afters[row] = After(kept, self._rows.masked_at, float(self._chosen.temperature[row]))
+        return self._afters[row]
 
     def _filtered(self, row: int, filters: Filters, temperature: float) -> Any:
         """The row as other filters leave it, -inf where they do not."""
@@ -58,11 +61,9 @@ class Drawn:
 
     def record(self, run: Text, row: int, token: int, origin: str) -> Token:
         """Everything about the token that comes next in a text."""
-        z, kept = self._rows.widened(row), self._rows.kept(row, self._chosen.cut, self._chosen.last)
-        temperature = float(self._chosen.temperature[row])
+        z, after = self._rows.widened(row), self._after(row)
         measured = {name: float(values[row]) for name, values in self._chosen.signals.items()}
         signals = {name: value for name, value in measured.items() if not isnan(value)}  # what others' policies read
-        after = After(kept, self._rows.masked_at, temperature)
         highest, most = float(z.max()), log(signals["max_prob"])
         likeliest = top(z, run.ask.alternatives)
 
@@ -76,7 +77,7 @@ class Drawn:
             token=token,
             text="",
             bytes=b"" if ended else self._model.token_bytes(token),
-            temperature=temperature,
+            temperature=float(self._chosen.temperature[row]),
             signals=signals,
             probability=probability(token),
             probability_after=exp(-after.surprisal(token)),
@@ -88,7 +89,7 @@ class Drawn:
                 Alternative(other, self._name(other), probability(other), exp(-after.surprisal(other)))
                 for other in likeliest
             ),
-            rest=rest(z, kept, likeliest, most) if likeliest else (),
+            rest=rest(z, after.kept, likeliest, most) if likeliest else (),
             origin=origin,
             finish="end" if ended else "length" if run.position + 1 == run.limit else None,
         )

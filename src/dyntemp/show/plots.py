@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from dyntemp.errors import TraceError
 from dyntemp.policy import Policy
-from dyntemp.replay import Replayed, replay
+from dyntemp.replay import Replayed
+from dyntemp.show.replays import replays
 from dyntemp.show.words import visible
 from dyntemp.signals import SIGNALS
 from dyntemp.trace import Token, Trace
@@ -256,11 +257,7 @@ def _temperatures(text: Text, policy: Policy | None) -> Values:
 
 def _draws(text: Text, policy: Policy | None) -> Sequence[Token | Replayed]:
     """What each token was drawn from, or would have been under another policy."""
-    if policy is None:
-        return text.tokens
-    header = text.trace.header
-    requested, given = float(header.settings.get("requested", 1.0)), header.settings.get("given") or None
-    return replay(text.tokens, policy, seed=header.seed, requested=requested, given=given)
+    return text.tokens if policy is None else replays(text.trace.header, text.tokens, policy)
 
 
 def _signal(text: Text, name: str) -> Values:
