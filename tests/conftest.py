@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+collect_ignore = ["disturbed"]  # `PYTHONPATH` brings it in
+
 settings.register_profile(
     "dyntemp",
     max_examples=int(os.environ.get("DYNTEMP_EXAMPLES", "200")),

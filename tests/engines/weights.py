@@ -3,12 +3,16 @@
 import sys
 from functools import cache
 from pathlib import Path
+from shutil import rmtree
 from tempfile import mkdtemp
 
 import pytest
 
 from dyntemp.errors import ModelError
 from dyntemp.models import bundled_path
+
+BUILD = Path(__file__).parents[2] / "build"
+"""The conversion takes half a minute, so its result is kept for other processes."""
 
 
 @cache
@@ -21,16 +25,30 @@ def smollm2_folder() -> str:
         file = Path(bundled_path())
     except ModelError as error:
         pytest.skip(str(error))
+    folder = BUILD / f"smollm2-{file.stat().st_size}-transformers-{transformers.__version__}"
+    if not folder.is_dir():
+        convert(file, folder)
+    return str(folder)
+
+
+def convert(file: Path, folder: Path) -> None:
+    """Write the model of a GGUF file to `folder`, which appears when it is whole."""
+    import transformers
+
     tokenizer = transformers.AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name)
     read = transformers.AutoModelForCausalLM.from_pretrained(file.parent, gguf_file=file.name)
     if hasattr(read.config, "quantization_config"):
         del read.config.quantization_config  # the weights are dequantized, and transformers would not write them
     model = transformers.AutoModelForCausalLM.from_config(read.config)
     model.load_state_dict(read.state_dict())
-    folder = mkdtemp(prefix="smollm2-")
-    model.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    return folder
+    BUILD.mkdir(exist_ok=True)
+    written = Path(mkdtemp(dir=BUILD))
+    model.save_pretrained(written)
+    tokenizer.save_pretrained(written)
+    try:
+        written.rename(folder)
+    except OSError:  # another process was faster
+        rmtree(written)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What tests in a browser share: one Chromium for all of them, and pages in which nothing may go wrong unseen."""
+"""What tests in a browser share: Chromium, and pages in which nothing may go wrong unseen."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -33,9 +33,9 @@ ASK = """async (text) => {
 """A script around a script: JSON in and JSON out, infinities as text."""
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    """Debian's Chromium, without a window."""
+    """Debian's Chromium, without a window; one for each file, since Playwright's event loop keeps others from running."""
     if find_spec("playwright") is None:
         pytest.skip("needs playwright: pip install playwright")
     path = which("chromium") or which("chromium-browser")
@@ -109,8 +109,3 @@ def _note(faults: list[str], message: Any) -> None:
 def _ask(faults: list[str], url: str) -> None:
     if urlsplit(url).scheme in ("http", "https", "ws", "wss") and urlsplit(url).hostname not in HERE:
         faults.append(f"a request left this machine: {url}")
-
-
-def pytest_collection_modifyitems(items: list[Any]) -> None:
-    """Have tests in a browser run last: Playwright's event loop stays in the thread, where no other can then run."""
-    items.sort(key=lambda item: not {"browser", "page"}.isdisjoint(getattr(item, "fixturenames", ())))
