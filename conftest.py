@@ -1,5 +1,6 @@
-"""Runs the code of README.md and docs/ as tests."""
+"""Runs the code of README.md and docs/ as tests, and hides the terminal from all tests."""
 
+import os
 from doctest import ELLIPSIS, NORMALIZE_WHITESPACE
 from importlib.util import find_spec
 
@@ -12,6 +13,9 @@ NEEDS = {f"src/dyntemp/kernels/{name}*.py": needs.packages for name, needs in BA
 NEEDS |= {"src/dyntemp/serve/*.py": ("fastapi",), "src/dyntemp/show/plots_matplotlib.py": ("matplotlib",)}
 collect_ignore_glob = [files for files, packages in NEEDS.items() if not all(map(find_spec, packages))]
 """Modules whose packages are not installed have no docstrings to run."""
+
+for variable in ("COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE"):
+    os.environ.pop(variable, None)  # a test says which width and colours it wants
 
 
 def setup(namespace: dict[str, object]) -> None:

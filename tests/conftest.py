@@ -19,9 +19,6 @@ settings.register_profile(
 )
 settings.load_profile("dyntemp")
 
-for name in ("COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE"):
-    os.environ.pop(name, None)  # width and colours are what a test says, not those of the terminal that it is run in
-
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a shell has it for what runs in its background
     signal.signal(signal.SIGINT, signal.default_int_handler)  # tests send it to processes that would inherit that
 

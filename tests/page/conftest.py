@@ -35,7 +35,10 @@ ASK = """async (text) => {
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    """Debian's Chromium, without a window; one for each file, since Playwright's event loop keeps others from running."""
+    """Debian's Chromium, without a window.
+
+    Each file has one of its own: while Playwright's event loop is there, no other can run in its thread.
+    """
     if find_spec("playwright") is None:
         pytest.skip("needs playwright: pip install playwright")
     path = which("chromium") or which("chromium-browser")

@@ -66,8 +66,10 @@ def emit_load(builder, entry, dtype):
 
 @cache
 def converts_halves():
-    """Whether the processor to compile for has an instruction that widens a float16; LLVM calls a function that Numba
-    does not have where an x86 processor lacks F16C."""
+    """Return True where the processor that Numba compiles for widens a float16 in one instruction.
+
+    For an x86 processor without F16C, LLVM would call a function that Numba does not have.
+    """
     triple, _, features = cpu_target.target_context.codegen().magic_tuple()
     return not triple.startswith(("x86_64", "i686")) or "+f16c" in features
 
