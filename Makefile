@@ -10,7 +10,7 @@ PIP := $(BIN)/pip install -qq --disable-pip-version-check --constraint constrain
 export CMAKE_ARGS ?= -DLLAVA_BUILD=OFF
 # tests run in as many processes as there are processors, four at most, each of which computes on one thread: a thread
 # that OpenMP binds to a processor is bound to the same one in every process
-WORKERS ?= -n $(shell getconf _NPROCESSORS_ONLN) --maxprocesses 4 --dist loadfile
+WORKERS ?= -n $(shell getconf _NPROCESSORS_ONLN) --maxprocesses 4
 SIDE_BY_SIDE := env -u OMP_PROC_BIND -u OMP_PLACES OMP_NUM_THREADS=1
 PROMPT ?= Write a short story about a lighthouse keeper.
 COLOR ?= always
