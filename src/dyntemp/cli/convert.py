@@ -12,9 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import shlex
-from collections.abc import Iterable, Iterator
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterable
 
 from rich.console import Console
 from rich.padding import Padding
@@ -23,6 +21,9 @@ from rich.text import Text
 from dyntemp.cli import FAILURE, OK, UsageError
 from dyntemp.cli.common import add_colour_option, print_json, read_policy
 from dyntemp.convert import PROGRAMS, Conversion, ConversionError, Settings, from_settings, to_settings
+from dyntemp.convert.command_line import over, settings_of
+from dyntemp.convert.files import load
+from dyntemp.convert.programs import program_of
 from dyntemp.filters import Filters
 from dyntemp.show.terminal import console
 
@@ -33,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of this command."""
     parser.add_argument("what", nargs="*", metavar="PROGRAM KEY=VALUE ... | POLICY",
                         help="a program and its settings, or behind `--` its options; with --to a policy")  # fmt: skip
-    parser.add_argument("--file", metavar="FILE", help="settings from a JSON file, or from `key: value` lines (.yaml)")
+    parser.add_argument("--file", metavar="FILE", help="settings from a JSON or YAML file, or from standard input (-)")
     parser.add_argument("--to", metavar="PROGRAM", help="the settings of PROGRAM that compute a policy")
     parser.add_argument("--list", action="store_true", help="list the programs, and what they call things")
     parser.add_argument("--skip-unknown", action="store_true", help="list unknown fields instead of refusing them")
@@ -57,7 +58,9 @@ def run(options: argparse.Namespace) -> int:
         raise UsageError(f"no program: write one of {', '.join(PROGRAMS)}, or --list")
     program, *words = options.what
     try:
-        settings = dict(_pairs(words)) if options.file is None else _read(options.file) | dict(_pairs(words))
+        settings = settings_of(program_of(program), words)
+        if options.file is not None:
+            settings = over(program_of(program), load(options.file), settings)
         found = from_settings(program, settings, skip_unknown=options.skip_unknown)
     except ConversionError as error:
         raise UsageError(str(error)) from None
@@ -161,56 +164,3 @@ def _list(out: Console, as_json: bool) -> int:
         _line(out, "read in", program.source, "dim")
     out.print("\nh is the normalized entropy. `dyntemp convert PROGRAM KEY=VALUE ...` tells what settings mean.")
     return OK
-
-
-def _pairs(words: list[str]) -> Iterator[tuple[str, Any]]:
-    """KEY=VALUE words, and options with their values: `--temp 0.8`."""
-    rest = iter(words)
-    for word in rest:
-        key, equals, value = word.partition("=")
-        if not equals and word.startswith("-"):
-            value = next(rest, "")
-        elif not equals or not key:
-            raise UsageError(f"{word} was given; write KEY=VALUE, as in temperature=0.8, or options behind `--`")
-        yield key, _value(value)
-
-
-def _value(text: str) -> Any:
-    """JSON where it is, else the text itself."""
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return text
-
-
-def _read(path: str) -> dict[str, Any]:
-    """The settings in a file.
-
-    Raises:
-        UsageError: If it holds none.
-    """
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-        found = _flat(text) if path.endswith((".yaml", ".yml")) else json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise UsageError(f"{path}: {error}") from None
-    if not isinstance(found, dict):
-        raise UsageError(f"{path} holds no settings: a JSON object is read, with fields such as temperature")
-    return found
-
-
-def _flat(text: str) -> dict[str, Any]:
-    """The `key: value` lines of a preset of text-generation-webui.
-
-    Raises:
-        ValueError: For YAML that is more than such lines.
-    """
-    found = {}
-    for line in text.splitlines():
-        key, colon, value = line.partition(": ")
-        if not line.strip() or line.startswith("#"):
-            continue
-        if not colon or line[0] in " -" or value.strip() in ("|", "|-", ">"):
-            raise ValueError(f"`{line}` is YAML of more than one line a field: save it as JSON")
-        found[key.strip()] = _value(value.strip())
-    return found

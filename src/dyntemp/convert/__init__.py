@@ -8,9 +8,10 @@ from shlex import quote
 from typing import Any
 
 from dyntemp.convert.curve import ConversionError, Curve, curve_of
-from dyntemp.convert.fields import Aside, sort_out
+from dyntemp.convert.fields import HOME, Aside, sort_out
+from dyntemp.convert.nested import as_written, unwrapped
 from dyntemp.convert.programs import PROGRAMS, Program, program_of, table
-from dyntemp.convert.reading import FILTERS, Given, filters_of
+from dyntemp.convert.reading import FILTERS, Given, Unknown, filters_of
 from dyntemp.filters import Filters
 from dyntemp.policy import Policy
 from dyntemp.signals import suggestion
@@ -19,6 +20,10 @@ __all__ = [
     "PROGRAMS", "Aside", "Conversion", "ConversionError", "Curve", "Program", "Settings", "curve_of", "from_settings",
     "table", "to_settings",
 ]  # fmt: skip
+
+ENVELOPE = "around the settings: about the server, the model or other templates"
+OPTIONS = "options about the model, the machine and the log"
+SKIP = "leave out what is not its, or have it listed, with --skip-unknown, or skip_unknown=True in Python"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +41,7 @@ class Conversion:
         ignored: Fields about temperature that have no effect in these settings.
         not_temperature: What is on, and is neither a temperature nor one of the filters.
         off: Known fields at their neutral values.
-        unknown: Fields that nothing is known of; empty unless asked for.
+        unknown: Fields, and entries of lists of samplers, that nothing is known of; empty unless asked for.
     """
 
     program: str
@@ -85,8 +90,9 @@ def from_settings(program: str, settings: Mapping[str, Any], *, skip_unknown: bo
 
     Args:
         program: A name of `PROGRAMS`, such as "llama.cpp" or "sillytavern".
-        settings: Its fields, as in a request or a preset; names of command-line options will do.
-        skip_unknown: List fields that nothing is known of instead of refusing them.
+        settings: Its fields, as in a request or a preset; names of command-line options will do, and so will what
+            holds the fields: an answer of llama-server, a request with an envelope, an export of SillyTavern.
+        skip_unknown: List fields and samplers that nothing is known of instead of refusing them.
 
     Raises:
         ConversionError: For an unknown program or field, and for values that it would not take.
@@ -96,18 +102,21 @@ def from_settings(program: str, settings: Mapping[str, Any], *, skip_unknown: bo
     ('lerp(0.3, 1.3, normalized_entropy)', True)
     """
     known = program_of(program)
-    values = _named(known, settings)
+    values, beside = _named(known, settings)
     own = {*known.fields, *FILTERS}
     others = sort_out({name: value for name, value in values.items() if name not in own})
     if others.unknown and not skip_unknown:
         raise ConversionError(_unknown(known, others.unknown))
     given = Given(known.name, values)
     reading = known.read(given, others.has("mirostat", "mirostat_mode"))
+    if reading.unknown and not skip_unknown:
+        raise ConversionError(_strange(known, reading.unknown))
     filters, notes, differs = filters_of(given, reading, known.zero_is_off)
     differs = [*reading.differs, *differs]
+    unknown = (*others.unknown, *(f"{entry.name} in {entry.field}" for entry in reading.unknown))
     return Conversion(
         known.name, reading.curve.policy(reading.floor), filters, not differs and not others.draws,
-        (*reading.notes, *notes), tuple(differs), reading.ignored, others.active, others.off, others.unknown,
+        (*reading.notes, *notes), tuple(differs), reading.ignored, (*others.active, *beside), others.off, unknown,
     )  # fmt: skip
 
 
@@ -154,21 +163,40 @@ def to_settings(
     return Settings(known.name, written.fields, not written.differs, written.notes, written.differs, flags)
 
 
-def _named(program: Program, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings under the program's own names, absent ones left out."""
+def _named(program: Program, settings: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[Aside, ...]]:
+    """The settings under the program's own names, absent ones left out, and the fields that are beside them.
+
+    Raises:
+        ConversionError: For a setting that is given twice, and for a name that is no text.
+    """
+    inside, around, path = unwrapped(settings, program.wrappers)
+    if path and program.name == "llama.cpp":
+        inside = {name: as_written(value) for name, value in inside.items()}
+    about = {*program.fields, *FILTERS, *HOME}
     values: dict[str, Any] = {}
-    for spelled, value in settings.items():
-        plain = spelled.lstrip("-").replace("-", "_")
-        name = program.spellings.get(plain, plain)
-        if name in values:
+    envelope, options = [], []
+    for place, (spelled, value) in enumerate((*inside.items(), *around.items())):
+        if not isinstance(spelled, str):
+            raise ConversionError(
+                f"{program.name} was given a field named {spelled!r}; a name is text: YAML takes yes, no, on and off "
+                "for true and false where they have no quotes"
+            )
+        name = program.field_of(spelled)
+        if program.is_beside(spelled):
+            options.append(spelled)
+        elif place >= len(inside) and name not in about:
+            envelope.append(spelled)
+        elif name in values:
             raise ConversionError(f"{program.name} was given `{name}` twice, as `{spelled}` too: leave one of them out")
-        if value is not None:
-            values[name] = value
-    return values
+        elif value is not None:
+            mark = program.separators.get(name) if spelled.startswith("-") else None
+            values[name] = value.split(mark) if mark and isinstance(value, str) else value
+    beside = (Aside(tuple(envelope), ENVELOPE), Aside(tuple(options), OPTIONS))
+    return values, tuple(aside for aside in beside if aside.fields)
 
 
 def _unknown(program: Program, names: tuple[str, ...]) -> str:
-    """What to say of fields that nothing is known of."""
+    """The message about fields that nothing is known of."""
     faults = []
     for name in names:
         owners = [other.name for other in PROGRAMS.values() if name in other.fields or name in other.spellings]
@@ -176,9 +204,21 @@ def _unknown(program: Program, names: tuple[str, ...]) -> str:
             f"; it belongs to {', '.join(owners)}." if owners else suggestion(name, (*program.fields, *FILTERS)) or "."
         )
         faults.append(f"{program.name} has no field `{name}`{near}")
-    return f"{' '.join(faults)} Its own are {', '.join((*program.fields, *FILTERS))}; leave out what is not its"
+    return f"{' '.join(faults)} Its own are {', '.join((*program.fields, *FILTERS))}; {SKIP}"
+
+
+def _strange(program: Program, entries: tuple[Unknown, ...]) -> str:
+    """The message about entries of a list of samplers that the program does not know, and would leave out."""
+    faults = [
+        f"{program.name} knows no `{entry.name}` in {entry.field}, and would leave it out"
+        f"{suggestion(entry.name.strip().lower(), entry.known) or '.'}"
+        for entry in entries
+    ]
+    return f"{' '.join(faults)} It knows {', '.join(dict.fromkeys(entries[0].known))}; {SKIP}"
 
 
 def _option(value: Any) -> str:
-    text = ";".join(map(str, value)) if isinstance(value, list) else f"{value:.12g}"
-    return quote(text)
+    """A value as a word of a command line."""
+    if isinstance(value, list):
+        return quote(";".join(map(str, value)))
+    return str(int(value)) if value == int(value) else repr(value)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import reduce
-from math import inf
+from math import inf, ulp
 from typing import NamedTuple
 
 from dyntemp.expr import Binary, Call, Const, Expression, Negate, Node, Parameter, Signal
@@ -44,7 +44,7 @@ class Curve:
         >>> Curve.around(0.8, 0.5)
         Curve(low=0.3, high=1.3, exponent=1.0)
         """
-        t, d = _decimal(temperature), _decimal(reach)
+        t, d = decimal(temperature), decimal(reach)
         return cls(float(t - d) if t > d else 0.0, float(t + d) if t > -d else 0.0, exponent)
 
     @classmethod
@@ -53,15 +53,24 @@ class Curve:
         level = temperature if temperature > 0 else 0.0
         return cls(level, level)
 
+    def times(self, number: float) -> Curve:
+        """The curve of which both ends are multiplied with `number`, in the decimals as they are written.
+
+        >>> Curve(0.1, 1.5).times(0.7)
+        Curve(low=0.07, high=1.05, exponent=1.0)
+        """
+        factor = decimal(number)
+        return Curve(float(decimal(self.low) * factor), float(decimal(self.high) * factor), self.exponent)
+
     @property
     def temperature(self) -> float:
         """Halfway between the ends: what `temperature` is to a program that moves around it."""
-        return float((_decimal(self.low) + _decimal(self.high)) / 2)
+        return float((decimal(self.low) + decimal(self.high)) / 2)
 
     @property
     def reach(self) -> float:
         """Half of the way from low to high: `dynatemp_range`."""
-        return float((_decimal(self.high) - _decimal(self.low)) / 2)
+        return float((decimal(self.high) - decimal(self.low)) / 2)
 
     @property
     def is_flat(self) -> bool:
@@ -154,7 +163,7 @@ def _term(node: Node) -> _Term:
     """The value of `node` as a term, if it is one."""
     match node:
         case Const(value):
-            return _Term(_decimal(value))
+            return _Term(_written(value))
         case Signal("normalized_entropy"):
             return _Term(Fraction(0), Fraction(1))
         case Signal():
@@ -233,11 +242,19 @@ def _powered(base: _Term, exponent: _Term) -> _Term:
     if exponent.constant == 1:
         return base
     if not base.factor:
-        return _Term(_decimal(float(base.constant) ** float(exponent.constant)))
+        return _Term(_power(base.constant, exponent.constant))
     if base.constant or base.factor < 0:
         raise _OtherShapeError("raises a sum to a power")
-    factor = _decimal(float(base.factor) ** float(exponent.constant)) if base.factor != 1 else base.factor
-    return _Term(Fraction(0), factor, base.exponent * exponent.constant)
+    return _Term(Fraction(0), _power(base.factor, exponent.constant), base.exponent * exponent.constant)
+
+
+def _power(base: Fraction, exponent: Fraction) -> Fraction:
+    """`base` to a power, as decimals.
+
+    Raises:
+        ArithmeticError: If it is beyond a float.
+    """
+    return _written(float(base) ** float(exponent))
 
 
 _OPERATIONS: dict[str, Callable[[_Term, _Term], _Term]] = {
@@ -245,6 +262,16 @@ _OPERATIONS: dict[str, Callable[[_Term, _Term], _Term]] = {
 }  # fmt: skip
 
 
-def _decimal(number: float) -> Fraction:
+def decimal(number: float) -> Fraction:
     """`number` as its shortest decimals say it, exactly."""
     return Fraction(repr(float(number)))
+
+
+def _written(number: float) -> Fraction:
+    """The decimals that a person would write for a constant of a policy, exactly.
+
+    A policy folds its constants, and 0.1*0.7 becomes 0.06999999999999999. A number within 4 units in the last place of
+    one with 12 digits is that one, here 0.07; any other is what its shortest decimals say.
+    """
+    short = float(f"{number:.12g}")
+    return decimal(short if abs(short - number) <= 4 * ulp(number) else number)

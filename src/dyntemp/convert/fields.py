@@ -21,9 +21,31 @@ REQUEST = (
     "reasoning_effort use_cache bos_token_id eos_token_id pad_token_id decoder_start_token_id forced_bos_token_id "
     "forced_eos_token_id transformers_version _from_model_config return_dict_in_generate output_scores "
     "output_logits output_attentions output_hidden_states cache_implementation n_keep n_discard t_max_predict_ms "
-    "return_tokens timings_per_token post_sampling_probs lora chat_template_kwargs"
+    "return_tokens timings_per_token post_sampling_probs lora chat_template_kwargs "
+    # an answer of llama-server
+    "n_ctx seed_cur chat_format reasoning_format reasoning_in_content generation_prompt thinking_forced_open "
+    "preserved_tokens backend_sampling n_indent n_cmpl response_fields return_progress id_task "
+    # a preset or a request of SillyTavern
+    "genamt streaming_url can_use_streaming can_use_tokenization type server_urls mancer_model togetherai_model "
+    "infermaticai_model ollama_model openrouter_model openrouter_quantizations vllm_model aphrodite_model "
+    "dreamgen_model tabby_model llamacpp_model featherless_model huggingface_model generic_model koboldcpp_model "
+    "minimum_message_content_tokens provider allow_fallbacks log_probs prompt_log_probs "
+    # a request of Kobold Lite
+    "models workers audio continue_assistant_turn replace_instruct_placeholders singleline softprompt "
+    "sampler_full_determinism disable_input_formatting use_story use_memory use_authors_note use_world_info "
+    "frmttriminc frmtrmblln frmtrmspch frmtadsnsp"
 )
 """Fields that are about the text and its delivery."""
+
+
+BELOW_0 = object()
+"""Stands for every number below 0, in the values at which a switch is off."""
+
+FOR_APHRODITE = "_aphrodite"
+"""How SillyTavern's presets of 2023 end the names of fields for Aphrodite."""
+
+SPECULATIVE = "speculative."
+"""How llama-server begins the names of fields about drafts."""
 
 
 class Aside(NamedTuple):
@@ -68,12 +90,15 @@ KINDS = (
     Kind("XTC leaves out the likeliest tokens at random; it is a filter, not a temperature",
          _off_at("xtc_probability"), ("xtc_threshold",)),
     Kind("adaptive-p pulls the probabilities towards a target, with feedback; it reshapes them, it does not scale",
-         _off_at("adaptive_target", -1, -1.0, 1.0), ("adaptive_decay",)),
+         _off_at("adaptive_target", 1.0, BELOW_0, -1), ("adaptive_decay",)),
     Kind("top-n-sigma cuts by the spread of the logits; dyntemp has no such filter",
-         _off_at("top_n_sigma top_nsigma nsigma", -1), ()),
+         _off_at("top_n_sigma top_nsigma nsigma", BELOW_0, -1)),
     Kind("a filter that dyntemp does not have: tail-free, top-a, typical, epsilon, eta, top-h",
          {**_off_at("top_a epsilon_cutoff eta_cutoff eps_cutoff top_h"),
-          **_off_at("tfs tfs_z typical typical_p typ_p", 1)}, ("min_keep",)),
+          **_off_at("tfs tfs_z typical typical_p typ_p", 1)}),
+    Kind("min_keep is the least number of candidates that its filters keep; dyntemp's filters keep one",
+         _off_at("min_keep", 1)),
+    Kind("a processor of logits runs code of the user's own", _off_at("logits_processors")),
     Kind("skew tilts the draw among the sorted tokens; it is no temperature", _off_at("skew")),
     Kind("repetition penalties change logits by what was already written, before any temperature",
          {**_off_at("rep_pen repetition_penalty repeat_penalty token_repetition_penalty encoder_rep_pen "
@@ -81,7 +106,8 @@ KINDS = (
           **_off_at("freq_pen presence_pen frequency_penalty presence_penalty no_repeat_ngram_size "
                     "encoder_no_repeat_ngram_size")},
          ("rep_pen_range", "rep_pen_slope", "rep_pen_decay", "rep_pen_size", "repetition_penalty_range",
-          "repetition_range", "repetition_decay", "penalty_range", "repeat_last_n", "penalize_nl")),
+          "repetition_range", "repetition_decay", "penalty_range", "repeat_last_n", "penalize_nl",
+          "penalty_prompt_tokens", "use_penalty_prompt_tokens")),
     Kind("DRY penalises tokens that would repeat a passage, before any temperature", _off_at("dry_multiplier"),
          ("dry_base", "dry_allowed_length", "dry_penalty_last_n", "dry_range", "dry_sequence_breakers",
           "dry_sequence_breaker", "dry_max_ngram", "dry_max_occurrences", "dry_early_exit_match_len")),
@@ -91,8 +117,9 @@ KINDS = (
                  "ignore_eos_token use_default_badwordsids bypass_eos sequence_bias", "[]")),
     Kind("a grammar or schema masks what does not fit; masked candidates count in some programs' normaliser",
          _off_at("grammar grammar_string json_schema regex_pattern guided_json guided_grammar structured_outputs "
-                 "response_format grammar_file_row", "None"),
-         ("grammar_retain_state", "json_schema_allow_empty", "grammar_lazy", "grammar_triggers")),
+                 "response_format grammar_file grammar_file_row json_schema_file", "None"),
+         ("grammar_retain_state", "json_schema_allow_empty", "grammar_lazy", "grammar_triggers",
+          "grammar_trigger_words", "grammar_trigger_tokens")),
     Kind("guidance mixes the logits of two passes before any temperature",
          {**_off_at("guidance_scale cfg_scale", 1), **_off_at("penalty_alpha")}, ("negative_prompt",)),
     Kind("beam search keeps several texts at a time; dyntemp draws token by token",
@@ -132,16 +159,23 @@ def sort_out(settings: Mapping[str, Any]) -> Sorted:
     """Which of these fields are on, off, or unknown."""
     active, off, draws = [], [], False
     for kind in KINDS:
-        here = [name for name in settings if HOME.get(name) is kind]
-        neutral = [name for name in here if _is_off(settings[name], kind.switches.get(name, ()))]
-        if any(name in kind.switches and name not in neutral for name in here):
+        here = [name for name in settings if HOME.get(_plain(name)) is kind]
+        neutral = [name for name in here if _is_off(settings[name], kind.switches.get(_plain(name), ()))]
+        if any(_plain(name) in kind.switches and name not in neutral for name in here):
             active.append(Aside(tuple(name for name in here if name not in neutral), kind.why))
             draws |= kind.draws
             off += neutral
         else:
             off += here
-    return Sorted(tuple(active), tuple(off), draws, tuple(name for name in settings if name not in HOME))
+    return Sorted(tuple(active), tuple(off), draws, tuple(name for name in settings if _plain(name) not in HOME))
+
+
+def _plain(name: str) -> str:
+    """The field's name in `HOME`."""
+    return "n_predict" if name.startswith(SPECULATIVE) else name.removesuffix(FOR_APHRODITE)
 
 
 def _is_off(value: Any, neutral: Iterable[Any]) -> bool:
+    if isinstance(value, int | float) and value < 0 and any(known is BELOW_0 for known in neutral):
+        return True
     return any(value == known for known in neutral)

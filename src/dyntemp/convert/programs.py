@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 from dyntemp.convert import readers, writers
 from dyntemp.convert.curve import ConversionError
+from dyntemp.convert.llama_options import SHORT, VALUED, VALUELESS
+from dyntemp.convert.nested import Path
 from dyntemp.convert.reading import Given, Reading
 from dyntemp.signals import suggestion
 
@@ -28,6 +30,11 @@ class Program:
         zero_is_off: Whether top_p = 0 filters nothing.
         floor: The lowest temperature, which it keeps by itself.
         flags: Field -> option of its command line.
+        separators: Field -> the mark between the entries of a list that is given as an option.
+        wrappers: Where the settings may lie inside of a request, an answer or an export: paths of names.
+        short: Options of one or two letters about how a token is drawn -> their fields.
+        beside: Options of its command line that are not about how a token is drawn.
+        valueless: Those that take no value.
     """
 
     name: str
@@ -42,6 +49,31 @@ class Program:
     zero_is_off: bool = False
     floor: float = 0.0
     flags: Mapping[str, str] = field(default_factory=dict, repr=False)
+    separators: Mapping[str, str] = field(default_factory=dict, repr=False)
+    wrappers: tuple[Path, ...] = ()
+    short: Mapping[str, str] = field(default_factory=dict, repr=False)
+    beside: frozenset[str] = field(default=frozenset(), repr=False)
+    valueless: frozenset[str] = field(default=frozenset(), repr=False)
+
+    def field_of(self, spelled: str) -> str:
+        """The name of the field that is spelled so, or of the option."""
+        plain = spelled.lstrip("-").replace("-", "_")
+        if spelled.startswith("-"):
+            plain = self.short.get(plain, plain)
+        return self.spellings.get(plain, plain)
+
+    def is_beside(self, spelled: str) -> bool:
+        """Whether this is an option that is not about how a token is drawn."""
+        return spelled.startswith("-") and _bare(spelled) in self.beside
+
+    def takes_no_value(self, spelled: str) -> bool:
+        """Whether this is an option that is known to take no value."""
+        return _bare(spelled) in self.valueless
+
+
+def _bare(spelled: str) -> str:
+    """An option without the dashes that it begins with."""
+    return spelled.lstrip("-").replace("_", "-")
 
 
 AROUND = "lo = max(0, t - d), hi = t + d; lo + (hi - lo)*h**e"
@@ -66,12 +98,16 @@ PROGRAMS: dict[str, Program] = {
                 {"temp": "temperature", "dynatemp_exp": "dynatemp_exponent", "sampling_seq": "sampler_seq"},
                 flags={"temperature": "--temp", "dynatemp_range": "--dynatemp-range",
                        "dynatemp_exponent": "--dynatemp-exp", "top_k": "--top-k", "top_p": "--top-p",
-                       "min_p": "--min-p", "samplers": "--samplers"}),
+                       "min_p": "--min-p", "samplers": "--samplers"},
+                separators={"samplers": ";"},
+                wrappers=(("default_generation_settings", "params"), ("default_generation_settings",),
+                          ("generation_settings",), ("params",)),
+                short=SHORT, beside=VALUELESS | VALUED, valueless=VALUELESS | {"ignore-eos", "penalize-nl"}),
         Program("koboldcpp", "koboldcpp", (*RANGE_FIELDS, "sampler_order"), f"t where d = 0; else {AROUND}",
                 f"the 3,000 likeliest tokens are all that it measures and draws from; {MEASURED}",
                 "gpttype_adapter.cpp, SampleLogits and sample_entropy; 2da346a (2024-10-11), and in a copy of 2026, "
                 "e4510ab, where a range below 0 is no longer off",
-                readers.koboldcpp, writers.koboldcpp, {"temp": "temperature"}),
+                readers.koboldcpp, writers.koboldcpp, {"temp": "temperature"}, wrappers=(("params",),)),
         Program("textgen", "text-generation-webui, its loaders on transformers", (*TEXTGEN_FIELDS, "do_sample"),
                 f"{BETWEEN}, times t where t comes after it",
                 f"exact for a batch of one with t = 1; it sums the entropy over a batch; {MEASURED}",
@@ -101,7 +137,7 @@ PROGRAMS: dict[str, Program] = {
                  "sampler_order", "samplers", "sampler_priority", "samplers_priorities", "do_sample"),
                 f"t unless `dynatemp`; else {BETWEEN}", "the temperature is; the order of the filters is the backend's",
                 "public/scripts/textgen-settings.js, getTextGenGenerationData; ba6f7b7 (2024-09-28)",
-                readers.sillytavern, writers.sillytavern, {"temp": "temperature"}),
+                readers.sillytavern, writers.sillytavern, {"temp": "temperature"}, wrappers=(("preset",),)),
         Program("vllm", "vLLM, SamplingParams and its server", ("temperature",), "t, at least 0.01 unless greedy",
                 "exact; it filters after the temperature, min_p first",
                 "vllm/sampling_params.py and v1/sample/sampler.py; 0.32.0", readers.vllm, writers.vllm),

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from dyntemp.convert.curve import ConversionError, Curve
-from dyntemp.convert.reading import Given, Reading, between, undefined, unread
+from dyntemp.convert.fields import Aside
+from dyntemp.convert.orders import kobold_order, llama_order, textgen_llama_order, textgen_order
+from dyntemp.convert.reading import (
+    FILTERS_FIRST,
+    TEMPERATURE_FIRST,
+    UNTRUNCATED,
+    Given,
+    Reading,
+    between,
+    undefined,
+    unread,
+)
 
 FLOAT32 = "its sums are float32: up to 3.5e-4 of the temperature on 150,000 candidates"
 MASKED = "it counts candidates at -inf in its normaliser, dyntemp does not: the same for rows without masked candidates"
 ALONE = "a single candidate is left as it is, so its temperature cannot matter"
-TEMPERATURE_FIRST = ("temperature", "top_k", "top_p", "min_p")
-FILTERS_FIRST = ("top_k", "top_p", "min_p", "temperature")
 MIN_P_FIRST = ("temperature", "min_p", "top_k", "top_p")
 KEEPS_BELOW = "its top_p leaves out the token that crosses the sum, dyntemp keeps it"
 
@@ -18,79 +27,78 @@ def llama_cpp(given: Given, mirostat: bool) -> Reading:
     """`samplers` may leave the temperature out, which is then 1; mirostat replaces the chain."""
     temperature, reach = given.number("temperature", 0.8), given.number("dynatemp_range", 0.0)
     exponent = given.number("dynatemp_exponent", 1.0)
-    if given.has("sampler_seq"):
-        named = [_LLAMA_LETTERS.get(letter, letter) for letter in str(given.values["sampler_seq"])]
-    else:
-        named = [_LLAMA_NAMES.get(name, name) for name in given.order("samplers", FILTERS_FIRST)]
-    chain = tuple(name for name in named if name in FILTERS_FIRST)
-    defaults = {"top_k": 40, "top_p": 0.95, "min_p": 0.05}
+    order = llama_order(given)
+    chain = tuple(name for name in order.names if name in FILTERS_FIRST)
+    differs = ("`infill` merges candidates of the same text; dyntemp has no such sampler",) * ("infill" in order.names)
+    notes = list(order.notes)
+    ignored: tuple[Aside, ...] = ()
     if mirostat:
+        curve, chain = Curve.flat(temperature), ("temperature",)
         differs = ("mirostat replaces the whole chain: temperature comes first, without dynamic range or filters",)
-        return Reading(Curve.flat(temperature), ("temperature",), defaults, differs=differs)
-    if "temperature" not in chain:
-        return Reading(Curve.flat(1.0), chain, defaults, notes=("`samplers` has no temperature, so it stays at 1",))
-    if reach <= 0:
+    elif "temperature" not in chain:
+        curve = Curve.flat(1.0)
+        notes.append("`samplers` has no temperature, so it stays at 1")
+    elif reach <= 0:
+        curve = Curve.flat(temperature)
         ignored = unread(given, "a dynatemp_range at or below 0 is off", "exponent")
-        return Reading(Curve.flat(temperature), chain, defaults, ignored=ignored)
-    curve = Curve.around(temperature, reach, exponent)
-    notes = [MASKED, ALONE, FLOAT32]
-    if temperature == 0:
-        notes.append(f"temperature = 0 is not greedy beside a range: it moves from 0 to {curve.high:g}")
-    return Reading(curve, chain, defaults, tuple(notes), undefined(exponent))
-
-
-_LLAMA_NAMES = {"top-k": "top_k", "top-p": "top_p", "nucleus": "top_p", "min-p": "min_p", "temp": "temperature"}
-_LLAMA_LETTERS = {"k": "top_k", "p": "top_p", "m": "min_p", "t": "temperature"}
+    else:
+        curve = Curve.around(temperature, reach, exponent)
+        differs += undefined(exponent)
+        notes += [MASKED, ALONE, FLOAT32]
+        if temperature == 0:
+            notes.append(f"temperature = 0 is not greedy beside a range: it moves from 0 to {curve.high:g}")
+    defaults = {"top_k": 40, "top_p": 0.95, "min_p": 0.05}
+    return Reading(curve, chain, defaults, tuple(notes), differs, ignored, unknown=order.unknown)
 
 
 def koboldcpp(given: Given, mirostat: bool) -> Reading:
     """`sampler_order` counts: 0 top_k, 2 top_p with min_p, 5 temperature."""
     temperature, reach = given.number("temperature", 0.7), given.number("dynatemp_range", 0.0)
     exponent = max(given.number("dynatemp_exponent", 1.0), 0.0)
-    order = given.order("sampler_order", (6, 0, 1, 3, 4, 2, 5))
-    stages = {0: ("top_k",), 2: ("top_p", "min_p"), 5: ("temperature",)}
-    chain = tuple(stage for number in order for stage in stages.get(number, ()))
+    order = kobold_order(given)
     defaults = {"top_k": 100, "top_p": 0.92, "min_p": 0.0}
     cap = "it keeps the 3,000 likeliest tokens (5,000 in 2024) before all else, which stands here as top_k = 3000"
+    notes = [*order.notes, cap]
+    chain = ("top_k", *(stage for stage in order.names if stage != "top_k"))  # those 3,000 come first in any order
+    differs: tuple[str, ...] = ()
+    ignored: tuple[Aside, ...] = ()
     if mirostat:
+        curve, chain, defaults = Curve.flat(temperature), ("top_k", "temperature"), {**defaults, "top_k": 0}
         differs = ("mirostat replaces the order: temperature comes first, without dynamic range or filters",)
-        return Reading(Curve.flat(temperature), ("top_k", "temperature"), {**defaults, "top_k": 0}, (cap,), differs,
-                       cap=3000)  # fmt: skip
-    if "temperature" not in chain:
-        untouched = "`sampler_order` has no temperature (5), so it stays at 1"
-        return Reading(Curve.flat(1.0), ("top_k", *chain), defaults, (untouched, cap), cap=3000)
-    chain = ("top_k", *(stage for stage in chain if stage != "top_k"))  # the 3,000 likeliest come first in any order
-    if reach == 0:
+    elif "temperature" not in chain:
+        curve = Curve.flat(1.0)
+        notes.append("`sampler_order` has no temperature (5), so it stays at 1")
+    elif reach == 0:
+        curve = Curve.flat(temperature)
         ignored = unread(given, "a dynatemp_range of 0 is off", "exponent")
-        return Reading(Curve.flat(temperature), chain, defaults, (cap,), ignored=ignored, cap=3000)
-    turned = ("a dynatemp_range below 0 turns the curve round; in versions of 2024 it is off",) if reach < 0 else ()
-    notes = (cap, MASKED, ALONE, FLOAT32, *turned)
-    curve = Curve.around(temperature, reach, exponent)
-    if not max(curve.low, curve.high):
-        raise ConversionError(
-            f"koboldcpp was given temperature = {temperature:g} and dynatemp_range = {reach:g}, and would divide by 0; "
-            "a sum above 0 is allowed"
-        )
-    return Reading(curve, chain, defaults, notes, cap=3000)
+    else:
+        curve = Curve.around(temperature, reach, exponent)
+        notes += [MASKED, ALONE, FLOAT32]
+        if reach < 0:
+            notes.append("a dynatemp_range below 0 turns the curve round; in versions of 2024 it is off")
+        if not max(curve.low, curve.high):
+            raise ConversionError(
+                f"koboldcpp was given temperature = {temperature:g} and dynatemp_range = {reach:g}, and would divide "
+                "by 0; a sum above 0 is allowed"
+            )
+    return Reading(curve, chain, defaults, tuple(notes), differs, ignored, cap=3000, unknown=order.unknown)
 
 
 def textgen(given: Given, _: bool) -> Reading:
     """Two temperatures, one after the other where both are on; the order is `sampler_priority`."""
-    order = given.order("sampler_priority", ("temperature", "dynamic_temperature", "top_k", "top_p", "min_p"))
+    order = textgen_order(given)
     static, dynamic = given.number("temperature", 1.0), given.flag("dynamic_temperature", False)
-    if given.flag("temperature_last", False):
-        order = [name for name in order if name not in ("temperature", "dynamic_temperature")]
-        order += ["temperature", "dynamic_temperature"]
-    rank = {name: place for place, name in enumerate(order)}
+    rank = {name: place for place, name in reversed(tuple(enumerate(order.names)))}  # where a name stands first
     low, high = given.number("dynatemp_low", 1.0), given.number("dynatemp_high", 1.0)
     exponent = given.number("dynatemp_exponent", 1.0)
     own = "dynamic_temperature" if dynamic else "temperature"
     stages = sorted(("top_k", "top_p", "min_p", own), key=lambda name: rank.get(name, -1))
     chain = tuple("temperature" if stage == own else stage for stage in stages)
     if not given.flag("do_sample", True) or (static <= 0 and not dynamic):
-        return Reading(Curve.flat(0.0), chain, notes=("do_sample = false is greedy",))
+        return Reading(Curve.flat(0.0), chain, notes=("do_sample = false is greedy",), unknown=order.unknown)
     if not dynamic:
-        return Reading(Curve.flat(static), chain, ignored=unread(given, "dynamic_temperature is off", "low"))
+        ignored = unread(given, "dynamic_temperature is off", "low")
+        return Reading(Curve.flat(static), chain, ignored=ignored, unknown=order.unknown)
     if static <= 0:
         raise ConversionError(
             f"textgen was given temperature = {static:g}; its loaders refuse it: send 1, or do_sample = false"
@@ -99,36 +107,37 @@ def textgen(given: Given, _: bool) -> Reading:
     notes: tuple[str, ...] = ("entropy is summed over the batch: exact for a batch of one", FLOAT32)
     differs = undefined(exponent)
     if static != 1:
-        curve = between(given, low * static, high * static, exponent)
         notes = (f"it divides by its temperature = {static:g} as well, so both ends are multiplied with it", *notes)
-        if rank.get("temperature", -1) < rank.get("dynamic_temperature", -1):
-            differs = (
-                *differs,
-                f"entropy is measured at temperature {static:g}, dyntemp measures at 1: send temperature = 1",
+        first, second = rank.get("temperature", -1), rank.get("dynamic_temperature", -1)
+        inside = [name for name in ("top_p", "min_p") if second < rank.get(name, -1) < first]
+        inside = [name for name in inside if given.number(name, UNTRUNCATED[name]) != UNTRUNCATED[name]]
+        if first < second:
+            differs += (f"entropy is measured at temperature {static:g}, dyntemp measures at 1: send temperature = 1",)
+        elif inside:
+            differs += (
+                f"{' and '.join(inside)} comes between its two temperatures, here after both: send temperature = 1",
             )
-    return Reading(curve, chain, notes=notes, differs=differs)
+    return Reading(curve.times(static), chain, notes=notes, differs=differs, unknown=order.unknown)
 
 
 def textgen_llama_cpp(given: Given, mirostat: bool) -> Reading:
     """The same fields, sent to llama.cpp around their mean."""
-    order = given.order("sampler_priority", TEMPERATURE_FIRST)
-    if given.flag("temperature_last", False) and "temperature" in order:
-        order = [name for name in order if name != "temperature"] + ["temperature"]
+    samplers, unknown = textgen_llama_order(given)
     dynamic = given.flag("dynamic_temperature", False)
     low, high = given.number("dynatemp_low", 1.0), given.number("dynatemp_high", 1.0)
-    sent = {"temperature": given.number("temperature", 1.0), "samplers": order}
+    sent = {"temperature": given.number("temperature", 1.0), "samplers": samplers}
     sent["dynatemp_exponent"] = given.number("dynatemp_exponent", 1.0)
     if dynamic:
         curve = Curve(low, high)
         sent |= {"temperature": curve.temperature, "dynatemp_range": curve.reach}
-    reading = llama_cpp(Given("textgen-llama.cpp", sent), mirostat)
+    reading = llama_cpp(Given(given.program, sent), mirostat)
     notes = reading.notes
     if dynamic and high < low:
         notes = ("dynatemp_high below dynatemp_low becomes a range below 0, which llama.cpp takes as off", *notes)
     silent = ("dynamic_temperature replaces it by the mean", "temperature") if dynamic else (
         "dynamic_temperature is off", "low")  # fmt: skip
     ignored = unread(given, *silent)
-    return Reading(reading.curve, reading.chain, notes=notes, differs=reading.differs, ignored=ignored)
+    return Reading(reading.curve, reading.chain, notes=notes, differs=reading.differs, ignored=ignored, unknown=unknown)
 
 
 def exllamav2(given: Given, _: bool) -> Reading:
@@ -156,7 +165,7 @@ def exllamav2(given: Given, _: bool) -> Reading:
         *differs,
         f"entropy and filters are measured at temperature {static:g}, dyntemp measures at 1: send temperature_last",
     )
-    return Reading(Curve(low * static, high * static, exponent), FILTERS_FIRST, notes=notes, differs=differs)
+    return Reading(curve.times(static), FILTERS_FIRST, notes=notes, differs=differs)
 
 
 def exllamav3(given: Given, _: bool) -> Reading:
@@ -205,11 +214,22 @@ def sillytavern(given: Given, mirostat: bool) -> Reading:
     if not dynamic:
         ignored = unread(given, "`dynatemp` is off", "min_temp")
         return Reading(Curve.flat(static), chain, differs=tuple(differs), ignored=ignored)
-    notes = ("llama.cpp and koboldcpp are sent (max_temp + min_temp)/2 and (max_temp - min_temp)/2",)
+    notes = ["llama.cpp and koboldcpp are sent (max_temp + min_temp)/2 and (max_temp - min_temp)/2"]
     ignored = unread(given, "`dynatemp` is on, so it is not sent", "temperature")
     differs += undefined(exponent)
     curve = between(given, low, high, exponent)
-    return Reading(curve, chain, notes=notes, differs=tuple(differs), ignored=ignored)
+    if curve.temperature != 1:
+        notes.append(
+            f"all are sent temperature = {curve.temperature:g} too, by which text-generation-webui on transformers "
+            "divides as well, and ExLlamaV2 without temperature_last"
+        )
+    if high < low:
+        differs.append(
+            f"max_temp = {high:g} is below min_temp = {low:g}: llama.cpp then stays at {curve.temperature:g}, "
+            "ExLlamaV2 at the temperature that it is sent; koboldcpp, text-generation-webui on transformers and "
+            "Aphrodite turn the curve round"
+        )
+    return Reading(curve, chain, notes=tuple(notes), differs=tuple(differs), ignored=ignored)
 
 
 def vllm(given: Given, _: bool) -> Reading:

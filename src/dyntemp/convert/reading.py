@@ -5,13 +5,16 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from decimal import Decimal, InvalidOperation
+from typing import Any, NamedTuple
 
 from dyntemp.convert.curve import ConversionError, Curve
 from dyntemp.convert.fields import Aside
 from dyntemp.filters import Filters
 
 FILTERS = ("top_k", "top_p", "min_p")
+TEMPERATURE_FIRST = ("temperature", *FILTERS)
+FILTERS_FIRST = (*FILTERS, "temperature")
 MOST = sys.float_info.max
 UNTRUNCATED: dict[str, Any] = {"top_k": 0, "top_p": 1.0, "min_p": 0.0}
 GROUPS = {
@@ -21,6 +24,20 @@ GROUPS = {
     "exponent": ("dynatemp_exponent",),
 }
 """Fields that fall silent together."""
+
+
+class Unknown(NamedTuple):
+    """An entry of a list that the program does not know.
+
+    Attributes:
+        field: The list that has it.
+        name: The entry.
+        known: The entries that the program knows.
+    """
+
+    field: str
+    name: str
+    known: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,38 +60,46 @@ class Given:
         """
         value = self._value(name, default)
         if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= MOST:
-            raise self._wrong(name, value, "a finite number is")
+            raise self.wrong(name, value, "a finite number is", _as_number(value))
         if low is not None and value < low:
-            raise self._wrong(name, value, f"{low:g} and more is")
+            raise self.wrong(name, value, f"{low:g} and more is")
         if high is not None and value > high:
-            raise self._wrong(name, value, f"at most {high:g} is")
+            raise self.wrong(name, value, f"at most {high:g} is")
         return float(value)
 
     def flag(self, name: str, default: bool) -> bool:
         """True or false; 1 and 0 will do."""
         value = self._value(name, default)
         if value not in (True, False):
-            raise self._wrong(name, value, "true or false is")
+            raise self.wrong(name, value, "true or false is")
         return bool(value)
-
-    def order(self, name: str, default: Sequence[Any]) -> list[Any]:
-        """A list of samplers, as such or as text with one of `;`, `,` and newlines between."""
-        value = self._value(name, default)
-        if isinstance(value, str):
-            value = [part.strip() for part in value.replace("\n", ";").replace(",", ";").split(";") if part.strip()]
-        if not isinstance(value, Sequence) or not all(isinstance(part, (str, int)) for part in value):
-            raise self._wrong(name, value, "a list of samplers is")
-        return list(value) or list(default)
 
     def has(self, name: str) -> bool:
         """Whether it was given."""
         return self.values.get(name) is not None
 
+    def wrong(self, name: str, value: Any, allowed: str, instead: str = "") -> ConversionError:
+        """The error for a value that the program would not take.
+
+        Args:
+            name: The field.
+            value: Its value.
+            allowed: The values that are allowed, with their verb, as in "a list is".
+            instead: A remedy, as in ": write 0.8".
+        """
+        return ConversionError(f"{self.program} was given {name} = {value!r}; {allowed} allowed there{instead}")
+
     def _value(self, name: str, default: Any) -> Any:
         return self.values[name] if self.has(name) else default
 
-    def _wrong(self, name: str, value: Any, allowed: str) -> ConversionError:
-        return ConversionError(f"{self.program} was given {name} = {value!r}; {allowed} allowed there")
+
+def _as_number(value: Any) -> str:
+    """The remedy for a number that was given as text, such as "0.8", or 1e-3 in a YAML file."""
+    try:
+        number = Decimal(value) if isinstance(value, str) else Decimal("NaN")
+    except InvalidOperation:
+        return ""
+    return f": this is text, write {number:f} without quotes" if number.is_finite() and abs(number) < 10**9 else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +115,7 @@ class Reading:
         ignored: Fields about temperature that have no effect.
         floor: A lowest temperature that the program keeps.
         cap: The most candidates that it ever looks at; 0 for all.
+        unknown: Entries of its list of samplers that it does not know, and leaves out.
     """
 
     curve: Curve
@@ -100,6 +126,7 @@ class Reading:
     ignored: tuple[Aside, ...] = ()
     floor: float = 0.0
     cap: int = 0
+    unknown: tuple[Unknown, ...] = ()
 
 
 def filters_of(given: Given, reading: Reading, zero_is_off: bool) -> tuple[Filters, list[str], list[str]]:
