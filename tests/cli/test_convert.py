@@ -1,7 +1,9 @@
 """The command `dyntemp convert`, as people call it."""
 
+import io
 import json
 import shlex
+import sys
 
 import pytest
 
@@ -62,15 +64,30 @@ def test_a_preset_file_is_sorted_out_and_what_is_given_beside_it_counts(capsys, 
     assert run(capsys, "sillytavern", "dynatemp=false", "temp=0.9", "--file", preset)[1].startswith("0.9\n")
 
 
-def test_flat_yaml_is_read_and_more_is_refused(capsys, tmp_path):
+def test_yaml_is_read_from_a_file_and_from_standard_input(capsys, tmp_path, monkeypatch):
+    lines = ["---", "dynamic_temperature: True  # mine", "dynatemp_low: 0.4", "", "dynatemp_high: 2"]
+    text = "\ufeff" + "\n".join([*lines, "sampler_priority:", "- min_p", ""])
     path = tmp_path / "warm.yaml"
-    path.write_text("# mine\ndynamic_temperature: true\ndynatemp_low: 0.4\n\ndynatemp_high: 2\nmin_p: 0.02\n")
+    path.write_text(text, encoding="utf-8")
     assert run(capsys, "textgen", "--file", str(path))[1].startswith("lerp(0.4, 2, normalized_entropy)\n")
-    path.write_text("temperature: 1\nsampler_priority:\n- top_k\n")
-    code, _, err = run(capsys, "textgen", "--file", str(path))
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
+    out = run(capsys, "textgen", "--file", "-", "dynatemp_high=.8")[1]
+    assert out.startswith("lerp(0.4, 0.8, normalized_entropy)\n")
 
-    assert 2 == code
-    assert "save it as JSON" in err
+
+def test_what_public_reports_of_other_programs_held(capsys):
+    for words, policy in (
+        ("llama.cpp temperature=0.8 dynatemp_range=0.5 samplers=edkypmxt", "lerp(0.3, 1.3, normalized_entropy)"),
+        ("koboldcpp temperature=0.7 dynatemp_range=0.3 top_k=0 top_p=1 sampler_order=6,0,1,3,4,2,5",
+         "lerp(0.4, 1, normalized_entropy)"),
+        ("llama.cpp -- --temp=0.75 --penalize-nl --dynatemp-range=0.2 --top-k=0 --top-p=1 --min-p=0",
+         "lerp(0.55, 0.95, normalized_entropy)"),
+        ("textgen temperature=0.7 dynamic_temperature=true dynatemp_low=0.1 dynatemp_high=1.5",
+         "lerp(0.07, 1.05, normalized_entropy)"),
+    ):  # fmt: skip
+        code, out, err = run(capsys, *words.split())
+        assert (0, "") == (code, err)
+        assert out.startswith(policy + "\n")
 
 
 def test_to_prints_settings_that_mean_the_policy(capsys):

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from tests.convert.formulas import WHOLE
 
 from dyntemp import Policy, PolicyError
-from dyntemp.convert import PROGRAMS, ConversionError, Curve, curve_of, to_settings
+from dyntemp.convert import PROGRAMS, ConversionError, Curve, curve_of, from_settings, to_settings
 from dyntemp.methods import METHODS
 
 RECOGNISED = [
@@ -156,3 +156,64 @@ def test_a_curve_around_a_temperature_has_it_in_the_middle(t, d):
     assert curve.high == pytest.approx(t + d, rel=1e-15)
     if d <= t:
         assert (t, d) == pytest.approx((curve.temperature, curve.reach), rel=1e-12, abs=1e-10 * t)
+
+
+WRITTEN = [
+    ("textgen", {"temperature": 0.7, "dynamic_temperature": True, "dynatemp_low": 0.1, "dynatemp_high": 1.5},
+     "lerp(0.07, 1.05, normalized_entropy)"),
+    ("exllamav2", {"temperature": 0.7, "min_temp": 0.1, "max_temp": 1.5}, "lerp(0.07, 1.05, normalized_entropy)"),
+    ("exllamav2", {"temperature": 1.1, "min_temp": 0.1, "max_temp": 1.1}, "lerp(0.11, 1.21, normalized_entropy)"),
+    ("llama.cpp", {"temperature": 1.1, "dynatemp_range": 0.7}, "lerp(0.4, 1.8, normalized_entropy)"),
+    ("koboldcpp", {"temperature": 0.3, "dynatemp_range": -0.2}, "lerp(0.5, 0.1, normalized_entropy)"),
+    ("textgen-llama.cpp", {"dynamic_temperature": True, "dynatemp_low": 0.1, "dynatemp_high": 0.3},
+     "lerp(0.1, 0.3, normalized_entropy)"),
+    ("llama.cpp", {"temperature": 0.06999999999999999}, "0.06999999999999999"),  # what was given stays
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("program", "settings", "policy"), WRITTEN)
+def test_numbers_that_are_computed_are_those_that_a_person_would_write(program, settings, policy):
+    assert policy == str(from_settings(program, settings).policy)
+
+
+SENT = [
+    ("llama.cpp", "0.1*0.7 + (1.5 - 0.1)*0.7*normalized_entropy", {"temperature": 0.56, "dynatemp_range": 0.49}),
+    ("llama.cpp", "lerp(0.1*0.7, 1.5*0.7, normalized_entropy)", {"temperature": 0.56, "dynatemp_range": 0.49}),
+    ("aphrodite", "lerp(0.1*0.7, 1.5*0.7, normalized_entropy)", {"dynatemp_min": 0.07, "dynatemp_max": 1.05}),
+    ("aphrodite", "0.3 - 0.1 + (0.1*normalized_entropy)**2", {"dynatemp_min": 0.2, "dynatemp_max": 0.21}),
+    ("textgen", "1.1*1.1", {"temperature": 1.21}),
+    ("sillytavern", "lerp(0.1*0.7, 1.5*0.7, normalized_entropy)", {"temp": 0.56, "min_temp": 0.07, "max_temp": 1.05}),
+    ("vllm", "0.12345678901234567", {"temperature": 0.12345678901234566}),  # a double of as many digits
+]
+
+
+@pytest.mark.parametrize(("program", "policy", "fields"), SENT)
+def test_numbers_that_are_sent_are_those_that_a_person_would_write(program, policy, fields):
+    written = to_settings(program, policy).fields
+
+    assert fields == {name: written[name] for name in fields}
+
+
+def test_options_hold_every_digit():
+    flags = " ".join(to_settings("llama.cpp", "0.12345678901234567").flags)
+    assert "--temp 0.12345678901234566 --dynatemp-range 0 --dynatemp-exp 1 --top-k 0 --top-p 1" in flags
+
+
+@given(st.floats(1e-6, 1e3), st.floats(1e-6, 1e3))
+def test_a_constant_moves_by_four_units_in_the_last_place_at_most(one, other):
+    product = one * other
+    assert abs(curve_of(Policy(product)).high - product) <= 4 * np.spacing(product)
+
+
+def test_a_range_that_falls_with_an_exponent_below_0_is_refused():
+    sent = {"dynamic_temperature": True, "dynatemp_low": 2, "dynatemp_high": 0.5, "dynatemp_exponent": -1}
+    with pytest.raises(ConversionError, match="go below 0 where the entropy is low"):
+        from_settings("textgen", sent)
+    with pytest.raises(ConversionError, match="go below 0 where the entropy is low"):
+        from_settings("sillytavern", {"dynatemp": True, "min_temp": 2, "max_temp": 0.5, "dynatemp_exponent": -1})
+
+
+def test_aphrodite_is_said_to_raise_what_is_below_its_least_temperature():
+    assert any(
+        "raises a temperature below 1e-5" in note for note in to_settings("aphrodite", "normalized_entropy").notes
+    )

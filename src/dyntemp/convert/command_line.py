@@ -15,7 +15,7 @@ from dyntemp.convert.reading import FILTERS
 CONSTANTS = {"True": True, "False": False, "None": None}
 """How Python writes what JSON writes in small letters."""
 
-_NUMBER = re.compile(r"-\.?\d")
+_NUMBER = re.compile(r"[-+]?\.?\d")
 
 
 def settings_of(program: Program, words: Sequence[str]) -> dict[str, Any]:
@@ -61,7 +61,7 @@ def _pairs(program: Program, words: Sequence[str]) -> Iterator[tuple[str, Any]]:
         key, equals, text = word.partition("=")
         if equals and key.strip("-"):
             yield key, _value(text)
-        elif word.strip("-") and _is_option(word):
+        elif key.strip("-") and not equals and _is_option(word):
             bare = program.takes_no_value(word) or not rest or _is_option(rest[0])
             yield word, True if bare else _value(rest.pop(0))
         else:
@@ -76,10 +76,12 @@ def _is_option(word: str) -> bool:
 
 
 def _value(text: str) -> Any:
-    """The value that `text` is in JSON or as Python's constants, else `text` itself."""
+    """The value that `text` is in JSON, or as Python's constants and numbers such as .5, else `text` itself."""
     if text in CONSTANTS:
         return CONSTANTS[text]
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return text
+    for read in (json.loads, float) if _NUMBER.match(text) else (json.loads,):
+        try:
+            return read(text)
+        except (ValueError, RecursionError):
+            pass
+    return text

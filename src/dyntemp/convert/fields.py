@@ -22,18 +22,21 @@ REQUEST = (
     "forced_eos_token_id transformers_version _from_model_config return_dict_in_generate output_scores "
     "output_logits output_attentions output_hidden_states cache_implementation n_keep n_discard t_max_predict_ms "
     "return_tokens timings_per_token post_sampling_probs lora chat_template_kwargs "
-    # an answer of llama-server
+    # a request to llama-server, and its answers
     "n_ctx seed_cur chat_format reasoning_format reasoning_in_content generation_prompt thinking_forced_open "
-    "preserved_tokens backend_sampling n_indent n_cmpl response_fields return_progress id_task "
+    "preserved_tokens backend_sampling n_indent n_cmpl n_cache_reuse t_max_prompt_ms response_fields return_progress "
+    "id_task verbose chat_parser parse_tool_calls continue_final_message add_generation_prompt sse_ping_interval "
+    "reasoning_control reasoning_budget_tokens reasoning_budget_start_tag reasoning_budget_end_tag "
+    "reasoning_budget_end_tags reasoning_budget_message include_usage input_extra "
     # a preset or a request of SillyTavern
     "genamt streaming_url can_use_streaming can_use_tokenization type server_urls mancer_model togetherai_model "
     "infermaticai_model ollama_model openrouter_model openrouter_quantizations vllm_model aphrodite_model "
     "dreamgen_model tabby_model llamacpp_model featherless_model huggingface_model generic_model koboldcpp_model "
     "minimum_message_content_tokens provider allow_fallbacks log_probs prompt_log_probs "
-    # a request of Kobold Lite
+    # a request or a preset of Kobold Lite
     "models workers audio continue_assistant_turn replace_instruct_placeholders singleline softprompt "
     "sampler_full_determinism disable_input_formatting use_story use_memory use_authors_note use_world_info "
-    "frmttriminc frmtrmblln frmtrmspch frmtadsnsp"
+    "frmttriminc frmtrmblln frmtrmspch frmtadsnsp description is_custom"
 )
 """Fields that are about the text and its delivery."""
 
@@ -119,7 +122,7 @@ KINDS = (
          _off_at("grammar grammar_string json_schema regex_pattern guided_json guided_grammar structured_outputs "
                  "response_format grammar_file grammar_file_row json_schema_file", "None"),
          ("grammar_retain_state", "json_schema_allow_empty", "grammar_lazy", "grammar_triggers",
-          "grammar_trigger_words", "grammar_trigger_tokens")),
+          "grammar_trigger_words", "grammar_trigger_tokens", "grammar_type")),
     Kind("guidance mixes the logits of two passes before any temperature",
          {**_off_at("guidance_scale cfg_scale", 1), **_off_at("penalty_alpha")}, ("negative_prompt",)),
     Kind("beam search keeps several texts at a time; dyntemp draws token by token",

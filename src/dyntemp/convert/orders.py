@@ -181,9 +181,9 @@ def textgen_llama_order(given: Given) -> tuple[list[str] | None, tuple[Unknown, 
     Raises:
         ConversionError: If `sampler_priority` is neither a list of names nor a text.
     """
-    names = _texts(given, "sampler_priority", "\n")
+    names = _texts(given, "sampler_priority", "\n") if given.has("sampler_priority") else list(TEMPERATURE_FIRST)
     if not names:
-        return (None if given.has("sampler_priority") else list(TEMPERATURE_FIRST)), ()
+        return None, ()
     unknown = _strange("sampler_priority", names, TEXTGEN_NAMES)
     names = [{"typical_p": "typ_p"}.get(name, name) for name in names]
     sent = [name for name in names if name in LLAMA_LETTERS.values() and name != "adaptive_p"]

@@ -179,10 +179,15 @@ def between(given: Given, low: float, high: float, exponent: float) -> Curve:
     """A curve between two temperatures.
 
     Raises:
-        ConversionError: If one is below 0.
+        ConversionError: If it goes below 0.
     """
     if min(low, high) < 0:
         raise ConversionError(f"{given.program} was given temperatures from {low:g} to {high:g}; 0 and more is allowed")
+    if high < low and exponent < 0:
+        raise ConversionError(
+            f"{given.program} was given temperatures that fall from {low:g} to {high:g} with the exponent "
+            f"{exponent:g}, and so go below 0 where the entropy is low; an exponent of 0 and more is allowed"
+        )
     return Curve(low, high, exponent)
 
 

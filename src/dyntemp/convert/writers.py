@@ -119,8 +119,10 @@ def aphrodite(curve: Curve, filters: Filters) -> Written:
         )
     fields = {"temperature": 1.0, "dynatemp_min": curve.low, "dynatemp_max": curve.high,
               "dynatemp_exponent": curve.exponent}  # fmt: skip
-    notes = ("it acts in the V1 model runner only: set APHRODITE_USE_V2_MODEL_RUNNER=0",)
-    return Written(fields | _filters(filters), notes, _min_p_first(filters))
+    notes = ["it acts in the V1 model runner only: set APHRODITE_USE_V2_MODEL_RUNNER=0"]
+    if min(curve.low, curve.high) < 1e-5:
+        notes.append("it raises a temperature below 1e-5 to that")
+    return Written(fields | _filters(filters), tuple(notes), _min_p_first(filters))
 
 
 def sillytavern(curve: Curve, filters: Filters) -> Written:
