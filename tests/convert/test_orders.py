@@ -144,6 +144,8 @@ REFUSED = [
     ("koboldcpp", {"sampler_order": "six"}, "such as 6,0,1,3,4,2,5"),
     ("koboldcpp", {"sampler_order": "6,,5"}, "such as 6,0,1,3,4,2,5"),
     ("koboldcpp", {"sampler_order": 5}, "such as 6,0,1,3,4,2,5"),
+    ("koboldcpp", {"sampler_order": 0}, "such as 6,0,1,3,4,2,5"),
+    ("koboldcpp", {"sampler_order": {}}, "such as 6,0,1,3,4,2,5"),
     ("koboldcpp", {"sampler_order": [6.0, 5.5]}, "such as 6,0,1,3,4,2,5"),
     ("koboldcpp", {"sampler_order": [True]}, "such as 6,0,1,3,4,2,5"),
     ("koboldcpp", {"sampler_order": [6, 0, 1, 3, 4, 2, 5, 6]}, "at most seven numbers"),

@@ -59,7 +59,7 @@ LLAMA_NAMES = _aliases()
 def llama_order(given: Given) -> Order:
     """The samplers of llama.cpp: `samplers` as a list of names or a text of letters, or `sampler_seq` as letters.
 
-    A list may be empty: then no sampler runs. Names may have capital letters, as in builds since 2025. Read in
+    A list may be empty: then no sampler runs. Names may have capital letters, as builds of 2026 take them. Read in
     common/sampling.cpp (`common_sampler_types_from_names` and `_from_chars`) and tools/server/server-schema.cpp.
 
     Raises:
@@ -135,8 +135,9 @@ def kobold_order(given: Given) -> Order:
         ConversionError: For anything else, and for a number that is given twice.
     """
     value = given.values.get("sampler_order")
-    parts = value.replace(";", ",").replace("\n", ",").split(",") if isinstance(value, str) and value.strip() else value
-    parts = parts or ()
+    parts = () if value in (None, "", [], ()) else value
+    if isinstance(parts, str):
+        parts = parts.replace(";", ",").replace("\n", ",").split(",")
     if not isinstance(parts, Sequence) or not all(_is_integer(part) for part in parts):
         raise given.wrong("sampler_order", value, "a list of numbers from 0 to 6, such as 6,0,1,3,4,2,5, is")
     numbers = [int(part) for part in parts] or list(KOBOLD_ORDER)
