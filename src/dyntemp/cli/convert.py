@@ -37,7 +37,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--file", metavar="FILE", help="settings from a JSON or YAML file, or from standard input (-)")
     parser.add_argument("--to", metavar="PROGRAM", help="the settings of PROGRAM that compute a policy")
     parser.add_argument("--list", action="store_true", help="list the programs, and what they call things")
-    parser.add_argument("--skip-unknown", action="store_true", help="list unknown fields instead of refusing them")
+    parser.add_argument(
+        "--skip-unknown", action="store_true", help="list unknown fields and samplers, do not refuse them"
+    )
     group = parser.add_argument_group("filters, with --to")
     group.add_argument("--top-k", type=int, default=0, metavar="K", help="as for `dyntemp generate` (0)")
     group.add_argument("--top-p", type=float, default=1.0, metavar="P", help="likewise (1)")
@@ -58,9 +60,10 @@ def run(options: argparse.Namespace) -> int:
         raise UsageError(f"no program: write one of {', '.join(PROGRAMS)}, or --list")
     program, *words = options.what
     try:
-        settings = settings_of(program_of(program), words)
+        known = program_of(program)
+        settings = settings_of(known, words)
         if options.file is not None:
-            settings = over(program_of(program), load(options.file), settings)
+            settings = over(known, load(options.file), settings)
         found = from_settings(program, settings, skip_unknown=options.skip_unknown)
     except ConversionError as error:
         raise UsageError(str(error)) from None

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from shlex import quote
 from typing import Any
 
-from dyntemp.convert.curve import ConversionError, Curve, curve_of
+from dyntemp.convert.curve import ConversionError, Curve
 from dyntemp.convert.fields import HOME, Aside, sort_out
 from dyntemp.convert.nested import as_written, unwrapped
 from dyntemp.convert.programs import PROGRAMS, Program, program_of, table
 from dyntemp.convert.reading import FILTERS, Given, Unknown, filters_of
+from dyntemp.convert.shape import curve_of
 from dyntemp.filters import Filters
 from dyntemp.policy import Policy
 from dyntemp.signals import suggestion
@@ -170,7 +171,7 @@ def _named(program: Program, settings: Mapping[str, Any]) -> tuple[dict[str, Any
         ConversionError: For a setting that is given twice, and for a name that is no text.
     """
     inside, around, path = unwrapped(settings, program.wrappers)
-    if path and program.name == "llama.cpp":
+    if path and program.answers_float32:
         inside = {name: as_written(value) for name, value in inside.items()}
     about = {*program.fields, *FILTERS, *HOME}
     values: dict[str, Any] = {}

@@ -32,6 +32,7 @@ class Program:
         flags: Field -> option of its command line.
         separators: Field -> the mark between the entries of a list that is given as an option.
         wrappers: Where the settings may lie inside of a request, an answer or an export: paths of names.
+        answers_float32: Whether the numbers in them are float32, written as doubles.
         short: Options of one or two letters about how a token is drawn -> their fields.
         beside: Options of its command line that are not about how a token is drawn.
         valueless: Those that take no value.
@@ -51,6 +52,7 @@ class Program:
     flags: Mapping[str, str] = field(default_factory=dict, repr=False)
     separators: Mapping[str, str] = field(default_factory=dict, repr=False)
     wrappers: tuple[Path, ...] = ()
+    answers_float32: bool = field(default=False, repr=False)
     short: Mapping[str, str] = field(default_factory=dict, repr=False)
     beside: frozenset[str] = field(default=frozenset(), repr=False)
     valueless: frozenset[str] = field(default=frozenset(), repr=False)
@@ -102,7 +104,8 @@ PROGRAMS: dict[str, Program] = {
                 separators={"samplers": ";"},
                 wrappers=(("default_generation_settings", "params"), ("default_generation_settings",),
                           ("generation_settings",), ("params",)),
-                short=SHORT, beside=VALUELESS | VALUED, valueless=VALUELESS | {"ignore-eos", "penalize-nl"}),
+                answers_float32=True, short=SHORT, beside=VALUELESS | VALUED,
+                valueless=VALUELESS | {"ignore-eos", "penalize-nl"}),
         Program("koboldcpp", "koboldcpp", (*RANGE_FIELDS, "sampler_order"), f"t where d = 0; else {AROUND}",
                 f"the 3,000 likeliest tokens are all that it measures and draws from; {MEASURED}",
                 "gpttype_adapter.cpp, SampleLogits and sample_entropy; 2da346a (2024-10-11), and in a copy of 2026, "
