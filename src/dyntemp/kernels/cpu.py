@@ -42,6 +42,7 @@ from dyntemp.state import SURPRISAL_CELL, rounds
 NAME = "cpu"
 NOTHING = np.empty(0, np.int64)
 NO_KEYS = np.empty((0, 4), np.int64)
+NO_ROOM = {kind: np.empty((3, 0), kind) for kind in (np.float64, np.float32)}
 COMPUTE = {
     kind: (wide(Rows(np.empty((0, 1)), kind).masked_at), wide)
     for kind in ("float64", "float32", "float16", "bfloat16")
@@ -79,7 +80,7 @@ class Packed:
         given: Those of them that the caller says.
         shown: (row of `known`, text) of those that a result names.
         read: For each program, the texts of those that it reads.
-        second: Whether second moments are wanted: True or None.
+        second: Whether second moments are wanted.
         room: Whether a signal needs more than the sums.
     """
 
@@ -90,7 +91,7 @@ class Packed:
     given: tuple[str, ...]
     shown: tuple[tuple[int, str], ...]
     read: tuple[frozenset[str], ...]
-    second: bool | None
+    second: bool
     room: bool
 
 
@@ -158,7 +159,7 @@ def pack(programs: tuple[Program, ...], also: tuple[Signal, ...]) -> Packed:
         tuple(str(signal) for signal in signals if signal.name not in KINDS),
         tuple((at, name) for at, name in enumerate(map(str, signals), len(FIELDS)) if name not in UNNAMED),
         tuple(frozenset(map(str, one)) for one in read),
-        True if kinds & {KINDS["collision"], KINDS["varentropy"]} else None,
+        bool(kinds & {KINDS["collision"], KINDS["varentropy"]}),
         bool(kinds & {*ORDERED, SOLVED}),
     )
 
@@ -185,13 +186,13 @@ def run(logits: Any, job: Job) -> Outcome:
         flat, n, stride, masked_at, packed.code, _numbers(job, packed), which, keys, seed >> 32, seed & MASK, position,
         int(job.draw),
     )  # fmt: skip
-    if job.state is None and not packed.room and packed.second is None and not job.filters.active:
+    if job.state is None and not packed.room and not packed.second and not job.filters.active:
         unusual = run_moments(*task, known, counts)
     else:
         filters = job.filters
         top_k, after = min(filters.top_k, MAX_SUPPORT), filters.at == "temperature"
         settings = filters.active, top_k, float(filters.top_p), float(filters.min_p), after
-        room = np.empty((3, n + 16), compute) if packed.room or filters.active else None
+        room = np.empty((3, n + 16), compute) if packed.room or filters.active else NO_ROOM[compute]
         unusual = run_all(*task, packed.second, _memory(job, count), room, settings, known, counts)
     if unusual:
         _look_again(rows, job, known, counts, keys)
@@ -273,26 +274,39 @@ def _keys(job: Job, rows: int) -> tuple[NDArray[np.int64], int, int]:
     return np.stack([*(half.astype(np.int64) for half in halves), named.request, named.position], 1), 0, 0
 
 
-def _memory(job: Job, rows: int) -> tuple[Any, NDArray[np.int64], NDArray[np.int64]] | None:
+Memory = tuple[tuple[Any, Any, Any, Any], NDArray[np.int64], NDArray[np.int64]]
+
+NO_MEMORY: Memory = (
+    (np.empty((0, 0, 0)), np.empty((0, 0), np.int64), np.empty((0, 0), np.int64), NOTHING), NOTHING, NOTHING,
+)  # fmt: skip
+
+
+def _memory(job: Job, rows: int) -> Memory:
     """The tables of the state, the slot of each row, and the order in which rows are done: positions upwards."""
     if job.state is None:
-        return None
+        return NO_MEMORY
     state = job.state.in_host_memory()
     slots, positions = state.places(job.slot, job.position, rows)
-    return state.tables, np.ascontiguousarray(slots), np.concatenate([NOTHING, *rounds(slots, positions)])
+    return state.tables, np.array(slots, np.int64), np.concatenate([NOTHING, *rounds(slots, positions)])
 
 
 def _flat(data: NDArray[Any], dtype: str) -> tuple[NDArray[Any], int]:
-    """The memory of rows as one array, and how many entries lie from one row's begin to the next."""
+    """The memory of rows as one array, and how many entries lie from one row's begin to the next.
+
+    The array is read-only whether the rows are or not: Numba would compile the same code for both.
+    """
     if dtype == "float16":
         data = data.view(np.uint16)
-    if data.flags.c_contiguous:
-        return data.reshape(-1), data.shape[1]
-    stride, rest = divmod(data.strides[0], data.itemsize)
-    if rest or stride < 0 or data.size == 0:
-        return np.ascontiguousarray(data).reshape(-1), data.shape[1]
-    length = (len(data) - 1) * stride + data.shape[1]
-    return np.lib.stride_tricks.as_strided(data, (length,), (data.itemsize,)), stride
+    flat, width = data.reshape(-1) if data.flags.c_contiguous else None, data.shape[1]
+    if flat is None:
+        stride, rest = divmod(data.strides[0], data.itemsize)
+        if rest or stride < 0 or data.size == 0:
+            flat = np.ascontiguousarray(data).reshape(-1)
+        else:
+            width, length = stride, (len(data) - 1) * stride + data.shape[1]
+            flat = np.lib.stride_tricks.as_strided(data, (length,), (data.itemsize,))
+    flat.flags.writeable = False
+    return flat, width
 
 
 def _look_again(

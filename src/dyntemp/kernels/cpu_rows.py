@@ -1,6 +1,8 @@
 """The entry points of the compiled half: from rows of logits to tokens, and to scaled rows.
 
-What a call does not need it passes as None, and the compiler leaves that code out.
+There are two ways through the rows for each dtype, each compiled once: `run_moments` for what sums of one read tell,
+and `run_all`, with memory, second moments, selection and filters. The first passes None for these, and the compiler
+leaves their code out.
 
 Numba keeps compiled code on disk and compiles anew when the file of an entry point has changed, but does not look at
 the files that it calls. The entry points are therefore made by a function of the digest of all of them: what a
@@ -52,11 +54,12 @@ def every_row(flat, n, stride, masked_at, code, numbers, which, keys, seed_high,
         seed_low: The lower half.
         position: The position of all rows.
         draws: Whether a token is wanted: 1 or 0.
-        second: None, or anything else where second moments are wanted.
-        memory: None; or the tables of the state, the slot of each row, and the order in which rows are done.
-        room: None; or space, [3, n + 16], which selection, solving and filters need.
+        second: None; or whether second moments are wanted.
+        memory: None; or the tables of the state, the slot of each row, and the order in which rows are done, which is
+            empty where there is no state.
+        room: None; or space, [3, n + 16], which selection, solving and filters need, and which is empty without them.
         settings: Whether anything is filtered, top_k, top_p, min_p, and whether they are read after the temperature;
-            not looked at without room.
+            not looked at where room is None.
         known: float64 [3 + signals, rows]: what the caller gives is read, all else is written. `HIGHEST` is NaN or
             infinite for a broken row, of which nothing else is set.
         counts: int64 [4, rows], written.
@@ -74,7 +77,7 @@ def every_row(flat, n, stride, masked_at, code, numbers, which, keys, seed_high,
     tops, scratch = narrow[:blocks], (bounds, sums, narrow[blocks:])
     for turn in range(rows):
         r = turn
-        if memory is not None:
+        if memory is not None and len(memory[2]):
             r = memory[2][turn]
         seed = (np.uint64(seed_high) << np.uint64(32)) | np.uint64(seed_low)
         request, at = np.int64(r), np.int64(position)
@@ -82,9 +85,9 @@ def every_row(flat, n, stride, masked_at, code, numbers, which, keys, seed_high,
             seed = (np.uint64(keys[r, 0]) << np.uint64(32)) | np.uint64(keys[r, 1])
             request, at = keys[r, 2], keys[r, 3]
         row = flat[r * stride : r * stride + n]
-        if second is None:
+        if second is None or not second:
             read_row(row, masked_at, None, tops, totals, moments)
-        else:  # about the mean of the first block
+        if second is not None and second:  # about the mean of the first block
             read_row(row[:BLOCK], masked_at, None, tops[:1], totals[:1], moments)
             mean = moments[0] + moments[1] - moments[2] if np.isfinite(moments[0]) else 0.0
             read_row(row, masked_at, mean, tops, totals, moments)
@@ -120,7 +123,7 @@ def every_row(flat, n, stride, masked_at, code, numbers, which, keys, seed_high,
                 counts[CANDIDATES, r], known[CUT, r], counts[LAST, r] = left, cut, last
         token = draw(row, tops, totals, top, temperature, cut, last, (seed, request, at), scratch)
         counts[TOKEN, r] = token
-        if memory is not None and program[4] >= 0:
+        if memory is not None and len(memory[2]) and program[4] >= 0:
             surprisal = moments[1] + (moments[0] - np.float64(load(row[token])))
             remember(memory[0], program[4], memory[1][r], at, min(max(surprisal, 0.0), MAX_SURPRISAL))
     return unusual
