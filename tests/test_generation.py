@@ -297,10 +297,10 @@ def test_what_cannot_run_is_refused_before_the_model_runs(tmp_path):
     assert not (tmp_path / "none").exists()
     with pytest.raises(ModelError, match="no token for"):
         generate(model, "Ä", 1.0)
-    (tmp_path / "kept").write_text("precious")
+    (tmp_path / "kept").write_text("precious", encoding="utf-8")
     with pytest.raises(dyntemp.TraceError, match="already there"):
         generate(model, "a", 1.0, trace=tmp_path / "kept")
-    assert "precious" == (tmp_path / "kept").read_text()
+    assert "precious" == (tmp_path / "kept").read_text(encoding="utf-8")
     assert 0 == model.open_sessions
 
 

@@ -10,8 +10,8 @@ import pytest
 from dyntemp import Policy, PolicyError, measure, scale, temperatures
 
 DATA = Path(__file__).parent / "data"
-ROWS = {row["name"].split()[0]: row for row in json.loads((DATA / "temp_ext_vectors.json").read_text())}
-TARGETS = json.loads((DATA / "target_entropy_vectors.json").read_text())
+ROWS = {row["name"].split()[0]: row for row in json.loads((DATA / "temp_ext_vectors.json").read_text(encoding="utf-8"))}
+TARGETS = json.loads((DATA / "target_entropy_vectors.json").read_text(encoding="utf-8"))
 
 DIFFERENT = {
     "A8": "a lowest temperature below zero: that program draws greedily, a policy is refused",

@@ -300,8 +300,8 @@ def test_a_run_that_follows_takes_the_recorded_seed_unless_it_is_given_one(tmp_p
 def test_a_run_cannot_follow_records_with_gaps(tmp_path, left):
     path = tmp_path / "run.jsonl"
     list(generate(model(), [0], FLAT, max_tokens=8, trace=path))
-    header, *lines = path.read_text().splitlines(keepends=True)
-    path.write_text("".join([header, *lines[left]]))
+    header, *lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    path.write_text("".join([header, *lines[left]]), encoding="utf-8")
 
     with pytest.raises(ValueError, match="from position 0 on, without gaps"):
         generate(model(), [0], FLAT, follow=Trace.open(path))

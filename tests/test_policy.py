@@ -170,7 +170,7 @@ class TestTravel:
     )
     def test_a_damaged_file_is_named_with_its_fault(self, content, fragment, tmp_path):
         path = tmp_path / "policy.json"
-        path.write_text(content)
+        path.write_text(content, encoding="utf-8")
 
         with pytest.raises(PolicyError) as caught:
             Policy.load(path)

@@ -45,17 +45,20 @@ def test_every_line_is_json_that_any_reader_accepts(run, tmp_path):
     def refuse(name):
         raise AssertionError(name)
 
-    for line in (*path.read_text().splitlines(), *(tmp_path / "inf.jsonl").read_text().splitlines()):
+    for line in (
+        *path.read_text(encoding="utf-8").splitlines(),
+        *(tmp_path / "inf.jsonl").read_text(encoding="utf-8").splitlines(),
+    ):
         json.loads(line, parse_constant=refuse)
     assert [infinite] == list(Trace.open(tmp_path / "inf.jsonl"))
 
 
 def test_a_trace_of_the_first_format_is_read(run):
     path, tokens = run
-    header, *lines = [json.loads(line) for line in path.read_text().splitlines()]
+    header, *lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
     for line in lines:
         del line["rest"], line["origin"]
-    path.write_text("".join(json.dumps(line) + "\n" for line in [{**header, "version": 1}, *lines]))
+    path.write_text("".join(json.dumps(line) + "\n" for line in [{**header, "version": 1}, *lines]), encoding="utf-8")
 
     assert [replace(token, rest=(), origin="drawn") for token in tokens] == list(Trace.open(path))
 
@@ -65,8 +68,8 @@ def test_a_trace_of_the_first_format_is_read(run):
 )
 def test_a_header_of_other_kinds_is_refused(run, field, value):
     path, _ = run
-    header, *lines = path.read_text().splitlines(keepends=True)
-    path.write_text("".join([json.dumps(json.loads(header) | {field: value}) + "\n", *lines]))
+    header, *lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    path.write_text("".join([json.dumps(json.loads(header) | {field: value}) + "\n", *lines]), encoding="utf-8")
 
     with pytest.raises(TraceError, match=rf"line 1: {field} is "):
         Trace.open(path)
@@ -116,10 +119,10 @@ def test_tokens_are_read_one_line_at_a_time(run):
 )
 def test_a_damaged_record_is_named(run, change, message):
     path, _ = run
-    lines = path.read_text().splitlines(keepends=True)
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
     data = json.loads(lines[1])
     change(data)
-    path.write_text("".join([lines[0], json.dumps(data) + "\n"]))
+    path.write_text("".join([lines[0], json.dumps(data) + "\n"]), encoding="utf-8")
 
     with pytest.raises(TraceError, match=f"line 2: .*{message}"):
         list(Trace.open(path))

@@ -96,13 +96,13 @@ print(json.dumps({"case": task[0], "samples": {}, "missing": {}, "facts": {}}))
 
 def test_a_run_goes_on_where_it_stopped(tmp_path):
     script, path = tmp_path / "script.py", tmp_path / "partial" / "run.jsonl"
-    script.write_text(WORKER)
+    script.write_text(WORKER, encoding="utf-8")
     cases = [Case("draw", batch=batch) for batch in (1, 2, 3)]
     first = next(runner.measured(str(script), cases, {}, path))
     with path.open("a") as file:
         file.write('{"case": {"subject": "dr')
     kept = runner.stored(path)
-    path.write_text(json.dumps(first) + "\n")
+    path.write_text(json.dumps(first) + "\n", encoding="utf-8")
     again = list(runner.measured(str(script), cases, {}, path))
 
     assert [Case("draw", batch=1)] == list(kept)
@@ -129,18 +129,18 @@ def test_a_revision_tells_changed_sources(tmp_path, monkeypatch):
 
     monkeypatch.setattr(provenance, "ROOT", tmp_path)
     (tmp_path / "src").mkdir()
-    (tmp_path / "src" / "a.py").write_text("1")
+    (tmp_path / "src" / "a.py").write_text("1", encoding="utf-8")
     git("init")
     git("add", ".")
     git("commit", "-m", "a")
     clean = provenance.revision()
-    (tmp_path / "notes").write_text("no source")
+    (tmp_path / "notes").write_text("no source", encoding="utf-8")
     elsewhere = provenance.revision()
-    (tmp_path / "src" / "a.py").write_text("2")
+    (tmp_path / "src" / "a.py").write_text("2", encoding="utf-8")
     changed = provenance.revision()
-    (tmp_path / "src" / "a.py").write_text("3")
+    (tmp_path / "src" / "a.py").write_text("3", encoding="utf-8")
     again = provenance.revision()
-    (tmp_path / "src" / "b.py").write_text("new")
+    (tmp_path / "src" / "b.py").write_text("new", encoding="utf-8")
     added = provenance.revision()
 
     assert clean == elsewhere

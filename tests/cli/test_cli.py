@@ -94,7 +94,7 @@ def test_jsonl_is_one_object_for_each_token(capsys, model):
 @pytest.mark.parametrize("arguments", [("-",), (), ("-f", "-"), ("-f", "prompt.txt")])
 def test_a_prompt_comes_from_stdin_or_a_file(capsys, model, monkeypatch, tmp_path, arguments):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "prompt.txt").write_text("same")
+    (tmp_path / "prompt.txt").write_text("same", encoding="utf-8")
     expected = run(capsys, "generate", "--seed", "1", "-q", "-n", "9", "same")[1]
 
     assert (
@@ -130,10 +130,10 @@ def test_explain_tells_what_it_can_and_then_what_is_damaged(capsys, model, tmp_p
 
 def test_an_existing_trace_is_kept(capsys, model, tmp_path):
     path = tmp_path / "run.jsonl"
-    path.write_text("precious")
+    path.write_text("precious", encoding="utf-8")
 
     assert 1 == run(capsys, "generate", "--trace", str(path), "x")[0]
-    assert "precious" == path.read_text()
+    assert "precious" == path.read_text(encoding="utf-8")
     assert 0 == run(capsys, "generate", "-n", "2", "--trace", str(path), "--overwrite", "x")[0]
 
 

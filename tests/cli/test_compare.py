@@ -102,22 +102,24 @@ def test_another_comparison_in_the_folder_is_refused(capsys, tmp_path):
 
 
 def test_prompts_come_from_files(tmp_path):
-    (tmp_path / "a.txt").write_text("one\n\n  two \r\nthrée\n")
+    (tmp_path / "a.txt").write_text("one\n\n  two \r\nthrée\n", encoding="utf-8")
     lines = [{"prompt": "one", "id": 7}, {"messages": [{"role": "user", "content": "hi", "name": "x"}]}]
-    (tmp_path / "b.jsonl").write_text("\n".join(map(json.dumps, lines)) + "\n\n")
+    (tmp_path / "b.jsonl").write_text("\n".join(map(json.dumps, lines)) + "\n\n", encoding="utf-8")
 
     assert ["one", "two", "thrée"] == read_prompts(tmp_path / "a.txt")
     assert ["one", [{"role": "user", "content": "hi"}]] == read_prompts(tmp_path / "b.jsonl")
 
 
 def test_conversations_are_written_and_reported(capsys, tmp_path):
-    (tmp_path / "p.jsonl").write_text('{"messages": [{"role": "user", "content": "hi"}]}\n{"prompt": "you"}\n')
+    (tmp_path / "p.jsonl").write_text(
+        '{"messages": [{"role": "user", "content": "hi"}]}\n{"prompt": "you"}\n', encoding="utf-8"
+    )
     code, _, _ = run(capsys, *TWO, "-o", tmp_path / "c", "-n", "4", "-q", "--prompts", tmp_path / "p.jsonl")
     first = Trace.open(tmp_path / "c" / "traces" / "prompt0-seed0-policy0.jsonl").header.prompts
 
     assert 0 == code
     assert [[{"role": "user", "content": "hi"}]] == first
-    assert "hi " in (tmp_path / "c" / "report.html").read_text()
+    assert "hi " in (tmp_path / "c" / "report.html").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(
@@ -133,7 +135,7 @@ def test_conversations_are_written_and_reported(capsys, tmp_path):
     ],
 )
 def test_lines_that_are_no_prompts_are_named(capsys, tmp_path, line):
-    (tmp_path / "p.jsonl").write_text(f'{{"prompt": "fine"}}\n\n{line}\n')
+    (tmp_path / "p.jsonl").write_text(f'{{"prompt": "fine"}}\n\n{line}\n', encoding="utf-8")
     code, _, err = run(capsys, *TWO, "-o", tmp_path / "c", "--prompts", tmp_path / "p.jsonl")
 
     assert 2 == code
@@ -161,7 +163,7 @@ def test_lines_that_are_no_prompts_are_named(capsys, tmp_path, line):
 )
 def test_wrong_usage_is_explained_and_makes_no_folder(capsys, tmp_path, monkeypatch, arguments, told):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "p.txt").write_text("x\n")
+    (tmp_path / "p.txt").write_text("x\n", encoding="utf-8")
     code, out, err = run(capsys, *arguments)
 
     assert code in (1, 2)
@@ -180,7 +182,7 @@ def test_a_policy_that_cannot_run_is_refused_before_a_model_is_loaded(capsys, tm
 def test_seeds_are_listed(capsys, tmp_path):
     run(capsys, *TWO, "-o", tmp_path / "c", "-n", "2", "-q", "--seed-list", "7,3", "x")
 
-    assert [7, 3] == json.loads((tmp_path / "c" / "manifest.json").read_text())["seeds"]
+    assert [7, 3] == json.loads((tmp_path / "c" / "manifest.json").read_text(encoding="utf-8"))["seeds"]
 
 
 SLOW = """
@@ -221,7 +223,7 @@ def test_ctrl_c_ends_in_130_and_the_same_command_goes_on(tmp_path, capsys):
 def test_a_terminal_sees_a_bar(tmp_path):
     leader, follower = pty.openpty()
     process = subprocess.Popen(command(tmp_path / "c", 0.0), stdout=subprocess.DEVNULL, stderr=follower,
-                               env={**os.environ, "TERM": "xterm", "COLUMNS": "100"})  # fmt: skip
+                               env={**os.environ, "TERM": "xterm", "COLUMNS": "100", "PYTHONUTF8": "1"})  # fmt: skip
     os.close(follower)
     seen = b""
     try:

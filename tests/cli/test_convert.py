@@ -121,7 +121,7 @@ def test_a_policy_that_a_program_has_no_settings_for_is_a_failure_with_the_reaso
 def test_json_holds_all_that_is_known(capsys, data):
     path = data / "sillytavern_preset.json"
     found = json.loads(run(capsys, "sillytavern", "--file", str(path), "--json")[1])
-    expected = from_settings("sillytavern", json.loads(path.read_text()))
+    expected = from_settings("sillytavern", json.loads(path.read_text(encoding="utf-8")))
 
     assert str(expected.policy) == found["policy"]
     assert expected.arguments == {name: found[name] for name in expected.arguments}
@@ -176,7 +176,7 @@ def test_wrong_usage_ends_with_2(capsys, arguments, message):
 @pytest.mark.parametrize(("text", "code", "message"), [("[1]", 2, "holds no settings"), ("{", 2, "Expecting property")])
 def test_files_without_settings_are_refused(capsys, tmp_path, text, code, message):
     path = tmp_path / "preset.json"
-    path.write_text(text)
+    path.write_text(text, encoding="utf-8")
     found, _, err = run(capsys, "llama.cpp", "--file", str(path))
 
     assert code == found

@@ -186,12 +186,12 @@ def test_what_can_be_read_of_a_damaged_trace_is_shown_in_every_shape(capsys, pat
 
 
 def test_a_trace_of_the_first_format_is_explained_but_not_replayed(capsys, path):
-    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
     lines[0]["version"] = 1
     for line in lines[1:]:
         del line["rest"], line["origin"]
         line["alternatives"] = line["alternatives"][:3]
-    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
 
     assert 0 == run(capsys, path)[0]
     assert "T = " not in run(capsys, path, "--at", "2")[1].split("drew")[1]
@@ -201,15 +201,15 @@ def test_a_trace_of_the_first_format_is_explained_but_not_replayed(capsys, path)
 
 
 def test_a_trace_without_tokens_says_so(capsys, path):
-    path.write_text(path.read_text().splitlines(keepends=True)[0])
+    path.write_text(path.read_text(encoding="utf-8").splitlines(keepends=True)[0], encoding="utf-8")
 
     assert (0, "fake: no tokens; seed 11\n") == run(capsys, path)[:2]
 
 
 def test_control_characters_of_a_header_are_shown_and_not_obeyed(capsys, path):
-    header, *lines = path.read_text().splitlines(keepends=True)
+    header, *lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
     header = json.loads(header) | {"model": "\x1b[31mRED", "policy": "0.5\x1b]0;title\x07\x9b"}
-    path.write_text("".join([json.dumps(header) + "\n", *lines]))
+    path.write_text("".join([json.dumps(header) + "\n", *lines]), encoding="utf-8")
     out = run(capsys, path, "--text", "--color", "never")[1]
 
     assert "␛[31mRED" in out
@@ -220,9 +220,9 @@ def test_a_sum_stands_only_where_the_policy_gave_the_temperature(capsys, tmp_pat
     """As in a text that went on under another policy: the record of its beginning keeps its own temperatures."""
     first = recorded(tmp_path / "first.jsonl", [0])
     second = recorded(tmp_path / "second.jsonl", [0], "0.3 + 0.5*max_prob")
-    _, *before = first.read_text().splitlines(keepends=True)
-    header, *after = second.read_text().splitlines(keepends=True)
-    second.write_text("".join([header, *before[:5], *after[5:]]))
+    _, *before = first.read_text(encoding="utf-8").splitlines(keepends=True)
+    header, *after = second.read_text(encoding="utf-8").splitlines(keepends=True)
+    second.write_text("".join([header, *before[:5], *after[5:]]), encoding="utf-8")
 
     assert "T = 0.3 + 0.5*max_prob = " in run(capsys, second, "--at", "7")[1]
     beginning = run(capsys, second, "--at", "2")[1]
@@ -231,10 +231,10 @@ def test_a_sum_stands_only_where_the_policy_gave_the_temperature(capsys, tmp_pat
 
 
 def test_a_mean_that_leaves_infinite_temperatures_out_says_so(capsys, path):
-    header, *lines = path.read_text().splitlines(keepends=True)
+    header, *lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
     lines[3] = json.dumps(json.loads(lines[3]) | {"temperature": "inf"}) + "\n"
-    path.write_text("".join([header, *lines]))
+    path.write_text("".join([header, *lines]), encoding="utf-8")
 
     assert "to inf (1 infinite); seed 11" in run(capsys, path)[1]
-    path.write_text("".join([header, lines[0]]))
+    path.write_text("".join([header, lines[0]]), encoding="utf-8")
     assert "1 token, T mean" in run(capsys, path)[1]

@@ -113,7 +113,11 @@ def test_the_shown_text_is_the_text(comparison, page):
 
 def test_long_texts_are_cut_and_that_is_said(tmp_path):
     model = FakeModel([b"a", b"b"], lambda _: [0.0, 0.1], chat=True)
-    page = compare(model, "a", ["1", "1"], folder=tmp_path / "c", max_tokens=LONGEST + 7).report().read_text()
+    page = (
+        compare(model, "a", ["1", "1"], folder=tmp_path / "c", max_tokens=LONGEST + 7)
+        .report()
+        .read_text(encoding="utf-8")
+    )
     page = page.split("</style>")[1]
 
     assert 2 == page.count("... and 7 tokens more")
@@ -123,7 +127,7 @@ def test_long_texts_are_cut_and_that_is_said(tmp_path):
 
 
 def test_few_prompts_are_warned_of(tmp_path):
-    page = made(tmp_path / "c", ["a", "b"], max_tokens=4).report().read_text()
+    page = made(tmp_path / "c", ["a", "b"], max_tokens=4).report().read_text(encoding="utf-8")
 
     assert "With fewer than 10 prompts such intervals are too narrow" in page
 

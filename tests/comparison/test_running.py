@@ -38,7 +38,7 @@ def content(folder):
     """What the traces in a folder hold, but for when they were made, and what was loaded beside."""
     found = {}
     for path in sorted((folder / "traces").iterdir()):
-        first, *rest = path.read_text().splitlines()
+        first, *rest = path.read_text(encoding="utf-8").splitlines()
         found[path.name] = [{**json.loads(first), "started": "", "versions": {}}, *map(json.loads, rest)]
     return found
 
@@ -161,7 +161,7 @@ def test_a_version_that_decides_tokens_and_differs_is_refused(made, monkeypatch)
 
 
 def test_a_folder_with_other_things_is_left_alone(tmp_path):
-    (tmp_path / "thesis.txt").write_text("precious")
+    (tmp_path / "thesis.txt").write_text("precious", encoding="utf-8")
 
     with pytest.raises(TraceError, match="is no comparison: name a folder that is new or empty"):
         compare(letters(), "hello", POLICIES, folder=tmp_path)
@@ -170,7 +170,7 @@ def test_a_folder_with_other_things_is_left_alone(tmp_path):
 
 @pytest.mark.parametrize("damage", ["{", "[]", '{"format": "x", "version": 1}', '{"format": "dyntemp.comparison"}'])
 def test_a_damaged_manifest_is_said(tmp_path, damage):
-    (tmp_path / "manifest.json").write_text(damage)
+    (tmp_path / "manifest.json").write_text(damage, encoding="utf-8")
 
     with pytest.raises(TraceError, match=r"manifest\.json"):
         Manifest.read(tmp_path / "manifest.json")

@@ -12,8 +12,11 @@ from dyntemp.convert import ConversionError, from_settings, to_settings
 from dyntemp.filters import Filters
 
 DATA = Path(__file__).parents[1] / "data"
-ROWS = {row["name"].split()[0]: row for row in json.loads((DATA / "temp_ext_vectors.json").read_text())}
-CHAINS = {name.split()[0]: chain for name, chain in json.loads((DATA / "chain_vectors.json").read_text()).items()}
+ROWS = {row["name"].split()[0]: row for row in json.loads((DATA / "temp_ext_vectors.json").read_text(encoding="utf-8"))}
+CHAINS = {
+    name.split()[0]: chain
+    for name, chain in json.loads((DATA / "chain_vectors.json").read_text(encoding="utf-8")).items()
+}
 
 CLOSE_TO = {"A17", "A11", "A12", "A13", "A16", "A15", "A19", "A20"}
 """Masked candidates, a single candidate and exponents below 0, which the notes speak of."""

@@ -122,7 +122,7 @@ OF_2026 = {
 
 @pytest.mark.parametrize("more", [SAVED, OF_2023, OF_2026, SAVED | OF_2023 | OF_2026])
 def test_the_presets_that_sillytavern_saves_are_read(data, more):
-    preset = json.loads((data / "sillytavern_preset.json").read_text())
+    preset = json.loads((data / "sillytavern_preset.json").read_text(encoding="utf-8"))
     plain, found = from_settings("sillytavern", preset), from_settings("sillytavern", preset | more)
 
     assert "lerp(0.4, 1.6, normalized_entropy**0.7)" == str(plain.policy) == str(found.policy)

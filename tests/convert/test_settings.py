@@ -152,7 +152,7 @@ def test_fields_without_effect_are_named(program, settings, fields):
 
 
 def test_a_whole_preset_is_sorted_out(data):
-    preset = json.loads((data / "sillytavern_preset.json").read_text())
+    preset = json.loads((data / "sillytavern_preset.json").read_text(encoding="utf-8"))
     found = from_settings("sillytavern", preset)
     named = {name for aside in (*found.not_temperature, *found.ignored) for name in aside.fields} | set(found.off)
 

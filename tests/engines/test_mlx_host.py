@@ -387,7 +387,7 @@ server.main()
 
 
 def test_the_server_with_its_sampler_replaced(model, tokenizer, tmp_path):
-    (tmp_path / "config.json").write_text(json.dumps(SHAPE))
+    (tmp_path / "config.json").write_text(json.dumps(SHAPE), encoding="utf-8")
     mx.save_safetensors(str(tmp_path / "model.safetensors"), dict(tree_flatten(model.parameters())))
     tokenizer._tokenizer.save_pretrained(tmp_path)
     with socket.socket() as free:
@@ -405,7 +405,9 @@ def test_the_server_with_its_sampler_replaced(model, tokenizer, tmp_path):
                     break
         finally:
             server.kill()
-    told = [line.split()[1] for line in (tmp_path / "log").read_text().splitlines() if line.startswith("T ")]
+    told = [
+        line.split()[1] for line in (tmp_path / "log").read_text(encoding="utf-8").splitlines() if line.startswith("T ")
+    ]
 
     assert found["usage"]["completion_tokens"] == 4
     assert len(told) >= 4

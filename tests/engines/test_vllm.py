@@ -286,7 +286,7 @@ class TestWhatAWorkerTells:
             host.finish(request)
         host.update()
         (path,) = (tmp_path / "new").iterdir()
-        found = json.loads(path.read_text())
+        found = json.loads(path.read_text(encoding="utf-8"))
 
         assert path.name == f"dyntemp-{found['host']}-{found['pid']}-dp0-rank0.json"
         assert found["runner"] == "V1"
@@ -302,13 +302,15 @@ class TestWhatAWorkerTells:
         gc.collect()
         (path,) = tmp_path.iterdir()
 
-        assert json.loads(path.read_text())["counts"]["seen"] == 3
+        assert json.loads(path.read_text(encoding="utf-8"))["counts"]["seen"] == 3
 
     def test_once_a_second_and_whole(self, tmp_path, monkeypatch):
         clock, counts = [0.0], Counts()
         report = Report(counts, Worker("V1", None), str(tmp_path), clock=lambda: clock[0])
         replaced = []
-        monkeypatch.setattr("pathlib.Path.replace", lambda self, to: replaced.append((self.read_text(), to)))
+        monkeypatch.setattr(
+            "pathlib.Path.replace", lambda self, to: replaced.append((self.read_text(encoding="utf-8"), to))
+        )
         for clock[0] in np.arange(0, 2.2, 0.1):
             counts.calls += 1
             report.tell()
@@ -354,7 +356,7 @@ class TestWhatAWorkerTells:
         (other,) = host.begin([Asked("0.5 - 0.4*max_prob")])
         host.step({one: rows[0].copy() for one in host.requests})
         (path,) = tmp_path.iterdir()
-        lines = [json.loads(line) for line in path.read_text().splitlines()]
+        lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
         mine = [line for line in lines if line["id"] == "mine"]
 
         assert [(line["id"], line["position"]) for line in lines].count(("mine", 0)) == 1

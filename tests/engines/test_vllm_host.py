@@ -153,13 +153,15 @@ def plugin(tmp_path):
     """A folder in which the plugin's entry point is installed, as its own pyproject.toml says."""
     import tomllib
 
-    project = tomllib.loads((ROOT / "plugins/dyntemp-vllm/pyproject.toml").read_text())["project"]
+    project = tomllib.loads((ROOT / "plugins/dyntemp-vllm/pyproject.toml").read_text(encoding="utf-8"))["project"]
     info = tmp_path / "dyntemp_vllm-0.1.0.dist-info"
     info.mkdir()
-    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n")
+    (info / "METADATA").write_text(
+        f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n", encoding="utf-8"
+    )
     lines = [f"[{group}]\n" + "".join(f"{name} = {value}\n" for name, value in points.items())
              for group, points in project["entry-points"].items()]  # fmt: skip
-    (info / "entry_points.txt").write_text("\n".join(lines))
+    (info / "entry_points.txt").write_text("\n".join(lines), encoding="utf-8")
     return tmp_path
 
 
@@ -260,7 +262,7 @@ def two_ranks(tmp_path_factory):
         "crowded": [job(f"0.2 + ema(entropy, 0.{n})/3", prompt="a" * 20, tokens=40) for n in range(1, 7)],
         "same": [job(None, temperature=0.8, seed=3, tokens=12), job("0.8", temperature=1.7, seed=3, tokens=12)],
     }  # fmt: skip
-    (out / "jobs.json").write_text(json.dumps(jobs))
+    (out / "jobs.json").write_text(json.dumps(jobs), encoding="utf-8")
     command = [
         sys.executable,
         "-W",
@@ -272,9 +274,12 @@ def two_ranks(tmp_path_factory):
     ran = subprocess.run(command, check=False, env=os.environ | QUIET, capture_output=True, text=True, timeout=280)
     assert ran.returncode == 0, ran.stdout[-3000:] + ran.stderr[-3000:]
     return SimpleNamespace(
-        log=ran.stdout + ran.stderr, told=json.loads((out / "told.json").read_text()),
-        counts=[json.loads(path.read_text()) for path in sorted(out.glob("dyntemp-*.json"))],
-        traces=[[json.loads(line) for line in path.read_text().splitlines()] for path in sorted(out.glob("*.jsonl"))],
+        log=ran.stdout + ran.stderr, told=json.loads((out / "told.json").read_text(encoding="utf-8")),
+        counts=[json.loads(path.read_text(encoding="utf-8")) for path in sorted(out.glob("dyntemp-*.json"))],
+        traces=[
+            [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+            for path in sorted(out.glob("*.jsonl"))
+        ],
     )  # fmt: skip
 
 
@@ -352,7 +357,7 @@ def serving(*arguments, log):
         try:
             url = f"http://127.0.0.1:{port}"
             for _ in range(240):
-                assert server.poll() is None, log.read_text()[-3000:]
+                assert server.poll() is None, log.read_text(encoding="utf-8")[-3000:]
                 try:
                     with urllib.request.urlopen(f"{url}/health", timeout=5):
                         break
@@ -438,7 +443,7 @@ class TestAServer:
             self.chat(client, "0.7")
         (path,) = server.out.glob("*.json")
         until = time.monotonic() + 60
-        while (counts := json.loads(path.read_text())["counts"])["changed"] < 120:
+        while (counts := json.loads(path.read_text(encoding="utf-8"))["counts"])["changed"] < 120:
             assert time.monotonic() < until, counts
             self.chat(client, "0.7", max_tokens=1)  # counts are written with a step, about once a second
 
@@ -449,7 +454,7 @@ class TestAServer:
         client.completions.create(model="model", prompt="Once upon", max_tokens=20, temperature=0.6,
                                   extra_body={"vllm_xargs": xargs, "ignore_eos": True})  # fmt: skip
         (path,) = server.out.glob("*.jsonl")
-        mine = [line for line in map(json.loads, path.read_text().splitlines()) if line["id"] == "real"]
+        mine = [line for line in map(json.loads, path.read_text(encoding="utf-8").splitlines()) if line["id"] == "real"]
 
         assert [line["position"] for line in mine] == list(range(len(mine)))
         assert len(mine) == 20
@@ -464,4 +469,4 @@ def test_what_cannot_start_says_why(tmp_path):
     with pytest.raises(AssertionError), serving(*arguments, log=tmp_path / "log"):
         pass
 
-    assert "did you mean `entropy`" in (tmp_path / "log").read_text()
+    assert "did you mean `entropy`" in (tmp_path / "log").read_text(encoding="utf-8")

@@ -22,12 +22,12 @@ def main(folder, out):
         additional_config={"dyntemp": {"counts": out, "trace": out}},
     )  # fmt: skip
     told = {}
-    for name, jobs in json.loads(Path(out, "jobs.json").read_text()).items():
+    for name, jobs in json.loads(Path(out, "jobs.json").read_text(encoding="utf-8")).items():
         params = [SamplingParams(ignore_eos=True, **one["params"]) for one in jobs]
         found = llm.generate([one["prompt"] for one in jobs], params, use_tqdm=False)
         told[name] = [shown(one.outputs[0]) for one in found]
     self_test(llm)
-    Path(out, "told.json").write_text(json.dumps(told))
+    Path(out, "told.json").write_text(json.dumps(told), encoding="utf-8")
 
 
 if __name__ == "__main__":

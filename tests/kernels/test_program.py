@@ -127,7 +127,7 @@ def test_code_on_disk_is_named_by_all_of_its_sources(monkeypatch, tmp_path):
     assert cpu_rows._digest() == before
     for name in ("kernels/cpu_vectors.py", "kernels/reference.py", "kernels/philox.py", "lower.py", "signals.py"):
         path = package / name
-        path.write_text(path.read_text() + "\n")
+        path.write_text(path.read_text(encoding="utf-8") + "\n", encoding="utf-8")
 
         assert cpu_rows._digest() != before
         before = cpu_rows._digest()

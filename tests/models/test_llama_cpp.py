@@ -276,7 +276,7 @@ def test_files_that_are_no_models_say_so(tmp_path):
     with pytest.raises(ModelError, match=r"there is no file .*absent\.gguf"):
         load(tmp_path / "absent.gguf")
     other = tmp_path / "page.gguf"
-    other.write_text("<html>not found</html>")
+    other.write_text("<html>not found</html>", encoding="utf-8")
     with pytest.raises(ModelError, match="is not a GGUF file"):
         load(other)
     other.write_bytes(b"GGUF" + b"\x03" + bytes(40))

@@ -228,7 +228,7 @@ def test_names_and_files_that_are_not_there_say_so(tmp_path):
         assert "\n" not in str(caught.value)
     with pytest.raises(ModelError, match="there is no file"):
         load(tmp_path / "absent.gguf")
-    (tmp_path / "config.json").write_text(json.dumps({"model_type": "no such thing"}))
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "no such thing"}), encoding="utf-8")
     with pytest.raises(ModelError, match="cannot load"):
         load(tmp_path)
 

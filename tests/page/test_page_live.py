@@ -297,7 +297,7 @@ def test_a_text_that_was_continued_as_it_is_goes_on_as_it_is(ask, tmp_path, by):
         path = (tmp_path / "saved.jsonl").rename(path)
         if by == "the page before":
             saved = path.read_text(encoding="utf-8")
-            path.write_text(saved.replace(', "chat": false', "").replace(',"chat":false', ""))
+            path.write_text(saved.replace(', "chat": false', "").replace(',"chat":false', ""), encoding="utf-8")
             assert "chat" not in Trace.open(path).header.settings
         ask.reload()
         expect(ask.locator("html[data-ready]")).to_have_count(1)

@@ -86,7 +86,7 @@ def test_one_text_is_what_generate_records(asked, tmp_path):
 
     assert wanted == tokens
     assert "length" == end
-    for name, value in json.loads((tmp_path / "a.jsonl").read_text().splitlines()[0]).items():
+    for name, value in json.loads((tmp_path / "a.jsonl").read_text(encoding="utf-8").splitlines()[0]).items():
         if name not in ("settings", "started"):
             assert value == header[name], name
 
@@ -95,7 +95,8 @@ def test_what_is_sent_is_a_trace(asked, tmp_path):
     found = lines(played(asked, {"prompt": "abc", "max_tokens": 3}))
     path = tmp_path / "run.jsonl"
     path.write_text(
-        "".join(json.dumps(line.get("header") or line["token"]) + "\n" for line in found if "end" not in line)
+        "".join(json.dumps(line.get("header") or line["token"]) + "\n" for line in found if "end" not in line),
+        encoding="utf-8",
     )
 
     assert 3 == len(list(Trace.open(path)))

@@ -240,10 +240,10 @@ def test_pictures_are_the_same_every_time_and_open(tmp_path, drawings, kind):
         save(drawings[kind](), second)
         assert first.read_bytes() == second.read_bytes()
 
-    root = ET.fromstring((tmp_path / "1.svg").read_text())
+    root = ET.fromstring((tmp_path / "1.svg").read_text(encoding="utf-8"))
     texts = {"".join(text.itertext()).strip() for text in root.iter("{http://www.w3.org/2000/svg}text")}
     assert any("temperature" in text for text in texts)
-    assert not re.search(r"<dc:date>|Matplotlib v", (tmp_path / "1.svg").read_text())
+    assert not re.search(r"<dc:date>|Matplotlib v", (tmp_path / "1.svg").read_text(encoding="utf-8"))
     from matplotlib.image import imread
 
     assert imread(tmp_path / "1.png").shape[2] == 4
@@ -266,7 +266,7 @@ def test_token_texts_are_taken_literally(tmp_path, drawings):
     from dyntemp.show.plots_matplotlib import save
 
     save(drawings["track"](), tmp_path / "track.svg")
-    written = ET.fromstring((tmp_path / "track.svg").read_text())
+    written = ET.fromstring((tmp_path / "track.svg").read_text(encoding="utf-8"))
     texts = {"".join(text.itertext()).strip() for text in written.iter("{http://www.w3.org/2000/svg}text")}
 
     assert {"$x$", "日本", "_{", "␣be", "⏎"} <= texts
