@@ -5,10 +5,10 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from dataclasses import replace
 
 import pytest
+from tests.waiting import wait_until
 
 from dyntemp import Trace, TraceError, generate
 from dyntemp.testing import FakeModel
@@ -193,9 +193,7 @@ for token in generate(FakeModel([b"a", b"b"], logits), "a", 1.0, max_tokens=1000
 def test_a_killed_run_leaves_a_readable_file(tmp_path, kill):
     path = tmp_path / "run.jsonl"
     with subprocess.Popen([sys.executable, "-c", SLOW, str(path)], stderr=subprocess.DEVNULL) as process:
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline and not (path.exists() and path.read_bytes().count(b"\n") > 5):
-            time.sleep(0.05)
+        wait_until(lambda: path.exists() and path.read_bytes().count(b"\n") > 5, process)
         process.send_signal(kill)
 
     tokens = list(Trace.open(path))

@@ -6,10 +6,10 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
+from tests.waiting import wait_until
 
 from dyntemp import Trace
 from dyntemp.cli import COMMANDS, main
@@ -378,7 +378,7 @@ def shell(*arguments, **options):
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
     return subprocess.run(
         [sys.executable, "-m", "dyntemp", *arguments], capture_output=True, text=True, env=environment, check=False,
-        timeout=120, **options,
+        **options,
     )  # fmt: skip
 
 
@@ -386,7 +386,7 @@ def shell(*arguments, **options):
 @pytest.mark.parametrize("arguments", [["check", "edt"], ["signals"], ["signals", "--json"], ["policies"]])
 def test_no_character_is_too_much_for_the_terminal(encoding, arguments):
     done = subprocess.run(
-        [sys.executable, "-m", "dyntemp", *arguments], capture_output=True, check=False, timeout=120,
+        [sys.executable, "-m", "dyntemp", *arguments], capture_output=True, check=False,
         env={**os.environ, "PYTHONIOENCODING": encoding},
     )  # fmt: skip
 
@@ -400,7 +400,7 @@ def test_no_character_is_too_much_for_the_terminal(encoding, arguments):
 def test_closed_and_broken_streams_are_no_traceback(redirection, code):
     done = subprocess.run(
         ["bash", "-c", f"{sys.executable} -m dyntemp generate -m none.gguf {redirection}"], capture_output=True,
-        text=True, check=False, timeout=120, stdin=subprocess.DEVNULL,
+        text=True, check=False, stdin=subprocess.DEVNULL,
     )  # fmt: skip
 
     assert code == done.returncode
@@ -423,7 +423,6 @@ def test_a_closed_pipe_is_no_error():
     os.close(read)
     done = subprocess.run(
         [sys.executable, "-m", "dyntemp", "signals"], stdout=write, stderr=subprocess.PIPE, text=True, check=False,
-        timeout=120,
     )  # fmt: skip
     os.close(write)
 
@@ -448,11 +447,9 @@ def test_ctrl_c_ends_with_130_and_leaves_a_readable_trace(tmp_path):
     with subprocess.Popen(
         [sys.executable, "-c", SLOW, str(path)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline and not (path.exists() and path.read_bytes().count(b"\n") > 5):
-            time.sleep(0.05)
+        wait_until(lambda: path.exists() and path.read_bytes().count(b"\n") > 5, process)
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate()
     tokens = list(Trace.open(path))
 
     assert 130 == process.returncode

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.waiting import wait_until
 
 from dyntemp import Trace
 from dyntemp.cli import main
@@ -204,12 +205,9 @@ def command(folder, wait):
 def test_ctrl_c_ends_in_130_and_the_same_command_goes_on(tmp_path, capsys):
     folder = tmp_path / "c"
     process = subprocess.Popen(command(folder, 0.01), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    until = time.monotonic() + 60
-    while len(list((folder / "traces").glob("*.jsonl") if folder.exists() else ())) < 6:
-        assert time.monotonic() < until
-        time.sleep(0.005)
+    wait_until(lambda: len(list((folder / "traces").glob("*.jsonl") if folder.exists() else ())) >= 6, process)
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=30)
+    _, err = process.communicate()
     done = len(list((folder / "traces").glob("*.jsonl"))) // 2
 
     assert 130 == process.returncode

@@ -138,6 +138,6 @@ def test_the_page_is_served_and_ctrl_c_ends_it(tmp_path):
             info = json.load(answer)
         process.send_signal(2)
 
-        assert 130 == process.wait(20)
+        assert 130 == process.wait()
     assert '"name": "made.jsonl"' in page
     assert info["model"] is None
