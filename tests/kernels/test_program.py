@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numba import njit
 from tests.properties.test_language import random_expression
 
 from dyntemp import Policy, PolicyError
@@ -35,6 +36,16 @@ TEXTS = (
 )  # fmt: skip
 
 
+@njit
+def execute(*arguments):
+    return cpu_program.execute(*arguments)
+
+
+@njit
+def remember(*arguments):
+    cpu_program.remember(*arguments)
+
+
 def check(policy, seed):
     """Eight steps of one request, compiled and evaluated, at signals drawn from their ranges."""
     rng = np.random.default_rng(seed)
@@ -53,7 +64,7 @@ def check(policy, seed):
             values[str(signal)] = np.array([position if signal.name == "position" else value])
         known[len(cpu_rows.FIELDS) :, 0] = [values[str(signal)][0] for signal in program.signals]
         memory = (state.tables, np.zeros(1, np.int64), np.zeros(1, np.int64)) if policy.remembers else None
-        found, lost = cpu_program.execute(
+        found, lost = execute(
             packed.code, start, stop, packed.numbers, known, 0, stack, memory, position
         )  # fmt: skip
         expected = policy.step(values, state=other, slot=[0], position=[position])[0]
@@ -64,7 +75,7 @@ def check(policy, seed):
         surprisal = float(rng.choice([0.0, rng.exponential(3), 50.0]))
         other.observe(0, position, surprisal)
         if cell >= 0:
-            cpu_program.remember(state.tables, cell, 0, position, surprisal)
+            remember(state.tables, cell, 0, position, surprisal)
 
 
 @pytest.mark.parametrize("text", TEXTS)

@@ -12,12 +12,13 @@ import math
 import numpy as np
 
 from dyntemp.filters import GREEDY_AT
-from dyntemp.kernels.cpu_read import count_above
-from dyntemp.kernels.cpu_select import between, block_mass_above, count_equal, order_statistics, tie, widened
+from dyntemp.kernels.cpu_compare import between, count_above, count_equal
+from dyntemp.kernels.cpu_select import block_mass_above, order_statistics, tie, widened
 from dyntemp.kernels.cpu_vectors import (
     exponential,
     farthest_of,
     floor_of,
+    middle_of,
     number_at,
     place_of,
     plain,
@@ -79,7 +80,7 @@ def least_likely(top, a, share):
     """The smallest number of the type of `top` that has `share` of its probability at 1/T = a, found by halving."""
     low, high = place_of(type_of(top, -np.inf)), place_of(top)  # high has that share, low has not
     while low + 1 < high:
-        middle = (low >> 1) + (high >> 1) + (low & high & 1)
+        middle = middle_of(low, high)
         if mass_of(number_at(top, middle), top, a) >= share:
             high = middle
         else:

@@ -12,6 +12,7 @@ import numpy as np
 from numba import types
 from numba.extending import overload
 
+from dyntemp.kernels.cpu_compare import count_above
 from dyntemp.kernels.cpu_sums import AT_ONCE, vector_sums
 from dyntemp.kernels.cpu_vectors import (
     LN2,
@@ -74,16 +75,6 @@ def block_sums(block, reference, centre):
             squares += e * e
             spread += (d - centre) * ((d - centre) * e)
     return top, bottom, total, weighted, squares, spread
-
-
-@vector
-def count_above(block, low):
-    """How many entries of a block lie above `low`."""
-    wide_vectors()
-    count = np.int32(0)
-    for i in range(len(block)):
-        count += np.int32(1) if load(block[i]) > low else np.int32(0)
-    return count
 
 
 @plain

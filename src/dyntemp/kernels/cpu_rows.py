@@ -229,7 +229,7 @@ def divide_in_place(row, masked_at, shift, temperature):
 
 def _entry_points(sources: str):
     """`run_moments`, `run_all`, `scale_rows` and `scale_in_place`, kept on disk for these sources."""
-    kept = njit(cache=True, nogil=True, error_model="numpy")
+    kept = njit(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True)
 
     @kept
     def run_moments(flat, n, stride, masked_at, code, numbers, which, keys, seed_high, seed_low, position, draws,

@@ -6,8 +6,9 @@ import math
 
 import numpy as np
 
+from dyntemp.kernels.cpu_compare import count_equal
 from dyntemp.kernels.cpu_read import row_moments
-from dyntemp.kernels.cpu_select import count_equal, mass_above, order_statistics, runner_up, widened
+from dyntemp.kernels.cpu_select import mass_above, order_statistics, runner_up, widened
 from dyntemp.kernels.cpu_vectors import LOWEST64, floor_of, plain, type_of
 from dyntemp.kernels.reference import BLOCK
 from dyntemp.signals import SIGNALS
