@@ -42,7 +42,8 @@ def command(
         return 0
     plan = next((name for name in plans if getattr(options, name, False)), "full")
     cases = [case for case in plans[plan] if re.search(options.only, str(case))]
-    settings = {"rounds": options.rounds, "gated": plan == "gate"}
+    whole = plans["gate" if plan == "gate" else "full"]
+    settings = {"rounds": options.rounds, "gated": plan == "gate", "vectors": provenance.vectors()}
     revision = provenance.revision()
     path = runner.store(script, revision, settings, provenance.machine() | provenance.versions())
     if options.fresh or plan == "gate":
@@ -60,17 +61,16 @@ def command(
             "the sources changed while it ran": revision != provenance.revision(),
             "the accuracy tests were not run": options.unverified,
             f"{len(cases) - len(records)} of {len(cases)} cases are missing": len(records) < len(cases),
-            f"this is a part: {len(cases)} of the {len(plans['full'])} cases of a full run": cases != [*plans["full"]],
+            f"this is a part: {len(cases)} of the {len(whole)} cases of such a run": cases != [*whole],
         }.items()
         if found
     ]
     found = verdicts(records, targets)
     if plan == "gate":
         found = verdicts(measured_again(script, records, found, settings), targets)
-        failed = [v for v in found if not v.passes]
-        print("\n".join(verdict_table(found)))
-        print("; ".join(flaws[:3]), f"{len(failed)} of {len(found)} floors missed or not measured", sep="\n")
-        return int(bool(failed))
+        told = circumstances(script, revision, accuracy, settings, records)
+        print("\n".join(gate_lines(found, provenance.vectors(), told, flaws)))
+        return int(any(not v.passes for v in found))
     below = [v for v in found if v.word != "headline met"]
     lines = [
         f"# {title}",
@@ -90,6 +90,35 @@ def command(
         shutil.copyfile(path, target.with_suffix(".jsonl"))
     runner.progress(f"written: {target.relative_to(provenance.ROOT)}")
     return int(len(records) < len(cases))
+
+
+def gate_lines(found: Sequence[Verdict], vectors: str, told: dict[str, str], flaws: Sequence[str]) -> list[str]:
+    """The gate's report: what it holds for, the floors, and what came out of them.
+
+    Only floors are shown; on a class of processors that has none, everything that was measured.
+
+    Args:
+        found: What became of each target.
+        vectors: The class of the processor.
+        told: What the figures hold for, by name.
+        flaws: What keeps this from being a result of a commit.
+    """
+    held = [v for v in found if v.floor is not None]
+    failed = sum(not v.passes for v in held)
+    if held:
+        closing = f"class {vectors}: {failed} of {len(held)} floors missed or not measured"
+    else:
+        closing = f"class {vectors}: nothing was gated, since no floors were measured on such processors"
+    return [
+        f"# Floors for processors of class {vectors}",
+        "",
+        *table(["", ""], told.items()),
+        "",
+        *verdict_table(held or [v for v in found if v.ratio]),
+        "",
+        *flaws,
+        closing,
+    ]
 
 
 def measured_again(
@@ -126,6 +155,7 @@ def circumstances(
         "commit": revision,
         "command": f"python benchmarks/{Path(script).name} {' '.join(sys.argv[1:])}",
         "accuracy tests": f"python {' '.join(provenance.ACCURACY)}: {accuracy}",
+        **({"clock": "processor time of the process: others do not count"} if settings["gated"] else {}),
         "rounds": f"{settings['rounds']}; {FAST_ROUNDS} times as many of calls under {SLOW * 1e3:.0f} ms",
         **provenance.machine(),
         **{name: value for fact in facts for name, value in fact.get("device", {}).items()},

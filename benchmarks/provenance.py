@@ -5,9 +5,11 @@ import os
 import platform
 import subprocess
 import sys
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+import numpy as np
 from pool import last_cache_bytes
 
 ROOT = Path(__file__).parent.parent
@@ -67,16 +69,40 @@ def versions() -> dict[str, str]:
     return found
 
 
+@cache
+def vectors() -> str:
+    """The class of processors that Numba compiles for: "avx512", "avx2", or else the name of the architecture.
+
+    The registers in the code of a sum of whole numbers tell. They follow from the processor, and from NUMBA_CPU_NAME
+    and NUMBA_CPU_FEATURES where these are set.
+    """
+    from numba import njit
+
+    from dyntemp.kernels.cpu_vectors import wide_vectors
+
+    @njit("int32(int32[::1])")
+    def total(numbers):
+        wide_vectors()
+        found = np.int32(0)
+        for i in range(len(numbers)):
+            found = np.int32(found + numbers[i])
+        return found
+
+    code = "".join(total.inspect_asm().values())
+    return next(
+        (name for name, register in {"avx512": "%zmm", "avx2": "%ymm"}.items() if register in code), platform.machine()
+    )
+
+
 def machine() -> dict[str, str]:
     """The processor, as its operating system tells it."""
     cpuinfo = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
     fields = dict(map(str.strip, line.split(":", 1)) for line in cpuinfo.splitlines() if ":" in line)
-    vectors = [name for name in ("sse4_2", "avx2", "avx512f") if name in fields.get("flags", "").split()]
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return {
         "processor": fields.get("model name", platform.processor() or platform.machine()),
         "family, model, stepping": " ".join(fields.get(name, "?") for name in ("cpu family", "model", "stepping")),
-        "vectors": vectors[-1] if vectors else "?",
+        "compiled for": vectors(),
         "processors seen": str(os.cpu_count()),
         "last cache": f"{last_cache_bytes() / 2**20:.0f} MiB",
         "memory": f"{memory / 2**30:.0f} GiB",

@@ -52,7 +52,7 @@ class Target:
     Attributes:
         over, under: The contestants.
         at_least: Whether the ratio should be large.
-        floor: What the gate holds every machine to, where `held` says; None where there is none.
+        floor: What the gate holds this class of processors to, where `held` says; None where there is none.
         headline: What is aimed at, on a quiet machine with AVX-512.
         subject, mode, dtype, vocabulary, batch: Where it binds: a pattern each, and lowest and highest numbers.
         held: Where the floor is held: a pattern of modes, and the least number of logits in a call.
@@ -99,6 +99,18 @@ class Target:
 
     def met(self, value: float, limit: float) -> bool:
         return value >= limit if self.at_least else value <= limit
+
+
+def needed(targets: Sequence[Target], case: Case, mode: str) -> set[str]:
+    """The contestants that the floors held in a case and mode are about; where no target has a floor, all."""
+    any_floor = any(target.floor is not None for target in targets)
+    return {
+        name
+        for target in targets
+        if target.binds(case, mode) and (not any_floor or target.floor_of(case, mode) is not None)
+        for name in (target.over, target.under)
+        if name
+    }
 
 
 @dataclass(frozen=True, slots=True)

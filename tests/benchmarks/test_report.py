@@ -2,11 +2,25 @@
 
 import numpy as np
 import pytest
-from command import measured_again
-from report import Target, figure, grid, line_through, ratios, spread, summary_table, time_cell, verdict_table, verdicts
+from command import gate_lines, measured_again
+from floors import OURS, OURS_STATIC, targets
+from report import (
+    Target,
+    figure,
+    grid,
+    line_through,
+    needed,
+    ratios,
+    spread,
+    summary_table,
+    time_cell,
+    verdict_table,
+    verdicts,
+)
 from runner import Case
+from yardstick import EXPONENTIALS, READ
 
-from kernels import FULL, GATE, TARGETS
+from kernels import FULL, GATE
 
 DRAW = Case("draw")
 FASTER = Target("peer", "ours", True, 10, 20)
@@ -139,11 +153,69 @@ def test_figures():
     assert ["0.105", "17.3", "166", "15,437"] == [figure(x) for x in (0.1052, 17.34, 165.9, 15436.7)]
 
 
-def test_every_floor_binds_in_the_gate_and_in_a_full_run():
-    modes = {"draw": "cold", "median": "cold", "start": "process"}
-    for plan in (GATE, FULL):
-        for target in TARGETS:
-            assert any(target.binds(case, modes.get(case.subject, "")) for case in plan), target
+@pytest.mark.parametrize("vectors", ["avx512", "avx2"])
+@pytest.mark.parametrize("plan", [GATE, FULL])
+def test_every_floor_is_held_in_the_gate_and_in_a_full_run(plan, vectors):
+    modes = {"start": ["process"]}
+    held = [
+        target
+        for target in targets(vectors)
+        for case in plan
+        for mode in modes.get(case.subject, ["hot", "cold"])
+        if target.binds(case, mode) and target.floor_of(case, mode) is not None
+    ]
+
+    assert set(held) == {target for target in targets(vectors) if target.floor is not None}
+
+
+def test_every_case_of_the_gate_holds_a_floor():
+    for vectors in ("avx512", "avx2"):
+        for case in GATE:
+            modes = ["process"] if case.subject == "start" else ["hot", "cold"]
+
+            assert any(needed(targets(vectors), case, mode) for mode in modes), (vectors, case)
+
+
+def test_a_class_of_processors_has_its_own_floors_and_an_unknown_one_none():
+    floors = {vectors: [target.floor for target in targets(vectors)] for vectors in ("avx512", "avx2", "aarch64")}
+
+    assert floors["avx512"] != floors["avx2"]
+    assert not any(floors["aarch64"])
+    assert len({len(found) for found in floors.values()}) == 1
+
+
+def test_the_gate_measures_those_whom_a_floor_is_about_and_all_where_there_is_none():
+    case = Case("draw", batch=8)
+    peers = {"torch static", "torch dynamic", "torch inverse CDF", "NumPy"}
+
+    assert needed(targets("avx2"), case, "cold") == {OURS, OURS_STATIC, EXPONENTIALS}
+    assert needed(targets("avx2"), case, "hot") == {OURS, OURS_STATIC, EXPONENTIALS} | peers
+    assert needed(targets("avx512"), case, "cold") == {OURS, OURS_STATIC, READ}
+    assert needed(targets("aarch64"), case, "cold") == {OURS, OURS_STATIC, EXPONENTIALS, READ} | peers
+    assert needed(targets("avx2"), Case("median"), "cold") == set()
+
+
+def test_the_gate_names_the_class_and_counts_the_floors_missed():
+    floor = Target("peer", "ours", True, 10, 20)
+    shown = Target("peer", "ours", True, None, 20)
+    missed = verdicts([record(hot={"peer": [9.0], "ours": [1.0]})], [floor, shown])
+    lines = gate_lines(missed, "avx2", {"processor": "a fast one"}, ["not a commit"])
+
+    assert "class avx2" in lines[0]
+    assert "| processor | a fast one |" in lines
+    assert len([line for line in lines if "peer / ours" in line]) == 1
+    assert "not a commit" in lines
+    assert lines[-1] == "class avx2: 1 of 1 floors missed or not measured"
+
+
+def test_the_gate_of_an_unknown_class_shows_what_was_measured_and_says_that_nothing_was_gated():
+    measured = record(hot={"peer": [9.0], "ours": [1.0]})
+    found = verdicts([measured], [Target("peer", "ours", True, None, 20)])
+    lines = gate_lines(found, "aarch64", {}, [])
+
+    assert all(v.passes for v in found)
+    assert any("below the headline" in line for line in lines)
+    assert lines[-1].startswith("class aarch64: nothing was gated")
 
 
 def test_a_case_that_misses_a_floor_is_measured_again_and_that_decides(monkeypatch):

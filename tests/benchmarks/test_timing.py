@@ -1,8 +1,11 @@
 """Rounds, the memory they read, and runs that go on where they stopped."""
 
 import json
+import platform
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import numpy as np
 import provenance
@@ -10,7 +13,8 @@ import pytest
 import runner
 from pool import Pool, cold_bytes, synthetic
 from runner import Case
-from timing import FAST_ROUNDS, SLOW, Contestant, admitted, interleave
+from timing import FAST_ROUNDS, SLOW, Contestant, admitted, interleave, spent, wall
+from yardstick import EXPONENTIALS, READ, loops
 
 
 def test_a_slow_contestant_sits_out_most_rounds_and_a_fast_one_none():
@@ -165,13 +169,41 @@ def test_the_sources_of_this_checkout_are_measured():
     assert found.stdout.startswith(str(provenance.ROOT))
 
 
-def test_one_read_of_memory_reads_all_of_it():
+def test_the_two_yardsticks_compute_what_they_say():
     import ml_dtypes
 
-    from kernels import sums
+    numbers = np.random.default_rng(0).normal(0, 2.5, 1_000).astype(np.float32)
+    halves = numbers.astype(ml_dtypes.bfloat16)
+    for dtype, flat, true in (("float32", numbers, numbers), ("bfloat16", halves.view(np.uint16), halves)):
+        d = true.astype(np.float64) - 25
+        total, weighted = loops(dtype)[EXPONENTIALS](flat)
 
-    numbers = np.arange(1_000, dtype=np.float32)
-    float32, bfloat16 = sums()
+        assert d.sum() + 25_000 == pytest.approx(loops(dtype)[READ](flat), abs=0.01)
+        assert np.exp(d).sum() == pytest.approx(total, rel=1e-4)
+        assert (d * np.exp(d)).sum() == pytest.approx(weighted, rel=1e-4)
 
-    assert numbers.sum() == float32(numbers)
-    assert numbers[:256].sum() == bfloat16(numbers[:256].astype(ml_dtypes.bfloat16).view(np.uint16))
+
+def test_processor_time_leaves_out_what_a_call_waits():
+    assert spent(time.sleep, [0.2]) < 0.1 < wall(time.sleep, [0.2])
+
+
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="names processors of x86-64")
+@pytest.mark.parametrize(
+    ("processor", "vectors"),
+    [
+        ("skylake-avx512", "avx512"),
+        ("haswell", "avx2"),
+        ("sandybridge", platform.machine()),
+        ("x86-64", platform.machine()),
+    ],
+)
+def test_the_class_of_a_processor_is_what_numba_compiles_for(processor, vectors):
+    """Nothing that is compiled here runs, so that any processor can be named."""
+    target = {"NUMBA_CPU_NAME": processor, "NUMBA_CPU_FEATURES": ""}
+    folder = str(Path(provenance.__file__).parent)
+    found = subprocess.run(
+        [sys.executable, "-c", "import provenance; print(provenance.vectors())"],
+        cwd=folder, env=provenance.environment() | target, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+
+    assert found.stdout.split() == [vectors]
