@@ -37,7 +37,7 @@ def noise(bits: bytes, entries: int):
 
 
 def disturb_llama_cpp(module: ModuleType) -> None:
-    """Wrap `llama_decode`, so that the rows of logits which it leaves in llama.cpp's memory are disturbed there."""
+    """Wrap `llama_decode` of llama-cpp-python: the rows of logits which it leaves in memory are disturbed there."""
     import numpy as np
 
     decode = module.llama_decode
@@ -54,6 +54,35 @@ def disturb_llama_cpp(module: ModuleType) -> None:
         return code
 
     module.llama_decode = disturbed
+
+
+def disturb_binding(module: ModuleType) -> None:
+    """Wrap `llama_decode` of each library that our own binding opens."""
+    import numpy as np
+
+    bind = module.bind
+
+    @wraps(bind)
+    def disturbed_bind(library, name, layout):
+        api = bind(library, name, layout)
+        decode, batch_of, model_of = api.llama_decode, layout.structs["llama_batch"], library.llama_get_model
+        model_of.restype, model_of.argtypes = ctypes.c_void_p, [ctypes.c_void_p]
+
+        def disturbed(context, batch):
+            code = decode(context, batch)
+            width = api.llama_vocab_n_tokens(api.llama_model_get_vocab(model_of(context)))
+            if code == 0 and width == VOCABULARY:
+                wanted = ctypes.string_at(batch_of.read(batch, "logits"), batch_of.read(batch, "n_tokens"))
+                memory = ctypes.c_float * (width * (len(wanted) - wanted.count(0)))
+                rows = memory.from_address(ctypes.addressof(api.llama_get_logits(context).contents))
+                table = np.frombuffer(rows, np.float32).reshape(-1, width)
+                table += [noise(row.tobytes(), width) for row in table]
+            return code
+
+        api.llama_decode = disturbed
+        return api
+
+    module.bind = disturbed_bind
 
 
 def disturb_transformers(module: ModuleType) -> None:
@@ -76,6 +105,7 @@ def disturb_transformers(module: ModuleType) -> None:
 
 DISTURBED = {
     "llama_cpp.llama_cpp": disturb_llama_cpp,
+    "dyntemp.models.llama.binding": disturb_binding,
     "transformers.models.llama.modeling_llama": disturb_transformers,
 }
 

@@ -1,21 +1,22 @@
-"""llama.cpp through llama-cpp-python: GGUF files, the bundled one among them."""
+"""llama.cpp through the library of an installed package: GGUF files, the bundled one among them."""
 
 from __future__ import annotations
 
 import ctypes
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dyntemp.errors import ModelError
 from dyntemp.models import Messages, check_advance, check_prompts
-from dyntemp.models.llama_handles import BATCH, Context, Weights, open_library
+from dyntemp.models.chat_template import chat_template
+from dyntemp.models.llama.library import open_library
+from dyntemp.models.llama_handles import BATCH, Context, Weights
 
 MOST_CONTEXT = 8192  # without being asked for more
 MOST_THREADS = 8  # past this, reading the weights is what takes the time
@@ -45,7 +46,7 @@ def load(
             without permitting it the process ends with a segmentation fault.
 
     Raises:
-        ModelError: If llama-cpp-python is not installed, or the file is missing or not a model that continues text.
+        ModelError: If no library of llama.cpp works here, or the file is missing or not a model that continues text.
     """
     if threads is not None and threads < 1:
         raise ModelError(f"threads = {threads} was given; 1 or more are allowed")
@@ -84,7 +85,7 @@ class LlamaCppModel:
         """The tokens of a plain prompt, behind the token that begins a text where the model wants one."""
         data = text.encode()
         size = len(data) + 2  # a space in front, and one to spare
-        buffer = (self._api.llama_token * size)()
+        buffer = (ctypes.c_int32 * size)()
         count = self._api.llama_tokenize(self._vocab, data, len(data), buffer, size, False, True)
         assert count >= 0, "a token stands for one byte at least"
         tokens: list[int] = buffer[:count]
@@ -98,7 +99,7 @@ class LlamaCppModel:
         if self._template is None:
             return None
         try:
-            text = self._template(messages=[dict(message) for message in messages]).prompt
+            text = self._template(messages)
         except Exception as error:  # a template is a program, which may raise anything
             raise ModelError(f"the chat template of {self.name} refuses this conversation: {error}") from error
         return self.encode(text)
@@ -129,18 +130,14 @@ class LlamaCppModel:
         return LlamaCppSession(self, prompts, places)
 
     @cached_property
-    def _template(self) -> Any:
-        """What renders a conversation, or None."""
+    def _template(self) -> Callable[[Messages], str] | None:
+        """A function that writes a conversation as the model wants it, or None."""
         text = self.weights.metadata("tokenizer.chat_template")
         if not text:
             return None
-        from llama_cpp.llama_chat_format import Jinja2ChatFormatter
-
         begin, end = self._api.llama_vocab_bos(self._vocab), self._api.llama_vocab_eos(self._vocab)
         names = {"bos_token": begin, "eos_token": end}
-        return Jinja2ChatFormatter(
-            text, **{name: self.token_name(token) if token >= 0 else "" for name, token in names.items()}
-        )
+        return chat_template(text, **{name: self.token_name(at) if at >= 0 else "" for name, at in names.items()})
 
 
 class LlamaCppSession:
@@ -158,7 +155,7 @@ class LlamaCppSession:
         self._model = model
         self._limit = model.context or MOST_CONTEXT
         self._lengths = {row: len(prompt) for row, prompt in enumerate(prompts)}
-        parallel = open_library().api.llama_max_parallel_sequences()
+        parallel = open_library().api.layout.sequences
         self._places = max(min(places, parallel), len(prompts), 1)
         self._most = self._limit * self._places
         # where a model stretches its context, the size of the cache changes the numbers

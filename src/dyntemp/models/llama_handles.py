@@ -5,66 +5,22 @@ from __future__ import annotations
 import ctypes
 import os
 import weakref
-from collections import deque
 from collections.abc import Sequence
-from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dyntemp.errors import ModelError
+from dyntemp.models.llama.binding import Api
+from dyntemp.models.llama.layout import Block
+from dyntemp.models.llama.library import open_library
 
 BATCH = 512  # tokens of a prompt that are computed together
-ERROR_LEVEL = 4  # ggml's
-
+ROUNDED = 256  # llama.cpp rounds a context up to a multiple of this
 Entry = tuple[int, int, int, bool]
 """A token, its position, its sequence, and whether the logits behind it are wanted."""
-
-
-class Library(NamedTuple):
-    """llama.cpp as this process opened it.
-
-    Attributes:
-        api: The package `llama_cpp`, whose functions are those of llama.h.
-        errors: The latest errors; why something failed stands nowhere but in llama.cpp's log.
-        log: What llama.cpp calls with each line of its log, kept here from being freed.
-    """
-
-    api: Any
-    errors: deque[str]
-    log: Any
-
-    def reason(self) -> str:
-        """What llama.cpp logged since `errors` was cleared."""
-        return "; ".join(self.errors) or "llama.cpp does not say why"
-
-
-@cache
-def open_library() -> Library:
-    """llama.cpp, with its errors kept for our messages, and the rest of its log dropped instead of sent to stderr.
-
-    Raises:
-        ModelError: If llama-cpp-python is not installed.
-    """
-    try:
-        import llama_cpp
-    except ImportError as error:
-        raise ModelError(
-            "llama-cpp-python is not installed: run `pip install 'dyntemp[llama-cpp]'`, or let transformers run the "
-            "model with the prefix `transformers:`"
-        ) from error
-    errors: deque[str] = deque(maxlen=4)
-
-    def log(level: int, text: bytes, _: Any) -> None:
-        if level == ERROR_LEVEL:
-            errors.append(text.decode("utf-8", "replace").strip())
-
-    kept = llama_cpp.llama_log_callback(log)
-    llama_cpp.llama_log_set(kept, ctypes.c_void_p(0))
-    llama_cpp.llama_backend_init()
-    return Library(llama_cpp, errors, kept)
 
 
 class Weights:
@@ -82,9 +38,9 @@ class Weights:
                 raise ModelError(f"{str(path)!r} is not a GGUF file: it does not begin with `GGUF`")
         library = open_library()
         self._api = library.api
-        library.errors.clear()
+        library.listen()
         parameters = self._api.llama_model_default_params()
-        parameters.use_extra_bufts = repack
+        self._api.layout.structs["llama_model_params"].write(parameters, use_extra_bufts=repack)
         self.pointer = self._api.llama_model_load_from_file(os.fsencode(path), parameters)
         if not self.pointer:
             raise ModelError(f"{str(path)!r} cannot be loaded: {library.reason()}")
@@ -117,15 +73,21 @@ class Context:
     def __init__(self, weights: Weights, cells: int, sequences: int, threads: int) -> None:
         self._library = open_library()
         self._api = api = self._library.api
-        if sequences > (most := api.llama_max_parallel_sequences()):
+        if sequences > (most := api.layout.sequences):
             raise ModelError(f"{sequences} prompts were given; llama.cpp takes at most {most}: start them in parts")
-        self._library.errors.clear()
+        self._library.listen()
         parameters = api.llama_context_default_params()
-        parameters.n_ctx = cells
-        parameters.n_batch = parameters.n_ubatch = BATCH
-        parameters.n_seq_max = parameters.n_outputs_max = sequences
-        parameters.kv_unified = True  # else sequences that end leave gaps, and a gap splits the batch
-        parameters.n_threads = parameters.n_threads_batch = threads
+        api.layout.structs["llama_context_params"].write(
+            parameters,
+            n_ctx=cells,
+            n_batch=BATCH,
+            n_ubatch=BATCH,
+            n_seq_max=sequences,
+            n_outputs_max=sequences,
+            kv_unified=True,  # else sequences that end leave gaps, and a gap splits the batch
+            n_threads=threads,
+            n_threads_batch=threads,
+        )
         self._pointer = api.llama_init_from_model(weights.pointer, parameters)
         if not self._pointer:
             raise ModelError(
@@ -134,11 +96,23 @@ class Context:
             )
         weakref.finalize(self, _free, api.llama_free, self._pointer, weights)
         self.cells = int(api.llama_n_ctx(self._pointer))
+        self._read_back(cells, sequences, threads)
         self.sequences = sequences
         self._weights, self._threads = weights, threads
         self._width = int(api.llama_vocab_n_tokens(api.llama_model_get_vocab(weights.pointer)))
         self._memory = api.llama_get_memory(self._pointer)
         self._batch = _Batch(api)
+
+    def _read_back(self, cells: int, sequences: int, threads: int) -> None:
+        """Refuse a context that did not get what was written into its parameters."""
+        api, pointer = self._api, self._pointer
+        asked = {"n_seq_max": sequences, "n_threads": threads, "n_threads_batch": threads}
+        got = {name: getattr(api, f"llama_{name}")(pointer) for name in asked}
+        if got != asked or (cells and not cells <= self.cells < cells + ROUNDED):  # 0 is as many as trained for
+            raise ModelError(
+                f"{self._library.name} made a context with {got} and n_ctx = {self.cells}, and {asked} and n_ctx = "
+                f"{cells} were asked for: its structs have another layout, and another build is needed"
+            )
 
     def decode(self, entries: Sequence[Entry]) -> None:
         """Compute at most `BATCH` tokens.
@@ -183,28 +157,29 @@ class Context:
 class _Batch:
     """The arrays of a `llama_batch`, filled again for each call."""
 
-    def __init__(self, api: Any) -> None:
+    def __init__(self, api: Api) -> None:
         self._columns = np.zeros((3, BATCH), np.int32)  # token, position, sequence
         self._wanted = np.zeros(BATCH, np.int8)
         self._ones = np.ones(BATCH, np.int32)
         sequence = self._columns[2]
         self._places = sequence.ctypes.data + sequence.itemsize * np.arange(BATCH, dtype=np.uintp)
-        arrays = {
-            "token": self._columns[0],
-            "pos": self._columns[1],
-            "n_seq_id": self._ones,
-            "seq_id": self._places,
-            "logits": self._wanted,
-        }
-        kinds = dict(api.llama_batch._fields_)
-        self._batch = api.llama_batch(**{name: array.ctypes.data_as(kinds[name]) for name, array in arrays.items()})
+        self._struct = api.layout.structs["llama_batch"]
+        self._batch = Block()
+        self._struct.write(
+            self._batch,
+            token=self._columns[0].ctypes.data,
+            pos=self._columns[1].ctypes.data,
+            n_seq_id=self._ones.ctypes.data,
+            seq_id=self._places.ctypes.data,
+            logits=self._wanted.ctypes.data,
+        )
 
-    def filled(self, entries: Sequence[Entry]) -> Any:
+    def filled(self, entries: Sequence[Entry]) -> Block:
         """A batch of these entries."""
         table = np.array(entries, np.int32)
         self._columns[:, : len(entries)] = table[:, :3].T
         self._wanted[: len(entries)] = table[:, 3]
-        self._batch.n_tokens = len(entries)
+        self._struct.write(self._batch, n_tokens=len(entries))
         return self._batch
 
 
