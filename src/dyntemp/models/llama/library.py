@@ -31,8 +31,9 @@ ERROR_LEVEL = 4  # ggml's
 NEEDS = ("avx2", "fma", "f16c", "bmi2")  # of an x86 processor; xllamacpp's code uses them without asking
 
 INSTALL = (
-    "run `pip install 'dyntemp[llama]'` (Linux, macOS) or `pip install 'dyntemp[llama-cpp]'` (elsewhere; it "
-    "compiles, or takes a wheel from llama-cpp-python's own index), or let transformers run the model with the prefix `transformers:`"
+    "run `pip install 'dyntemp[llama]'` on Linux and macOS, or elsewhere `pip install 'dyntemp[llama-cpp]'`, which "
+    "compiles llama.cpp or takes a wheel from llama-cpp-python's own index; or let transformers run the model with the prefix "
+    "`transformers:`"
 )
 
 
@@ -128,7 +129,7 @@ def _named(path: Path) -> tuple[Api, str]:
     for layout in layouts():
         api = bind(library, str(path), layout)
         if not (difference := guard.differences(api)):
-            return api, f"{path} (as {layout})"
+            return api, f"{path.name} (laid out as {layout})"
         reasons.append(f"it is not {layout}: {difference}")
     raise ModelError(
         f"{path} has a layout that is not known; {'; '.join(reasons)}. Name a library of one of these builds"
