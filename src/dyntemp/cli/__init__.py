@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from dyntemp._version import __version__
+from dyntemp.cli.messages import announce
 from dyntemp.errors import InvalidLogitsError, ModelError, PolicyError, StateError, TraceError
 
 COMMANDS = {
@@ -103,6 +104,7 @@ def _run(arguments: list[str]) -> int:
     )
     module.add_arguments(own)
     options = own.parse_intermixed_args(arguments[1:])  # options may stand anywhere
+    announce()
     try:
         return int(module.run(options))
     except (UsageError, PolicyError) as error:

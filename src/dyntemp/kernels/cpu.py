@@ -6,6 +6,7 @@ What is compiled is in `cpu_rows`; here a job is put into the few arrays that it
 from __future__ import annotations
 
 import logging
+import threading
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -52,14 +53,24 @@ COMPUTE = {
 
 
 class _Compiling(event.Listener):  # type: ignore[misc]  # Numba has no types
-    """Says what is waited for when a kernel is compiled rather than loaded from the cache on disk."""
+    """Logs that a kernel is compiled rather than loaded from the cache on disk.
+
+    The record has an event `ended`, which is set when the kernel is compiled.
+    """
+
+    def __init__(self) -> None:
+        self._ended = threading.Event()
 
     def on_start(self, event: Any) -> None:
         if event.data["dispatcher"] in (run_moments, run_all, scale_rows, scale_in_place):
-            logging.getLogger("dyntemp").warning("dyntemp: compiling for this processor, once: some seconds")
+            self._ended = threading.Event()
+            logging.getLogger("dyntemp").warning(
+                "dyntemp: compiling for this processor, once: some seconds", extra={"ended": self._ended}
+            )
 
     def on_end(self, event: Any) -> None:
-        pass
+        if event.data["dispatcher"] in (run_moments, run_all, scale_rows, scale_in_place):
+            self._ended.set()
 
 
 event.register("numba:compile", _Compiling())

@@ -31,8 +31,8 @@ ERROR_LEVEL = 4  # ggml's
 NEEDS = ("avx2", "fma", "f16c", "bmi2")  # of an x86 processor; xllamacpp's code uses them without asking
 
 INSTALL = (
-    "run `pip install 'dyntemp[llama]'` on Linux and macOS, or elsewhere `pip install 'dyntemp[llama-cpp]'`, which "
-    "compiles llama.cpp or takes a wheel from llama-cpp-python's own index; or let transformers run the model, with the "
+    "run `pip install 'dyntemp[llama]'` on Linux and macOS, elsewhere `pip install 'dyntemp[llama-cpp]'`, which "
+    "compiles llama.cpp or takes a wheel of its maintainers' index; or let transformers run the model, with the "
     "prefix `transformers:`"
 )
 
