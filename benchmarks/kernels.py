@@ -2,7 +2,7 @@
 
 python benchmarks/kernels.py            everything, about half an hour; a clean run writes results/kernels.md
 python benchmarks/kernels.py --quick    a few cases of each kind, about 5 minutes; prints only
-python benchmarks/kernels.py --gate     the floors, under 2 minutes; fails where one is missed
+python benchmarks/kernels.py --gate     the floors, about 2 minutes; fails where one is missed
 """
 
 import itertools
