@@ -73,10 +73,10 @@ def disturb_binding(module: ModuleType) -> None:
             width = api.llama_vocab_n_tokens(api.llama_model_get_vocab(model_of(context)))
             if code == 0 and width == VOCABULARY:
                 wanted = ctypes.string_at(batch_of.read(batch, "logits"), batch_of.read(batch, "n_tokens"))
-                memory = ctypes.c_float * (width * (len(wanted) - wanted.count(0)))
-                rows = memory.from_address(ctypes.addressof(api.llama_get_logits(context).contents))
-                table = np.frombuffer(rows, np.float32).reshape(-1, width)
-                table += [noise(row.tobytes(), width) for row in table]
+                count = len(wanted) - wanted.count(0)
+                rows = np.ctypeslib.as_array(api.llama_get_logits(context), (count, width)) if count else ()
+                for row in rows:
+                    np.add(row, noise(row.tobytes(), width), out=row)
             return code
 
         api.llama_decode = disturbed
