@@ -68,10 +68,10 @@ def measure(logits: Any, *signals: Signal | str, backend: str | None = None) -> 
     >>> {name: round(float(value), 4) for name, value in measure(np.log([0.5, 0.5]), "entropy", "max_prob").items()}
     {'entropy': 0.6931, 'max_prob': 0.5}
     """
-    wanted = [measurable(signal) for signal in signals]
-    parts = dict.fromkeys(part for signal in wanted for part in signals_of(signal))
+    wanted = [_parts(measurable(signal)) for signal in signals]
+    parts = dict.fromkeys(part for _, inside in wanted for part in inside)
     found = backend_of(logits, backend).run(logits, Job(also=tuple(parts)))
-    return {str(signal): found.shown(found.signals[str(signal)]) for signal in wanted}
+    return {name: found.shown(found.signals[name]) for name, _ in wanted}
 
 
 def temperatures(
@@ -256,3 +256,9 @@ def measurable(signal: Signal | str) -> Signal:
     for parameter in parameters_of(found).values():
         raise PolicyError(unbound(found, parameter))
     return found
+
+
+@lru_cache(maxsize=256)
+def _parts(signal: Signal) -> tuple[str, list[Signal]]:
+    """The text of a signal, and the signals that occur in it, itself last."""
+    return str(signal), signals_of(signal)
