@@ -15,9 +15,10 @@ def targets(vectors: str) -> tuple[Target, ...]:
     """The targets, with the floors of a class of processors as `provenance.vectors` names it.
 
     Those of AVX-512 were measured on an Intel Xeon (family 6, model 167). Those of AVX2 were measured on an AMD EPYC
-    (family 25, model 1); each leaves a fifth to the worst median of six runs. Other classes have none. With AVX2 a
-    row's exponentials take longer than its memory, so the ratio to one read of memory depends on the machine. There it
-    is shown, and the ratio to `EXPONENTIALS` is held.
+    (family 25, model 1); each leaves a fifth to the worst median of six runs, but for what is promised as it is: no
+    slower than `np.partition`, a tenth over a static temperature at most, a first call within a second. Other classes
+    have none. With AVX2 a row's exponentials take longer than its memory, so the ratio to one read of memory depends on
+    the machine. There it is shown, and the ratio to `EXPONENTIALS` is held.
     """
 
     def floor(avx512: float | None = None, avx2: float | None = None) -> float | None:
