@@ -13,6 +13,7 @@ from dyntemp.cli import messages
 @pytest.fixture
 def logger():
     logger = logging.getLogger("dyntemp.test_messages")
+    logger.propagate = False  # commands that ran before show the messages of "dyntemp" too
     handler = messages.Announce()
     logger.addHandler(handler)
     yield logger
