@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -12,56 +12,71 @@ from dyntemp.asks import MEASURED, Ask, Path, Text
 from dyntemp.kernels import backend_of
 from dyntemp.kernels.job import Job
 from dyntemp.kernels.rows import as_rows
-from dyntemp.models import Model, Session, check_prompts
+from dyntemp.models import Model, OpenSession, check_prompts
 from dyntemp.policy import Policy
+from dyntemp.readers import Group, Reader, Readers
 from dyntemp.records import Drawn
 from dyntemp.state import State
 from dyntemp.trace import Token
 
-__all__ = ["Ask", "Loop", "Path"]
+__all__ = ["PART", "Ask", "Loop", "Part", "Path"]
 
 
-@dataclass(slots=True, eq=False)
-class _Batch:
-    """Runs that the model computes together.
+PART = 64
+"""Tokens of a prompt that are read at a time where others write meanwhile; see `Loop`."""
+
+
+class Part(NamedTuple):
+    """A part of a prompt that was read.
 
     Attributes:
-        session: Their sequences.
-        runs: By the number of their sequence.
-        next: The token that each takes in before it goes on.
+        texts: The numbers of the texts that the prompt, or the prompts, are of.
+        tokens: How many tokens the part had.
+        begun: Whether it was the last part, so that these texts have begun.
+        records: The first records of the texts, as `Loop.step` returns records.
+        fault: What went wrong, if anything; the texts have ended then.
     """
 
-    session: Session
-    runs: dict[int, Text]
-    next: dict[int, int] = field(default_factory=dict)
+    texts: list[int]
+    tokens: int
+    begun: bool
+    records: list[tuple[int, Token]]
+    fault: Exception | None = None
 
 
 class Loop:
     """Texts that one model writes, a token each at every step.
 
-    Texts that are added together are computed together; where the model's sessions can take in more (`join`), later
-    ones join them. One thread at a time may use it.
+    Texts that are added together are computed together. With `places`, and a model that has open sessions, later texts
+    join those that run, and their prompts are read part by part: `advance` takes the running texts one token further,
+    and `read` reads one part. `step` does both, and reads every prompt to its end. One thread at a time may use a loop.
 
     Args:
         model: What gives the logits.
         backend: `cpu` or `reference`.
         places: How many sequences a session is to have room for, so that later ones can join; 0 for as many as it
-            begins with.
+            begins with, whose prompts are read in one piece.
+        part: About how many tokens of a prompt one `read` takes, where `places` are asked for.
     """
 
-    def __init__(self, model: Model, backend: str = "cpu", places: int = 0) -> None:
-        self._model, self._backend, self._places = model, backend, places
+    def __init__(self, model: Model, backend: str = "cpu", places: int = 0, part: int = PART) -> None:
+        self._model, self._backend, self._places, self._part = model, backend, places, part
         self._state = State()
-        self._batches: list[_Batch] = []
-        self._waiting: list[list[Text]] = []
+        self._groups: list[Group] = []
+        self._readers = Readers()
         self._free: list[int] = []
         self._slots = 0
         self._count = 0
 
     @property
     def live(self) -> int:
-        """How many texts are being written."""
+        """How many texts have not ended."""
         return len(self._texts())
+
+    @property
+    def unread(self) -> dict[tuple[int, ...], int]:
+        """The numbers of the texts that begin together -> how many tokens of their prompts are not read yet."""
+        return {tuple(run.number for run in reader.live): reader.left for reader in self._readers}
 
     @property
     def restarts(self) -> int:
@@ -69,7 +84,7 @@ class Loop:
         return int(self._state.restarts)
 
     def add(self, asks: Sequence[Ask]) -> list[int]:
-        """Begin these texts at the next step, and return their numbers.
+        """Begin these texts once their prompts are read, and return their numbers.
 
         Raises:
             ModelError: For a prompt that the model cannot begin with.
@@ -80,21 +95,23 @@ class Loop:
             runs.append(Text(self._count, ask, self._slot(ask.policy), self._model))
             self._count += 1
         if runs:
-            self._waiting.append(runs)
+            self._readers.add(Reader([*runs]))
         return [run.number for run in runs]
 
     def cancel(self, number: int) -> list[Token]:
         """End a text, and return its records that were held back; nothing where it has ended."""
-        for batch in self._batches:
-            for row, run in batch.runs.items():
+        for group in self._groups:
+            for row, run in group.runs.items():
                 if run.number == number:
-                    self._end(batch, row)
+                    self._end(group, row)
                     return run.release(None)
-        for waiting in self._waiting:
-            for run in waiting:
-                if run.number == number:
-                    waiting.remove(run)
-                    self._free.append(run.slot)
+        for reader in self._readers:
+            for at, waiting in enumerate(reader.runs):
+                if waiting is not None and waiting.number == number:
+                    reader.runs[at] = None
+                    self._free.append(waiting.slot)
+                    if not reader.live:
+                        self._give_up(reader)
                     return []
         return []
 
@@ -105,28 +122,51 @@ class Loop:
             ModelError: If the model fails.
             InvalidLogitsError: For a broken row of logits.
         """
-        ready: list[tuple[int, Token]] = []
-        for batch in list(self._batches):
-            if batch.runs:
-                batch.session.advance(batch.next)
-                batch.next = {}
-                ready += self._draw(batch, sorted(batch.runs), batch.session.logits())
-        waiting, self._waiting = [runs for runs in self._waiting if runs], []
-        for runs in waiting:
-            ready += self._begin(runs)
+        ready = self.advance()
+        while self._readers:
+            part = self.read()
+            if part.fault is not None:
+                raise part.fault
+            ready += part.records
         return ready
+
+    def advance(self) -> list[tuple[int, Token]]:
+        """One more token of every text that has begun; see `step`."""
+        ready: list[tuple[int, Token]] = []
+        for group in list(self._groups):
+            if group.runs:
+                group.session.advance(group.next)
+                group.next = {}
+                ready += self._draw(group, sorted(group.runs), group.session.logits())
+        return ready
+
+    def read(self) -> Part:
+        """Read one part of a prompt, if any is unread; the last part begins the texts. See `Readers` for the order."""
+        if not self._readers:
+            return Part([], 0, begun=False, records=[])
+        reader = self._readers.next()
+        texts = [run.number for run in reader.live]
+        try:
+            return Part(texts, *self._read(reader))
+        except Exception as error:  # noqa: BLE001 (whoever asked for the texts is told)
+            for number in texts:
+                self.cancel(number)
+            return Part(texts, 0, begun=False, records=[], fault=error)
 
     def close(self) -> list[Token]:
         """End all texts, free what they hold, and return the records that were held back. May be called again."""
         held = [token for text in self._texts() for token in text.release(None)]
-        for batch in self._batches:
-            batch.session.close()
-        self._batches, self._waiting = [], []
+        for reader in self._readers:
+            if reader.reading is not None:
+                reader.reading.close()
+        for group in self._groups:
+            group.session.close()
+        self._groups, self._readers = [], Readers()
         return held
 
     def _texts(self) -> list[Text]:
-        waiting = (run for runs in self._waiting for run in runs)
-        return [*(run for batch in self._batches for run in batch.runs.values()), *waiting]
+        waiting = (run for reader in self._readers for run in reader.live)
+        return [*(run for group in self._groups for run in group.runs.values()), *waiting]
 
     def _slot(self, policy: Policy) -> int:
         """A place in the memory, for a text that writes it from its first position on."""
@@ -137,38 +177,67 @@ class Loop:
         self._state.grow(self._slots, len(policy.program.cells))
         return slot
 
-    def _begin(self, runs: list[Text]) -> list[tuple[int, Token]]:
-        """Have the model read the prompts, and draw the first tokens."""
-        prompts = [run.ask.ahead for run in runs]
-        batch = next((batch for batch in self._batches if getattr(batch.session, "places", 0) >= len(runs)), None)
-        if batch is not None:
-            rows, logits = batch.session.join(prompts)  # type: ignore[attr-defined]
-            batch.runs.update(zip(rows, runs, strict=True))
-        else:
-            session = self._start(prompts)
-            batch = _Batch(session, dict(enumerate(runs)))
-            self._batches.append(batch)
-            rows, logits = list(batch.runs), session.logits()
-        return self._draw(batch, rows, logits)
-
-    def _start(self, prompts: list[list[int]]) -> Session:
-        """A session that later prompts can join, where the model has such and places were asked for."""
+    def _read(self, reader: Reader) -> tuple[int, bool, list[tuple[int, Token]]]:
+        """Read a part of a reader's prompts: its tokens, whether the texts have begun, and their first records."""
+        prompts = [run.ask.ahead for run in reader.live]
         start_open = getattr(self._model, "start_open", None)
-        if self._places and start_open is not None:
-            session: Session = start_open(prompts, max(self._places, len(prompts)))
-            return session
-        return self._model.start(prompts)
+        if not self._places or start_open is None:
+            group = Group(self._model.start(prompts), dict(enumerate(reader.live)))
+            self._groups.append(group)
+            tokens = reader.left
+            self._readers.remove(reader)
+            return tokens, True, self._draw(group, list(group.runs), group.session.logits())
+        if reader.group is None or reader.reading is None:
+            reader.runs = [*reader.live]
+            reader.group = self._open_group(start_open, len(prompts))
+            reader.group.readers += 1
+            reader.reading = reader.group.session.join(prompts, self._part)  # type: ignore[attr-defined]
+        tokens = reader.reading.read()
+        if reader.reading.left:
+            return tokens, False, []
+        rows, logits = reader.reading.finish()
+        return tokens, True, self._begin(reader, reader.group, rows, logits)
 
-    def _end(self, batch: _Batch, row: int) -> None:
-        self._free.append(batch.runs.pop(row).slot)
-        batch.next.pop(row, None)
-        if not batch.runs:
-            batch.session.close()
-            self._batches.remove(batch)
+    def _open_group(self, start_open: Callable[[int], OpenSession], count: int) -> Group:
+        """A group that so many texts can join."""
+        for group in self._groups:
+            if getattr(group.session, "places", 0) >= count:
+                return group
+        group = Group(start_open(max(self._places, count)))
+        self._groups.append(group)
+        return group
 
-    def _draw(self, batch: _Batch, rows: Sequence[int], logits: Any) -> list[tuple[int, Token]]:
+    def _begin(self, reader: Reader, group: Group, rows: Sequence[int], logits: Any) -> list[tuple[int, Token]]:
+        """Draw the first tokens of texts that have joined; sequences of cancelled texts end with the next step."""
+        self._readers.remove(reader)
+        group.readers -= 1
+        kept = [at for at, run in enumerate(reader.runs) if run is not None]
+        group.runs.update(zip((rows[at] for at in kept), reader.live, strict=True))
+        return self._draw(group, [rows[at] for at in kept], logits if len(kept) == len(rows) else logits[kept])
+
+    def _end(self, group: Group, row: int) -> None:
+        self._free.append(group.runs.pop(row).slot)
+        group.next.pop(row, None)
+        self._tidy(group)
+
+    def _give_up(self, reader: Reader) -> None:
+        """Forget a reader whose texts were all cancelled."""
+        self._readers.remove(reader)
+        if reader.reading is not None:
+            reader.reading.close()
+        if reader.group is not None:
+            reader.group.readers -= 1
+            self._tidy(reader.group)
+
+    def _tidy(self, group: Group) -> None:
+        """Close the session of a group that nobody is in, or about to join."""
+        if not group.runs and not group.readers:
+            group.session.close()
+            self._groups.remove(group)
+
+    def _draw(self, group: Group, rows: Sequence[int], logits: Any) -> list[tuple[int, Token]]:
         """The next token of the texts whose rows of logits these are, in the same order."""
-        runs = [batch.runs[row] for row in rows]
+        runs = [group.runs[row] for row in rows]
         chosen: dict[int, tuple[Drawn, int]] = {}
         for places in _together(runs):
             part = logits if len(places) == len(runs) else logits[places]
@@ -180,9 +249,9 @@ class Loop:
             token, shown = self._take(run, *chosen[place])
             ready += [(run.number, one) for one in shown]
             if token.finish or (shown and shown[-1].finish):
-                self._end(batch, rows[place])
+                self._end(group, rows[place])
             else:
-                batch.next[rows[place]] = token.token
+                group.next[rows[place]] = token.token
         return ready
 
     def _job(self, runs: Sequence[Text]) -> Job:

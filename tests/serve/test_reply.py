@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from types import SimpleNamespace
 
 from dyntemp.serve import Settings
-from dyntemp.serve.batch import Part
+from dyntemp.serve.asked import Part
 from dyntemp.serve.reply import Run, Streamed, unless_gone
 from dyntemp.serve.worker import Stream
 

@@ -47,6 +47,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--lenient", action="store_true", help="ignore fields that are unknown or not supported")
     group.add_argument("--batch", type=int, default=8, metavar="N", help="texts written at the same time (8)")
     group.add_argument("--queue", type=int, default=64, metavar="N", help="requests that may wait beside those (64)")
+    group.add_argument(
+        "--part", type=int, default=64, metavar="N",
+        help="tokens of a prompt read at a time, between the steps of the texts that run; llama.cpp: at least 64 (64)",
+    )  # fmt: skip
+    group.add_argument(
+        "--steps", type=int, default=4, metavar="N", help="tokens of each running text for each part that is read (4)"
+    )
     group.add_argument("--max-tokens", type=int, default=4096, metavar="N", help="most tokens of a text (4096)")
     group.add_argument("--max-body", type=int, default=1_000_000, metavar="BYTES", help="largest request (1000000)")
     group.add_argument("--timeout", type=float, default=1800, metavar="S", help="most seconds of a request (1800)")
@@ -67,7 +74,8 @@ def run(options: argparse.Namespace) -> int:
         policy = str(read_policy(policy))
     try:
         settings = Settings(
-            batch=options.batch, queue=options.queue, max_tokens=options.max_tokens, max_body=options.max_body,
+            batch=options.batch, queue=options.queue, part=options.part, steps=options.steps,
+            max_tokens=options.max_tokens, max_body=options.max_body,
             timeout=options.timeout, policy=policy, lenient=options.lenient, api_key=key,
             open_metrics=options.open_metrics, metrics=not options.no_metrics,
             hosts=own_names(options.host, options.allowed_host), allowed_origins=tuple(options.allowed_origin),

@@ -79,21 +79,59 @@ class Model(Protocol):
         """
 
 
-class OpenSession(Session, Protocol):
-    """A session that others can join; models that have such offer `start_open(prompts, places)`.
+class Reading(Protocol):
+    """Prompts that a session is about to take in, read one part at a time.
 
     Attributes:
-        places: How many more sequences can join.
+        left: Tokens that are not read yet.
+    """
+
+    left: int
+
+    def read(self) -> int:
+        """Read the next part, and return how many tokens it had.
+
+        Raises:
+            ModelError: If the model fails.
+        """
+
+    def finish(self) -> tuple[list[int], Any]:
+        """Let the sequences join the session, once `left` is 0.
+
+        Returns:
+            The numbers of the sequences, rising, and the logits behind their prompts, [prompts, vocabulary]. The
+            logits are valid until the session's next `advance`, which has to name the sequences.
+
+        Raises:
+            ModelError: If the model fails.
+        """
+
+    def close(self) -> None:
+        """Free what was read; the prompts do not join. Calling it again, or after `finish`, does nothing."""
+
+
+class OpenSession(Session, Protocol):
+    """A session that sequences can join while others run.
+
+    A model that has such sessions offers `start_open(places) -> OpenSession`, which returns a session without
+    sequences. A model that lacks `start_open` reads every prompt in one piece, in `start`: nobody else gets a token
+    meanwhile, and a prompt that is given up is read to its end.
+
+    Attributes:
+        places: How many more sequences can join; each prompt that is being read has one.
     """
 
     places: int
 
-    def join(self, prompts: Sequence[Sequence[int]]) -> tuple[list[int], Any]:
-        """Take in sequences that begin with these tokens.
+    def join(self, prompts: Sequence[Sequence[int]], part: int) -> Reading:
+        """Begin to read prompts whose sequences will join; equal prompts are read once.
 
-        Returns:
-            Their numbers, rising, and the logits behind their prompts, [prompts, vocabulary], valid until the next
-            `advance`, which has to name them.
+        Args:
+            prompts: At most `places` of them.
+            part: About how many tokens one `Reading.read` takes; what the model needs to read at once is the least.
+
+        Raises:
+            ModelError: If there are fewer places, or for what `start` refuses.
         """
 
 

@@ -6,7 +6,6 @@ import ctypes
 import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +16,7 @@ from dyntemp.models import Messages, check_advance, check_prompts
 from dyntemp.models.chat_template import chat_template
 from dyntemp.models.llama.library import open_library
 from dyntemp.models.llama_handles import BATCH, Context, Weights
+from dyntemp.models.llama_reading import LlamaCppReading, Read
 
 MOST_CONTEXT = 8192  # without being asked for more
 MOST_THREADS = 8  # past this, reading the weights is what takes the time
@@ -125,9 +125,9 @@ class LlamaCppModel:
         """Sequences that every step computes together; equal prompts are computed once."""
         return LlamaCppSession(self, prompts)
 
-    def start_open(self, prompts: Sequence[Sequence[int]], places: int) -> LlamaCppSession:
-        """Sequences that others can join later, `places` at a time."""
-        return LlamaCppSession(self, prompts, places)
+    def start_open(self, places: int) -> LlamaCppSession:
+        """A session that up to `places` sequences at a time can join."""
+        return LlamaCppSession(self, [], places)
 
     @cached_property
     def _template(self) -> Callable[[Messages], str] | None:
@@ -146,8 +146,8 @@ class LlamaCppSession:
     Rows of logits are llama.cpp's own memory, which the next `advance` writes over; only what follows several prompts
     is copied. Memory of an array that is still held is freed with the array, not by `close`.
 
-    On one thread a sequence has the same logits to the last bit whatever else is in its session, or joins and leaves
-    it, once its prompt is read: prompts that are read together, and more threads, add up in another order.
+    On one thread a sequence that joins has the same logits to the last bit as a sequence that `start` began alone,
+    whatever else is in its session. Prompts that `start` reads together, and more threads, add up in another order.
     """
 
     def __init__(self, model: LlamaCppModel, prompts: Sequence[Sequence[int]], places: int = 0) -> None:
@@ -157,55 +157,47 @@ class LlamaCppSession:
         self._lengths = {row: len(prompt) for row, prompt in enumerate(prompts)}
         parallel = open_library().api.layout.sequences
         self._places = max(min(places, parallel), len(prompts), 1)
+        self._reading = 0  # prompts that have a place and have not joined
         self._most = self._limit * self._places
         # where a model stretches its context, the size of the cache changes the numbers
         self._fixed = model.weights.metadata("{}.rope.scaling.original_context_length") is not None
         self._used = sum(self._lengths.values())  # what has ended stays until a move: filling gaps would reorder sums
-        cells = self._most if self._fixed else min(self._used + ROOM * len(prompts), self._most)
         # a sequence's number is not used again before a move, so that what has ended can stay
-        sequences = max(min(SPARE * places, parallel), self._places)
-        self._context: Context | None = Context(model.weights, cells, sequences, model.threads)
+        self._sequences = max(min(SPARE * places, parallel), self._places)
         self._begun = len(prompts)
-        self._logits = self._read(prompts, range(len(prompts)))
+        self._closed = False
+        self._context: Context | None = None
+        self._logits = np.empty((0, model.vocabulary), np.float32)
+        if prompts:
+            self._context = self._new(self._used + ROOM * len(prompts))
+            self._logits = self._read(self._context, prompts)
 
     @property
     def places(self) -> int:
         """How many more sequences can join."""
-        return 0 if self._context is None else self._places - len(self._lengths)
+        return 0 if self._closed else self._places - len(self._lengths) - self._reading
 
-    def join(self, prompts: Sequence[Sequence[int]]) -> tuple[list[int], NDArray[np.float32]]:
-        """Take in sequences that begin with these tokens, in places that are free.
-
-        Returns:
-            Their numbers, rising, and the logits behind their prompts, [prompts, vocabulary], valid until the next
-            `advance`, which has to name them.
+    def join(self, prompts: Sequence[Sequence[int]], part: int) -> LlamaCppReading:
+        """Begin to read prompts whose sequences will join; see `OpenSession.join`. A part has 64 tokens or more.
 
         Raises:
             ModelError: If there are fewer places, or for what `start` refuses.
         """
-        context = self._context
-        if context is None:
-            raise ModelError("the session is closed: start another")
+        self._require_open()
         check_prompts(self._model, prompts)
         if len(prompts) > self.places:
             raise ModelError(f"{len(prompts)} prompts were to join, and {self.places} places are free: start another")
-        length = sum(map(len, prompts))
-        if self._used + length > context.cells or self._begun + len(prompts) > context.sequences:
-            context = self._moved(context, length)
-            self._begun = 0
-        free = (row for row in range(self._begun, context.sequences) if row not in self._lengths)
-        rows = list(islice(free, len(prompts)))
-        self._begun = rows[-1] + 1 if rows else self._begun
-        logits = self._read(prompts, rows)
-        self._used += length
-        joined = {row: len(prompt) for row, prompt in zip(rows, prompts, strict=True)}
-        self._lengths = dict(sorted((self._lengths | joined).items()))
-        return rows, logits
+        count = len(prompts)
+        self._reading += count
+
+        def end() -> None:
+            self._reading -= count
+
+        return LlamaCppReading(self._model.weights, self._model.threads, prompts, part, self._take_in, end)
 
     def logits(self) -> NDArray[np.float32]:
         """Logits of the next token, [live sequences, vocabulary], lower-numbered sequences first."""
-        if self._context is None:
-            raise ModelError("the session is closed: start another")
+        self._require_open()
         return self._logits
 
     def advance(self, tokens: Mapping[int, int]) -> None:
@@ -214,9 +206,7 @@ class LlamaCppSession:
         Raises:
             ModelError: If a sequence has filled the context, or has ended.
         """
-        context = self._context
-        if context is None:
-            raise ModelError("the session is closed: start another")
+        self._require_open()
         check_advance(self._model, self._lengths, tokens)
         for row in [row for row in self._lengths if row not in tokens]:
             del self._lengths[row]
@@ -224,8 +214,7 @@ class LlamaCppSession:
         if not rows:
             self._logits = self._logits[:0]
             return
-        if self._used + len(rows) > context.cells:
-            context = self._moved(context, len(rows))
+        context = self._with_room(0, len(rows))
         context.decode([(int(tokens[row]), self._lengths[row], row, True) for row in rows])
         self._logits = context.rows(len(rows))
         self._used += len(rows)
@@ -234,39 +223,73 @@ class LlamaCppSession:
 
     def close(self) -> None:
         """Free the context; the session cannot be asked afterwards."""
+        self._closed = True
         self._context = None
         self._logits = np.empty((0, self._model.vocabulary), np.float32)
 
-    def _moved(self, context: Context, more: int) -> Context:
-        """A context in which what has ended is forgotten, with room for `more` tokens twice over."""
-        self._used = sum(self._lengths.values())
-        cells = self._most if self._fixed else min(2 * (self._used + more), self._most)
-        self._context = moved = context.moved(list(self._lengths), cells)
-        return moved
+    def _require_open(self) -> None:
+        if self._closed:
+            raise ModelError("the session is closed: start another")
 
-    def _read(self, prompts: Sequence[Sequence[int]], rows: Sequence[int]) -> NDArray[np.float32]:
-        """Compute the prompts into the empty sequences `rows`; the logits behind each."""
+    def _new(self, cells: int) -> Context:
+        """A context with room for `cells` tokens, or for all that the session may ever hold."""
+        cells = self._most if self._fixed else min(cells, self._most)
+        return Context(self._model.weights, cells, self._sequences, self._model.threads)
+
+    def _unused(self) -> list[int]:
+        """The numbers that no sequence has had since the last move, rising."""
+        return [row for row in range(self._begun, self._sequences) if row not in self._lengths]
+
+    def _with_room(self, sequences: int, tokens: int) -> Context:
+        """The context, where so many more sequences and tokens fit; else one in which what has ended is forgotten."""
         context = self._context
-        assert context is not None
+        if context is None:
+            self._context = context = self._new(tokens + ROOM * sequences)
+        elif self._used + tokens > context.cells or len(self._unused()) < sequences:
+            used = sum(self._lengths.values())
+            cells = self._most if self._fixed else min(2 * (used + tokens), self._most)
+            self._context = context = context.moved(list(self._lengths), cells)
+            self._used, self._begun = used, 0
+        return context
+
+    def _take_in(self, read: Sequence[Read], sources: Sequence[int]) -> tuple[list[int], NDArray[np.float32]]:
+        """Give the prompts that were read a sequence each; see `LlamaCppReading`."""
+        self._require_open()
+        lengths = [read[source].length for source in sources]
+        context = self._with_room(len(sources), sum(lengths))
+        rows = self._unused()[: len(sources)]
+        self._begun = rows[-1] + 1
+        first: dict[int, int] = {}
+        for row, source in zip(rows, sources, strict=True):
+            if source in first:
+                context.copy(first[source], row)
+            else:
+                first[source] = row
+                context.restore(read[source].state, row)
+        self._used += sum(lengths)
+        self._lengths = dict(sorted((self._lengths | dict(zip(rows, lengths, strict=True))).items()))
+        return rows, np.stack([read[source].logits for source in sources])
+
+    def _read(self, context: Context, prompts: Sequence[Sequence[int]]) -> NDArray[np.float32]:
+        """Compute the prompts into the empty sequences 0, 1, ...; the logits behind each."""
         first: dict[tuple[int, ...], int] = {}
         source = [first.setdefault(tuple(prompt), at) for at, prompt in enumerate(prompts)]
         entries = [
-            (int(token), position, rows[at], position == len(prompt) - 1)
+            (int(token), position, at, position == len(prompt) - 1)
             for prompt, at in first.items()
             for position, token in enumerate(prompt)
         ]
-        places = {row: at for at, row in enumerate(rows)}
         logits = np.empty((len(prompts) if len(prompts) != 1 else 0, self._model.vocabulary), np.float32)
         for begin in range(0, len(entries), BATCH):
             chunk = entries[begin : begin + BATCH]
             context.decode(chunk)
-            done = [places[row] for _, _, row, last in chunk if last]
+            done = [row for _, _, row, last in chunk if last]
             if done and len(prompts) == 1:
                 return context.rows(1)
             if done:
                 logits[done] = context.rows(len(done))
         for at, same in enumerate(source):
             if at != same:
-                context.copy(rows[same], rows[at])
+                context.copy(same, at)
                 logits[at] = logits[same]
         return logits

@@ -137,6 +137,31 @@ class Context:
         """Let an empty sequence begin with all that another holds."""
         self._api.llama_memory_seq_cp(self._memory, source, sequence, -1, -1)
 
+    def state(self, sequence: int) -> Any:
+        """All that a sequence holds, as bytes that `restore` takes.
+
+        Raises:
+            ModelError: If llama.cpp fails.
+        """
+        size = self._api.llama_state_seq_get_size(self._pointer, sequence)
+        found = (ctypes.c_uint8 * size)()
+        if self._api.llama_state_seq_get_data(self._pointer, found, size, sequence) != size:
+            raise ModelError(f"sequence {sequence} cannot be saved: {self._library.reason()}")
+        return found
+
+    def restore(self, state: Any, sequence: int) -> None:
+        """Let an empty sequence hold what `state` returned, perhaps in another context.
+
+        Raises:
+            ModelError: If llama.cpp fails.
+        """
+        if self._api.llama_state_seq_set_data(self._pointer, state, len(state), sequence) != len(state):
+            raise ModelError(f"sequence {sequence} cannot be moved to other memory: {self._library.reason()}")
+
+    def clear(self) -> None:
+        """Forget every sequence."""
+        self._api.llama_memory_clear(self._memory, False)
+
     def moved(self, sequences: Sequence[int], cells: int) -> Context:
         """A context with room for `cells` tokens in which these sequences, and no others, hold the same.
 
@@ -145,12 +170,7 @@ class Context:
         """
         other = Context(self._weights, cells, self.sequences, self._threads)
         for sequence in sequences:
-            size = self._api.llama_state_seq_get_size(self._pointer, sequence)
-            state = (ctypes.c_uint8 * size)()
-            read = self._api.llama_state_seq_get_data(self._pointer, state, size, sequence)
-            written = self._api.llama_state_seq_set_data(other._pointer, state, size, sequence)
-            if not read == written == size:
-                raise ModelError(f"sequence {sequence} cannot be moved to other memory: {self._library.reason()}")
+            other.restore(self.state(sequence), sequence)
         return other
 
 

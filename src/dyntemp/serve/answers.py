@@ -18,7 +18,7 @@ from openai.types.chat.chat_completion_token_logprob import TopLogprob
 from openai.types.completion_choice import Logprobs
 
 from dyntemp._version import __version__
-from dyntemp.serve.batch import Part
+from dyntemp.serve.asked import Part
 from dyntemp.serve.logprobs import columns
 
 FINISH = {"end": "stop", "stop": "stop", "length": "length"}

@@ -70,8 +70,11 @@ def _add_operations(app: FastAPI, server: Server) -> None:
     async def health() -> dict[str, Any]:
         """Whether the process answers."""
         worker = server.worker
-        counts = {"open": worker.open, "waiting": worker.waiting, "running": worker.live} if worker else {}
-        return {"status": "ok", "version": __version__, "model": worker and worker.model.name, **counts}
+        about = {"status": "ok", "version": __version__, "model": worker and worker.model.name}
+        if worker is None:
+            return about
+        counts = {"open": worker.open, "waiting": worker.waiting, "reading": worker.reading, "running": worker.live}
+        return about | counts
 
     @app.get("/ready")
     async def ready() -> Response:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from dyntemp.serve.answers import Answer, as_json, counts
-from dyntemp.serve.batch import Part
+from dyntemp.serve.asked import Part
 from dyntemp.serve.errors import ApiError
 
 DONE = b"data: [DONE]\n\n"

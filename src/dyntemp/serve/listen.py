@@ -9,8 +9,7 @@ from typing import Any
 
 import uvicorn
 
-SECONDS_TO_END = 10
-"""How long answers may take to end once the server is stopping."""
+from dyntemp.serve.worker import SECONDS_TO_END
 
 
 def listen(app: Any, host: str, port: int, announce: Callable[[str], object]) -> None:
@@ -28,7 +27,7 @@ class Server(uvicorn.Server):
     def __init__(self, app: Any, listening: Callable[[], object]) -> None:
         config = uvicorn.Config(
             app, log_level="warning", access_log=False, server_header=False, ws="none", lifespan="on",
-            timeout_graceful_shutdown=SECONDS_TO_END,
+            timeout_graceful_shutdown=int(SECONDS_TO_END),
         )  # fmt: skip
         super().__init__(config)
         self._listening = listening

@@ -12,7 +12,7 @@ from math import isfinite, log
 from typing import Any
 
 from dyntemp.models import Model
-from dyntemp.serve.batch import Part
+from dyntemp.serve.asked import Part
 from dyntemp.trace import Alternative, Token, plain
 
 LEAST = -9999.0

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
+from prometheus_client.metrics_core import CounterMetricFamily
+from prometheus_client.registry import Collector
 
 from dyntemp.methods import METHODS
 from dyntemp.policy import Policy
-from dyntemp.serve.batch import Part
+from dyntemp.serve.asked import Part
 from dyntemp.serve.worker import Worker
 
 MOST_POLICIES = 20
@@ -25,6 +27,23 @@ SECONDS_TO_FIRST = (0.01, 0.03, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 
 SECONDS_PER_TOKEN = (0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 
 
+class _Prompts(Collector):
+    """What the model's thread counts of prompts, part by part."""
+
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
+
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        """The counters as they are now."""
+        yield CounterMetricFamily(
+            "dyntemp_prompt_tokens_read", "Tokens of prompts that the model read.", value=self._worker.read
+        )
+        yield CounterMetricFamily(
+            "dyntemp_prompt_tokens_abandoned", "Tokens read for requests that ended before their first token.",
+            value=self._worker.abandoned,
+        )  # fmt: skip
+
+
 class Metrics:
     """The counters of one server, in a registry of its own."""
 
@@ -36,7 +55,9 @@ class Metrics:
             "dyntemp_requests", "Requests answered, by endpoint and status; 499 where the client left first.",
             ("endpoint", "status"), registry=registry,
         )  # fmt: skip
-        self._read = Counter("dyntemp_prompt_tokens", "Tokens of prompts.", registry=registry)
+        self._read = Counter(
+            "dyntemp_prompt_tokens", "Tokens of the prompts of requests that have a first token.", registry=registry
+        )
         self._written = Counter("dyntemp_generated_tokens", "Tokens written.", registry=registry)
         self._first = Histogram(
             "dyntemp_time_to_first_token_seconds", "From a request's arrival to its first token, waiting included.",
@@ -59,11 +80,13 @@ class Metrics:
         """Tell of a worker's queue too."""
         gauges: dict[str, tuple[str, Callable[[], int]]] = {
             "dyntemp_requests_open": ("Requests that are not answered yet.", lambda: worker.open),
-            "dyntemp_requests_waiting": ("Requests of which nothing has begun.", lambda: worker.waiting),
+            "dyntemp_requests_waiting": ("Requests that have no place yet.", lambda: worker.waiting),
+            "dyntemp_texts_reading": ("Texts whose prompts are being read.", lambda: worker.reading),
             "dyntemp_texts_running": ("Texts that are being written.", lambda: worker.live),
         }
         for name, (meaning, value) in gauges.items():
             Gauge(name, meaning, registry=self._registry).set_function(value)
+        self._registry.register(_Prompts(worker))
 
     def answered(self, endpoint: str, status: int) -> None:
         """Count a response."""

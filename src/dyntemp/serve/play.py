@@ -21,7 +21,7 @@ from dyntemp.filters import Filters
 from dyntemp.generation import header_of
 from dyntemp.methods import default
 from dyntemp.serve import forms
-from dyntemp.serve.batch import Part
+from dyntemp.serve.asked import Part
 from dyntemp.serve.body import read_json
 from dyntemp.serve.errors import ApiError, wrong
 from dyntemp.serve.fields import Form

@@ -11,7 +11,7 @@ from typing import Any, Protocol, TypeVar
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from dyntemp.serve.batch import Part
+from dyntemp.serve.asked import Part
 from dyntemp.serve.errors import ApiError, of_run
 from dyntemp.serve.settings import Settings
 from dyntemp.serve.worker import Stream

@@ -57,7 +57,7 @@ class Server:
             except ApiError as error:
                 raise ValueError(str(error)) from None
         if model is not None:
-            server.worker = Worker(model, settings.batch, settings.queue)
+            server.worker = Worker(model, settings)
             server.metrics.observe(server.worker)
         return server
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dyntemp.engines.vllm_options import MOST_CHARACTERS
+from dyntemp.loop import PART
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +15,8 @@ class Settings:
     Attributes:
         batch: Texts written at the same time.
         queue: Requests that may wait beside those that run; one more is answered with 429.
+        part: About how many tokens of a prompt are read at a time, between the steps of the texts that run.
+        steps: How many tokens each running text gets for each `part` tokens of prompts that are read.
         max_tokens: Most tokens that one text may ask for.
         default_tokens: Tokens of a text that does not say how many.
         max_choices: Most texts of one request: prompts times `n`.
@@ -40,6 +43,8 @@ class Settings:
 
     batch: int = 8
     queue: int = 64
+    part: int = PART
+    steps: int = 4
     max_tokens: int = 4096
     default_tokens: int = 256
     max_choices: int = 16
@@ -60,8 +65,8 @@ class Settings:
 
     def __post_init__(self) -> None:
         least = {
-            "batch": 1, "queue": 0, "max_tokens": 1, "default_tokens": 1, "max_choices": 1, "max_body": 1000,
-            "max_policy": 1, "max_stops": 0, "max_stop": 1, "max_top_logprobs": 0,
+            "batch": 1, "queue": 0, "part": 1, "steps": 1, "max_tokens": 1, "default_tokens": 1,
+            "max_choices": 1, "max_body": 1000, "max_policy": 1, "max_stops": 0, "max_stop": 1, "max_top_logprobs": 0,
         }  # fmt: skip
         for name, lowest in least.items():
             if (value := getattr(self, name)) < lowest:

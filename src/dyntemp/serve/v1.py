@@ -14,7 +14,7 @@ from dyntemp.asks import Ask
 from dyntemp.filters import Filters
 from dyntemp.serve import forms
 from dyntemp.serve.answers import Answer, ChatAnswer, CompletionAnswer, Told, as_json, counts
-from dyntemp.serve.batch import Part
+from dyntemp.serve.asked import Part
 from dyntemp.serve.body import read_json
 from dyntemp.serve.errors import ApiError, shown, wrong
 from dyntemp.serve.events import Events

@@ -9,19 +9,26 @@ from __future__ import annotations
 import asyncio
 import queue
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
+from math import ceil
 from typing import Any, TypeVar
 
 from dyntemp.loop import Ask
 from dyntemp.models import Model
-from dyntemp.serve.batch import Batch, Part
+from dyntemp.serve.asked import Part
+from dyntemp.serve.batch import Batch
 from dyntemp.serve.errors import ApiError
+from dyntemp.serve.settings import Settings
 from dyntemp.trace import Token
 
 Result = TypeVar("Result")
+SECONDS_TO_END = 10.0
+"""How long a server that stops may take."""
+
 MESSAGES_A_STEP = 100  # so that a flood of requests does not keep those that run from going on
 
 
@@ -34,7 +41,7 @@ class Stream:
         tell: What is told of a token; it may ask the model, whose thread it is called in.
         watch: Called with the tokens as they arrive, read or not.
         together: Whether the texts have to begin at once, because one follows another.
-        waiting: Whether none of them has begun.
+        waiting: Whether none of them has a place yet.
     """
 
     asks: Sequence[Ask]
@@ -72,24 +79,28 @@ class Worker:
 
     Args:
         model: The model; nobody else may use it while the worker runs.
-        batch: How many texts are written at the same time.
-        queue_size: How many requests may wait beside those that run.
+        settings: Limits, and how prompts are read.
 
     Attributes:
         open: Requests that are not answered yet.
-        waiting: Those of them of which nothing has begun.
+        waiting: Those of them that have no place yet.
         live: Texts that are being written.
+        reading: Texts whose prompts are being read.
+        read: Tokens of prompts that were read.
+        abandoned: Those of them whose requests ended before a text began.
     """
 
-    def __init__(self, model: Model, batch: int, queue_size: int) -> None:
+    def __init__(self, model: Model, settings: Settings) -> None:
         self.model = model
-        self.open = self.waiting = self.live = 0
-        self._most = batch + queue_size
-        self._size = batch
+        self.open = self.waiting = self.live = self.reading = self.read = self.abandoned = 0
+        self._settings = settings
+        self._seconds_to_end = 0.0
+        self._streams: set[Stream] = set()
+        self._calls: set[asyncio.Future[Any]] = set()
         self._messages: queue.SimpleQueue[Callable[[Batch], object]] = queue.SimpleQueue()
         self._outbox: list[Callable[[], object]] = []
         self._events: asyncio.AbstractEventLoop | None = None
-        self._stopping = False
+        self._stopping, self._stopped = False, 0.0
         self._thread = threading.Thread(target=self._work, name="dyntemp-model", daemon=True)
 
     def start(self) -> None:
@@ -103,20 +114,37 @@ class Worker:
         return self._thread.is_alive() and not self._stopping
 
     def stop(self) -> None:
-        """End every request with an error that says so, and the thread. Calling it again does nothing."""
-        self._stopping = True
+        """End every request with an error that says so, and the thread. Calling it again does nothing.
+
+        The requests end now; the thread ends once the step, or the part of a prompt, that it is at is done.
+        """
+        if self._stopping:
+            return
+        self._stopping, self._stopped = True, time.monotonic()
         self._messages.put(lambda _: None)
+        for stream in self._streams:
+            stream.arrive(stopping())
+        for call in self._calls:
+            if not call.done():
+                call.set_exception(stopping())
 
     async def join(self) -> None:
-        """Wait until the thread has ended; it finishes its step first."""
-        await asyncio.to_thread(self._thread.join)
+        """Wait until the thread has ended, `SECONDS_TO_END` after `stop` at most.
+
+        A model that reads a prompt in one piece cannot be interrupted; its thread then ends with the process.
+        """
+        await asyncio.to_thread(self._thread.join, max(self._stopped + SECONDS_TO_END - time.monotonic(), 0.0))
 
     async def call(self, function: Callable[..., Result], *arguments: Any) -> Result:
         """`function(*arguments)`, in the thread that owns the model."""
         self._require_ready()
         future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         self._messages.put(partial(self._answer, future, function, arguments))
-        return await future
+        self._calls.add(future)
+        try:
+            return await future
+        finally:
+            self._calls.discard(future)
 
     @asynccontextmanager
     async def stream(
@@ -133,21 +161,28 @@ class Worker:
             ApiError: 429 where the queue is full, 503 where the server is stopping.
         """
         self._require_ready()
-        if self.open >= self._most:
+        if self.open >= self._settings.batch + self._settings.queue:
+            seconds = self.retry_after()
             raise ApiError(
-                429, f"{self.open} requests run or wait here, and no more may: try again later",
-                code="queue_full", headers={"Retry-After": "1"},
+                429, f"{self.open} requests run or wait here, and no more may: try again in about {seconds} s",
+                code="queue_full", headers={"Retry-After": str(seconds)},
             )  # fmt: skip
         stream = Stream(asks, tell, watch, together)
         self.open += 1
         self.waiting += 1
+        self._streams.add(stream)
         self._messages.put(lambda batch: batch.add(stream))
         try:
             yield stream
         finally:
             self.open -= 1
+            self._streams.discard(stream)
             self._begin(stream)
             self._messages.put(lambda batch: batch.drop(stream))
+
+    def retry_after(self) -> int:
+        """In how many seconds a request is likely to end, and so to leave a place in the queue; at least 1."""
+        return max(1, ceil(min(self._seconds_to_end, self._settings.timeout)))
 
     def _require_ready(self) -> None:
         if not self.ready:
@@ -166,20 +201,31 @@ class Worker:
         def arrived(stream: Any, what: Any) -> None:
             self._outbox.append(partial(stream.arrive, what))
 
-        batch = Batch(self.model, self._size, began, arrived, arrived)
+        settings = self._settings
+        batch = Batch(
+            self.model, settings.batch, began, arrived, arrived, part=settings.part, steps=settings.steps
+        )  # fmt: skip
         try:
             while not self._stopping:
                 self._obey(batch)
+                self._count(batch)
                 batch.turn()
-                self.live = batch.live
+                self._count(batch)
                 self._send()
         finally:
             self._stopping = True
             while not self._messages.empty():
                 self._messages.get()(batch)
             batch.close(stopping())
-            self.live = 0
+            self._count(batch)
             self._send()
+
+    def _count(self, batch: Batch) -> None:
+        """Let others see what the batch is at."""
+        self.reading = batch.reading
+        self.live = batch.live - self.reading
+        self.read, self.abandoned = batch.read, batch.abandoned
+        self._seconds_to_end = batch.seconds_to_end()
 
     def _obey(self, batch: Batch) -> None:
         """Carry out what was asked meanwhile; where there is nothing to do, wait until there is."""

@@ -32,6 +32,9 @@ class FakeModel:
 
     Attributes:
         open_sessions: Sessions that were started and not closed.
+        open_readings: Readings that began and have not ended.
+        read: Called with the number of tokens of each part of a prompt that is read, as a test may want to know.
+        advanced: Called with the number of sequences of each step.
 
     >>> from dyntemp import generate
     >>> model = FakeModel([b"a", b"b"], lambda tokens: [0.0, 50.0] if tokens[-1] == 0 else [50.0, 0.0])
@@ -55,7 +58,9 @@ class FakeModel:
         self.context = context
         self.end_tokens = frozenset(end)
         self.next_logits = logits
-        self.open_sessions = 0
+        self.open_sessions = self.open_readings = 0
+        self.read: Callable[[int], object] = lambda _: None
+        self.advanced: Callable[[int], object] = lambda _: None
         self._chat = chat
 
     def encode(self, text: str) -> list[int]:
@@ -89,36 +94,35 @@ class FakeModel:
         """Sequences that begin with these tokens."""
         check_prompts(self, prompts)
         self.open_sessions += 1
-        return FakeSession(self, prompts)
+        return FakeSession(self, prompts, len(prompts))
 
-    def start_open(self, prompts: Sequence[Sequence[int]], places: int) -> FakeSession:
-        """Sequences that others can join, `places` at a time."""
-        session = self.start(prompts)
-        session.sequences_at_most = places
-        return session
+    def start_open(self, places: int) -> FakeSession:
+        """A session that up to `places` sequences at a time can join."""
+        self.open_sessions += 1
+        return FakeSession(self, [], places)
 
 
 class FakeSession:
     """Sequences of a `FakeModel`."""
 
-    def __init__(self, model: FakeModel, prompts: Sequence[Sequence[int]]) -> None:
+    def __init__(self, model: FakeModel, prompts: Sequence[Sequence[int]], places: int) -> None:
         self.model = model
         self.sequences = {row: list(tokens) for row, tokens in enumerate(prompts)}
-        self.sequences_at_most = len(prompts)
+        self.sequences_at_most = places
+        self.reading = 0
         self.closed = False
 
     @property
     def places(self) -> int:
         """How many more sequences can join."""
-        return self.sequences_at_most - len(self.sequences)
+        return 0 if self.closed else self.sequences_at_most - len(self.sequences) - self.reading
 
-    def join(self, prompts: Sequence[Sequence[int]]) -> tuple[list[int], NDArray[Any]]:
-        """Take in more sequences; their numbers, and the logits behind their prompts."""
+    def join(self, prompts: Sequence[Sequence[int]], part: int) -> FakeReading:
+        """Begin to read prompts, `part` tokens at a time."""
         check_prompts(self.model, prompts)
-        assert len(prompts) <= self.places
-        rows = [row for row in range(self.sequences_at_most) if row not in self.sequences][: len(prompts)]
-        self.sequences |= {row: list(prompt) for row, prompt in zip(rows, prompts, strict=True)}
-        return rows, np.asarray([self.model.next_logits(self.sequences[row]) for row in rows], np.float32)
+        if len(prompts) > self.places:
+            raise ModelError(f"{len(prompts)} prompts were to join, and {self.places} places are free: start another")
+        return FakeReading(self, prompts, part)
 
     def logits(self) -> NDArray[Any]:
         """Logits of the next token of each live sequence, float32 [live, vocabulary]."""
@@ -128,9 +132,47 @@ class FakeSession:
     def advance(self, tokens: Mapping[int, int]) -> None:
         """Append a token to each sequence named; the others end."""
         check_advance(self.model, {row: len(tokens) for row, tokens in self.sequences.items()}, tokens)
+        self.model.advanced(len(tokens))
         self.sequences = {row: [*self.sequences[row], token] for row, token in tokens.items()}
 
     def close(self) -> None:
         """Count as closed, once."""
         self.model.open_sessions -= not self.closed
         self.closed = True
+
+
+class FakeReading:
+    """Prompts on their way into a `FakeSession`."""
+
+    def __init__(self, session: FakeSession, prompts: Sequence[Sequence[int]], part: int) -> None:
+        self._session, self._prompts, self._part = session, [list(prompt) for prompt in prompts], part
+        self._open = True
+        self.left = sum(map(len, {tuple(prompt) for prompt in prompts}))
+        session.reading += len(prompts)
+        session.model.open_readings += 1
+
+    def read(self) -> int:
+        """Read the next part, and return how many tokens it had."""
+        if not self._open or not self.left:
+            raise ModelError("this reading has ended: join again")
+        count = min(self._part, self.left)
+        self._session.model.read(count)
+        self.left -= count
+        return count
+
+    def finish(self) -> tuple[list[int], NDArray[Any]]:
+        """Let the sequences join the session; their numbers, and the logits behind their prompts."""
+        if not self._open or self.left:
+            raise ModelError(f"{self.left} tokens of these prompts are not read yet, or the reading has ended")
+        self.close()
+        session, count = self._session, len(self._prompts)
+        rows = [row for row in range(session.sequences_at_most) if row not in session.sequences][:count]
+        session.sequences |= dict(zip(rows, self._prompts, strict=True))
+        return rows, np.asarray([session.model.next_logits(prompt) for prompt in self._prompts], np.float32)
+
+    def close(self) -> None:
+        """Give the places back, once."""
+        if self._open:
+            self._open = False
+            self._session.reading -= len(self._prompts)
+            self._session.model.open_readings -= 1

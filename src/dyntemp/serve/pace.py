@@ -1,0 +1,49 @@
+"""How long the steps and the parts of prompts took, and what follows for the requests that run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+WEIGHT = 0.1
+"""Share of the latest measurement in a moving average."""
+
+
+class Pace:
+    """Moving averages of the seconds of a step and of a token of a prompt.
+
+    Args:
+        tokens: How many tokens of prompts are read for each step, where there are both.
+        clock: Returns the time in seconds.
+    """
+
+    def __init__(self, tokens: float, clock: Callable[[], float]) -> None:
+        self.now = clock
+        self._tokens = tokens
+        self._step: float | None = None
+        self._token: float | None = None
+
+    def stepped(self, began: float) -> None:
+        """Count a step that began at this time and ends now."""
+        self._step = _average(self._step, self.now() - began)
+
+    def read(self, began: float, tokens: int) -> None:
+        """Count a part of a prompt with so many tokens that began at this time and ends now."""
+        if tokens:
+            self._token = _average(self._token, (self.now() - began) / tokens)
+
+    def seconds(self, prompt: int, tokens: int, readers: int) -> float:
+        """About how long a request takes that has these tokens still to read and to write; 0 while nothing is known.
+
+        Args:
+            prompt: Tokens of its prompt that are not read.
+            tokens: Most tokens that it may still write.
+            readers: How many prompts are being read, its own included, and share the time.
+        """
+        step, token = self._step or 0.0, self._token or 0.0
+        others = readers - (prompt > 0)
+        reading = prompt * readers * (token + step / self._tokens)
+        return reading + tokens * (step + (self._tokens * token if others else 0.0))
+
+
+def _average(before: float | None, value: float) -> float:
+    return value if before is None else before + WEIGHT * (value - before)
