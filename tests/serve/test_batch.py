@@ -48,8 +48,8 @@ def failed(request, error):
     request.failed.append(error)
 
 
-def batch(model, size=4):
-    return Batch(model, size, began, drew, failed)
+def batch(model, size=4, **settings):
+    return Batch(model, size, began, drew, failed, **settings)
 
 
 def asks(model, *prompts, policy="0.9", tokens=5, **settings):

@@ -91,16 +91,16 @@ class Batch:
 
     def seconds_to_end(self) -> float:
         """About how long it takes until a request ends, by how long parts and steps took so far."""
-        unread = {number: left for group in self._groups() for texts, left in group.loop.unread.items()
-                  for number in ((group, text) for text in texts)}  # fmt: skip
+        loops = [(group, texts, left) for group in self._groups() for texts, left in group.loop.unread.items()]
+        unread = {(group, text): left for group, texts, left in loops for text in texts}
         ends: dict[Request, tuple[int, int]] = {}
         for group in self._groups():
             for number, (request, text) in group.runs.items():
                 prompt, tokens = ends.get(request, (0, 0))
                 rest = request.asked.asks[text].max_tokens - len(request.written[text])
                 ends[request] = max(prompt, unread.get((group, number), 0)), max(tokens, rest)
-        readers = sum(len(group.loop.unread) for group in self._groups())
-        return min((self._pace.seconds(prompt, tokens, readers) for prompt, tokens in ends.values()), default=0.0)
+        total = sum(left for _, _, left in loops)
+        return min((self._pace.seconds(*end, len(loops), total) for end in ends.values()), default=0.0)
 
     def add(self, asked: Asked) -> None:
         """Put a request at the end of the queue."""
@@ -188,7 +188,7 @@ class Batch:
             self._together.runs[number] = request, text
         if request.pending:
             return False
-        self._waiting.popleft()
+        self._waiting.remove(request)
         return True
 
     def _read_part(self) -> int:

@@ -31,18 +31,19 @@ class Pace:
         if tokens:
             self._token = _average(self._token, (self.now() - began) / tokens)
 
-    def seconds(self, prompt: int, tokens: int, readers: int) -> float:
+    def seconds(self, prompt: int, tokens: int, readers: int, unread: int) -> float:
         """About how long a request takes that has these tokens still to read and to write; 0 while nothing is known.
 
         Args:
             prompt: Tokens of its prompt that are not read.
             tokens: Most tokens that it may still write.
             readers: How many prompts are being read, its own included, and share the time.
+            unread: Tokens of all these prompts that are not read.
         """
         step, token = self._step or 0.0, self._token or 0.0
-        others = readers - (prompt > 0)
-        reading = prompt * readers * (token + step / self._tokens)
-        return reading + tokens * (step + (self._tokens * token if others else 0.0))
+        before = min(prompt * readers, unread)  # tokens of prompts that are read before its own is
+        beside = min(tokens * self._tokens, unread - before)  # and those that are read while it is written
+        return before * (token + step / self._tokens) + tokens * step + beside * token
 
 
 def _average(before: float | None, value: float) -> float:
