@@ -180,14 +180,28 @@ def test_nothing_that_may_become_a_stop_text_is_shown_before_it_is_clear():
     assert ["c", "x", ""] == [token.text for token in run]
 
 
-def test_a_character_may_span_tokens_and_half_of_one_is_marked():
+def test_a_character_may_span_tokens_and_half_of_one_is_held_back():
     pieces = [bytes([byte]) for byte in "é🙂".encode()]
     whole = list(generate(spelling(pieces, list(dict.fromkeys(pieces))), [0], 1.0, seed=0))
     half = list(generate(spelling(pieces[:4], list(dict.fromkeys(pieces))), [0], 1.0, max_tokens=4, seed=0))
 
     assert ["", "é", "", "", "", "🙂", ""] == [token.text for token in whole]
     assert "é🙂".encode() == b"".join(token.bytes for token in whole)
-    assert "é\ufffd" == written(half)
+    assert ["", "é", "", ""] == [token.text for token in half]
+    assert "é🙂".encode()[:4] == b"".join(token.bytes for token in half)
+
+
+@pytest.mark.parametrize(
+    ("context", "max_tokens", "finish"), [(None, 1, "length"), (1, 9, "length"), (None, 9, "end")],
+)  # fmt: skip
+def test_half_a_character_is_held_back_whatever_ends_the_text(context, max_tokens, finish):
+    model = FakeModel(
+        [b"x", "é".encode()[:1], b""], lambda tokens: 50.0 * np.eye(3)[len(tokens)], end=[2], context=context
+    )
+    tokens = list(generate(model, [0], 1.0, max_tokens=max_tokens, seed=0))
+
+    assert ("", finish) == (written(tokens), tokens[-1].finish)
+    assert "é".encode()[:1] == b"".join(token.bytes for token in tokens)
 
 
 def test_max_tokens_and_the_context_limit_the_length():

@@ -23,30 +23,60 @@ def ask(length, first=0, **more):
     return Ask(prompt=[first] * length, policy=Policy(0.9), seed=length, **{"max_tokens": 4, **more})
 
 
+class Waiting(Reader):
+    """A reader with a name."""
+
+    def __init__(self, name, left):
+        self.name, self.tokens = name, left
+
+    @property
+    def left(self):
+        return self.tokens
+
+
 def turns(readers, count):
-    """The names of the readers that had these turns."""
-    return [readers.next().runs[0] for _ in range(count)]
+    """The names of the readers that had these turns, each of which reads a token."""
+    found = []
+    for _ in range(count):
+        reader = readers.next()
+        found.append(reader.name)
+        reader.tokens -= 1
+        if not reader.tokens:
+            readers.remove(reader)
+    return "".join(found)
 
 
-def test_new_readers_and_those_that_have_begun_take_turns():
+def test_every_other_turn_is_of_the_shortest_and_the_rest_go_round():
     readers = Readers()
-    for name in "ab":
-        readers.add(Reader([name]))
-    assert turns(readers, 4) == ["a", "a", "b", "a"]
-    for name in "cde":
-        readers.add(Reader([name]))
-    assert turns(readers, 7) == ["c", "b", "d", "a", "e", "c", "b"]
+    for name, left in (("a", 90), ("b", 80), ("c", 70)):
+        readers.add(Waiting(name, left))
+    assert turns(readers, 6) == "cacbcc"
+    readers.add(Waiting("d", 2))
+    assert turns(readers, 7) == "dadbccc"
+
+
+def test_each_of_n_readers_has_every_2n_th_turn_however_many_short_ones_come():
+    readers = Readers()
+    for name in "ABC":
+        readers.add(Waiting(name, 1000))
+    found = ""
+    for _ in range(60):
+        readers.add(Waiting("x", 1))
+        found += turns(readers, 1)
+    for name in "ABC":
+        assert found.count(name) >= 60 // 2 // 6
 
 
 def test_a_reader_that_is_forgotten_has_no_turn():
     readers = Readers()
-    new, begun = Reader(["new"]), Reader(["begun"])
-    readers.add(begun)
+    first, second = Waiting("a", 5), Waiting("b", 3)
+    for reader in (first, second):
+        readers.add(reader)
     readers.next()
-    readers.add(new)
-    readers.remove(begun)
-    assert [reader.runs for reader in readers] == [["new"]]
-    readers.remove(new)
+    readers.remove(second)
+    assert [reader.name for reader in readers] == ["a"]
+    assert turns(readers, 2) == "aa"
+    readers.remove(first)
     assert not readers
 
 

@@ -143,7 +143,8 @@ def test_a_last_line_that_is_cut_off_is_told_after_what_is_whole(run):
     [
         (b"", "the file is empty"),
         (b"hello\n", "not JSON"),
-        (b"\xff\xfe\n", "not JSON .*utf-8"),
+        (b"\xff\xfe\n", "line 1: this is UTF-16"),
+        (b"\xfa{}\n", "line 1: this is not UTF-8"),
         (b"[" * 100_000 + b"\n", "not JSON"),
         (b"[1]\n", "a JSON object is expected"),
         (b'{"format": "else"}\n', "is no trace"),

@@ -123,14 +123,14 @@ class Text:
         for token in ask.begin[: self.position]:
             self.read(model.token_bytes(token))
 
-    def read(self, raw: bytes, *, final: bool = False) -> str:
-        """The text that these bytes complete."""
-        return self._decoder.decode(raw, final=final)
+    def read(self, raw: bytes) -> str:
+        """The text that these bytes complete; a character of which bytes are missing is held back, also at the end."""
+        return self._decoder.decode(raw)
 
     def receive(self, token: Token) -> list[Token]:
         """The records that may be shown now that `token` has come; the last one has its `finish` set at the end."""
         stops = self.ask.stop
-        self.held.append(replace(token, text=self.read(token.bytes, final=token.finish is not None)))
+        self.held.append(replace(token, text=self.read(token.bytes)))
         text = "".join(held.text for held in self.held)
         found = [at for at in (text.find(stop) for stop in stops) if at >= 0]
         if found:

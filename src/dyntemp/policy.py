@@ -24,6 +24,7 @@ from dyntemp.lower import Program, lower, read_by, simplified
 from dyntemp.parse import parse
 from dyntemp.signals import ANY_SUPPORT, MAX_POSITION, SIGNALS, remembers, suggestion
 from dyntemp.state import State, rounds, whole
+from dyntemp.textfile import read_text
 
 FORMAT = "dyntemp.policy"
 VERSION = 1
@@ -312,8 +313,8 @@ class Policy:
             PolicyError: If the file holds no policy; the message names the file.
         """
         try:
-            return cls.from_json(Path(path).read_text(encoding="utf-8"))
-        except (PolicyError, UnicodeDecodeError) as error:
+            return cls.from_json(read_text(path))
+        except ValueError as error:
             raise PolicyError(f"{path}: {error}") from None
 
 

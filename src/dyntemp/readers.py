@@ -55,37 +55,36 @@ class Reader:
 
 
 class Readers:
-    """Readers in the order of their turns.
+    """Readers, of which one has its turn at a time.
 
-    Turns alternate between readers of which nothing was read yet, first come, first served, and the others, one after
-    the other. A short prompt is therefore read soon, however many long ones are being read, and each of n long prompts
-    has at least every 2n-th turn, however many short ones come.
+    Turns alternate between the reader with the fewest tokens left and all readers one after the other. A short prompt
+    is therefore read soon, however many long ones are being read; and each of n readers has at least every 2n-th turn,
+    however many short ones come.
     """
 
     def __init__(self) -> None:
-        self._new: deque[Reader] = deque()
-        self._begun: deque[Reader] = deque()
-        self._new_first = True
+        self._waiting: deque[Reader] = deque()
+        self._shortest = True
 
     def __iter__(self) -> Iterator[Reader]:
         """All readers."""
-        return iter([*self._begun, *self._new])
+        return iter([*self._waiting])
 
     def __bool__(self) -> bool:
-        return bool(self._new or self._begun)
+        return bool(self._waiting)
 
     def add(self, reader: Reader) -> None:
-        """Put a reader behind the others of which nothing was read yet."""
-        self._new.append(reader)
+        """Take in a reader, behind the others."""
+        self._waiting.append(reader)
 
     def next(self) -> Reader:
-        """The reader whose turn it is; its next turn comes behind those of the others that have begun."""
-        new = bool(self._new) and (self._new_first or not self._begun)
-        self._new_first = not new
-        reader = (self._new if new else self._begun).popleft()
-        self._begun.append(reader)
-        return reader
+        """The reader whose turn it is."""
+        self._shortest = not self._shortest
+        if not self._shortest:
+            return min(self._waiting, key=lambda reader: reader.left)
+        self._waiting.rotate(-1)
+        return self._waiting[-1]
 
     def remove(self, reader: Reader) -> None:
         """Forget a reader."""
-        (self._new if reader in self._new else self._begun).remove(reader)
+        self._waiting.remove(reader)

@@ -16,6 +16,7 @@ from typing import Any
 
 from dyntemp.bins import Bin
 from dyntemp.errors import TraceError
+from dyntemp.textfile import decoded
 
 FORMAT = "dyntemp.trace"
 VERSION = 2
@@ -48,7 +49,7 @@ class Token:
         request: Number of its prompt, from 0.
         position: Number of tokens generated before it.
         token: Its number in the vocabulary.
-        text: The text that it completes; may be empty where a character spans tokens, and for control tokens.
+        text: The text that it completes; empty for control tokens, and as long as bytes of its character are missing.
         bytes: Its own bytes.
         temperature: The temperature that it was drawn at; 0 is greedy, infinity uniform.
         signals: What was measured, by name, before any filter or temperature.
@@ -315,7 +316,11 @@ def _object(path: Path, number: int, line: bytes) -> dict[str, Any]:
         what = "the line is cut off, as by a run that was killed" if line else "the file is empty"
         raise TraceError(f"{path}, line {number}: {what}")
     try:
-        data = json.loads(line.decode("utf-8"), parse_constant=_refuse_constant)
+        text = decoded(line)
+    except ValueError as error:
+        raise TraceError(f"{path}, line {number}: {error}") from None
+    try:
+        data = json.loads(text, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
         raise TraceError(f"{path}, line {number}: this is not JSON ({error})") from None
     if not isinstance(data, dict):

@@ -15,6 +15,7 @@ from dyntemp.loop import Ask, Loop
 from dyntemp.models import bundled_path, llama_handles, load_model
 from dyntemp.models.llama.library import open_library
 from dyntemp.models.llama_cpp import MOST_CONTEXT, load
+from dyntemp.models.llama_reading import LEAST, part_ends
 from dyntemp.policy import Policy
 from dyntemp.testing.models import has_bundled
 
@@ -325,3 +326,87 @@ def test_texts_that_join_and_leave_are_to_the_bit_what_each_is_alone(model):
             found.setdefault(numbers[number], []).append(token)
 
     assert [alone(ask) for ask in asks] == [shown(found[at]) for at in range(len(asks))]
+
+
+@pytest.mark.parametrize("part", [1, 64, 100, 512, 5000])
+@pytest.mark.parametrize("length", [1, 63, 64, 127, 128, 500, 512, 513, 560, 1100])
+def test_parts_keep_to_the_blocks_of_a_whole_reading_and_none_is_too_small(length, part):
+    ends = part_ends(length, part)
+    sizes = np.diff([0, *ends])
+
+    assert ends[-1] == length
+    assert set(range(512, length, 512)) <= set(ends)
+    for end, size in zip(ends, sizes, strict=True):
+        block = min(512, length - (end - 1) // 512 * 512)
+        assert min(LEAST, block) <= size < 2 * max(part, LEAST)
+
+
+def joined(session, prompts, part=64, between=lambda: None):
+    """The numbers of sequences that join, and the logits behind their prompts."""
+    reading = session.join(prompts, part)
+    while reading.left:
+        reading.read()
+        between()
+    return reading.finish()
+
+
+def test_a_prompt_read_in_parts_beside_others_has_the_logits_of_one_read_alone(model):
+    prompt, tokens = model.encode("One two three four five. " * 42)[:200], [300, 301, 302]
+
+    def rows_of(session, others):
+        (row, same), logits = joined(session, [prompt, prompt], between=lambda: session.advance(others))
+        assert_array_equal(logits[0], logits[1])
+        rows = [logits[0]]
+        for token in tokens:
+            session.advance({**others, row: token, same: token})
+            rows.append(session.logits()[-1].copy())
+        return np.stack(rows)
+
+    alone = rows_of(model.start_open(3), {})
+    session = model.start_open(3)
+    (other,), _ = joined(session, [model.encode(TEXTS[1])])
+    assert_array_equal(rows_of(session, {other: 300}), alone)
+    assert_allclose(run(model, prompt, tokens), alone, atol=NOISE)
+
+
+def test_a_reading_that_is_given_up_leaves_nothing_and_its_places_are_free(model):
+    session = model.start_open(2)
+    (row,), _ = joined(session, [[5, 6, 7]])
+    session.advance({row: 8})
+    used, expected = session._used, session.logits().copy()
+    reading = session.join([[9] * 200], 64)
+    assert (reading.read(), reading.left, session.places) == (66, 134, 0)
+    with pytest.raises(ModelError, match="1 prompts were to join, and 0 places are free"):
+        session.join([[5]], 64)
+    with pytest.raises(ModelError, match="134 tokens of these prompts are not read yet"):
+        reading.finish()
+    reading.close()
+    reading.close()
+    assert (session.places, session._used) == (1, used)
+    assert_array_equal(session.logits(), expected)
+    for ask in (reading.read, reading.finish):
+        with pytest.raises(ModelError, match="ended"):
+            ask()
+
+
+def test_numbers_of_sequences_do_not_run_out_where_long_ones_stay(model):
+    session = model.start_open(2)
+    (stays,), _ = joined(session, [[5, 6]])
+    for _ in range(30):
+        (row,), _ = joined(session, [[7]])
+        session.advance({stays: 300, row: 300})
+        if row == 7:
+            stays, row = row, stays  # the one with the highest number goes on
+        session.advance({stays: 300})
+    assert session.logits().shape == (1, model.vocabulary)
+
+
+def test_a_closed_open_session_takes_nothing(model):
+    session = model.start_open(2)
+    reading = session.join([[5]], 64)
+    reading.read()
+    session.close()
+    assert session.places == 0
+    for ask in (reading.finish, lambda: session.join([[5]], 64)):
+        with pytest.raises(ModelError, match="closed"):
+            ask()

@@ -76,7 +76,8 @@ def settled(server, seconds=10.0):
     until = time.monotonic() + seconds
     worker = server.worker
     while time.monotonic() < until:
-        if worker.open == worker.waiting == worker.live == worker.model.open_sessions == 0:
+        counts = worker.open, worker.waiting, worker.reading, worker.live, getattr(worker.model, "open_sessions", 0)
+        if not any(counts):
             return True
         time.sleep(0.01)
     return False

@@ -1,6 +1,10 @@
 """200 clients at once, a third of whom hang up half-way, beside bodies of noise and policies of a megabyte.
 
     python tests/serve/soak.py [--rounds 6] [--clients 200] [--batch 16]
+    python tests/serve/soak.py --model smollm2 [--clients 50]
+
+With `--model` there is one round of `tests/serve/soak_reading.py`: clients with prompts of 5 to 6,000 tokens, a third
+of whom hang up while they are read.
 
 Every text can be told from its prompt, so that a mixed-up stream is noticed. After each round nothing may run, wait or
 be open, and memory may not grow from the second round on. Prints a line per round, and exits with 1 where it fails.
@@ -23,6 +27,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from tests.serve.models import repeated, repeating_model, serving, settled
 
+from dyntemp import load_model
 from dyntemp.serve import Settings
 from dyntemp.serve.app import make_app
 
@@ -33,8 +38,13 @@ GROWTH = 16.0
 
 def resident() -> float:
     """MiB of memory that this process has."""
+    return status_of("VmRSS")
+
+
+def status_of(field: str) -> float:
+    """MiB that `/proc/self/status` tells."""
     status = Path("/proc/self/status").read_text(encoding="utf-8")
-    return int(status.split("VmRSS:")[1].split()[0]) / 1024
+    return int(status.split(f"{field}:")[1].split()[0]) / 1024
 
 
 async def post(address: str, content: bytes, kind: bytes = b"application/json"):
@@ -142,8 +152,14 @@ if __name__ == "__main__":
     parser.add_argument("--rounds", type=int, default=6)
     parser.add_argument("--clients", type=int, default=200)
     parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--model", help="read long prompts with this model instead")
     asked = parser.parse_args()
-    found = soak(asked.rounds, asked.clients, asked.batch)
+    if asked.model:
+        from tests.serve.soak_reading import soak_reading
+
+        found = soak_reading(load_model(asked.model), min(asked.clients, 50))
+    else:
+        found = soak(asked.rounds, asked.clients, asked.batch)
     for fault in found:
         print("FAULT", fault)
     sys.exit(bool(found))

@@ -304,6 +304,54 @@ def test_a_lenient_server_ignores_what_it_cannot_do_and_says_so(asked):
     assert 400 == send(asked, TEXT, {"prompt": "x", "n": "two"}, settings=Settings(lenient=True)).status_code
 
 
+LENIENT = Settings(lenient=True, max_tokens=30)
+
+
+@pytest.mark.parametrize(
+    ("fields", "ignored"),
+    [
+        ({"messages": [{"role": "user", "content": "hi", "name": "Ann", "id": "m1"},
+                       {"role": "assistant", "content": "ho", "reasoning_content": "hm", "id": "m2"},
+                       {"role": "user", "content": "x"}]},
+         "messages.name, messages.id, messages.reasoning_content"),
+        ({"messages": [{"role": "user", "content": "hi"}, {"role": "assistant", "content": None, "tool_calls": [{}]},
+                       {"role": "assistant"}, {"role": "user", "content": "x"}]},
+         "messages.tool_calls, messages.content"),
+        ({"messages": [{"role": "user", "content": "x", "name": "", "refusal": None}]}, None),
+        ({"stream": True, "stream_options": {"include_usage": True, "continuous_usage_stats": True, "x": 1}},
+         "stream_options.continuous_usage_stats, stream_options.x"),
+        ({"vllm_xargs": {"dyntemp": "0.5", "other": [1]}}, "vllm_xargs.other"),
+        ({"max_tokens": -1}, "max_tokens"), ({"max_tokens": 10**9}, "max_tokens"), ({"max_tokens": 31.0}, "max_tokens"),
+        ({"max_completion_tokens": -2}, "max_completion_tokens"), ({"max_tokens": 30}, None),
+        ({"top_secret": 1, "max_tokens": 1e300}, "top_secret, max_tokens"),
+    ],
+)  # fmt: skip
+def test_a_lenient_server_answers_what_it_can_and_names_the_rest(asked, fields, ignored):
+    body = {"messages": [{"role": "user", "content": "x"}], **fields}
+    response = send(asked, CHAT, body, settings=LENIENT)
+    assert 200 == response.status_code, response.text
+    assert ignored == response.headers.get("X-Dyntemp-Ignored")
+    if "max_tokens" in fields or "max_completion_tokens" in fields:
+        assert 30 == response.json()["usage"]["completion_tokens"]
+
+    strict = send(asked, CHAT, body, settings=Settings(max_tokens=30))
+    assert (200 if ignored is None else 400) == strict.status_code
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"messages": [{"role": "user", "content": None}]}, {"messages": [{"role": "tool", "content": "x"}]},
+        {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {}}]}]},
+        {"max_tokens": 0}, {"max_tokens": "many"}, {"max_tokens": True}, {"max_tokens": 1.5},
+        {"stream_options": {"include_usage": 1}}, {"stream_options": [1]},
+    ],
+)  # fmt: skip
+def test_a_lenient_server_refuses_what_it_would_have_to_guess(asked, fields):
+    response = send(asked, CHAT, {"messages": [{"role": "user", "content": "x"}], **fields}, settings=LENIENT)
+    assert 400 == response.status_code
+
+
 def test_without_a_model_there_is_no_api_but_it_says_so(asked):
     async def run():
         async with asked(make_app(None, page="<p>page</p>")) as client:
@@ -325,7 +373,9 @@ def test_without_a_model_there_is_no_api_but_it_says_so(asked):
     [
         ("GET", "/v1/completion", 404, "did you mean `/v1/completions`?"), ("POST", "/nowhere", 404, "POST /nowhere"),
         ("GET", "/v1/completions", 405, "try POST"), ("DELETE", "/health", 405, "try GET"),
-        ("GET", "/docs", 404, "there is no GET /docs"), ("GET", "/", 404, "there is no GET /"),
+        ("GET", "/docs", 404, "there is no GET /docs"),
+        ("GET", "/", 404, "there is no GET /: this server has no page; its API begins with /v1"),
+        ("GET", "/play/inf", 404, "there is no GET /play/inf"), ("GET", "/metric", 404, "did you mean `/metrics`?"),
     ],
 )  # fmt: skip
 def test_other_paths_answer_in_the_same_shape(asked, method, path, status, words):
@@ -338,6 +388,16 @@ def test_other_paths_answer_in_the_same_shape(asked, method, path, status, words
     assert status == response.status_code
     assert words in error["message"]
     assert {"message", "type", "param", "code"} == set(error)
+    assert "/play" not in error["message"].removeprefix("there is no GET /play/inf")
+
+
+def test_what_a_server_was_started_without_is_not_offered(asked):
+    async def run(path, **settings):
+        async with asked(make_app(wandering_model(), settings=Settings(**settings), page="<p>page</p>")) as client:
+            return (await client.get(path)).json()["error"]["message"]
+
+    assert "did you mean `/play/info`?" in asyncio.run(run("/play/inf"))
+    assert "did you mean" not in asyncio.run(run("/metric", metrics=False))
 
 
 def test_the_fields_are_documented(asked):

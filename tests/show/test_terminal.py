@@ -6,6 +6,7 @@ from math import inf, nan
 
 import numpy as np
 import pytest
+from rich.cells import cell_len
 from rich.console import Console
 
 from dyntemp import Policy, generate
@@ -13,7 +14,7 @@ from dyntemp.interval import Interval
 from dyntemp.show.colour import STOPS, Scale
 from dyntemp.show.curve import curve_info
 from dyntemp.show.summary import Summary
-from dyntemp.show.terminal import console, explanation, legend, plot, write
+from dyntemp.show.terminal import console, explanation, legend, padded, plot, shortened, write
 from dyntemp.testing import FakeModel
 
 
@@ -126,3 +127,40 @@ def test_the_curve_of_a_policy_that_remembers_is_its_first_token():
     curve = curve_info(Policy("0.7 + integral(0.1*(2.5 - surprisal), -0.5, 0.8)"), 100, points=4)
 
     assert pytest.approx(np.clip(0.7 + 0.1 * (2.5 - curve.entropy), 0.2, 1.5)) == curve.temperature
+
+
+WIDE = [
+    "a",
+    "東京",
+    "한국",
+    "e\u0301",
+    "\u0301",
+    "\U0001f9d1\u200d\U0001f680",
+    "\U0001f1eb\U0001f1f7",
+    "\uff21",
+    "स्ते",
+    "☺",
+]
+"""Text whose columns are not its characters."""
+
+
+@pytest.mark.parametrize("text", WIDE)
+def test_padding_and_cutting_count_columns(text):
+    assert cell_len(padded(text, 8)) == 8
+    assert padded(text * 9, 1) == text * 9
+    for columns in range(1, 12):
+        cut = shortened(text * 9, columns)
+        assert cell_len(cut) <= columns
+        assert (cut == text * 9) == (cell_len(text * 9) <= columns)
+
+
+@pytest.mark.parametrize("text", WIDE)
+def test_the_figures_of_wide_tokens_begin_in_the_column_of_all(text):
+    def column(piece):
+        (token,) = generate(FakeModel([piece.encode()], lambda _: [0.0]), [0], 0.3, max_tokens=1, seed=0)
+        figures, *_ = explanation(token, Scale(0.3, 1.0))
+        before, found, _ = figures.plain.partition("T 0.3")
+        assert found
+        return cell_len(before)
+
+    assert column(text) == column("x")

@@ -43,6 +43,7 @@ from dyntemp.show.colour import Scale
 from dyntemp.show.summary import Summary
 from dyntemp.show.terminal import console, explanation, has_colours, legend, write
 from dyntemp.signals import suggestion
+from dyntemp.textfile import unmarked
 from dyntemp.trace import Header, Token, TraceWriter
 
 
@@ -99,7 +100,7 @@ class Chat:
             self.out.print(bar.append("/help tells the commands, /bye leaves", style="dim"))
         while True:
             try:
-                line = input(">>> " if sys.stdin.isatty() else "").strip()
+                line = unmarked(input(">>> " if sys.stdin.isatty() else "")).strip()
             except EOFError:
                 return OK
             except KeyboardInterrupt:

@@ -11,6 +11,7 @@ import argparse
 from collections.abc import Callable, Iterator, Mapping
 from math import inf
 
+from rich.cells import cell_len
 from rich.padding import Padding
 from rich.text import Text
 
@@ -22,7 +23,7 @@ from dyntemp.filters import GREEDY_AT
 from dyntemp.functions import Direction
 from dyntemp.interval import Interval
 from dyntemp.policy import Policy
-from dyntemp.show.terminal import console, plot
+from dyntemp.show.terminal import console, padded, plot
 from dyntemp.show.words import temperature
 from dyntemp.signals import MAX_SUPPORT
 
@@ -74,9 +75,9 @@ def run(options: argparse.Namespace) -> int:
     lines += [(str(signal), MOVES[direction]) for signal, direction in moves.items()]
     if policy.remembers:
         lines.append(("memory", "reads earlier tokens of the same request"))
-    width = max(len(label) for label, _ in lines)
+    width = max(cell_len(label) for label, _ in lines)
     for label, text in lines:
-        out.print(f"  {label:<{width}}  {text}")
+        out.print(f"  {padded(label, width)}  {text}")
     for warning in warnings:
         out.print(Padding(Text(f"warning: {warning}", style="yellow"), (0, 0, 0, 2), expand=False), soft_wrap=False)
     if not free:

@@ -9,7 +9,6 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -18,6 +17,7 @@ from dyntemp.cli import UsageError
 from dyntemp.methods import METHODS, default
 from dyntemp.models import BUNDLED, Model, load_model
 from dyntemp.policy import Policy
+from dyntemp.textfile import decoded, read_text, unmarked
 from dyntemp.trace import plain
 
 MODEL_VARIABLE = "DYNTEMP_MODEL"
@@ -80,6 +80,7 @@ def add_policy_argument(parser: argparse.ArgumentParser) -> None:
 
 def read_policy(text: str) -> Policy:
     """The policy that a person means by `text`: a published one by its name, a JSON file, or a formula."""
+    text = unmarked(text)
     if text in METHODS:
         return METHODS[text].make()
     if text.endswith(".json"):
@@ -175,21 +176,35 @@ def read_prompt(words: list[str], file: str | None) -> str:
         if file is not None:
             raise UsageError("a prompt and -f were given; give one of them")
         return readable(" ".join(words))
-    try:
-        if file is not None and file != "-":
-            return Path(file).read_text(encoding="utf-8").removesuffix("\n")
-        if sys.stdin is None or (sys.stdin.isatty() and not words and file is None):
-            raise UsageError('no prompt: write it behind the command, as in `dyntemp generate "Once upon a time"`')
-        text = readable(sys.stdin.read().removesuffix("\n"))
-    except UnicodeDecodeError as error:
-        raise UsageError(f"the prompt is not UTF-8: {error}") from None
+    if file is not None and file != "-":
+        try:
+            return read_text(file).removesuffix("\n")
+        except ValueError as error:
+            raise UsageError(f"{file}: {error}") from None
+    if sys.stdin is None or (sys.stdin.isatty() and not words and file is None):
+        raise UsageError('no prompt: write it behind the command, as in `dyntemp generate "Once upon a time"`')
+    text = readable(_read_stdin().removesuffix("\n"))
     if not text.strip():
         raise UsageError("the standard input held no prompt")
     return text
 
 
+def _read_stdin() -> str:
+    """All of the standard input.
+
+    Raises:
+        UsageError: If it is not text in the encoding that it is read in.
+    """
+    if not hasattr(sys.stdin, "buffer"):  # what a program put in its place has text already
+        return unmarked(sys.stdin.read())
+    try:
+        return decoded(sys.stdin.buffer.read(), sys.stdin.encoding, sys.stdin.errors or "strict")
+    except ValueError as error:
+        raise UsageError(f"the standard input: {error}") from None
+
+
 def readable(text: str) -> str:
-    """`text`, if it can be encoded.
+    """`text` without a byte order mark in front, if it can be encoded.
 
     Raises:
         UsageError: For bytes that are not of the terminal's encoding, which Python keeps as lone surrogates.
@@ -198,7 +213,7 @@ def readable(text: str) -> str:
         text.encode()
     except UnicodeEncodeError:
         raise UsageError(f"{text!r} was given, with bytes that are not text: write UTF-8, in a UTF-8 locale") from None
-    return text
+    return unmarked(text)
 
 
 def print_json(out: Console, data: Any) -> None:

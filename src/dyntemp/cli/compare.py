@@ -37,6 +37,7 @@ from dyntemp.comparison.report import HONEST
 from dyntemp.comparison.report_parts import LETTERS, number, signed
 from dyntemp.errors import InvalidLogitsError, ModelError, PolicyError, StateError, TraceError
 from dyntemp.show.terminal import console
+from dyntemp.textfile import read_text
 
 SECONDS_APART = 10.0
 """Between two lines of progress where no terminal shows a bar."""
@@ -157,9 +158,9 @@ def read_prompts(path: Path) -> list[Any]:
         UsageError: For what is no prompt; the message names the line.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{path} is not UTF-8: {error}") from None
+        lines = read_text(path).splitlines()
+    except ValueError as error:
+        raise UsageError(f"{path}: {error}") from None
     numbered = [(at, line) for at, line in enumerate(lines, start=1) if line.strip()]
     if path.suffix.lower() not in (".jsonl", ".ndjson"):
         return [line.strip() for _, line in numbered]

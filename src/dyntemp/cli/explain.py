@@ -15,7 +15,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from math import inf
 from pathlib import Path
-from textwrap import shorten
 
 from rich.console import Console
 
@@ -30,7 +29,7 @@ from dyntemp.show.html import page
 from dyntemp.show.quantity import Quantity, quantity, reach
 from dyntemp.show.replays import as_if, own_replays, replays
 from dyntemp.show.summary import Summary
-from dyntemp.show.terminal import console, explanation, has_colours, legend
+from dyntemp.show.terminal import console, explanation, has_colours, legend, shortened
 from dyntemp.show.terminal_card import card_view
 from dyntemp.show.terminal_text import lines
 from dyntemp.show.words import changed, explain, temperature, visible
@@ -40,7 +39,7 @@ UNWRAPPED = 10_000
 """Columns of a line that goes to a file or a program."""
 
 PROMPT = 60
-"""Characters of a prompt that name its text."""
+"""Columns of a prompt that names its text."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -256,7 +255,9 @@ def _print_all(out: Console, shown: Shown, *, text: bool, numbers: bool) -> None
 def _asked(header: Header, request: int) -> str:
     """`: Name a river.`, the beginning of what was asked, where that is text."""
     prompt = header.prompts[request] if request < len(header.prompts) else None
-    return f": {visible(shorten(prompt, PROMPT)).replace('␣', ' ')}" if isinstance(prompt, str) else ""
+    return (
+        f": {shortened(visible(' '.join(prompt.split())).replace('␣', ' '), PROMPT)}" if isinstance(prompt, str) else ""
+    )
 
 
 def _print_text(out: Console, shown: Shown, places: Sequence[int], *, numbers: bool) -> None:

@@ -20,6 +20,7 @@ from dyntemp.cli.serve import PACKAGES, own_names
 from dyntemp.errors import ModelError, TraceError
 from dyntemp.models import BUNDLED, Model
 from dyntemp.page import OpenTrace, document
+from dyntemp.textfile import decoded
 from dyntemp.trace import Trace
 
 
@@ -86,7 +87,7 @@ def opened(path: str) -> OpenTrace:
         raise TraceError(f"{path} holds no tokens: there is nothing to show")
     if damage:
         _say(f"{damage}; what comes before it is shown")
-    return {"name": Path(path).name, "lines": whole.decode("utf-8")}
+    return {"name": Path(path).name, "lines": decoded(whole)}
 
 
 def model_of(options: argparse.Namespace) -> Model | None:

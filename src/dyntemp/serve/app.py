@@ -102,8 +102,11 @@ def _add_errors(app: FastAPI) -> None:
     async def of_routing(request: Request, error: HTTPException) -> Response:
         path, method = request.url.path[:200], request.method
         if error.status_code == 404:
-            close = get_close_matches(path, PATHS, n=1)
+            there = {getattr(route, "path", None) for route in request.app.routes}
+            close = get_close_matches(path, [one for one in PATHS if one in there], n=1)
             text = f"there is no {method} {path}" + (f"; did you mean `{close[0]}`?" if close else "")
+            if path == "/":
+                text += ": this server has no page; its API begins with /v1"
         elif error.status_code == 405:
             text = f"{method} {path} is not possible; try {(error.headers or {}).get('Allow', 'another method')}"
         else:

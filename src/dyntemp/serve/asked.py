@@ -46,16 +46,16 @@ class Request:
 
     Attributes:
         asked: What is asked.
-        part: Tokens of a part.
+        short: Most tokens of a prompt that is not long.
         pending: Texts that have not begun.
         left: Texts that have not ended.
         written: The tokens of each text that were handed over.
         read: Tokens of its prompts that were read before any text began; None once one has begun.
-        long: Whether a prompt is read in more than one part.
+        long: Whether a prompt has more than `short` tokens.
     """
 
     asked: Asked
-    part: int
+    short: int
     pending: deque[int] = field(init=False)
     left: set[int] = field(init=False)
     written: dict[int, list[int]] = field(init=False)
@@ -63,7 +63,7 @@ class Request:
     long: bool = field(init=False)
 
     def __post_init__(self) -> None:
-        self.long = any(len(ask.ahead) > self.part for ask in self.asked.asks)
+        self.long = any(len(ask.ahead) > self.short for ask in self.asked.asks)
         self.pending = deque(range(len(self.asked.asks)))
         self.left = set(self.pending)
         self.written = {text: [] for text in self.pending}

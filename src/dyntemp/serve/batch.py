@@ -17,6 +17,9 @@ from dyntemp.serve.asked import Asked, Part, Request
 from dyntemp.serve.pace import Pace
 from dyntemp.trace import Token
 
+SHORT = 8
+"""Parts of the longest prompt that does not count as long."""
+
 log = logging.getLogger("dyntemp.serve")
 
 
@@ -34,7 +37,7 @@ class Batch:
     In a turn every running text gets a token, and prompts are read a part at a time. For each part of `part` tokens the
     running texts get `steps` tokens before the next part, and in proportion for parts of other sizes. A running text
     therefore waits for one part and one step at most, plus `part / steps` tokens of short prompts. At most half of the
-    places, and one at least, are for prompts of more than `part` tokens that are being read: shorter ones pass those
+    places, and one at least, are for prompts of more than `SHORT` parts that are being read: shorter ones pass those
     that wait for such a place.
 
     Args:
@@ -104,7 +107,7 @@ class Batch:
 
     def add(self, asked: Asked) -> None:
         """Put a request at the end of the queue."""
-        self._requests[asked] = request = Request(asked, self._part)
+        self._requests[asked] = request = Request(asked, SHORT * self._part)
         self._waiting.append(request)
 
     def drop(self, asked: Asked) -> None:

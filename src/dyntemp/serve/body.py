@@ -74,7 +74,7 @@ async def _drop(parts: AsyncIterator[bytes], *, waits: bool) -> None:
 
 def _object(body: bytes) -> dict[str, Any]:
     try:
-        found = json.loads(body.decode("utf-8"), parse_constant=_refuse, object_pairs_hook=_once)
+        found = json.loads(body.decode("utf-8-sig"), parse_constant=_refuse, object_pairs_hook=_once)
     except (ValueError, RecursionError) as error:
         what = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
         raise wrong(None, f"the body is not JSON: {what[:200]}", "invalid_json") from None

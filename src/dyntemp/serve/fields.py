@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import inf, isfinite
 from typing import Any
@@ -29,6 +29,16 @@ class Kind:
     schema: Mapping[str, Any]
 
 
+Bend = Callable[[Any], tuple[Any, Sequence[str]]]
+"""A value -> the value that a lenient server reads instead, and what it ignores by that: names inside the value, or an
+empty name for the value itself."""
+
+
+def as_it_is(value: Any) -> tuple[Any, Sequence[str]]:
+    """The value, of which nothing is ignored."""
+    return value, ()
+
+
 @dataclass(frozen=True, slots=True)
 class Field:
     """A field of a request.
@@ -37,11 +47,13 @@ class Field:
         kind: What it may hold, beside null, which is as good as leaving it out.
         default: What it is where it is left out.
         meaning: What it says.
+        bend: What a lenient server reads instead.
     """
 
     kind: Kind
     default: Any
     meaning: str
+    bend: Bend = as_it_is
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +94,10 @@ class Form:
         for name, value in body.items():
             if name in self.fields:
                 if value is not None:
-                    values[name] = _read(name, self.fields[name].kind, value)
+                    field = self.fields[name]
+                    bent, left_out = field.bend(value) if lenient else as_it_is(value)
+                    values[name] = _read(name, field.kind, bent)
+                    ignored += [f"{name}.{inner}" if inner else name for inner in left_out]
             elif fault := self._fault(name, value):
                 if not lenient:
                     raise fault
@@ -201,6 +216,27 @@ def encodable(value: str) -> str:
     except UnicodeEncodeError:
         raise Unfit("half of a character stands in it (a lone surrogate): write whole ones") from None
     return value
+
+
+def known_names(*names: str) -> Bend:
+    """Ignores what else stands in an object."""
+
+    def bend(value: Any) -> tuple[Any, Sequence[str]]:
+        if not isinstance(value, dict):
+            return as_it_is(value)
+        return {name: value[name] for name in value if name in names}, [name for name in value if name not in names]
+
+    return bend
+
+
+def at_most(most: int) -> Bend:
+    """Reads a number above `most`, and a negative one, which other programs take for no limit, as `most`."""
+
+    def bend(value: Any) -> tuple[Any, Sequence[str]]:
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        return (most, [""]) if is_number and (value > most or value < 0) else as_it_is(value)
+
+    return bend
 
 
 def stop_texts(settings: Settings) -> Kind:

@@ -10,7 +10,9 @@ from dyntemp.serve.fields import (
     Neutral,
     Unfit,
     anything,
+    at_most,
     flag,
+    known_names,
     number,
     numbers_by_name,
     one_of,
@@ -25,6 +27,8 @@ MOST_TEMPERATURE = 1e6
 UNREAD = frozenset(
     ("user", "metadata", "safety_identifier", "prompt_cache_key", "prompt_cache_options", "prompt_cache_retention")
 )
+
+STREAM_OPTIONS = ("include_usage", "include_obfuscation")
 
 PENALTY = "no penalties are applied, leave it out"
 TOOLS = "the model calls no tools, leave it out"
@@ -59,7 +63,9 @@ def of_chat(settings: Settings) -> Form:
     fields = {
         "messages": Field(anything("a list of messages"), None, "the conversation, of texts or parts of texts"),
         **_common(settings),
-        "max_completion_tokens": Field(whole(1, settings.max_tokens), None, "the newer name of `max_tokens`"),
+        "max_completion_tokens": Field(
+            whole(1, settings.max_tokens), None, "the newer name of `max_tokens`", bend=at_most(settings.max_tokens)
+        ),
         "logprobs": Field(flag(), False, "whether to tell of each token how it came about"),
         "top_logprobs": Field(whole(0, settings.max_top_logprobs), None, "how many alternatives to name per token"),
     }
@@ -107,13 +113,17 @@ def _common(settings: Settings) -> dict[str, Field]:
             anything("text, or an object as `Policy.to_json` writes it"), None,
             'the policy: a formula, a name of `dyntemp policies`, its JSON, or "off"',
         ),
-        "vllm_xargs": Field(_xargs(), None, f"the policy as vLLM takes it: under `{KEY}`"),
+        "vllm_xargs": Field(
+            _xargs(), None, f"the policy as vLLM takes it: under `{KEY}`", bend=known_names(KEY, ID)
+        ),
         "parameters": Field(numbers_by_name(), {}, "values of the policy's free parameters"),
         "given": Field(numbers_by_name(), {}, 'what each `given("name", low, high)` of the policy reads'),
         "temperature": Field(
             number(0, MOST_TEMPERATURE), None, "what `requested` reads, or one temperature for all; 0 is greedy"
         ),
-        "max_tokens": Field(whole(1, settings.max_tokens), None, "tokens to write at most"),
+        "max_tokens": Field(
+            whole(1, settings.max_tokens), None, "tokens to write at most", bend=at_most(settings.max_tokens)
+        ),
         "n": Field(whole(1, settings.max_choices), 1, "how many texts to write"),
         "stop": Field(stop_texts(settings), [], "the text ends before any of these"),
         "seed": Field(_seed(), None, "the same seed writes the same text; none or -1 draws one"),
@@ -124,7 +134,9 @@ def _common(settings: Settings) -> dict[str, Field]:
             one_of("model", "temperature"), "model", "read the filters' probabilities at temperature 1, or after it"
         ),
         "stream": Field(flag(), False, "whether tokens are sent as they come"),
-        "stream_options": Field(_stream_options(), {}, "`include_usage`: a last chunk that counts tokens"),
+        "stream_options": Field(
+            _stream_options(), {}, "`include_usage`: a last chunk that counts tokens", bend=known_names(*STREAM_OPTIONS)
+        ),
     }  # fmt: skip
 
 
@@ -151,13 +163,11 @@ def _xargs() -> Kind:
 
 
 def _stream_options() -> Kind:
-    names = ("include_usage", "include_obfuscation")
-
     def read(value: object) -> dict[str, bool]:
         if not isinstance(value, dict) or not all(
-            name in names and (inner is None or isinstance(inner, bool)) for name, inner in value.items()
+            name in STREAM_OPTIONS and (inner is None or isinstance(inner, bool)) for name, inner in value.items()
         ):
-            raise Unfit(f"an object of {' and '.join(names)}, true or false, is allowed")
+            raise Unfit(f"an object of {' and '.join(STREAM_OPTIONS)}, true or false, is allowed")
         return value
 
-    return Kind(read, {"type": "object", "properties": {name: {"type": "boolean"} for name in names}})
+    return Kind(read, {"type": "object", "properties": {name: {"type": "boolean"} for name in STREAM_OPTIONS}})

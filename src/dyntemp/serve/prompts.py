@@ -17,8 +17,13 @@ EMPTY = ("refusal", "audio", "tool_calls", "function_call", "annotations", "reas
 MOST_MESSAGES = 2000
 
 
-def messages_of(value: Any) -> list[dict[str, str]]:
+def messages_of(value: Any, ignored: list[str] | None = None) -> list[dict[str, str]]:
     """A conversation of texts, from messages whose content is text or a list of parts of text.
+
+    Args:
+        value: What the client sent.
+        ignored: Where a lenient server notes what it ignores: fields of messages beside `role` and `content`, and an
+            assistant's missing content, which is read as an empty text; each once. None where they are refused.
 
     Raises:
         ApiError: 400 for what is no such conversation.
@@ -29,14 +34,22 @@ def messages_of(value: Any) -> list[dict[str, str]]:
             f"`messages` = {shown(value)} was given; a list of 1 to {MOST_MESSAGES} messages is expected, such as "
             '[{"role": "user", "content": "Hello"}]',
         )
-    return [_message(f"messages[{number}]", message) for number, message in enumerate(value)]
+    found: dict[str, None] = {}
+    lenient = ignored is not None
+    messages = [_message(f"messages[{at}]", message, found if lenient else None) for at, message in enumerate(value)]
+    if ignored is not None:
+        ignored += found
+    return messages
 
 
-def _message(place: str, message: Any) -> dict[str, str]:
+def _message(place: str, message: Any, ignored: dict[str, None] | None) -> dict[str, str]:
     if not isinstance(message, dict):
         raise wrong(place, f"`{place}` = {shown(message)} was given; an object with `role` and `content` is expected")
     for name, value in message.items():
         if name in ("role", "content") or (name in EMPTY and value in (None, [], {}, "")):
+            continue
+        if ignored is not None:
+            ignored[f"messages.{name}"] = None
             continue
         if name in EMPTY:
             text = f"`{place}.{name}` was given, which is not supported: messages hold text alone"
@@ -47,7 +60,11 @@ def _message(place: str, message: Any) -> dict[str, str]:
     role = message.get("role")
     if not isinstance(role, str) or role not in ROLES:
         raise wrong(f"{place}.role", f"`{place}.role` = {shown(role)} was given; {', '.join(ROLES)} are supported")
-    return {"role": ROLES[role], "content": _content(f"{place}.content", message.get("content"))}
+    content = message.get("content")
+    if content is None and role == "assistant" and ignored is not None:
+        ignored["messages.content"] = None
+        content = ""
+    return {"role": ROLES[role], "content": _content(f"{place}.content", content)}
 
 
 def _content(place: str, value: Any) -> str:

@@ -61,7 +61,7 @@ def router(server: Server) -> APIRouter:
 
 async def _chat(server: Server, form: Form, request: Request) -> Response:
     values, ignored = await _values(server, form, request)
-    messages = messages_of(values["messages"])
+    messages = messages_of(values["messages"], ignored if server.settings.lenient else None)
     if values["max_completion_tokens"] is not None:
         if values["max_tokens"] not in (None, values["max_completion_tokens"]):
             raise wrong("max_tokens", "`max_tokens` and `max_completion_tokens` were given; give one of them")

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from math import isfinite
 from typing import Any, Literal
 
+from rich.cells import cell_len, set_cell_size
 from rich.color import ColorSystem
 from rich.console import Console, RenderableType
 from rich.padding import Padding
@@ -92,6 +93,25 @@ def write(out: Console, token: Token, scale: Scale) -> None:
     out.file.flush()
 
 
+def padded(text: str, columns: int) -> str:
+    """Text with spaces behind it where it takes fewer columns; a wide character takes two, a combining mark none.
+
+    >>> padded("ab", 4) + "|", padded("東", 4) + "|"
+    ('ab  |', '東  |')
+    """
+    return text + " " * max(columns - cell_len(text), 0)
+
+
+def shortened(text: str, columns: int) -> str:
+    """Text on one line, cut to so many columns, with an ellipsis in the last where something is missing.
+
+    >>> shortened("Name a  river.", 20), shortened("Name a river.", 8)
+    ('Name a river.', 'Name a…')
+    """
+    line = " ".join(text.split())
+    return line if cell_len(line) <= columns else set_cell_size(line, columns - 1).rstrip() + "…"
+
+
 def legend(scale: Scale, name: str = "T", width: int = 24) -> Text:
     """A bar of the scale between its ends."""
     text = Text(f"{name} {scale.low:.2f} ")
@@ -119,7 +139,7 @@ def explanation(
     value = by.value(coloured or token)
     style = "" if value is None else scale.style(value)
     figures = Text(f"{token.position:>5}  ")
-    figures.append(f"{quoted(token):<18} ", style=f"bold {style}")
+    figures.append(f"{padded(quoted(token), 18)} ", style=f"bold {style}")
     if by.name != "temperature":
         figures.append(f"{by.name} {'-' if value is None else figure(value):<6} ", style=style)
     figures.append(f"T {temperature(token.temperature):<6} ", style=style if by.name == "temperature" else "")
