@@ -6,6 +6,9 @@ import re
 import signal
 import subprocess
 import sys
+import threading
+import time
+import urllib.error
 import urllib.request
 from contextlib import contextmanager
 
@@ -15,10 +18,16 @@ from dyntemp.cli import main
 from dyntemp.cli.serve import own_names
 
 FAKE = """
-import sys, types
+import sys, time
 import dyntemp.cli.common
 from tests.serve.models import repeating_model
-dyntemp.cli.common.load_model = lambda name, **options: repeating_model(seconds=0.005)
+model = repeating_model(seconds=0.005, context=100_000)
+model.read = lambda tokens: time.sleep(0.01 * tokens)
+if sys.argv[1] == "--in-one-piece":
+    del sys.argv[1]
+    model.start_open, start = None, model.start
+    model.start = lambda prompts: time.sleep(0.01 * len(prompts[0])) or start(prompts)
+dyntemp.cli.common.load_model = lambda name, **options: model
 from dyntemp.cli import main
 sys.exit(main(["serve", *sys.argv[1:]]))
 """
@@ -28,7 +37,7 @@ sys.exit(main(["serve", *sys.argv[1:]]))
 def started(*options, **variables):
     """The command, and the address that it prints."""
     process = subprocess.Popen(
-        [sys.executable, "-c", FAKE, "--port", "0", "--no-page", *options], stdout=subprocess.PIPE,
+        [sys.executable, "-c", FAKE, *options, "--port", "0", "--no-page"], stdout=subprocess.PIPE,
         stderr=subprocess.PIPE, text=True, env={**os.environ, **variables},
     )  # fmt: skip
     try:
@@ -70,6 +79,36 @@ def test_a_term_signal_ends_it_quietly():
         process.send_signal(signal.SIGTERM)
         out, err = process.communicate(timeout=20)
         assert (-signal.SIGTERM, "", "") == (process.returncode, out, err)
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    ("options", "stream"), [([], False), ([], True), (["--in-one-piece"], False)], ids=["whole", "stream", "one piece"]
+)
+def test_it_ends_in_time_and_quietly_while_a_long_prompt_is_read(options, sent, stream):
+    body = json.dumps({"prompt": "ab" * 10_000 + "|", "max_tokens": 4, "stream": stream}).encode()  # 200 s
+    with started(*options) as (process, address):
+        ask = urllib.request.Request(f"{address}/v1/completions", body, {"Content-Type": "application/json"})
+        told = []
+
+        def client():
+            try:
+                urllib.request.urlopen(ask, timeout=60)
+            except urllib.error.HTTPError as error:
+                with error:
+                    told.append((error.code, json.loads(error.read())["error"]["code"]))
+
+        thread = threading.Thread(target=client)
+        thread.start()
+        until = time.monotonic() + 20
+        while not get(address, "/health")["open"]:
+            assert time.monotonic() < until
+        process.send_signal(sent)
+        out, err = process.communicate(timeout=25)
+        thread.join(20)
+
+    assert [(503, "stopping")] == told
+    assert ({signal.SIGINT: 130, signal.SIGTERM: -signal.SIGTERM}[sent], "", "") == (process.returncode, out, err)
 
 
 def test_the_key_may_come_from_the_environment_and_the_options_arrive():

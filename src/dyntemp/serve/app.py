@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from difflib import get_close_matches
 from typing import Any
@@ -53,7 +53,7 @@ def make_app(model: Model | None, *, settings: Settings | None = None, page: str
     if page is not None:
         app.include_router(play.router(server, page))
     _add_operations(app, server)
-    _add_errors(app)
+    _add_errors(app, _paths(server.settings, page))
     app.add_middleware(Guard, settings=server.settings, metrics=server.metrics)
     if server.settings.allowed_origins:
         app.add_middleware(
@@ -91,8 +91,14 @@ def _add_operations(app: FastAPI, server: Server) -> None:
             return Response(server.metrics.text(), media_type=CONTENT_TYPE_LATEST)
 
 
-def _add_errors(app: FastAPI) -> None:
-    """Every error in the shape that clients of the OpenAI API read."""
+def _paths(settings: Settings, page: str | None) -> list[str]:
+    """The paths that this server answers."""
+    absent = () if page is not None else ("/", "/play/info", "/play/generate")
+    return [path for path in PATHS if path not in absent and (settings.metrics or path != "/metrics")]
+
+
+def _add_errors(app: FastAPI, there: Sequence[str]) -> None:
+    """Every error in the shape that clients of the OpenAI API read; `there`: the paths that there are."""
 
     @app.exception_handler(ApiError)
     async def ours(_: Request, error: ApiError) -> Response:
@@ -102,8 +108,7 @@ def _add_errors(app: FastAPI) -> None:
     async def of_routing(request: Request, error: HTTPException) -> Response:
         path, method = request.url.path[:200], request.method
         if error.status_code == 404:
-            there = {getattr(route, "path", None) for route in request.app.routes}
-            close = get_close_matches(path, [one for one in PATHS if one in there], n=1)
+            close = get_close_matches(path, there, n=1)
             text = f"there is no {method} {path}" + (f"; did you mean `{close[0]}`?" if close else "")
             if path == "/":
                 text += ": this server has no page; its API begins with /v1"
