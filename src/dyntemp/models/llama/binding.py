@@ -46,6 +46,7 @@ FUNCTIONS: Mapping[str, tuple[Any, list[Any]]] = {
     "llama_n_threads": (c_int32, [c_void_p]),
     "llama_n_threads_batch": (c_int32, [c_void_p]),
     "llama_get_memory": (c_void_p, [c_void_p]),
+    "llama_memory_clear": (None, [c_void_p, c_bool]),
     "llama_memory_seq_cp": (None, [c_void_p, c_int32, c_int32, c_int32, c_int32]),
     "llama_state_seq_get_size": (c_size_t, [c_void_p, c_int32]),
     "llama_state_seq_get_data": (c_size_t, [c_void_p, c_void_p, c_size_t, c_int32]),
