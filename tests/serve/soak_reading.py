@@ -28,9 +28,6 @@ LONGEST_PAUSE = 20.0
 TOKENS = 8
 """Tokens of an answer."""
 
-PATIENCE = 15.0
-"""Seconds after which the last of those hangs up who do not wait."""
-
 
 async def ask(address: str, prompt: list[int], tokens: int, came: list[float]) -> str:
     """One streaming client: what became of it in a word; `came` gets the time of each token."""
@@ -61,19 +58,17 @@ async def leave(address: str, prompt: list[int], seconds: float) -> str:
 
 
 async def play(
-    address: str, prompts: list[list[int]], chance: random.Random
+    address: str, prompts: list[list[int]], patience: float, chance: random.Random
 ) -> tuple[Counter[str], list[float], list[float]]:
     """All clients at once: what became of them, the pauses of the stream, and the seconds of each short question."""
     came: list[float] = []
     questions: list[float] = []
     stream = asyncio.create_task(ask(address, prompts[0][:5], 8000, came))
     await asyncio.sleep(1.0)
-    clients = asyncio.gather(
-        *(
-            ask(address, prompt, TOKENS, []) if number % 3 else leave(address, prompt, chance.uniform(0.2, PATIENCE))
-            for number, prompt in enumerate(prompts)
-        )
-    )
+    leaving, staying = prompts[1::3], [prompt for at, prompt in enumerate(prompts) if at % 3 != 1]
+    impatient = [asyncio.create_task(leave(address, one, chance.uniform(0.2, patience))) for one in leaving]
+    await asyncio.sleep(1.0)  # so that they are the first to be read
+    clients = asyncio.gather(*impatient, *(ask(address, one, TOKENS, []) for one in staying))
     while not clients.done():
         began = time.perf_counter()
         if await ask(address, prompts[0][:5] + prompts[1][:15], TOKENS, []) == "whole":
@@ -85,20 +80,22 @@ async def play(
     return Counter(await clients), pauses, questions
 
 
-def soak_reading(model: Model, clients: int, longest: int = 6000) -> list[str]:
-    """What went wrong."""
+def soak_reading(model: Model, clients: int, longest: int = 6000, patience: float = 120.0) -> list[str]:
+    """What went wrong; the last of those who do not wait hangs up after `patience` seconds."""
     chance, faults = random.Random(1), []
-    lengths = [5, longest, *(int(5 * (longest / 5) ** chance.random()) for _ in range(clients - 2))]
-    prompts = [[chance.randrange(100, model.vocabulary) for _ in range(length)] for length in lengths]
+    lengths = [5, longest, longest, *(int(5 * (longest / 5) ** chance.random()) for _ in range(clients - 3))]
+    prompts = [
+        [chance.randrange(model.vocabulary // 4, model.vocabulary // 2) for _ in range(length)] for length in lengths
+    ]
     settings = Settings(queue=2 * clients, max_tokens=8000, timeout=36_000)
     app = make_app(model, settings=settings)
     before, began = status_of("VmRSS"), time.perf_counter()
     with serving(app) as address:
-        fates, pauses, questions = asyncio.run(play(address, prompts, chance))
+        fates, pauses, questions = asyncio.run(play(address, prompts, patience, chance))
         worker = app.state.server.worker
         if not settled(app.state.server):
             faults.append("something still runs, waits or is open")
-    if fates["whole"] + fates["left"] != clients or max(fates["left"], 1) > -(-clients // 3):
+    if set(fates) - {"whole", "left"}:
         faults.append(f"clients ended otherwise than whole or left: {dict(fates)}")
     if max(pauses) > LONGEST_PAUSE:
         faults.append(f"the stream stood still for {max(pauses):.1f} s; {LONGEST_PAUSE:g} s are allowed")
