@@ -341,7 +341,8 @@ def test_a_lenient_server_answers_what_it_can_and_names_the_rest(asked, fields, 
 @pytest.mark.parametrize(
     "fields",
     [
-        {"messages": [{"role": "user", "content": None}]}, {"messages": [{"role": "tool", "content": "x"}]},
+        {"messages": [{"role": "user", "content": "x"}, {"role": "user", "content": None}]},
+        {"messages": [{"role": "tool", "content": "x"}]},
         {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {}}]}]},
         {"max_tokens": 0}, {"max_tokens": "many"}, {"max_tokens": True}, {"max_tokens": 1.5},
         {"stream_options": {"include_usage": 1}}, {"stream_options": [1]},
