@@ -57,13 +57,26 @@ async def leave(address: str, prompt: list[int], seconds: float) -> str:
         return "left"
 
 
+async def watch(address: str, prompt: list[int], pauses: list[float]) -> None:
+    """Streams, one after the other, until it is cancelled; `pauses` gets the seconds between their tokens."""
+    while True:
+        came: list[float] = []
+        try:
+            await ask(address, prompt, 8000, came)
+        except asyncio.CancelledError:
+            came.append(time.perf_counter())
+            raise
+        finally:
+            pauses += (later - earlier for earlier, later in pairwise(came))
+
+
 async def play(
     address: str, prompts: list[list[int]], patience: float, chance: random.Random
 ) -> tuple[Counter[str], list[float], list[float]]:
     """All clients at once: what became of them, the pauses of the stream, and the seconds of each short question."""
-    came: list[float] = []
+    pauses: list[float] = []
     questions: list[float] = []
-    stream = asyncio.create_task(ask(address, prompts[0][:5], 8000, came))
+    stream = asyncio.create_task(watch(address, prompts[0][:5], pauses))
     await asyncio.sleep(1.0)
     leaving, staying = prompts[1::3], [prompt for at, prompt in enumerate(prompts) if at % 3 != 1]
     impatient = [asyncio.create_task(leave(address, one, chance.uniform(0.2, patience))) for one in leaving]
@@ -74,9 +87,8 @@ async def play(
         if await ask(address, prompts[0][:5] + prompts[1][:15], TOKENS, []) == "whole":
             questions.append(time.perf_counter() - began)
         await asyncio.sleep(1.0)
-    came.append(time.perf_counter())
     stream.cancel()
-    pauses = [later - earlier for earlier, later in pairwise(came)]
+    await asyncio.gather(stream, return_exceptions=True)
     return Counter(await clients), pauses, questions
 
 
