@@ -398,11 +398,12 @@ def test_the_server_with_its_sampler_replaced(model, tokenizer, tmp_path):
     command = [sys.executable, "-c", SERVER, "--model", str(tmp_path), "--port", str(port)]
     with (tmp_path / "log").open("w") as log, subprocess.Popen(command, stderr=log, stdout=log) as server:
         try:
-            for _ in range(100):
+            found = None
+            while found is None:
+                assert server.poll() is None, (tmp_path / "log").read_text(encoding="utf-8")[-3000:]
                 time.sleep(0.1)
                 with suppress(ConnectionError, urllib.error.URLError), urllib.request.urlopen(request) as answer:
                     found = json.load(answer)
-                    break
         finally:
             server.kill()
     told = [

@@ -356,11 +356,12 @@ def serving(*arguments, log):
     with log.open("w") as file, subprocess.Popen(command, env=os.environ | QUIET, stdout=file, stderr=file) as server:
         try:
             url = f"http://127.0.0.1:{port}"
-            for _ in range(240):
+            ready = False
+            while not ready:
                 assert server.poll() is None, log.read_text(encoding="utf-8")[-3000:]
                 try:
                     with urllib.request.urlopen(f"{url}/health", timeout=5):
-                        break
+                        ready = True
                 except OSError:
                     time.sleep(1)
             yield url
