@@ -24,7 +24,6 @@ from dyntemp.kernels import backend_of
 from dyntemp.kernels.job import Job, Keys
 from dyntemp.loop import Ask, Loop, Path
 from dyntemp.models import Model
-from dyntemp.models.llama.library import running
 from dyntemp.policy import Policy
 from dyntemp.prompts import Prompt, encode, prompts_of
 from dyntemp.sampling import PolicyLike, as_policy, measurable, new_seed
@@ -185,6 +184,8 @@ def header_of(model: Model, policy: Policy, seed: int, prompts: list[Any], setti
 
 def versions() -> dict[str, str]:
     """The versions of dyntemp, Python, and what has been loaded beside them; of llama.cpp the library that runs."""
+    from dyntemp.models.llama.library import running
+
     beside = ("numpy", "numba", "torch", "transformers")
     loaded = {name: getattr(sys.modules.get(name), "__version__", None) for name in beside}
     known = {name: str(version) for name, version in {**loaded, "llama.cpp": running()}.items() if version}
