@@ -308,16 +308,17 @@ def _flat(data: NDArray[Any], dtype: str) -> tuple[NDArray[Any], int]:
     """
     if dtype == "float16":
         data = data.view(np.uint16)
-    flat, width = data.reshape(-1) if data.flags.c_contiguous else None, data.shape[1]
-    if flat is None:
+    if data.flags.c_contiguous:
+        flat, stride = data.reshape(-1), data.shape[1]
+    else:
         stride, rest = divmod(data.strides[0], data.itemsize)
         if rest or stride < 0 or data.size == 0:
-            flat = np.ascontiguousarray(data).reshape(-1)
+            flat, stride = np.ascontiguousarray(data).reshape(-1), data.shape[1]
         else:
-            width, length = stride, (len(data) - 1) * stride + data.shape[1]
+            length = (len(data) - 1) * stride + data.shape[1]
             flat = np.lib.stride_tricks.as_strided(data, (length,), (data.itemsize,))
     flat.flags.writeable = False
-    return flat, width
+    return flat, stride
 
 
 def _look_again(

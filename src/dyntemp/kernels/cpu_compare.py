@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from functools import cache
-
 import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
-from numba.core.registry import cpu_target
 from numba.extending import intrinsic
 
-from dyntemp.kernels.cpu_vectors import emit_splat, emit_vector, load, plain, smaller, type_of, vector, wide_vectors
+from dyntemp.kernels.cpu_vectors import (
+    compiled_for,
+    emit_splat,
+    emit_vector,
+    load,
+    plain,
+    smaller,
+    type_of,
+    vector,
+    wide_vectors,
+)
 
 
 @vector
@@ -112,13 +119,12 @@ def emit_packed(builder, values, chosen):
     return builder.call(function, [values, chosen, ir.Constant(kind, ir.Undefined)])
 
 
-@cache
 def packs_by_table():
     """Return True where the processor that Numba compiles for has AVX2, and not AVX-512 with an instruction that packs.
 
     LLVM would copy lane after lane there, which takes five times as long.
     """
-    features = cpu_target.target_context.codegen().magic_tuple()[2].split(",")
+    _, features = compiled_for()
     return "+avx2" in features and "+avx512f" not in features
 
 

@@ -85,12 +85,12 @@ def every_row(flat, n, stride, masked_at, code, numbers, which, keys, seed_high,
             seed = (np.uint64(keys[r, 0]) << np.uint64(32)) | np.uint64(keys[r, 1])
             request, at = keys[r, 2], keys[r, 3]
         row = flat[r * stride : r * stride + n]
-        if second is None or not second:
-            read_row(row, masked_at, None, tops, totals, moments)
         if second is not None and second:  # about the mean of the first block
             read_row(row[:BLOCK], masked_at, None, tops[:1], totals[:1], moments)
             mean = moments[0] + moments[1] - moments[2] if np.isfinite(moments[0]) else 0.0
             read_row(row, masked_at, mean, tops, totals, moments)
+        else:
+            read_row(row, masked_at, None, tops, totals, moments)
         known[HIGHEST, r] = moments[0]
         unusual += not -np.inf < moments[0] < -masked_at
         if not np.isfinite(moments[0]):

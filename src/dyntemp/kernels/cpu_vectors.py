@@ -68,13 +68,19 @@ def emit_load(builder, entry, dtype):
 
 
 @cache
+def compiled_for():
+    """The architecture that Numba compiles for, and what it may use there, as LLVM writes it: `+avx2`, `-avx512f`."""
+    triple, _, features = cpu_target.target_context.codegen().magic_tuple()
+    return triple.split("-")[0], frozenset(features.split(","))
+
+
 def converts_halves():
     """Return True where the processor that Numba compiles for widens a float16 in one instruction.
 
     For an x86 processor without F16C, LLVM would call a function that Numba does not have.
     """
-    triple, _, features = cpu_target.target_context.codegen().magic_tuple()
-    return not triple.startswith(("x86_64", "i686")) or "+f16c" in features
+    architecture, features = compiled_for()
+    return architecture not in {"x86_64", "i686"} or "+f16c" in features
 
 
 def emit_half(builder, bits, float32):
