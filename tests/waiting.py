@@ -3,14 +3,19 @@
 import subprocess
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 
-def wait_until(happened: Callable[[], bool], process: "subprocess.Popen[str] | subprocess.Popen[bytes]") -> None:
+def wait_until(
+    happened: Callable[[], bool], process: "subprocess.Popen[str] | subprocess.Popen[bytes]", log: Path | None = None
+) -> None:
     """Return once `happened()` is true.
 
     Raises:
-        AssertionError: If `process` ends before.
+        AssertionError: If `process` ends before; with the end of its `log`, where there is one.
     """
     while not happened():
-        assert process.poll() is None, f"the process ended first, with {process.returncode}"
+        if process.poll() is not None:
+            told = log.read_text(encoding="utf-8")[-3000:] if log else ""
+            raise AssertionError(f"the process ended first, with {process.returncode}\n{told}")
         time.sleep(0.02)

@@ -4,13 +4,13 @@ import json
 import socket
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from contextlib import suppress
 
 import numpy as np
 import pytest
+from tests.waiting import wait_until
 
 from dyntemp import Policy, temperatures
 from dyntemp.engines import EngineError
@@ -396,14 +396,16 @@ def test_the_server_with_its_sampler_replaced(model, tokenizer, tmp_path):
     body = json.dumps({"prompt": "w1 w2 w3", "max_tokens": 4, "temperature": 0.7}).encode()
     request = urllib.request.Request(f"http://127.0.0.1:{port}/v1/completions", body)
     command = [sys.executable, "-c", SERVER, "--model", str(tmp_path), "--port", str(port)]
+    found = {}
+
+    def answered():
+        with suppress(ConnectionError, urllib.error.URLError), urllib.request.urlopen(request) as answer:
+            found.update(json.load(answer))
+        return bool(found)
+
     with (tmp_path / "log").open("w") as log, subprocess.Popen(command, stderr=log, stdout=log) as server:
         try:
-            found = None
-            while found is None:
-                assert server.poll() is None, (tmp_path / "log").read_text(encoding="utf-8")[-3000:]
-                time.sleep(0.1)
-                with suppress(ConnectionError, urllib.error.URLError), urllib.request.urlopen(request) as answer:
-                    found = json.load(answer)
+            wait_until(answered, server, tmp_path / "log")
         finally:
             server.kill()
     told = [

@@ -20,6 +20,7 @@ import pytest
 from tests.engines.soak import soak
 from tests.engines.tiny_llama import tiny_llama
 from tests.engines.weights import smollm2_folder
+from tests.waiting import wait_until
 
 from dyntemp import temperatures
 from dyntemp.engines import EngineError
@@ -345,6 +346,14 @@ class TestAnEngineOfTwoRanks:
         assert "dyntemp 0.1.0: V1 runner, rank 1; policy of requests that bring none: none" in two_ranks.log
 
 
+def answers(url):
+    try:
+        with urllib.request.urlopen(url, timeout=5):
+            return True
+    except OSError:
+        return False
+
+
 @contextmanager
 def serving(*arguments, log):
     """An OpenAI-compatible server, and its URL."""
@@ -356,14 +365,7 @@ def serving(*arguments, log):
     with log.open("w") as file, subprocess.Popen(command, env=os.environ | QUIET, stdout=file, stderr=file) as server:
         try:
             url = f"http://127.0.0.1:{port}"
-            ready = False
-            while not ready:
-                assert server.poll() is None, log.read_text(encoding="utf-8")[-3000:]
-                try:
-                    with urllib.request.urlopen(f"{url}/health", timeout=5):
-                        ready = True
-                except OSError:
-                    time.sleep(1)
+            wait_until(lambda: answers(f"{url}/health"), server, log)
             yield url
         finally:
             server.terminate()
