@@ -12,12 +12,13 @@ import subprocess
 import sys
 import tempfile
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import provenance
 from command import command
-from floors import OURS, OURS_STATIC, targets
+from floors import NUMBA_START, OURS, OURS_STATIC, targets
 from peers import DYNAMIC, PEERS, as_array, as_tensor, contestants
 from pool import Pool, synthetic
 from report import needed
@@ -171,30 +172,59 @@ print(json.dumps(numpy.diff(times).tolist()))
 """
 
 
+NUMBA_FIRST_CALL = """
+import json
+from time import CLOCK as clock
+import numba, numpy
+@numba.njit(cache=True)
+def total(row):
+    found = numpy.float32(0)
+    for x in row:
+        found += x
+    return found
+row = numpy.ones(151_936, numpy.float32)
+times = [clock()]
+total(row)
+times.append(clock())
+print(json.dumps(numpy.diff(times).tolist()))
+"""
+
+
 def start(settings: dict[str, Any]) -> Record:
-    """Seconds until a new process has drawn its first token, with Numba's cache empty and full."""
+    """Seconds until a new process has drawn its first token, with Numba's cache empty and full.
+
+    Beside it, the first call of a function that sums a row: Numba's share, which depends on the machine alone.
+    """
     samples: dict[str, list[float | None]] = {}
     clock, times, cached = ("process_time", 1, 5) if settings["gated"] else ("perf_counter", 3, settings["rounds"])
     code = FIRST_CALL.replace("POLICY", repr(DYNAMIC)).replace("CLOCK", clock)
     for _ in range(times):
         with tempfile.TemporaryDirectory() as cache:
-            for number in range(1 + cached):
+            script = Path(cache) / "numba_first_call.py"
+            script.write_text(NUMBA_FIRST_CALL.replace("CLOCK", clock), encoding="utf-8")
+
+            def seconds(*arguments: str, cache: str = cache) -> list[float]:
+                """The times that a new process prints."""
                 found = subprocess.run(
-                    [sys.executable, "-c", code],
+                    [sys.executable, *arguments],
                     env={**os.environ, "NUMBA_CACHE_DIR": cache},
                     stdout=subprocess.PIPE,
                     text=True,
                     check=True,
                 )
-                numba, dyntemp, _, first, second = json.loads(found.stdout.splitlines()[-1])
+                return list(json.loads(found.stdout.splitlines()[-1]))
+
+            for number in range(1 + cached):
+                numba, dyntemp, _, first, second = seconds("-c", code)
                 kind = "cached" if number else "nothing cached"
-                for name, seconds in {
+                for name, taken in {
                     f"first call, {kind}": first,
+                    f"{NUMBA_START}, {kind}": seconds(str(script))[0],
                     "second call": second,
                     "import numba": numba,
                     "import dyntemp after it": dyntemp,
                 }.items():
-                    samples.setdefault(name, []).append(seconds)
+                    samples.setdefault(name, []).append(taken)
     return {"samples": {"process": samples}}
 
 
