@@ -78,7 +78,7 @@ def vectors() -> str:
     """
     from numba import njit
 
-    from dyntemp.kernels.cpu_vectors import wide_vectors
+    from dyntemp.kernels.cpu.vectors import wide_vectors
 
     @njit("int32(int32[::1])")
     def total(numbers):

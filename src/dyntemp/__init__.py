@@ -8,13 +8,14 @@
 
 from dyntemp._version import __version__
 from dyntemp.errors import InvalidLogitsError, ModelError, PolicyError, StateError, TraceError
-from dyntemp.expr import param
-from dyntemp.generation import Generation, agenerate, generate
+from dyntemp.generation.generate import Generation, agenerate, generate
+from dyntemp.language.parameters import param
+from dyntemp.language.policy import Policy
+from dyntemp.language.state import State
 from dyntemp.models import load_model
-from dyntemp.policy import Policy
 from dyntemp.sampling import Draw, measure, sample, scale, temperatures
-from dyntemp.state import State
-from dyntemp.trace import Alternative, Token, Trace
+from dyntemp.traces.file import Trace
+from dyntemp.traces.token import Alternative, Token
 
 __all__ = [
     "Alternative",

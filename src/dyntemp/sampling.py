@@ -11,16 +11,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dyntemp.bounds import unbound
+from dyntemp.distribution.filters import Filters
 from dyntemp.errors import PolicyError
-from dyntemp.expr import Expression, Signal, parameters_of
-from dyntemp.filters import Filters
 from dyntemp.kernels import backend_of, untraced
 from dyntemp.kernels.job import NO_FILTERS, Job
-from dyntemp.parse import parse
-from dyntemp.policy import Policy
-from dyntemp.signals import SIGNALS, signals_of
-from dyntemp.state import State
+from dyntemp.language.bounds import unbound
+from dyntemp.language.nodes import Expression, Signal
+from dyntemp.language.parameters import parameters_of
+from dyntemp.language.parse import parse
+from dyntemp.language.policy import Policy
+from dyntemp.language.signals import SIGNALS, signals_of
+from dyntemp.language.state import State
 
 PolicyLike = Policy | Expression | str | float
 """What is taken wherever a policy is asked for."""

@@ -272,8 +272,8 @@ def test_every_published_policy_can_be_checked(capsys, name):
 
 
 def test_signals_and_policies_list_all_there_is(capsys):
-    from dyntemp.functions import FUNCTIONS
-    from dyntemp.signals import SIGNALS
+    from dyntemp.language.functions import FUNCTIONS
+    from dyntemp.language.signals import SIGNALS
 
     out = run(capsys, "signals")[1]
     assert all(name in out for name in (*SIGNALS, *FUNCTIONS))

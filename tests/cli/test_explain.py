@@ -6,10 +6,10 @@ import re
 import pytest
 
 from dyntemp import Policy, cli, generate
-from dyntemp.replay import replay
 from dyntemp.show.words import changed, explain, flowing
 from dyntemp.testing import FakeModel
-from dyntemp.trace import Trace
+from dyntemp.traces.file import Trace
+from dyntemp.traces.replay import replay
 
 PIECES = [b" one", b" two", b" three", b"!", b"\n", b"\xc3", b"\xa9"]
 POLICY = "0.2 + 0.6*normalized_entropy"

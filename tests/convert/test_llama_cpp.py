@@ -9,7 +9,7 @@ from tests.convert.formulas import WHOLE, drawn, softmax, temperatures_of
 
 from dyntemp import scale
 from dyntemp.convert import ConversionError, from_settings, to_settings
-from dyntemp.filters import Filters
+from dyntemp.distribution.filters import Filters
 
 DATA = Path(__file__).parents[1] / "data"
 ROWS = {row["name"].split()[0]: row for row in json.loads((DATA / "temp_ext_vectors.json").read_text(encoding="utf-8"))}

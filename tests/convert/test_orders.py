@@ -3,7 +3,7 @@
 import pytest
 
 from dyntemp.convert import ConversionError, from_settings
-from dyntemp.filters import Filters
+from dyntemp.distribution.filters import Filters
 
 RANGE = {"temperature": 0.8, "dynatemp_range": 0.5}
 WARM = "lerp(0.3, 1.3, normalized_entropy)"

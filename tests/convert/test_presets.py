@@ -7,7 +7,7 @@ import pytest
 
 from dyntemp.convert import ConversionError, from_settings
 from dyntemp.convert.nested import as_written
-from dyntemp.filters import Filters
+from dyntemp.distribution.filters import Filters
 
 WARM = "lerp(0.3, 1.3, normalized_entropy)"
 SAMPLERS = ["penalties", "dry", "top_n_sigma", "top_k", "typ_p", "top_p", "min_p", "xtc", "temperature"]

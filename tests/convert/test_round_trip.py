@@ -11,7 +11,7 @@ import pytest
 from dyntemp import Policy
 from dyntemp.convert import PROGRAMS, ConversionError, from_settings, to_settings
 from dyntemp.convert.command_line import settings_of
-from dyntemp.filters import Filters
+from dyntemp.distribution.filters import Filters
 
 ENTROPIES = np.linspace(0, 1, 33)
 TIMES = 1000

@@ -8,7 +8,7 @@ from tests.convert.formulas import WHOLE
 
 from dyntemp.convert import PROGRAMS, ConversionError, from_settings
 from dyntemp.convert.fields import KINDS
-from dyntemp.filters import Filters
+from dyntemp.distribution.filters import Filters
 
 CASES = [
     ("llama.cpp", {"temperature": 0.8, "dynatemp_range": 0.5}, "lerp(0.3, 1.3, normalized_entropy)"),

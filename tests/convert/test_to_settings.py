@@ -10,7 +10,7 @@ from tests.convert.formulas import WHOLE, exponents, rows, temperatures_of
 
 from dyntemp import Policy
 from dyntemp.convert import PROGRAMS, ConversionError, Curve, from_settings, table, to_settings
-from dyntemp.filters import Filters
+from dyntemp.distribution.filters import Filters
 
 REFUSED = [
     ("llama.cpp", "1.3 - normalized_entropy", {}, "lets it only rise"),

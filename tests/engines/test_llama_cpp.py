@@ -14,8 +14,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from dyntemp import Policy, temperatures
 from dyntemp.engines import CAPABILITIES, EngineError, Requests
 from dyntemp.engines.llama_cpp import DynamicTemperature, native
-from dyntemp.engines.llama_cpp_chain import RECORD, Generation, candidates_of, insert, links
-from dyntemp.engines.llama_cpp_processor import Processors, callables
+from dyntemp.engines.llama_cpp.chain import RECORD, Generation, candidates_of, insert, links
+from dyntemp.engines.llama_cpp.processor import Processors, callables
 from dyntemp.testing import EngineSuite
 from dyntemp.testing.engines import some_rows
 from dyntemp.testing.hosts.llama_cpp import Candidates, ChainHost, ProcessorHost, TokenDataArray

@@ -18,7 +18,7 @@ from dyntemp import Policy, PolicyError
 from dyntemp.convert import to_settings
 from dyntemp.engines import Batch, EngineError, Requests
 from dyntemp.engines.llama_cpp import NEUTRAL, DynamicLlama, DynamicTemperature
-from dyntemp.engines.llama_cpp_chain import Generation, links
+from dyntemp.engines.llama_cpp.chain import Generation, links
 
 llama_cpp = pytest.importorskip("llama_cpp")
 pytestmark = pytest.mark.model
@@ -108,7 +108,7 @@ def test_a_self_test_notices_a_host_that_does_not_call(llama, natively, plain, m
 
 
 def test_a_self_test_notices_a_host_that_draws_from_other_rows(llama, monkeypatch):
-    monkeypatch.setattr("dyntemp.engines.llama_cpp_chain.Generation.apply", Generation.count)
+    monkeypatch.setattr("dyntemp.engines.llama_cpp.chain.Generation.apply", Generation.count)
     llama.set_seed(5)
     with pytest.raises(EngineError, match=r"at temperature 0 llama\.cpp drew \["):
         llama.self_test()

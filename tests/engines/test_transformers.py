@@ -12,7 +12,7 @@ import pytest
 
 from dyntemp import Policy, PolicyError, sample, temperatures
 from dyntemp.engines import EngineError
-from dyntemp.state import State
+from dyntemp.language.state import State
 from dyntemp.testing import Asked, EngineSuite
 
 torch = pytest.importorskip("torch")
@@ -21,13 +21,7 @@ with warnings.catch_warnings():
     transformers = pytest.importorskip("transformers")
 
 from dyntemp.engines.transformers import AfterWarpers, DynamicSampler, DynamicTemperature, neutral  # noqa: E402
-from dyntemp.testing.hosts.transformers import (  # noqa: E402
-    FakeModel,
-    WithHook,
-    WithProcessor,
-    WithSampler,
-    config_of,
-)
+from dyntemp.testing.hosts.transformers import FakeModel, WithHook, WithProcessor, WithSampler, config_of  # noqa: E402
 
 pytestmark = [
     pytest.mark.torch,

@@ -11,8 +11,8 @@ import pytest
 from dyntemp import temperatures
 from dyntemp.engines import CAPABILITIES, EngineError
 from dyntemp.engines.batch import Counts
-from dyntemp.engines.vllm_files import Report, Worker
-from dyntemp.engines.vllm_options import Options, asked
+from dyntemp.engines.vllm.files import Report, Worker
+from dyntemp.engines.vllm.options import Options, asked
 from dyntemp.testing import Asked, EngineSuite
 from dyntemp.testing.engines import check_row, some_rows
 

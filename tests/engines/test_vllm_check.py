@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from dyntemp import Policy, PolicyError
-from dyntemp.engines import EngineError, vllm_check
-from dyntemp.engines.vllm_check import self_test
+from dyntemp.engines import EngineError
+from dyntemp.engines.vllm import check as vllm_check
+from dyntemp.engines.vllm.check import self_test
 
 
 class RefusedError(ValueError):

@@ -8,18 +8,18 @@ import pytest
 from scipy import stats
 
 from dyntemp import InvalidLogitsError, Policy, PolicyError, StateError, measure, sample, scale, temperatures
-from dyntemp.filters import Filters
+from dyntemp.distribution.filters import Filters
 from dyntemp.kernels import reference
 from dyntemp.kernels.job import Job
 from dyntemp.kernels.rows import LOWEST
-from dyntemp.lower import Op
-from dyntemp.signals import SIGNALS
+from dyntemp.language.program import Op
+from dyntemp.language.signals import SIGNALS
 
 pytest.importorskip("array_api_compat")
 from tests.rows import masked
 
-from dyntemp.kernels import array_api
-from dyntemp.kernels.array_api_select import HIGHEST_KEY, logit_of
+from dyntemp.kernels.array_api import backend as array_api
+from dyntemp.kernels.array_api.select import HIGHEST_KEY, logit_of
 
 LIBRARIES = {"numpy": "numpy", "strict": "array_api_strict", "mlx": "mlx.core"}
 TOLERANCE = (5e-6, "times max(1, |s|): exponentials and blocks of 2,048 in float32, blocks combined in float64")

@@ -10,13 +10,13 @@ from scipy import special, stats
 from tests.rows import masked
 
 from dyntemp import InvalidLogitsError, Policy, measure, sample, scale, temperatures
-from dyntemp.interval import Interval
 from dyntemp.kernels import backend_of
-from dyntemp.kernels.cpu_read import NEAR, REACH
+from dyntemp.kernels.cpu.blocks import NEAR, REACH
 from dyntemp.kernels.reference import BLOCK
 from dyntemp.kernels.rows import LOWEST, as_rows
-from dyntemp.parse import parse
-from dyntemp.signals import SIGNALS
+from dyntemp.language.interval import Interval
+from dyntemp.language.parse import parse
+from dyntemp.language.signals import SIGNALS
 
 TOLERANCE = {  # of a signal s: so much times max(1, |s|)
     "float64": (1e-12, "sums of up to 2**18 terms, each rounded to 1e-16"),
@@ -622,7 +622,7 @@ def test_a_place_of_another_shape_and_a_broken_row_write_nowhere_else():
 @pytest.mark.torch
 def test_temperatures_of_the_host_follow_the_rows_to_their_device(monkeypatch):
     torch = pytest.importorskip("torch")
-    from dyntemp.kernels import torch as backend
+    from dyntemp.kernels.torch import backend
 
     moved = []
     original = backend.to_device

@@ -1,6 +1,7 @@
 """Lowered programs in the compiled kernel against the evaluation of the expression, step by step."""
 
 import os
+import py_compile
 import random
 import shutil
 import subprocess
@@ -12,15 +13,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numba import njit
-from tests.properties.test_language import random_expression
+from tests.language.test_properties import random_expression
 
+import dyntemp
 from dyntemp import Policy, PolicyError
-from dyntemp.functions import FUNCTIONS
-from dyntemp.kernels import cpu_program, cpu_rows
-from dyntemp.kernels.cpu import pack
-from dyntemp.lower import TAKES, Op
+from dyntemp.kernels.cpu import program as cpu_program
+from dyntemp.kernels.cpu import rows as cpu_rows
+from dyntemp.kernels.cpu.backend import pack
+from dyntemp.kernels.cpu.sources import digest
+from dyntemp.language.functions import FUNCTIONS
+from dyntemp.language.program import TAKES, Op
+from dyntemp.language.signals import ANY_SUPPORT, SIGNALS
 from dyntemp.methods import METHODS
-from dyntemp.signals import ANY_SUPPORT, SIGNALS
 
 TEXTS = (
     "clip((-(0*max_prob))**-1, 0, 3)", "clip(1/(-(0*max_prob)), 0, 3)",  # a zero is +0.0, whatever its sign bit
@@ -128,17 +132,47 @@ def test_a_second_process_compiles_nothing(tmp_path):
     assert second.stderr == ""
 
 
-def test_code_on_disk_is_named_by_all_of_its_sources(monkeypatch, tmp_path):
+DIGEST = """
+from dyntemp.kernels.cpu import rows as cpu_rows
+from dyntemp.kernels.cpu.sources import digest
+import dyntemp.kernels.cpu.rows
+print(digest("dyntemp.kernels.cpu.rows"))
+"""
+
+
+def digest_of(package: Path) -> str:
+    """The digest that a copy of the package computes of itself, in a process of its own."""
+    environment = os.environ | {"PYTHONPATH": str(package.parent), "PYTHONDONTWRITEBYTECODE": "1"}
+    found = subprocess.run([sys.executable, "-c", DIGEST], env=environment, capture_output=True, text=True, check=False)
+    return (found.stdout or found.stderr).strip().splitlines()[-1]
+
+
+def test_code_on_disk_is_named_by_all_of_its_sources(tmp_path):
     """Numba itself looks at the file of the entry point alone."""
-    before = cpu_rows._digest()
     package = tmp_path / "dyntemp"
-    shutil.copytree(Path(cpu_rows.__file__).parents[1], package)
-    monkeypatch.setattr(cpu_rows, "__file__", str(package / "kernels" / "cpu_rows.py"))
+    shutil.copytree(Path(dyntemp.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__", "page"))
+    before = digest_of(package)
 
-    assert cpu_rows._digest() == before
-    for name in ("kernels/cpu_vectors.py", "kernels/reference.py", "kernels/philox.py", "lower.py", "signals.py"):
+    assert before == digest("dyntemp.kernels.cpu.rows")
+    for name, old in (
+        ("kernels/cpu/vectors.py", "0.166671142"), ("kernels/blocks.py", "TRIES = 16"),
+        ("distribution/noise.py", "ROUNDS = 10"), ("language/signals.py", "MAX_SURPRISAL = 50.0"),
+    ):  # fmt: skip
         path = package / name
-        path.write_text(path.read_text(encoding="utf-8") + "\n", encoding="utf-8")
+        source = path.read_text(encoding="utf-8")
+        path.write_text(source.replace(old, old + "1"), encoding="utf-8")
 
-        assert cpu_rows._digest() != before
-        before = cpu_rows._digest()
+        assert old in source
+        assert digest_of(package) != before
+        path.write_text(source, encoding="utf-8")
+    assert digest_of(package) == before
+
+
+def test_compiled_code_without_its_sources_is_refused(tmp_path):
+    package = tmp_path / "dyntemp"
+    shutil.copytree(Path(dyntemp.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__", "page"))
+    source = package / "kernels" / "cpu" / "vectors.py"
+    py_compile.compile(str(source), str(source.with_suffix(".pyc")))
+    source.unlink()
+
+    assert digest_of(package).startswith("ImportError: the source of dyntemp.kernels.cpu.vectors is missing")

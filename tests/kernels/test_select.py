@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from numba import njit
 
-from dyntemp.kernels.cpu_compare import between
-from dyntemp.kernels.cpu_select import FEW, order_statistics
+from dyntemp.kernels.cpu.compare import between
+from dyntemp.kernels.cpu.select import FEW, order_statistics
 
 
 @njit

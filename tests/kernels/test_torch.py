@@ -8,17 +8,17 @@ import pytest
 from scipy import special, stats
 
 from dyntemp import InvalidLogitsError, Policy, PolicyError, StateError, measure, sample, scale, temperatures
-from dyntemp.evaluate import Evaluation
-from dyntemp.filters import Filters
+from dyntemp.distribution.filters import Filters
+from dyntemp.distribution.noise import OF_A_DRAW, Purpose
+from dyntemp.distribution.noise import uniform as one_uniform
 from dyntemp.kernels import reference
 from dyntemp.kernels.job import Job
-from dyntemp.kernels.philox import OF_A_DRAW, Purpose
-from dyntemp.kernels.philox import uniform as one_uniform
 from dyntemp.kernels.reference import BLOCK
-from dyntemp.lower import Op, lower
+from dyntemp.language.evaluate import Evaluation
+from dyntemp.language.parse import parse
+from dyntemp.language.program import Op, lower
+from dyntemp.language.signals import SIGNALS
 from dyntemp.methods import METHODS
-from dyntemp.parse import parse
-from dyntemp.signals import SIGNALS
 
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.torch
@@ -26,8 +26,11 @@ pytestmark = pytest.mark.torch
 from torch.autograd import gradcheck  # noqa: E402
 from torch.utils._python_dispatch import TorchDispatchMode  # noqa: E402
 
-from dyntemp.kernels import torch as backend  # noqa: E402
-from dyntemp.kernels import torch_draw, torch_policy, torch_rows, torch_signals  # noqa: E402
+from dyntemp.kernels.torch import backend  # noqa: E402
+from dyntemp.kernels.torch import draw as torch_draw  # noqa: E402
+from dyntemp.kernels.torch import program as torch_policy  # noqa: E402
+from dyntemp.kernels.torch import rows as torch_rows  # noqa: E402
+from dyntemp.kernels.torch import signals as torch_signals  # noqa: E402
 
 TOLERANCE = {  # of a signal s: so much times max(1, |s|)
     "float64": (1e-12, "sums of up to 20,000 terms, each rounded to 1e-16"),

@@ -17,18 +17,19 @@ import pytest
 from scipy import stats
 
 from dyntemp import InvalidLogitsError, Policy, PolicyError, measure, sample, scale, temperatures
-from dyntemp.filters import Filters
+from dyntemp.distribution.filters import Filters
+from dyntemp.distribution.noise import OF_A_DRAW, uniform
 from dyntemp.kernels import reference
 from dyntemp.kernels.job import Job
-from dyntemp.kernels.philox import OF_A_DRAW, uniform
 from dyntemp.kernels.rows import LOWEST
-from dyntemp.lower import Op
-from dyntemp.signals import SIGNALS
+from dyntemp.language.program import Op
+from dyntemp.language.signals import SIGNALS
 
 torch = pytest.importorskip("torch")
 triton = pytest.importorskip("triton")
-from dyntemp.kernels import triton as ours  # noqa: E402
-from dyntemp.kernels import triton_blocks, triton_draw  # noqa: E402
+from dyntemp.kernels.triton import backend as ours  # noqa: E402
+from dyntemp.kernels.triton import blocks as triton_blocks  # noqa: E402
+from dyntemp.kernels.triton import draw as triton_draw  # noqa: E402
 
 if not ours.INTERPRETED and not torch.cuda.is_available() and __name__ != "__main__":
     pytest.skip("needs a GPU, or TRITON_INTERPRET=1", allow_module_level=True)

@@ -11,12 +11,13 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from dyntemp import ModelError
-from dyntemp.loop import Ask, Loop
-from dyntemp.models import bundled_path, llama_handles, load_model
+from dyntemp.generation.loop import Ask, Loop
+from dyntemp.language.policy import Policy
+from dyntemp.models import bundled_path, load_model
+from dyntemp.models.llama import handles as llama_handles
 from dyntemp.models.llama.library import open_library
+from dyntemp.models.llama.reading import LEAST, part_ends
 from dyntemp.models.llama_cpp import MOST_CONTEXT, load
-from dyntemp.models.llama_reading import LEAST, part_ends
-from dyntemp.policy import Policy
 from dyntemp.testing.models import has_bundled
 
 pytestmark = [

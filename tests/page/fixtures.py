@@ -12,17 +12,17 @@ from math import inf, isclose, log
 from typing import Any
 
 import numpy as np
-from tests.properties.test_language import random_expression, random_soup
+from tests.language.test_properties import random_expression, random_soup
 from tests.test_parse import BAD, GOOD, HOSTILE
 
 from dyntemp import Policy, PolicyError
-from dyntemp.expr import COMPARISONS, OPERATORS
-from dyntemp.functions import FUNCTIONS
-from dyntemp.kernels.philox import Purpose, uniform
+from dyntemp.distribution.noise import Purpose, uniform
+from dyntemp.language.functions import FUNCTIONS
+from dyntemp.language.operators import COMPARISONS, OPERATORS
+from dyntemp.language.signals import ANY_SUPPORT, SIGNALS
+from dyntemp.language.terms import terms
 from dyntemp.methods import METHODS
-from dyntemp.signals import ANY_SUPPORT, SIGNALS
-from dyntemp.terms import terms
-from dyntemp.trace import plain
+from dyntemp.traces.token import plain
 
 SPELLINGS = {"quantile": "quantile(0.9)", "top_mass": "top_mass(5)", "given": 'given("kl", 0, 20)',
              "temperature_for_entropy": "temperature_for_entropy(0.85*entropy)"}  # fmt: skip

@@ -13,7 +13,8 @@ import numpy as np
 
 from dyntemp import generate
 from dyntemp.testing import FakeModel
-from dyntemp.trace import Alternative, Token, Trace
+from dyntemp.traces.file import Trace
+from dyntemp.traces.token import Alternative, Token
 
 N = 300
 PIECES = [*(f"{number:03} ".encode() for number in range(N - 8)), b"\n", b"\t\t", " é".encode(), b"\xe2\x82", b"\xac",

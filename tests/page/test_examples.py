@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 import dyntemp
-from dyntemp.policy import Policy
-from dyntemp.replay import replay
-from dyntemp.trace import Trace
+from dyntemp.language.policy import Policy
+from dyntemp.traces.file import Trace
+from dyntemp.traces.replay import replay
 
 FOLDER = Path(dyntemp.__file__).parent / "page" / "examples"
 INDEX = json.loads((FOLDER / "index.json").read_text(encoding="utf-8"))

@@ -10,8 +10,8 @@ from tests.page.made import example, trace_text
 
 from dyntemp import Policy, Trace
 from dyntemp.page import document
-from dyntemp.replay import replay
 from dyntemp.show.words import percent
+from dyntemp.traces.replay import replay
 
 expect = pytest.importorskip("playwright.sync_api").expect
 

@@ -8,9 +8,9 @@ from math import inf, isinf, isnan
 from tests.page import fixtures
 
 from dyntemp import Policy
-from dyntemp.functions import FUNCTIONS
-from dyntemp.signals import SIGNALS
-from dyntemp.trace import plain
+from dyntemp.language.functions import FUNCTIONS
+from dyntemp.language.signals import SIGNALS
+from dyntemp.traces.token import plain
 
 READ = """
 const { makeLanguage } = await load("language");

@@ -8,9 +8,9 @@ import pytest
 from tests.page import fixtures, recordings
 
 from dyntemp import Policy
-from dyntemp.filters import GREEDY_AT
-from dyntemp.replay import missing, replay
+from dyntemp.distribution.filters import GREEDY_AT
 from dyntemp.show import words
+from dyntemp.traces.replay import missing, replay
 
 REPLAY = """
 const { makeLanguage } = await load("language");

@@ -7,7 +7,7 @@ import pytest
 from tests.serve.models import LETTERS, PIECES, wandering, wandering_model
 
 from dyntemp import InvalidLogitsError, ModelError, Policy, generate
-from dyntemp.loop import Ask, Path
+from dyntemp.generation.loop import Ask, Path
 from dyntemp.serve.batch import Batch
 
 BROKEN = LETTERS.index(b"!")

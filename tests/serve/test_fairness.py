@@ -6,8 +6,8 @@ import pytest
 from tests.serve.models import PIECES, wandering_model
 from tests.serve.test_batch import Request, batch, finish
 
-from dyntemp.loop import Ask
-from dyntemp.policy import Policy
+from dyntemp.generation.loop import Ask
+from dyntemp.language.policy import Policy
 from dyntemp.serve.pace import Pace
 
 

@@ -9,11 +9,11 @@ from tests.show.test_sentences import tokens
 from tests.show.tokens import make
 
 from dyntemp import Policy, generate
-from dyntemp.replay import Term
 from dyntemp.show.card import Row, card, name_of, state, sums
-from dyntemp.show.replays import as_if, own_replays, replays
 from dyntemp.testing import FakeModel
-from dyntemp.trace import Trace
+from dyntemp.traces.file import Trace
+from dyntemp.traces.replay import Term
+from dyntemp.traces.replayed import as_if, own_replays, replays
 
 PIECES = [f" {chr(97 + number)}".encode() for number in range(26)]
 

@@ -16,10 +16,11 @@ from dyntemp.show.html import CURVE_VOCABULARY, NOTEBOOK_TOKENS, PAGE_CARDS, not
 from dyntemp.show.markup import element
 from dyntemp.show.notebook import View
 from dyntemp.show.quantity import quantity
-from dyntemp.show.replays import replays
 from dyntemp.show.words import explain, flowing
 from dyntemp.testing import FakeModel
-from dyntemp.trace import Header, Trace
+from dyntemp.traces.file import Trace
+from dyntemp.traces.header import Header
+from dyntemp.traces.replayed import replays
 
 HOSTILE = ["<script>alert(1)</script>", '"><img src=//evil.example/x onerror=alert(1)>', "</style></title>",
            "&lt;b&gt;", "'--><!--", "{{x}}", "\x00\x1b[2J", "\u202egnp", "`", " <details open>"]  # fmt: skip

@@ -9,7 +9,7 @@ CELLS = [
 import dyntemp
 from dyntemp.show.notebook import View
 from dyntemp.testing import FakeModel
-from dyntemp.trace import Trace
+from dyntemp.traces.file import Trace
 model = FakeModel([b" a", b" b", b"!"], lambda seen: [2.0, 1.0, len(seen) % 3])
 run = dyntemp.generate(model, [0], "0.3 + max_prob", max_tokens=12, seed=1, trace="run.jsonl")
 tokens = list(run)

@@ -6,7 +6,7 @@ import pytest
 from tests.show.tokens import make
 
 from dyntemp.errors import TraceError
-from dyntemp.interval import Interval
+from dyntemp.language.interval import Interval
 from dyntemp.show.colour import Scale
 from dyntemp.show.quantity import figure, quantities, quantity, reach, short
 

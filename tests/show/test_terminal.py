@@ -10,7 +10,7 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from dyntemp import Policy, generate
-from dyntemp.interval import Interval
+from dyntemp.language.interval import Interval
 from dyntemp.show.colour import STOPS, Scale
 from dyntemp.show.curve import curve_info
 from dyntemp.show.summary import Summary

@@ -9,12 +9,12 @@ from rich.cells import cell_len
 from rich.console import Console
 from tests.show.tokens import make
 
-from dyntemp.replay import Replayed, Term
 from dyntemp.show.card import card
 from dyntemp.show.quantity import quantity, short
 from dyntemp.show.terminal_card import bar, card_view
 from dyntemp.show.terminal_text import lines
 from dyntemp.show.words import flowing
+from dyntemp.traces.replay import Replayed, Term
 
 
 def text_of(pieces, temperatures=None):

@@ -4,8 +4,8 @@ from math import exp, inf, log
 
 import numpy as np
 
-from dyntemp.bins import binned
-from dyntemp.trace import Alternative, Token
+from dyntemp.distribution.histogram import binned
+from dyntemp.traces.token import Alternative, Token
 
 
 def tempered(p, temperature, kept):

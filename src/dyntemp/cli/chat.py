@@ -37,14 +37,16 @@ from dyntemp.cli.common import (
     sampling_settings,
 )
 from dyntemp.errors import PolicyError, TraceError
-from dyntemp.generation import generate
+from dyntemp.generation.generate import generate
+from dyntemp.language.signals import suggestion
 from dyntemp.models import Model
 from dyntemp.show.colour import Scale
 from dyntemp.show.summary import Summary
 from dyntemp.show.terminal import console, explanation, has_colours, legend, write
-from dyntemp.signals import suggestion
 from dyntemp.textfile import unmarked
-from dyntemp.trace import Header, Token, TraceWriter
+from dyntemp.traces.file import TraceWriter
+from dyntemp.traces.header import Header
+from dyntemp.traces.token import Token
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -17,15 +17,15 @@ from rich.text import Text
 
 from dyntemp.cli import OK, UsageError
 from dyntemp.cli.common import add_colour_option, add_policy_argument, print_json, read_policy
-from dyntemp.direction import directions
-from dyntemp.expr import Signal
-from dyntemp.filters import GREEDY_AT
-from dyntemp.functions import Direction
-from dyntemp.interval import Interval
-from dyntemp.policy import Policy
+from dyntemp.distribution.filters import GREEDY_AT
+from dyntemp.language.direction import directions
+from dyntemp.language.functions import Direction
+from dyntemp.language.interval import Interval
+from dyntemp.language.nodes import Signal
+from dyntemp.language.policy import Policy
+from dyntemp.language.signals import MAX_SUPPORT
 from dyntemp.show.terminal import console, padded, plot
 from dyntemp.show.words import temperature
-from dyntemp.signals import MAX_SUPPORT
 
 HOT = 2.0
 CONSTANT = 1e-3

@@ -14,11 +14,11 @@ from typing import Any
 from rich.console import Console
 
 from dyntemp.cli import UsageError
+from dyntemp.language.policy import Policy
 from dyntemp.methods import METHODS, default
 from dyntemp.models import BUNDLED, Model, load_model
-from dyntemp.policy import Policy
 from dyntemp.textfile import decoded, read_text, unmarked
-from dyntemp.trace import plain
+from dyntemp.traces.token import plain
 
 MODEL_VARIABLE = "DYNTEMP_MODEL"
 
@@ -130,7 +130,7 @@ def draw_settings(options: argparse.Namespace) -> dict[str, Any]:
     Raises:
         UsageError: For values outside their range.
     """
-    from dyntemp.filters import Filters
+    from dyntemp.distribution.filters import Filters
 
     try:
         Filters(options.top_k, options.top_p, options.min_p, options.filter_at)

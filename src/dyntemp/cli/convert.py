@@ -24,7 +24,7 @@ from dyntemp.convert import PROGRAMS, Conversion, ConversionError, Settings, fro
 from dyntemp.convert.command_line import over, settings_of
 from dyntemp.convert.files import load
 from dyntemp.convert.programs import program_of
-from dyntemp.filters import Filters
+from dyntemp.distribution.filters import Filters
 from dyntemp.show.terminal import console
 
 LABEL = 16

@@ -21,19 +21,21 @@ from rich.console import Console
 from dyntemp.cli import OK, UsageError
 from dyntemp.cli.common import add_colour_option, print_json, read_policy
 from dyntemp.errors import PolicyError, TraceError
-from dyntemp.policy import Policy
-from dyntemp.replay import Replayed
+from dyntemp.language.policy import Policy
 from dyntemp.show.card import card
 from dyntemp.show.colour import Scale
 from dyntemp.show.html import page
 from dyntemp.show.quantity import Quantity, quantity, reach
-from dyntemp.show.replays import as_if, own_replays, replays
 from dyntemp.show.summary import Summary
 from dyntemp.show.terminal import console, explanation, has_colours, legend, shortened
 from dyntemp.show.terminal_card import card_view
 from dyntemp.show.terminal_text import lines
 from dyntemp.show.words import changed, explain, temperature, visible
-from dyntemp.trace import Header, Token, Trace
+from dyntemp.traces.file import Trace
+from dyntemp.traces.header import Header
+from dyntemp.traces.replay import Replayed
+from dyntemp.traces.replayed import as_if, own_replays, replays
+from dyntemp.traces.token import Token
 
 UNWRAPPED = 10_000
 """Columns of a line that goes to a file or a program."""

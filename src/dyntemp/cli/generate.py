@@ -13,7 +13,6 @@ import argparse
 import time
 from math import inf
 
-from dyntemp.asks import ALTERNATIVES, RECORDED
 from dyntemp.cli import INTERRUPTED, OK, UsageError
 from dyntemp.cli.common import (
     add_colour_option,
@@ -26,12 +25,13 @@ from dyntemp.cli.common import (
     readable,
     sampling_settings,
 )
-from dyntemp.generation import Generation, generate
+from dyntemp.generation.generate import Generation, generate
+from dyntemp.generation.request import ALTERNATIVES, RECORDED
 from dyntemp.sampling import measurable
 from dyntemp.show.colour import Scale
 from dyntemp.show.summary import Summary
 from dyntemp.show.terminal import console, has_colours, legend, write
-from dyntemp.trace import Trace
+from dyntemp.traces.file import Trace
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -21,7 +21,7 @@ from dyntemp.errors import ModelError, TraceError
 from dyntemp.models import BUNDLED, Model
 from dyntemp.page import OpenTrace, document
 from dyntemp.textfile import decoded
-from dyntemp.trace import Trace
+from dyntemp.traces.file import Trace
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -16,10 +16,10 @@ from rich.text import Text as Line
 from dyntemp.cli import OK, UsageError
 from dyntemp.cli.common import add_colour_option, read_policy, readable
 from dyntemp.errors import PolicyError, TraceError
-from dyntemp.policy import Policy
+from dyntemp.language.policy import Policy
 from dyntemp.show import plots
 from dyntemp.show.terminal import console
-from dyntemp.trace import Trace
+from dyntemp.traces.file import Trace
 
 KINDS = {
     "track": "temperature and a signal along the text",

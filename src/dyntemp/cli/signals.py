@@ -9,9 +9,9 @@ from rich.text import Text
 
 from dyntemp.cli import OK
 from dyntemp.cli.common import add_colour_option, print_json
-from dyntemp.functions import FUNCTIONS
+from dyntemp.language.functions import FUNCTIONS
+from dyntemp.language.signals import SIGNALS
 from dyntemp.show.terminal import console
-from dyntemp.signals import SIGNALS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

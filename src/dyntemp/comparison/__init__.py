@@ -17,22 +17,22 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dyntemp.asks import ALTERNATIVES
 from dyntemp.comparison.figures import Figures, figures
 from dyntemp.comparison.folder import MANIFEST, Cell, Manifest, begin, deciding_versions, write_whole
 from dyntemp.comparison.measures import written
 from dyntemp.comparison.report import IN_NOTEBOOK, Contents, chosen, document, fragment
 from dyntemp.comparison.report_texts import Sample
+from dyntemp.distribution.filters import Filters
 from dyntemp.errors import TraceError
-from dyntemp.filters import Filters
-from dyntemp.generation import header_of
-from dyntemp.loop import Ask, Loop
-from dyntemp.loop import Path as Notes
+from dyntemp.generation.generate import header_of
+from dyntemp.generation.loop import Ask, Loop
+from dyntemp.generation.loop import Path as Notes
+from dyntemp.generation.prompts import Prompt, encode, prompts_of
+from dyntemp.generation.request import ALTERNATIVES
+from dyntemp.language.policy import Policy
 from dyntemp.models import Model, check_prompts
-from dyntemp.policy import Policy
-from dyntemp.prompts import Prompt, encode, prompts_of
 from dyntemp.sampling import PolicyLike, as_policy, sample
-from dyntemp.trace import Trace, TraceWriter
+from dyntemp.traces.file import Trace, TraceWriter
 
 REPORT = "report.html"
 

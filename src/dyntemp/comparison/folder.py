@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dyntemp.errors import TraceError
-from dyntemp.generation import versions
-from dyntemp.trace import Trace
+from dyntemp.generation.generate import versions
+from dyntemp.traces.file import Trace
 
 FORMAT, VERSION = "dyntemp.comparison", 1
 MANIFEST, TRACES = "manifest.json", "traces"

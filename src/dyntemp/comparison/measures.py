@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from dyntemp.trace import Token
+from dyntemp.traces.token import Token
 
 Values = NDArray[np.float64]
 

@@ -7,12 +7,12 @@ from typing import Any, NamedTuple
 
 from dyntemp.comparison.measures import parted_at, written
 from dyntemp.comparison.report_parts import LETTERS, number
-from dyntemp.interval import Interval
+from dyntemp.language.interval import Interval
 from dyntemp.show.colour import Scale
 from dyntemp.show.fragments import legend, text
 from dyntemp.show.markup import Markup, element, joined
 from dyntemp.show.quantity import RECORDED, reach
-from dyntemp.trace import Token
+from dyntemp.traces.token import Token
 
 LONGEST = 250
 """Tokens of a text that are shown."""

@@ -13,9 +13,9 @@ from dyntemp.convert.nested import as_written, unwrapped
 from dyntemp.convert.programs import PROGRAMS, Program, program_of, table
 from dyntemp.convert.reading import FILTERS, Given, Unknown, filters_of
 from dyntemp.convert.shape import curve_of
-from dyntemp.filters import Filters
-from dyntemp.policy import Policy
-from dyntemp.signals import suggestion
+from dyntemp.distribution.filters import Filters
+from dyntemp.language.policy import Policy
+from dyntemp.language.signals import suggestion
 
 __all__ = [
     "PROGRAMS", "Aside", "Conversion", "ConversionError", "Curve", "Program", "Settings", "curve_of", "from_settings",

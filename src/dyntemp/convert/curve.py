@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from dyntemp.functions import lerp, max  # noqa: A004 (the language's own)
-from dyntemp.policy import Policy
+from dyntemp.language.policy import Policy
 from dyntemp.signals import normalized_entropy
 
 

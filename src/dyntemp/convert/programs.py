@@ -10,7 +10,7 @@ from dyntemp.convert.curve import ConversionError
 from dyntemp.convert.llama_options import SHORT, VALUED, VALUELESS
 from dyntemp.convert.nested import Path
 from dyntemp.convert.reading import Given, Reading
-from dyntemp.signals import suggestion
+from dyntemp.language.signals import suggestion
 
 
 @dataclass(frozen=True, slots=True)

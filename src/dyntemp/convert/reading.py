@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from dyntemp.convert.curve import ConversionError, Curve
 from dyntemp.convert.fields import Aside
-from dyntemp.filters import Filters
+from dyntemp.distribution.filters import Filters
 
 FILTERS = ("top_k", "top_p", "min_p")
 TEMPERATURE_FIRST = ("temperature", *FILTERS)

@@ -9,11 +9,11 @@ from math import inf, ulp
 from typing import NamedTuple
 
 from dyntemp.convert.curve import ConversionError, Curve, decimal
-from dyntemp.expr import Binary, Call, Const, Expression, Negate, Node, Parameter, Signal
-from dyntemp.functions import FUNCTIONS
-from dyntemp.interval import Interval
-from dyntemp.policy import Policy
-from dyntemp.signals import remembers
+from dyntemp.language.functions import FUNCTIONS
+from dyntemp.language.interval import Interval
+from dyntemp.language.nodes import Binary, Call, Const, Expression, Negate, Node, Parameter, Signal
+from dyntemp.language.policy import Policy
+from dyntemp.language.signals import remembers
 
 
 def curve_of(policy: Policy | str | float, floor: float = 0.0) -> Curve:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dyntemp.convert.curve import ConversionError, Curve
-from dyntemp.filters import Filters
+from dyntemp.distribution.filters import Filters
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from dyntemp.errors import EngineError
-from dyntemp.policy import Policy
+from dyntemp.language.policy import Policy
 
 Speculation = Literal["ok", "stateless policies", "target only", "bypassed", "refused", "none"]
 """What becomes of a policy while a host drafts tokens:

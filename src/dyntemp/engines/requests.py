@@ -11,18 +11,18 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from dyntemp.distribution.filters import GREEDY_AT
 from dyntemp.engines.batch import Batch, Counts, Step, beside, on_host
 from dyntemp.engines.capabilities import Capabilities
 from dyntemp.engines.rows import GREEDY, NOBODY, DeviceRows, Request, Rows
 from dyntemp.errors import EngineError, InvalidLogitsError
-from dyntemp.filters import GREEDY_AT
 from dyntemp.kernels import backend_of
 from dyntemp.kernels.job import Job
 from dyntemp.kernels.rows import as_rows
-from dyntemp.policy import Policy
+from dyntemp.language.policy import Policy
+from dyntemp.language.signals import MAX_REQUESTED
+from dyntemp.language.state import State
 from dyntemp.sampling import Draw, PolicyLike, as_policy, sample
-from dyntemp.signals import MAX_REQUESTED
-from dyntemp.state import State
 
 MOST_CELLS = 64
 """How many numbers per token a policy may keep, where requests bring policies of their own."""

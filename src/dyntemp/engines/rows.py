@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dyntemp.distribution.filters import GREEDY_AT
 from dyntemp.engines.batch import Batch, beside
-from dyntemp.filters import GREEDY_AT
-from dyntemp.policy import Policy
+from dyntemp.language.policy import Policy
 
 UNTOUCHED = Policy(1.0)
 """What rows are measured with that nobody asked us to change."""

@@ -37,7 +37,7 @@ from dyntemp.engines.batch import Batch, Counts
 from dyntemp.engines.capabilities import CAPABILITIES
 from dyntemp.engines.requests import Requests
 from dyntemp.errors import EngineError, PolicyError
-from dyntemp.policy import Policy
+from dyntemp.language.policy import Policy
 from dyntemp.sampling import PolicyLike, as_policy
 
 KEY = "dyntemp"

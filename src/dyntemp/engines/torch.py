@@ -25,7 +25,7 @@ from dyntemp.engines.capabilities import CAPABILITIES
 from dyntemp.engines.requests import Requests, draw_at
 from dyntemp.errors import EngineError
 from dyntemp.kernels import backend_of
-from dyntemp.policy import Policy
+from dyntemp.language.policy import Policy
 from dyntemp.sampling import Draw, PolicyLike, as_policy, temperatures
 
 try:

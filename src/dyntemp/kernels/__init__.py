@@ -28,7 +28,7 @@ BACKENDS = {
     "triton": Needs(("torch", "triton"), "triton"),
     "array_api": Needs(("array_api_compat",), "array-api"),
 }
-"""Every backend by name; each is a module here."""
+"""Every backend by name: `reference` is a module here, each other one is the module `backend` of its package."""
 
 
 class Backend(Protocol):
@@ -109,12 +109,12 @@ def _installed(package: str) -> bool:
 
 def _module(name: str) -> Any:
     if name == "torch":
-        from dyntemp.kernels import torch  # a statement, which torch.compile can follow
+        from dyntemp.kernels.torch import backend
 
-        return torch
+        return backend
     return _imported(name)
 
 
 @cache
 def _imported(name: str) -> Any:
-    return import_module(f"dyntemp.kernels.{name}")
+    return import_module(f"dyntemp.kernels.{name}" if name == "reference" else f"dyntemp.kernels.{name}.backend")

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from dyntemp.distribution.filters import Filters
 from dyntemp.errors import PolicyError, StateError
-from dyntemp.expr import Signal
-from dyntemp.filters import Filters
-from dyntemp.policy import Policy
-from dyntemp.signals import MAX_POSITION, SIGNALS
-from dyntemp.state import State, whole
+from dyntemp.language.nodes import Signal
+from dyntemp.language.policy import Policy
+from dyntemp.language.signals import MAX_POSITION, SIGNALS
+from dyntemp.language.state import State, whole
 
 POSITION, REQUESTED = Signal("position"), Signal("requested")
 UNNAMED = {str(POSITION), str(REQUESTED)}

@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dyntemp.distribution.filters import GREEDY_AT, Filters
+from dyntemp.distribution.noise import Purpose, uniform
 from dyntemp.errors import InvalidLogitsError
-from dyntemp.evaluate import Evaluation
-from dyntemp.expr import Const, Expression, Signal
-from dyntemp.filters import GREEDY_AT, Filters
 from dyntemp.kernels.job import UNNAMED, Job, Keys, Outcome, context
-from dyntemp.kernels.philox import Purpose, uniform
 from dyntemp.kernels.rows import Rows, as_rows
-from dyntemp.signals import SIGNALS
+from dyntemp.language.evaluate import Evaluation
+from dyntemp.language.nodes import Const, Expression, Signal
+from dyntemp.language.signals import SIGNALS
 
 NAME = "reference"
 BLOCK = 2_048

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dyntemp.errors import InvalidLogitsError
-from dyntemp.signals import MAX_SUPPORT
+from dyntemp.language.signals import MAX_SUPPORT
 
 LOWEST = {"float64": -1.7976931348623157e308, "float32": -3.4028234663852886e38, "float16": -65504.0,
           "bfloat16": -3.3895313892515355e38}  # fmt: skip

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from dyntemp.errors import ModelError
 from dyntemp.models import Messages, check_advance, check_prompts
 from dyntemp.models.chat_template import chat_template
+from dyntemp.models.llama.handles import BATCH, Context, Weights
 from dyntemp.models.llama.library import open_library
-from dyntemp.models.llama_handles import BATCH, Context, Weights
-from dyntemp.models.llama_reading import LlamaCppReading, Read
+from dyntemp.models.llama.reading import LlamaCppReading, Read
 
 MOST_CONTEXT = 8192  # without being asked for more
 MOST_THREADS = 8  # past this, reading the weights is what takes the time

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from dyntemp.bins import LAST, WIDTH
-from dyntemp.expr import MAX_DEPTH, MAX_SIZE
-from dyntemp.filters import GREEDY_AT
-from dyntemp.functions import FUNCTIONS
-from dyntemp.kernels.philox import Purpose
-from dyntemp.parse import MAX_LENGTH, NOT_HERE, OUTSIDE
-from dyntemp.signals import MAX_POSITION, MAX_REQUESTED, MAX_SUPPORT, MAX_SURPRISAL, SIGNALS
+from dyntemp.distribution.filters import GREEDY_AT
+from dyntemp.distribution.histogram import LAST, WIDTH
+from dyntemp.distribution.noise import Purpose
+from dyntemp.language.functions import FUNCTIONS
+from dyntemp.language.nodes import MAX_DEPTH, MAX_SIZE
+from dyntemp.language.parse import MAX_LENGTH, NOT_HERE, OUTSIDE
+from dyntemp.language.signals import MAX_POSITION, MAX_REQUESTED, MAX_SUPPORT, MAX_SURPRISAL, SIGNALS
 
 
 def table() -> dict[str, Any]:

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, Protocol
 
-from dyntemp.asks import Ask
-from dyntemp.trace import Token
+from dyntemp.generation.request import Ask
+from dyntemp.traces.token import Token
 
 
 class Part(NamedTuple):

@@ -11,11 +11,11 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from dyntemp.loop import PART, Loop
+from dyntemp.generation.loop import PART, Loop
 from dyntemp.models import Model
 from dyntemp.serve.asked import Asked, Part, Request
 from dyntemp.serve.pace import Pace
-from dyntemp.trace import Token
+from dyntemp.traces.token import Token
 
 SHORT = 8
 """Parts of the longest prompt that does not count as long."""

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from math import inf, isfinite
 from typing import Any
 
+from dyntemp.language.signals import suggestion
 from dyntemp.serve.errors import ApiError, shown, wrong
 from dyntemp.serve.settings import Settings
-from dyntemp.signals import suggestion
 
 
 class Unfit(Exception):  # noqa: N818 (no error by itself: the field's name is not known here)

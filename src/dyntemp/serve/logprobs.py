@@ -13,7 +13,7 @@ from typing import Any
 
 from dyntemp.models import Model
 from dyntemp.serve.asked import Part
-from dyntemp.trace import Alternative, Token, plain
+from dyntemp.traces.token import Alternative, Token, plain
 
 LEAST = -9999.0
 """What the OpenAI API says for a probability of 0."""

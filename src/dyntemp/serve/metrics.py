@@ -9,8 +9,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Proc
 from prometheus_client.metrics_core import CounterMetricFamily
 from prometheus_client.registry import Collector
 
+from dyntemp.language.policy import Policy
 from dyntemp.methods import METHODS
-from dyntemp.policy import Policy
 from dyntemp.serve.asked import Part
 from dyntemp.serve.worker import Worker
 

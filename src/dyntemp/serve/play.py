@@ -16,9 +16,9 @@ from starlette.datastructures import Headers
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from dyntemp._version import __version__
-from dyntemp.asks import ALTERNATIVES, Ask, Path
-from dyntemp.filters import Filters
-from dyntemp.generation import header_of
+from dyntemp.distribution.filters import Filters
+from dyntemp.generation.generate import header_of
+from dyntemp.generation.request import ALTERNATIVES, Ask, Path
 from dyntemp.methods import default
 from dyntemp.serve import forms
 from dyntemp.serve.asked import Part
@@ -30,7 +30,8 @@ from dyntemp.serve.policies import Chosen, chosen
 from dyntemp.serve.prompts import encode, messages_of, tokens_of
 from dyntemp.serve.reply import Streamed
 from dyntemp.serve.server import Server, seed_of
-from dyntemp.trace import FORMAT, VERSION, Token
+from dyntemp.traces.file import FORMAT, VERSION
+from dyntemp.traces.token import Token
 
 MOST_POLICIES = 2
 SCRIPT = re.compile(r"<script(?![^>]*application/json)[^>]*>(.*?)</script>", re.DOTALL)

@@ -9,14 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from dyntemp.engines.vllm_options import KEY, OFF
+from dyntemp.distribution.filters import GREEDY_AT
+from dyntemp.engines.vllm.options import KEY, OFF
 from dyntemp.errors import PolicyError
-from dyntemp.filters import GREEDY_AT
+from dyntemp.language.policy import Policy
+from dyntemp.language.signals import suggestion
 from dyntemp.methods import METHODS, default
-from dyntemp.policy import Policy
 from dyntemp.serve.errors import of_policy, shown, wrong
 from dyntemp.serve.fields import Unfit, encodable
-from dyntemp.signals import suggestion
 
 
 @dataclass(frozen=True, slots=True)

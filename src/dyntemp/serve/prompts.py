@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from dyntemp import prompts
+from dyntemp.generation import prompts
+from dyntemp.language.signals import suggestion
 from dyntemp.models import Model
 from dyntemp.serve.errors import shown, wrong
 from dyntemp.serve.fields import Unfit, encodable
-from dyntemp.signals import suggestion
 
 ROLES = {"system": "system", "developer": "system", "user": "user", "assistant": "assistant"}
 EMPTY = ("refusal", "audio", "tool_calls", "function_call", "annotations", "reasoning_content", "name")

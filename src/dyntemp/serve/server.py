@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from dyntemp.asks import Ask
+from dyntemp.generation.request import Ask
+from dyntemp.language.policy import Policy
 from dyntemp.models import Model
-from dyntemp.policy import Policy
 from dyntemp.serve.errors import ApiError
 from dyntemp.serve.metrics import Metrics
 from dyntemp.serve.policies import read_policy
 from dyntemp.serve.reply import Run
 from dyntemp.serve.settings import Settings
 from dyntemp.serve.worker import Worker
-from dyntemp.trace import Token
+from dyntemp.traces.token import Token
 
 IGNORED = "X-Dyntemp-Ignored"
 """The header in which a lenient server names what it ignored."""

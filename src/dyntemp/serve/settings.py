@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dyntemp.engines.vllm_options import MOST_CHARACTERS
-from dyntemp.loop import PART
+from dyntemp.engines.vllm.options import MOST_CHARACTERS
+from dyntemp.generation.loop import PART
 
 
 @dataclass(frozen=True, slots=True)

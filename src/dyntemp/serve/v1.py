@@ -10,8 +10,8 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from dyntemp.asks import Ask
-from dyntemp.filters import Filters
+from dyntemp.distribution.filters import Filters
+from dyntemp.generation.request import Ask
 from dyntemp.serve import forms
 from dyntemp.serve.answers import Answer, ChatAnswer, CompletionAnswer, Told, as_json, counts
 from dyntemp.serve.asked import Part
@@ -25,7 +25,7 @@ from dyntemp.serve.prompts import encode, messages_of, prompts_of, spelled
 from dyntemp.serve.reply import Streamed, Whole
 from dyntemp.serve.server import Server, seed_of
 from dyntemp.signals import entropy
-from dyntemp.trace import Token
+from dyntemp.traces.token import Token
 
 STARTED = int(time.time())
 

@@ -17,13 +17,13 @@ from functools import partial
 from math import ceil
 from typing import Any, TypeVar
 
-from dyntemp.loop import Ask
+from dyntemp.generation.loop import Ask
 from dyntemp.models import Model
 from dyntemp.serve.asked import Part
 from dyntemp.serve.batch import Batch
 from dyntemp.serve.errors import ApiError
 from dyntemp.serve.settings import Settings
-from dyntemp.trace import Token
+from dyntemp.traces.token import Token
 
 Result = TypeVar("Result")
 SECONDS_TO_END = 10.0

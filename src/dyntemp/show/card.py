@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import inf, isclose, log
 
-from dyntemp.bins import WIDTH
-from dyntemp.filters import GREEDY_AT
-from dyntemp.replay import Replayed, Term
+from dyntemp.distribution.filters import GREEDY_AT
+from dyntemp.distribution.histogram import WIDTH
+from dyntemp.language.signals import SIGNALS
 from dyntemp.show.quantity import figure
 from dyntemp.show.words import ORIGINS, changed, explain, quoted, visible
-from dyntemp.signals import SIGNALS
-from dyntemp.trace import Token
+from dyntemp.traces.replay import Replayed, Term
+from dyntemp.traces.token import Token
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import isfinite
 
-from dyntemp.interval import Interval
+from dyntemp.language.interval import Interval
 
 STOPS = ((41, 111, 242), (89, 116, 178), (118, 118, 118), (165, 103, 63), (193, 85, 13))
 WIDEST = Interval(0.0, 2.0)

@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from dyntemp.expr import Const, Signal
-from dyntemp.policy import Policy
+from dyntemp.language.nodes import Const, Signal
+from dyntemp.language.policy import Policy
 from dyntemp.sampling import measure, temperatures
 from dyntemp.signals import temperature_for_entropy
 

@@ -10,7 +10,7 @@ from dyntemp.show.colour import Scale
 from dyntemp.show.markup import Markup, element, joined
 from dyntemp.show.quantity import Quantity, figure, short
 from dyntemp.show.words import explain, flowing, percent
-from dyntemp.trace import Token
+from dyntemp.traces.token import Token
 
 
 def text(tokens: Sequence[Token], values: Sequence[float | None], title: str, scale: Scale,

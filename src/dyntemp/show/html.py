@@ -11,18 +11,19 @@ from math import inf
 from typing import Any
 
 from dyntemp.errors import PolicyError, TraceError
-from dyntemp.policy import Policy
-from dyntemp.replay import Replayed
+from dyntemp.language.policy import Policy
 from dyntemp.show.card import card
 from dyntemp.show.colour import Scale
 from dyntemp.show.curve import curve_info
 from dyntemp.show.fragments import card_html, figure_list, legend, text
 from dyntemp.show.markup import Markup, element, joined
 from dyntemp.show.quantity import Quantity, figure, quantity, reach
-from dyntemp.show.replays import as_if, own_replays
 from dyntemp.show.summary import Summary
 from dyntemp.show.svg import curve, track
-from dyntemp.trace import Header, Token
+from dyntemp.traces.header import Header
+from dyntemp.traces.replay import Replayed
+from dyntemp.traces.replayed import as_if, own_replays
+from dyntemp.traces.token import Token
 
 PAGE_CARDS = 600
 """Tokens of a page that have a card; a longer text would make it slow to open."""

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from dyntemp.show.html import notebook
-from dyntemp.trace import Header, Token
+from dyntemp.traces.header import Header
+from dyntemp.traces.token import Token
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,12 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dyntemp.errors import TraceError
-from dyntemp.policy import Policy
-from dyntemp.replay import Replayed
-from dyntemp.show.replays import replays
+from dyntemp.language.policy import Policy
+from dyntemp.language.signals import SIGNALS
 from dyntemp.show.words import visible
-from dyntemp.signals import SIGNALS
-from dyntemp.trace import Token, Trace
+from dyntemp.traces.file import Trace
+from dyntemp.traces.replay import Replayed
+from dyntemp.traces.replayed import replays
+from dyntemp.traces.token import Token
 
 Values = NDArray[np.float64]
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from math import ceil, floor, inf, isfinite, log10
 
 from dyntemp.errors import PolicyError, TraceError
-from dyntemp.interval import Interval
-from dyntemp.policy import Policy
+from dyntemp.language.interval import Interval
+from dyntemp.language.policy import Policy
+from dyntemp.language.signals import SIGNALS, suggestion
 from dyntemp.show.colour import WIDEST, Scale
 from dyntemp.show.words import decimals, rounded
-from dyntemp.signals import SIGNALS, suggestion
-from dyntemp.trace import Token
+from dyntemp.traces.token import Token
 
 SHARES = {"probability", "share"}
 """Units whose values go from 0 to 1, and so do their scales."""

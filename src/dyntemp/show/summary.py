@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from math import inf, isfinite
 
 from dyntemp.show.words import temperature
-from dyntemp.trace import Token
+from dyntemp.traces.token import Token
 
 
 @dataclass(slots=True)

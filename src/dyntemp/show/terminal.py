@@ -16,7 +16,7 @@ from rich.text import Text
 from dyntemp.show.colour import Scale
 from dyntemp.show.quantity import RECORDED, Quantity, figure
 from dyntemp.show.words import explain, percent, quoted, temperature
-from dyntemp.trace import Token
+from dyntemp.traces.token import Token
 
 Colour = Literal["auto", "always", "never"]
 COLOUR_SYSTEMS = {

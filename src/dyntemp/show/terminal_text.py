@@ -12,7 +12,7 @@ from rich.text import Text
 from dyntemp.show.colour import Scale
 from dyntemp.show.quantity import Quantity, short
 from dyntemp.show.words import flowing
-from dyntemp.trace import Token
+from dyntemp.traces.token import Token
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,9 @@ from __future__ import annotations
 from math import floor, inf
 from unicodedata import category
 
-from dyntemp.filters import GREEDY_AT
-from dyntemp.replay import Replayed
-from dyntemp.trace import Alternative, Token
+from dyntemp.distribution.filters import GREEDY_AT
+from dyntemp.traces.replay import Replayed
+from dyntemp.traces.token import Alternative, Token
 
 CERTAIN = 0.95
 """The model counts as sure of a candidate from this probability on."""

@@ -1,0 +1,1 @@
+"""Formulas over one row of logits, in NumPy alone."""

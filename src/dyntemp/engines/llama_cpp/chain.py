@@ -1,0 +1,176 @@
+"""A place in llama.cpp's chain of samplers: what it calls with each token's candidates, and how it gets there."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dyntemp.engines.batch import Batch
+from dyntemp.engines.requests import Requests
+from dyntemp.errors import EngineError
+from dyntemp.language.policy import Policy
+
+RECORD = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)])
+"""llama.cpp's `llama_token_data`."""
+
+PLACES = ("penalties", "top-k", "typical", "top-p", "min-p", "temp")
+"""The links of llama-cpp-python's chain that a policy can stand before; a grammar's is between the first two."""
+
+
+def candidates_of(array: Any) -> NDArray[np.void]:
+    """The candidates of a `llama_token_data_array*` as records: llama.cpp's own memory."""
+    found = array.contents
+    size = found.size * RECORD.itemsize
+    return np.frombuffer((ctypes.c_char * size).from_address(ctypes.addressof(found.data.contents)), RECORD)
+
+
+class Generation:
+    """One generation: its policy, where it is, and what was raised inside a callback.
+
+    Python's exceptions do not pass through llama.cpp: ctypes prints them, and llama.cpp goes on with what the row
+    held. So they are kept here, to be raised by `check` when llama.cpp has returned.
+
+    A temperature of 0 leaves the first of equal candidates, as llama.cpp's own does: the lowest token where nothing
+    sorted them.
+
+    Args:
+        requests: The engine's; the generation begins there with its first token.
+        policy: Its policy; None for none.
+        requested: The temperature that was asked for.
+
+    Attributes:
+        position: Index in the sequence of the token that is decided next; to be set before each.
+        drawn: The token before it; to be set too.
+        slot: Its slot in `requests`.
+    """
+
+    def __init__(self, requests: Requests, policy: Policy | None, requested: float) -> None:
+        self.requests = requests
+        self.policy = policy
+        self.requested = requested
+        self.position = 0
+        self.drawn = -1
+        self.slot = 0
+        self._begun = False
+        self._called_at = -1
+        self._error: BaseException | None = None
+        self._before: tuple[int, NDArray[np.int32]] = (-1, np.empty(0, np.int32))
+
+    def apply(self, array: Any) -> None:
+        """Divide the logits of a `llama_token_data_array*` in their place; the callback."""
+        self._called_at = self.position
+        try:
+            self._scale(candidates_of(array))
+        except BaseException as error:  # noqa: BLE001  # raised again by `check`
+            self._error = error
+
+    def guarded(self, processors: Sequence[Callable[..., Any]]) -> Callable[..., Any]:
+        """Logits processors as one, whose errors `check` raises."""
+
+        def process(input_ids: Any, scores: Any) -> Any:
+            try:
+                for processor in processors:
+                    scores = processor(input_ids, scores)
+            except BaseException as error:  # noqa: BLE001  # raised again by `check`
+                self._error = error
+            return scores
+
+        return process
+
+    def count(self, _: Any) -> None:
+        """Count a row that llama.cpp's own sampler scaled in our place; the callback there."""
+        self._called_at = self.position
+        counts = self.requests.counts
+        counts.calls += 1
+        counts.seen += 1
+        if self.requested == 0:
+            counts.greedy += 1
+        else:
+            counts.changed += 1
+
+    def check(self) -> None:
+        """Raise what was raised inside a callback since the position was set.
+
+        Raises:
+            EngineError: If there is a policy, and nothing was called.
+        """
+        error, self._error = self._error, None
+        if error is not None:
+            raise error
+        if self.policy is not None and self._called_at != self.position:
+            raise EngineError(
+                f"llama.cpp drew the token at {self.position} without its chain of samplers, and so without "
+                f"`{self.policy}`: if a sampler on the device draws (llama_set_sampler), take it away"
+            )
+
+    def _scale(self, candidates: NDArray[np.void]) -> None:
+        assert self.policy is not None
+        if not self._begun:
+            self._begun = True
+            self.requests.begin(self.slot, self.policy, requested=self.requested, prompt=self.position)
+        row = np.ascontiguousarray(candidates["logit"])[None]
+        drawn = self._place_of_drawn(candidates) if self.policy.reads_surprisal else -1
+        self.requests.scale(Batch(row, [self.slot], self.position, drawn=[drawn]), out=row)
+        candidates["logit"] = row[0]
+
+    def _place_of_drawn(self, candidates: NDArray[np.void]) -> int:
+        """Where among the candidates before the token stood that was then drawn; -1 if it did not."""
+        position, ids = self._before
+        self._before = self.position, candidates["id"].copy()
+        places = np.flatnonzero(ids == self.drawn)
+        return int(places[0]) if position == self.position - 1 and len(places) else -1
+
+
+def insert(sampler: Any, before: str, add: Callable[[], None], *, short: bool) -> None:
+    """Put a link into a `LlamaSampler`, and take its temperature out.
+
+    Args:
+        sampler: The chain as llama-cpp-python makes it.
+        before: A name of `PLACES`: the link in front of which the new one will stand.
+        add: Appends the new link.
+        short: Whether the chain has neither truncation nor temperature; the new link then stands before the last.
+
+    Raises:
+        EngineError: If this is no chain that we know.
+    """
+    import llama_cpp
+
+    chain = sampler.sampler
+    names = links(sampler)
+    if short:
+        at = names.index(before) if before in names else len(names) - 1
+    elif {before, "temp"} <= set(names):
+        at = names.index(before)
+    else:
+        raise EngineError(
+            f"this llama-cpp-python ({llama_cpp.__version__}) makes the chain {', '.join(names)}, in which there is "
+            f"no `{before}` or no `temp`: take a version that dyntemp was run with, or `DynamicTemperature`"
+        )
+    tail = [llama_cpp.llama_sampler_chain_remove(chain, at) for _ in names[at:]]
+    add()
+    for name, link in zip(names[at:], tail, strict=True):
+        if name == "temp":
+            llama_cpp.llama_sampler_free(link)
+        else:
+            llama_cpp.llama_sampler_chain_add(chain, link)
+
+
+def links(sampler: Any) -> list[str]:
+    """The names of a chain's links; `custom` for those of Python, whose name llama.cpp must not be asked for.
+
+    A link that does nothing with its numbers, such as top-k with k = 0, is called as if it did something.
+    """
+    import llama_cpp
+
+    chain = sampler.sampler
+    ours = {place for place, _ in sampler.custom_samplers}
+    return [
+        "custom"
+        if place in ours
+        else llama_cpp.llama_sampler_name(llama_cpp.llama_sampler_chain_get(chain, place)).decode().lstrip("?")
+        for place in range(llama_cpp.llama_sampler_chain_n(chain))
+    ]

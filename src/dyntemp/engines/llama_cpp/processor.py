@@ -1,0 +1,222 @@
+"""A policy among llama-cpp-python's logits processors, for a `Llama` that somebody else made."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dyntemp.engines.batch import Batch, Counts, Step
+from dyntemp.engines.capabilities import CAPABILITIES
+from dyntemp.engines.llama_cpp.check import check_processor
+from dyntemp.engines.requests import Requests
+from dyntemp.errors import EngineError
+from dyntemp.language.policy import Policy
+from dyntemp.sampling import PolicyLike
+
+try:
+    from llama_cpp import LogitsProcessorList, StoppingCriteriaList
+except ImportError:
+    LogitsProcessorList = StoppingCriteriaList = list
+
+NEUTRAL: Mapping[str, float] = {"temperature": 1.0, "top_k": 0, "top_p": 1.0, "min_p": 0.0, "typical_p": 1.0}
+"""What to call a `Llama` with so that it draws from what the processor returns, and from nothing else."""
+
+
+class Processors(LogitsProcessorList):  # type: ignore[misc]  # Any to a type checker
+    """Logits processors that a `logit_bias` can stand beside."""
+
+    def extend(self, others: Iterable[Callable[..., Any]]) -> Processors:
+        """Add others, and return them all: where `logit_bias` is set, llama-cpp-python uses what this returns."""
+        super().extend(others)
+        return self
+
+
+class Carrier(Processors):
+    """Logits processors of one call, and its policy on the way through llama-cpp-python's methods.
+
+    Attributes:
+        policy: The policy; None for none.
+        arrived: Whether the chain of samplers was made with them.
+    """
+
+    def __init__(self, processors: Iterable[Callable[..., Any]], policy: Policy | None) -> None:
+        super().__init__(processors)
+        self.policy = policy
+        self.arrived = False
+
+    def check_arrival(self) -> None:
+        """Raise if a chat handler did not pass the processors on, and with them the policy.
+
+        Raises:
+            EngineError: Then.
+        """
+        if not self.arrived and (self or self.policy is not None):
+            raise EngineError(
+                "the chat handler of this model did not pass logits_processor on, which carries the policy: use "
+                "create_completion with a prompt, or a handler that passes it on"
+            )
+
+
+def callables(processors: Any) -> list[Callable[..., Any]]:
+    """Logits processors as a list: None, one of them, or several.
+
+    Raises:
+        EngineError: For what cannot be called, which llama-cpp-python would find out where nobody hears of it.
+    """
+    if processors is None:
+        return []
+    found = [processors] if callable(processors) and not isinstance(processors, list) else list(processors)
+    for one in found:
+        if not callable(one):
+            raise EngineError(f"logits_processor has a {type(one).__name__}; each is called as f(input_ids, scores)")
+    return found
+
+
+class DynamicTemperature:
+    """A logits processor that divides rows by the temperature that a policy gives them.
+
+        with DynamicTemperature("0.3 + 0.7*normalized_entropy") as processor:
+            llama("Once upon a time", **processor.arguments)
+
+    llama-cpp-python calls it first, so that it measures the model's own row, before penalties, grammar and truncation;
+    these act on the scaled row, and so does the call's own temperature, which has to be 1: see `NEUTRAL`. It is not
+    told what temperature was asked for: at 0 its rows are scaled all the same, which changes no choice as long as the
+    policy stays finite.
+
+    An error in here cannot reach the caller by itself, since llama.cpp is what called us. It is logged; it is raised
+    by the stopping criterion among `arguments` before the token is used, and at the end of the `with` block. That
+    also raises if nothing was called, as where a plain list of processors meets a `logit_bias`.
+
+    A policy that remembers, or reads `position` or `surprisal`, serves one text: make a processor for each. It cannot
+    work under a draft model, whose drafts are in `input_ids` too, and says so; `DynamicLlama` can.
+
+    Args:
+        policy: The policy.
+        given: What each `given("name", low, high)` reads, by name; read anew at every token.
+        record: Called with each `Step`.
+
+    Attributes:
+        policy: The policy.
+        requests: What has run; see `Requests`.
+
+    Raises:
+        EngineError, PolicyError: As `Requests.accept`.
+    """
+
+    def __init__(
+        self,
+        policy: PolicyLike,
+        *,
+        given: Mapping[str, Any] | None = None,
+        record: Callable[[Step], None] | None = None,
+    ) -> None:
+        self.requests = Requests(CAPABILITIES["llama_cpp/processor"], given=given, record=record)
+        self.policy = self.requests.accept(policy)
+        self._text: NDArray[np.int32] | None = None
+        self._prompt = 0
+        self._error: BaseException | None = None
+        self._calls = 0
+
+    @property
+    def counts(self) -> Counts:
+        """How many rows were seen and changed."""
+        return self.requests.counts
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """What to call a `Llama`, or its `create_completion`, with.
+
+        `create_chat_completion` takes no stopping criteria; leave that one out, and rely on the `with` block.
+        """
+        return {
+            "logits_processor": Processors([self]),
+            "stopping_criteria": StoppingCriteriaList([self.stop]),
+            **NEUTRAL,
+        }
+
+    def __call__(self, input_ids: Any, scores: Any) -> Any:
+        """The scaled row; after an error, the row as it was."""
+        if self._error is None:
+            try:
+                return self._scaled(np.asarray(input_ids), scores)
+            except BaseException as error:  # noqa: BLE001  # raised again by `check`
+                self._error = error
+                logging.getLogger("dyntemp").error(  # noqa: TRY400  # the trace comes with the exception
+                    "dyntemp: a processor failed, and llama.cpp goes on without it: %s", error
+                )
+        return scores
+
+    def __iter__(self) -> Iterator[DynamicTemperature]:
+        """Itself, so that `logits_processor=processor` will do where a list is asked for."""
+        return iter((self,))
+
+    def extend(self, others: Iterable[Callable[..., Any]]) -> Processors:
+        """The list of it and others, as llama-cpp-python asks for where `logit_bias` is set."""
+        return Processors([self, *others])
+
+    def stop(self, _: Any = None, __: Any = None) -> bool:
+        """A stopping criterion that never stops, but raises what went wrong."""
+        self.check()
+        return False
+
+    def check(self) -> None:
+        """Raise what was raised where llama.cpp called."""
+        error, self._error = self._error, None
+        if error is not None:
+            raise error
+
+    def self_test(self, llama: Any) -> None:
+        """Prove that a `Llama` calls such a processor, draws from what it returns, and gets the policy's temperatures.
+
+        Generates a few tokens, whose prompt is then what the model's cache holds.
+
+        Raises:
+            EngineError: If it does not, with what to check.
+        """
+        check_processor(self, llama)
+
+    def __enter__(self) -> DynamicTemperature:
+        self._text, self._error, self._calls = None, None, self.counts.calls
+        return self
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        if kind is not None:
+            return
+        self.check()
+        if self.counts.calls == self._calls:
+            raise EngineError(
+                "llama.cpp never called this processor: pass it as logits_processor=; beside a logit_bias pass "
+                "`**processor.arguments` or the processor itself, since llama-cpp-python drops a plain list then"
+            )
+
+    def _scaled(self, input_ids: NDArray[np.int32], scores: Any) -> Any:
+        position = len(input_ids)
+        if self.policy.reads_place:
+            self._follow(input_ids)
+        elif 0 not in self.requests:
+            self.requests.begin(0, self.policy)
+        row = np.array(scores, np.float32)[None]
+        drawn = int(input_ids[-1]) if position else -1
+        return self.requests.scale(Batch(row, [0], position, drawn=[drawn]), out=row)[0]
+
+    def _follow(self, input_ids: NDArray[np.int32]) -> None:
+        """Begin a text, or go on with it.
+
+        Raises:
+            EngineError: If there are tokens that we were not asked about.
+        """
+        before, length = self._text, len(input_ids)
+        self._text = input_ids.copy()
+        common = 0 if before is None else min(len(before), length)
+        if before is None or length < self._prompt or not np.array_equal(before[:common], input_ids[:common]):
+            self._prompt = length
+            self.requests.begin(0, self.policy, prompt=length)
+        elif length > len(before) + 1:
+            raise EngineError(
+                f"`{self.policy}` needs to know of every token, and {length - len(before)} have come at once: under a "
+                "draft model take DynamicLlama; for another text that begins alike make another DynamicTemperature"
+            )

@@ -1,0 +1,201 @@
+"""A policy behind the host's own temperature and truncation, read from the generation config."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from dyntemp.engines.batch import Batch, Counts, Step
+from dyntemp.engines.capabilities import CAPABILITIES
+from dyntemp.engines.transformers.check import OF_SELF_TEST, check_scores, four_tokens
+from dyntemp.engines.transformers.rows import BEAMS, Generation, Wanted, accepted
+from dyntemp.errors import EngineError
+from dyntemp.language.policy import Policy
+from dyntemp.sampling import PolicyLike
+
+RECORD = CAPABILITIES["transformers/after-warpers"]
+
+METHOD = "_get_logits_processor"
+"""The method of a model that lists the processors of a `generate()`, the warpers last; not a public name."""
+
+ATTRIBUTE = "dyntemp"
+"""The attribute of a `GenerationConfig` that holds the policy, as text."""
+
+
+class AfterWarpers:
+    """A hook in a model: each `generate()` whose generation config has a policy gets it behind all warpers.
+
+    The policy is text: `GenerationConfig(do_sample=True, dyntemp="0.1 + 0.8*entropy")`, or
+    `model.generation_config.dyntemp = "..."`, which goes through JSON, `save_pretrained` and `from_pretrained`. (Of a
+    model made in code, rather than loaded, transformers keeps no setting of others': give it a new `GenerationConfig`.)
+    It is measured, and has its effect, on what penalties, constraints and truncation left; the
+    host's own temperature, by which rows were divided, is made up for and is what `requested` reads. Without
+    `do_sample=True` nothing is changed. Streamers, batches, assistants and `return_dict_in_generate` work as ever.
+
+    It replaces one private method of this one model object, since no public door leads there: `logits_processor=`
+    comes before the warpers, a `custom_generate=` callable loses the streamer, beams and assistants, and what
+    transformers applies last (`watermarking_config=`) knows neither the temperature nor whether tokens are sampled.
+    `uninstall()`, or leaving the `with` block, puts the method back. One model serves one thread at a time.
+
+    Args:
+        model: A model with `generate()`.
+        policy: For generation configs without a policy; by default those are left alone.
+        given: What each `given("name", low, high)` reads, by name: a number, or one per row; read at every step.
+        record: Called with each `Step`.
+
+    Attributes:
+        counts: See `Counts`.
+
+    Raises:
+        PolicyError, EngineError: For `policy`, as elsewhere.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        policy: PolicyLike | None = None,
+        *,
+        given: Mapping[str, Any] | None = None,
+        record: Callable[[Step], None] | None = None,
+    ) -> None:
+        self.counts = Counts()
+        self._model = model
+        self._policy = None if policy is None else accepted(RECORD, policy)
+        self._given = given
+        self._record = record
+        self._watch: Callable[[Any], None] | None = None
+        self._original: Callable[..., Any] | None = None
+        self._before: Any = None
+
+    def install(self) -> AfterWarpers:
+        """Put the hook in; returns itself.
+
+        Raises:
+            EngineError: If it is in already, or this version of transformers has no such place.
+        """
+        if isinstance(getattr(getattr(self._model, METHOD, None), "__self__", None), AfterWarpers):
+            raise EngineError("this model has such a hook already: uninstall() that one first")
+        original = getattr(self._model, METHOD, None)
+        place = getattr(type(self._model), METHOD, None)
+        if place is None or "generation_config" not in inspect.signature(place).parameters:
+            raise EngineError(
+                f"{type(self._model).__name__} has no method {METHOD}(generation_config, ...), which this hook needs; "
+                "transformers 4.57 and 5.23 have it. Use DynamicTemperature or DynamicSampler, which need no hook"
+            )
+        self._before = vars(self._model).get(METHOD)
+        self._original = original
+        setattr(self._model, METHOD, self._listed)
+        return self
+
+    def uninstall(self) -> None:
+        """Take the hook out, if it is in.
+
+        Raises:
+            EngineError: If something else was put in its place since.
+        """
+        if self._original is None:
+            return
+        if vars(self._model).get(METHOD) != self._listed:
+            raise EngineError(f"{METHOD} of this model was replaced after this hook: take that hook out first")
+        if self._before is None:
+            delattr(self._model, METHOD)
+        else:
+            setattr(self._model, METHOD, self._before)
+        self._original = None
+
+    def __enter__(self) -> AfterWarpers:
+        return self.install()
+
+    def __exit__(self, *_: object) -> None:
+        self.uninstall()
+
+    def _listed(self, *arguments: Any, **keywords: Any) -> Any:
+        """The host's processors with ours behind the warpers."""
+        if self._original is None:
+            raise EngineError("the hook was taken out while generate() ran")
+        processors = self._original(*arguments, **keywords)
+        config = keywords["generation_config"] if "generation_config" in keywords else arguments[0]
+        chosen = getattr(config, ATTRIBUTE, None)
+        policy = self._policy if chosen is None else accepted(RECORD, chosen)
+        if policy is None or not config.do_sample or any(isinstance(one, _Behind) for one in processors):
+            return processors
+        continuous = "input_ids_seq_length" not in keywords and len(arguments) < 2
+        wanted = Wanted(RECORD, policy, self.counts, self._given, self._record, self._watch)
+        ours = _EveryRow(wanted, config, self._model.device) if continuous else _Behind(wanted, config)
+        last = [config.watermarking_config is not None, config.renormalize_logits is True]  # stand behind the warpers
+        processors.insert(len(processors) - sum(last), ours)
+        return processors
+
+    def self_test(self, **settings: Any) -> None:
+        """Let the model generate four tokens, and check that its host called us and drew from our rows as they are.
+
+        These rows are counted too. Where no policy is set, it is done with one of its own.
+
+        Args:
+            settings: What `generate()` will be called with.
+
+        Raises:
+            EngineError: If it did not call, or changed the rows afterwards.
+        """
+        config = settings.get("generation_config", self._model.generation_config)
+        chosen = settings.get(ATTRIBUTE, getattr(config, ATTRIBUTE, None))
+        policy = self._policy or Policy(OF_SELF_TEST) if chosen is None else accepted(RECORD, chosen)
+        rows: list[Any] = []
+        before, self._policy, self._watch = self._policy, policy, rows.append
+        try:
+            output = four_tokens(self._model, {"do_sample": True, **settings})
+        finally:
+            self._policy, self._watch = before, None
+        requested = settings.get("temperature", config.temperature)
+        check_scores(policy, rows, output, self._given, instead="install() the hook, and no other behind it",
+                     requested=1.0 if requested is None else requested)  # fmt: skip
+
+
+class _Behind:
+    """The policy in one `generate()`, behind the warpers."""
+
+    def __init__(self, wanted: Wanted, config: Any) -> None:
+        self._wanted = wanted
+        self._beams = (config.num_beams or 1) > 1
+        if self._beams and wanted.policy.remembers:
+            raise EngineError(BEAMS.format(policy=wanted.policy))
+        self._requested = _temperature(config)
+        self._generation: Generation | None = None
+
+    def __call__(self, input_ids: Any, scores: Any) -> Any:
+        if self._generation is None:
+            self._generation = Generation(
+                self._wanted, input_ids, scores, beams=self._beams, requested=self._requested, divided="before"
+            )
+        return self._generation.scale(input_ids, scores)
+
+
+class _EveryRow:
+    """The policy in `generate_batch()`, which tells of each row nothing but the token before."""
+
+    supports_continuous_batching = True
+
+    def __init__(self, wanted: Wanted, config: Any, device: Any) -> None:
+        reads = {signal.name for signal in wanted.policy.signals}
+        if wanted.policy.remembers or "position" in reads or device.type != "cpu" or _temperature(config) != 1:
+            raise EngineError(
+                f"`{wanted.policy}` was given for generate_batch() on {device} at temperature {_temperature(config)}; "
+                "policies that read the row alone are allowed there, on a CPU, at temperature=1.0: use generate()"
+            )
+        self._wanted = wanted
+        self._requests = wanted.requests(0, device)
+        self._rows = 0
+
+    def __call__(self, _: Any, scores: Any) -> Any:
+        for row in range(self._rows, len(scores)):
+            self._requests.begin(row, self._wanted.policy)
+        self._rows = max(self._rows, len(scores))
+        if self._wanted.watch is not None:
+            self._wanted.watch(scores.clone())
+        return self._requests.scale(Batch(scores))
+
+
+def _temperature(config: Any) -> float:
+    """What the host's warper divides by."""
+    return 1.0 if config.temperature is None else float(config.temperature)

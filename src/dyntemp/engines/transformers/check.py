@@ -1,0 +1,143 @@
+"""Whether the real host called an adapter, and drew from the rows that it handed back."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Mapping, Sequence
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dyntemp.distribution.filters import Filters
+from dyntemp.engines.batch import on_host
+from dyntemp.errors import EngineError
+from dyntemp.kernels import backend_of
+from dyntemp.language.policy import Policy
+from dyntemp.language.signals import MAX_REQUESTED
+from dyntemp.sampling import sample, temperatures
+
+OF_SELF_TEST = "0.1 + 0.8*normalized_entropy"
+"""The policy of a self-test where the user has not chosen one."""
+
+TOKENS = 4
+
+TOLERANCE = 1e-4
+"""By how much a probability may differ: a float32 row over its temperature, as float32."""
+
+
+def four_tokens(model: Any, settings: Mapping[str, Any], **ours: Any) -> Any:
+    """What `generate()` returns for four tokens after a prompt of no meaning; the random state is left as it was."""
+    torch: Any = import_module("torch")
+    ids = torch.arange(1, 5, device=model.device)[None] % model.config.get_text_config().vocab_size
+    wanted = {
+        "return_dict_in_generate": True,
+        "output_scores": True,
+        "max_new_tokens": TOKENS,
+        "min_new_tokens": TOKENS,
+    }
+    arguments = {**settings, **wanted}
+    if "generation_config" in settings:
+        config = copy.deepcopy(arguments.pop("generation_config"))
+        arguments = {**config.update(**arguments), "generation_config": config}
+    with torch.random.fork_rng(devices=[] if ids.device.type == "cpu" else [ids.device]):
+        return model.generate(ids, attention_mask=torch.ones_like(ids), **arguments, **ours)
+
+
+def check_scores(
+    policy: Policy,
+    rows: Sequence[Any],
+    output: Any,
+    given: Mapping[str, Any] | None,
+    *,
+    instead: str,
+    requested: float = 1.0,
+) -> None:
+    """Raise unless what the host drew from is each row over the temperature of the policy.
+
+    Args:
+        policy: The policy.
+        rows: What the adapter was handed at each step, at temperature 1, [1, vocabulary].
+        output: What `generate()` returned, with its scores.
+        given: What `given(...)` reads.
+        instead: What to do if it is not.
+        requested: What `requested` reads.
+
+    Raises:
+        EngineError: With the reason.
+    """
+    if not rows or len(rows) < len(output.scores):
+        raise EngineError(f"the host called {len(rows)} times for {len(output.scores)} tokens: {instead}")
+    for step, (row, t) in enumerate(expected(policy, rows, output.sequences, given, requested)):
+        drawn_from = on_host(output.scores[step][0])
+        wanted = backend_of(row, "reference").scale(row[None], np.array([t]))[0]
+        left, kept = np.isfinite(drawn_from).sum(), np.isfinite(wanted).sum()
+        if left != kept:
+            raise EngineError(f"the host left {left} of {kept} candidates after us (top_k, top_p, min_p?): {instead}")
+        if np.abs(probabilities(drawn_from) - probabilities(wanted)).max() > TOLERANCE:
+            raise EngineError(
+                f"the host drew token {step} at temperature {implied(row, drawn_from):.4g}, and `{policy}` says "
+                f"{t:.4g}: {instead}"
+            )
+
+
+def check_draws(
+    policy: Policy, rows: Sequence[Any], output: Any, given: Mapping[str, Any] | None, seed: int, filters: Filters,
+    requested: float,
+) -> None:  # fmt: skip
+    """Raise unless the tokens are those that the reference draws from the rows, with this seed.
+
+    Args:
+        policy: The policy.
+        rows: What the adapter was handed at each step, [1, vocabulary].
+        output: What `generate()` returned.
+        given: What `given(...)` reads.
+        seed: The seed of the row.
+        filters: What truncates it.
+        requested: What `requested` reads.
+
+    Raises:
+        EngineError: With the reason.
+    """
+    if len(rows) < TOKENS:
+        raise EngineError(f"the host called {len(rows)} times for {TOKENS} tokens: set do_sample=True")
+    tokens = output.sequences[0, -len(rows) :].tolist()
+    for step, (row, t) in enumerate(expected(policy, rows, output.sequences, given, requested)):
+        draw = sample(
+            row, "requested", requested=min(t, MAX_REQUESTED), seed=seed, request=0, position=step,
+            top_k=filters.top_k, top_p=filters.top_p, min_p=filters.min_p, backend="reference",
+        )  # fmt: skip
+        if draw.token != tokens[step]:
+            raise EngineError(
+                f"token {step} is {tokens[step]}, and {draw.token} was drawn at temperature {t:.4g}: does another "
+                "processor come after ours?"
+            )
+
+
+def expected(
+    policy: Policy, rows: Sequence[Any], sequences: Any, given: Mapping[str, Any] | None, requested: float
+) -> Iterator[tuple[NDArray[np.float64], float]]:
+    """Each step's row and the temperature that the reference gives it."""
+    state = policy.state() if policy.remembers else None
+    tokens = sequences[0, -len(rows) :].tolist()
+    for step, found in enumerate(rows):
+        row = on_host(found[0]).astype(np.float64)
+        yield row, float(temperatures(row, policy, backend="reference", state=state, position=step, given=given,
+                                      requested=requested))  # fmt: skip
+        if state is not None:
+            with np.errstate(divide="ignore"):
+                state.observe(0, step, -np.log(probabilities(row)[tokens[step]]))
+
+
+def probabilities(row: NDArray[Any]) -> NDArray[np.float64]:
+    """The softmax of a row."""
+    weights = np.exp(row.astype(np.float64) - row.max())
+    return weights / weights.sum()
+
+
+def implied(row: NDArray[Any], drawn_from: NDArray[Any]) -> float:
+    """The temperature that made one row of another, by its two likeliest entries."""
+    first, second = np.argsort(row)[[-1, -2]]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return float((row[first] - row[second]) / np.float64(drawn_from[first] - drawn_from[second]))

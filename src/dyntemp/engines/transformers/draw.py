@@ -1,0 +1,225 @@
+"""A policy in `custom_generate=`: transformers prepares everything and computes the logits, we draw the tokens."""
+
+from __future__ import annotations
+
+import copy
+import logging
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from dyntemp.distribution.filters import Filters
+from dyntemp.engines.batch import Counts, Step, beside, on_host
+from dyntemp.engines.capabilities import CAPABILITIES
+from dyntemp.engines.requests import draw_at
+from dyntemp.engines.transformers.check import check_draws, four_tokens
+from dyntemp.engines.transformers.rows import Generation, Wanted, accepted
+from dyntemp.errors import EngineError
+from dyntemp.sampling import PolicyLike, new_seed
+
+RECORD = CAPABILITIES["transformers/custom-generate"]
+
+UNUSED = {"typical_p": 1.0, "epsilon_cutoff": 0.0, "eta_cutoff": 0.0, "top_h": None, "watermarking_config": None,
+          "prompt_lookup_num_tokens": None}  # fmt: skip
+"""Settings that this form has no equal of, with the values at which they do nothing."""
+
+
+class DynamicSampler:
+    """Draws the tokens of a `generate()` itself, with its own noise, at the temperatures of a policy.
+
+    The loop stays the host's: stopping criteria, batches with padding and end tokens, caches, `return_dict_in_generate`
+    and streamers work. `top_k`, `top_p` and `min_p` are read from the generation config and applied by us, at
+    temperature 1 (see `dyntemp.sample`); its `temperature` is what `requested` reads and has no other effect. Without
+    `do_sample=True` the host decodes greedily, and says so once in the log. `output_scores` hold the choice alone, 0 at
+    the token drawn; `output_logits` are the model's.
+
+    transformers does not hand `streamer=`, `assistant_model=` and `tokenizer=` on to such a callable: give the streamer
+    as `token_streamer=`; an assistant is not used; `stop_strings` need a `StopStringCriteria` in `stopping_criteria=`.
+    One sampler serves one `generate()` at a time.
+
+    Args:
+        policy: A policy, or what makes one.
+        seed: 64-bit seed for all rows, or one for each; None draws one for each `generate()`. Rows with a seed of
+            their own draw the same tokens alone as in any batch; among rows of one seed their order tells them apart.
+        given: What each `given("name", low, high)` reads, by name: a number, or one per row; read at every step.
+        record: Called with each `Step`.
+
+    Attributes:
+        policy: The policy.
+        seeds: The seed of each row of the latest `generate()`.
+        counts: See `Counts`. Finished rows of a batch go on being processed, and counted.
+
+    Raises:
+        PolicyError: For what is no policy.
+        EngineError: For a policy with parameters that have no values.
+    """
+
+    def __init__(
+        self,
+        policy: PolicyLike,
+        *,
+        seed: int | Sequence[int] | None = None,
+        given: Mapping[str, Any] | None = None,
+        record: Callable[[Step], None] | None = None,
+    ) -> None:
+        self.policy = accepted(RECORD, policy)
+        self.counts = Counts()
+        self.seeds: list[int] = []
+        self._seed = seed
+        self._draw: _Draw | None = None
+        self._wanted = Wanted(RECORD, self.policy, self.counts, given, record)
+
+    def __call__(
+        self,
+        model: Any,
+        input_ids: Any,
+        logits_processor: Any,
+        stopping_criteria: Any,
+        generation_config: Any,
+        seed: int | Sequence[int] | None = None,
+        token_streamer: Any = None,
+        **model_kwargs: Any,
+    ) -> Any:
+        """What `generate(..., custom_generate=self, seed=..., token_streamer=...)` calls.
+
+        Args:
+            model: The model; this and what follows as transformers prepared them.
+            input_ids: The prompts.
+            logits_processor: The host's processors.
+            stopping_criteria: The host's criteria.
+            generation_config: All settings.
+            model_kwargs: What goes to the model.
+            seed: In place of the sampler's own, for this call.
+            token_streamer: What `streamer=` is elsewhere: told of the prompt, of each token, and of the end.
+
+        Raises:
+            EngineError: For beams and settings that this form has no equal of, and for a wrong number of seeds.
+        """
+        check_settings(generation_config)
+        if token_streamer is not None:
+            token_streamer.put(input_ids.cpu())
+        config = generation_config
+        if config.do_sample:
+            self.seeds = _seeds(self._seed if seed is None else seed, len(input_ids))
+            self._draw = _Draw(self._wanted, config, self.seeds)
+            logits_processor = type(logits_processor)([*_without_warpers(logits_processor, config), self._draw])
+            config = copy.copy(config)
+            config.do_sample = False  # one token is left, and the likeliest of one is found sooner than drawn
+        else:
+            logging.getLogger("dyntemp").warning("dyntemp: do_sample is not set, so tokens are the likeliest ones")
+        return model._sample(  # noqa: SLF001
+            input_ids, logits_processor=logits_processor, stopping_criteria=stopping_criteria,
+            generation_config=config, streamer=token_streamer, **model_kwargs,
+        )  # fmt: skip
+
+    def self_test(self, model: Any, **settings: Any) -> None:
+        """Let the model generate four tokens, and check that they are those that `dyntemp.sample` draws.
+
+        Args:
+            model: The model.
+            settings: What `generate()` will be called with.
+
+        Raises:
+            EngineError: If the host did not call, or other tokens came out.
+        """
+        rows: list[Any] = []
+        twin = DynamicSampler(self.policy, seed=7, given=self._wanted.given)
+        twin._wanted = replace(twin._wanted, watch=rows.append)
+        output = four_tokens(model, {"do_sample": True, **settings}, custom_generate=twin)
+        if twin._draw is None:
+            raise EngineError("the host did not call: pass do_sample=True and custom_generate=sampler to generate()")
+        check_draws(self.policy, rows, output, self._wanted.given, 7, twin._draw.filters, twin._draw.requested)
+
+
+class _Draw:
+    """A logits processor that leaves in each row one token, the one drawn."""
+
+    def __init__(self, wanted: Wanted, config: Any, seeds: Sequence[int]) -> None:
+        self._wanted = wanted
+        self.requested = 1.0 if config.temperature is None else float(config.temperature)
+        self.filters = filters_of(config)
+        self._seeds = np.array(seeds, np.uint64)
+        seen: Counter[int] = Counter()
+        self._numbers = np.zeros(len(seeds), np.int64)
+        for row, seed in enumerate(seeds):
+            self._numbers[row] = seen[seed]
+            seen[seed] += 1
+        self._generation: Generation | None = None
+
+    def __call__(self, input_ids: Any, scores: Any) -> Any:
+        if self._generation is None:
+            self._generation = Generation(self._wanted, input_ids, scores, requested=self.requested)
+        generation = self._generation
+        temperature = on_host(generation.requests.temperatures(generation.batch(input_ids, scores)))
+        ours = np.flatnonzero(~np.isnan(temperature))  # the others are broken: the host takes what it can of them
+        at = slice(None) if len(ours) == len(scores) else beside(ours, scores)
+        kept = self.filters
+        tokens = draw_at(
+            scores[at], temperature[ours], seed=self._seeds[ours], request=self._numbers[ours],
+            position=input_ids.shape[1] - generation.prompt,
+            top_k=kept.top_k, top_p=kept.top_p, min_p=kept.min_p,
+        ).token if len(ours) else []  # fmt: skip
+        chosen = scores.clone()
+        chosen[at] = -np.inf
+        chosen[beside(ours, scores), beside(np.asarray(tokens), scores)] = 0.0
+        return chosen
+
+
+def filters_of(config: Any) -> Filters:
+    """The truncation that a generation config asks for."""
+    return Filters(config.top_k or 0, 1.0 if config.top_p is None else config.top_p, config.min_p or 0.0)
+
+
+def check_settings(config: Any) -> None:
+    """Raise for what this form cannot do.
+
+    Raises:
+        EngineError: With what to do instead.
+    """
+    if (config.num_beams or 1) > 1:
+        raise EngineError(
+            f"num_beams = {config.num_beams} was given; DynamicSampler draws one token per row: set num_beams=1, or "
+            "use DynamicTemperature or AfterWarpers"
+        )
+    for name, nothing in UNUSED.items():
+        value = getattr(config, name, None)
+        if value is not None and value != nothing:
+            raise EngineError(
+                f"{name} = {value} was given; DynamicSampler knows top_k, top_p and min_p, and drafts nothing: leave "
+                "it out, or use AfterWarpers"
+            )
+
+
+def _without_warpers(processors: Any, config: Any) -> list[Any]:
+    """The host's processors without those that it appended to sample: temperature, top-k, top-p, min-p."""
+    names = ["TemperatureLogitsWarper"] * (config.temperature not in (None, 1.0))
+    names += ["TopKLogitsWarper"] * bool(config.top_k) + ["TopPLogitsWarper"] * (
+        config.top_p is not None and config.top_p < 1
+    )
+    names += ["MinPLogitsWarper"] * (config.min_p is not None) + ["LogitNormalization"] * (
+        config.renormalize_logits is True
+    )
+    first = len(processors) - len(names)
+    found = [type(processor).__name__ for processor in processors[first:]]
+    if found != names:
+        raise EngineError(
+            f"this version of transformers lists {found} where {names} were expected; DynamicSampler knows 4.57 and "
+            "5.23: use DynamicTemperature"
+        )
+    return list(processors[:first])
+
+
+def _seeds(seed: int | Sequence[int] | None, rows: int) -> list[int]:
+    """A seed for each row.
+
+    Raises:
+        EngineError: For a number of them that is neither 1 nor that of the rows.
+    """
+    if seed is None or isinstance(seed, (int, np.integer)):
+        return [new_seed() if seed is None else int(seed)] * rows
+    if len(seed) != rows:
+        raise EngineError(f"{len(seed)} seeds were given for {rows} rows; pass one for all, or one per row")
+    return [int(one) for one in seed]

@@ -1,0 +1,131 @@
+"""The rows of one `generate()` of transformers, from its first step on, whatever order it asks for positions in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from dyntemp.engines.batch import Batch, Counts, Step
+from dyntemp.engines.capabilities import Capabilities
+from dyntemp.engines.requests import Requests
+from dyntemp.errors import EngineError
+from dyntemp.language.policy import Policy
+from dyntemp.sampling import PolicyLike
+
+WINDOW = 256
+"""How many positions back `generate()` may go: more than it ever drafts."""
+
+BEAMS = (
+    "`{policy}` remembers earlier tokens of a row, but beam search puts another text into the row at every step: set "
+    "num_beams=1, or use a policy without `ema`, `prev`, `integral`, `surprisal`"
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Wanted:
+    """What the user asked of an adapter, for every `generate()` that it takes part in.
+
+    Attributes:
+        capabilities: The adapter's record.
+        policy: The policy of all rows.
+        counts: Where calls and rows are counted.
+        given: What each `given("name", low, high)` reads, by name; read anew at every step.
+        record: Called with each `Step`.
+        watch: Called with the rows of each step as they are at temperature 1; for `self_test`.
+    """
+
+    capabilities: Capabilities
+    policy: Policy
+    counts: Counts
+    given: Mapping[str, Any] | None = None
+    record: Callable[[Step], None] | None = None
+    watch: Callable[[Any], None] | None = None
+
+    def requests(
+        self, rows: int, device: Any, *, requested: float = 1.0, divided: Literal["never", "before"] = "never",
+        prompt: int = 0,
+    ) -> Requests:  # fmt: skip
+        """Requests that take so many rows, each the slot of its number."""
+        made = Requests(
+            self.capabilities, divided=divided, window=WINDOW, device=None if device.type == "cpu" else device,
+            given=self.given, record=self.record, counts=self.counts,
+        )  # fmt: skip
+        for row in reversed(range(rows)):  # the last first, so that the memory is made once
+            made.begin(row, self.policy, requested=requested, prompt=prompt)
+        return made
+
+
+def accepted(capabilities: Capabilities, policy: PolicyLike) -> Policy:
+    """The policy that `policy` is or spells, if this adapter can carry it out.
+
+    Raises:
+        PolicyError, EngineError: As `Requests.accept`.
+    """
+    return Requests(capabilities).accept(policy)
+
+
+class Generation:
+    """The rows of one `generate()`.
+
+    A row is told by its number, and its place by how many tokens `input_ids` has beyond the prompt. Assistants and
+    targets call with the same texts, which go back to the first draft that was rejected; what is remembered is kept by
+    position, so that the target finds what it wrote for the tokens that stayed.
+
+    Args:
+        wanted: What the user asked for.
+        input_ids: Those of the first step: prompts, padded on the left.
+        scores: Those of the first step.
+        beams: Whether the scores are log-probabilities, as in beam search.
+        requested: The temperature that the host divides by.
+        divided: Whether it did before we see the rows.
+    """
+
+    def __init__(
+        self, wanted: Wanted, input_ids: Any, scores: Any, *, beams: bool = False, requested: float = 1.0,
+        divided: Literal["never", "before"] = "never",
+    ) -> None:  # fmt: skip
+        rows, self.prompt = input_ids.shape
+        self.requests = wanted.requests(rows, scores.device, requested=requested, divided=divided, prompt=self.prompt)
+        self._policy = wanted.policy
+        self._watch = wanted.watch
+        self._divided_by = requested if divided == "before" else 1.0
+        self._places_matter = wanted.policy.reads_place or wanted.record is not None
+        self._beams = beams
+        self._ids = input_ids
+
+    def goes_on_with(self, input_ids: Any) -> bool:
+        """Whether a step with these ids belongs to this `generate()`.
+
+        Where no policy depends on it, only lengths are looked at: equal ids would wait for a device.
+
+        Raises:
+            EngineError: If the rows were put in another order, as beam search does, and the policy remembers.
+        """
+        last = self._ids
+        length = input_ids.shape[1]
+        if len(input_ids) != len(last) or not self.prompt <= length <= last.shape[1] + 1:
+            return False
+        if not self._places_matter:
+            return True
+        shared = max(length - 1, self.prompt)
+        texts, before = input_ids[:, :shared], last[:, :shared]
+        if bool((texts == before).all()):
+            return True
+        reordered = length == last.shape[1] + 1 and bool((texts[:, None] == before).all(-1).any(-1).all())
+        if reordered and self._policy.remembers:
+            raise EngineError(BEAMS.format(policy=self._policy))
+        return reordered
+
+    def batch(self, input_ids: Any, scores: Any) -> Batch:
+        """A step's rows, as `Requests` takes them."""
+        self._ids = input_ids
+        if self._watch is not None:
+            self._watch(scores * self._divided_by)
+        length = input_ids.shape[1]
+        drawn = input_ids[:, -1].tolist() if self._policy.reads_surprisal and length > self.prompt else None
+        return Batch(scores, position=length, drawn=drawn, space="log-probabilities" if self._beams else "logits")
+
+    def scale(self, input_ids: Any, scores: Any) -> Any:
+        """The rows over their temperatures, a new tensor."""
+        return self.requests.scale(self.batch(input_ids, scores))

@@ -1,0 +1,1 @@
+"""The backend for rows on the CPU, compiled by Numba."""

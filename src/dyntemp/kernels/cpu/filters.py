@@ -1,0 +1,213 @@
+"""Truncation of a row by top-k, top-p and min-p, found by selection; `dyntemp.filters` has the formulas.
+
+What filters leave is always the likeliest entries, ties by lower index. Between them it is (low, ties): the entries
+from `low` up, but of those equal to it only so many; for the draw it is (cut, last): the entries above `cut`, and those
+equal to it up to index `last`. Nothing sorts the vocabulary, and blocks whose largest entry is out are not opened.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from dyntemp.distribution.filters import GREEDY_AT
+from dyntemp.kernels.cpu.compare import between, count_above, count_equal
+from dyntemp.kernels.cpu.select import block_mass_above, order_statistics, tie, widened
+from dyntemp.kernels.cpu.vectors import (
+    exponential,
+    farthest_of,
+    floor_of,
+    middle_of,
+    number_at,
+    place_of,
+    plain,
+    type_of,
+    vector,
+    wide_vectors,
+)
+from dyntemp.kernels.reference import BLOCK
+
+ALL = 2**62
+"""As a number of ties: every one."""
+
+BINS = 1_024
+FEW = 256
+"""Entries that are sorted rather than distributed over bins again."""
+
+
+@plain
+def truncate(row, masked_at, tops, totals, moments, temperature, settings, room):
+    """Make `tops` and `totals` those of what the filters leave of a row.
+
+    Returns:
+        cut, last, and how many entries stay.
+    """
+    _, top_k, top_p, min_p, at_temperature = settings
+    n, count = len(row), int(moments[5])
+    top = type_of(masked_at, moments[0])
+    low, ties, a = type_of(masked_at, -np.inf), ALL, 1.0
+    if at_temperature and temperature <= GREEDY_AT:
+        low, ties = top, 1
+    else:
+        if at_temperature:
+            a = 1.0 / temperature
+        selected = n if 0 < top_k < count or top_p < 1.0 else 0
+        values = widened(row[:selected], room[2])  # which copies half precisions
+        if 0 < top_k < count:
+            low, _, above, equal = order_statistics(values, n - top_k, room)
+            ties = top_k - above if top_k - above < equal else ALL
+        if top_p < 1.0:
+            low, ties = nucleus(values, masked_at, tops, totals, low, ties, count, top, a, top_p, room)
+        if min_p > 0.0 and a > 0.0:
+            least = least_likely(top, a, min_p)
+            if least > low:
+                low, ties = least, ALL
+    if low == -np.inf:
+        return masked_at, np.int64(-1), count
+    last = np.int64(n - 1) if ties == ALL else tie(row, tops, low, ties)
+    return low, last, truncated_sums(row, low, last, tops, totals)
+
+
+@plain
+def mass_of(x, top, a):
+    """exp(a*(x - top)); 1 where a is 0, however far apart the two are."""
+    return math.exp(a * max(np.float64(x) - np.float64(top), -1.7976931348623157e308))
+
+
+@plain
+def least_likely(top, a, share):
+    """The smallest number of the type of `top` that has `share` of its probability at 1/T = a, found by halving."""
+    low, high = place_of(type_of(top, -np.inf)), place_of(top)  # high has that share, low has not
+    while low + 1 < high:
+        middle = middle_of(low, high)
+        if mass_of(number_at(top, middle), top, a) >= share:
+            high = middle
+        else:
+            low = middle
+    return number_at(top, high)
+
+
+@vector
+def weigh_all(values, top, a, out):
+    """exp(a*(x - top)) of each value into `out`; returns their sum."""
+    wide_vectors()
+    lowest, farthest = floor_of(top), farthest_of(top)
+    total = 0.0
+    for i in range(len(values)):
+        d = values[i] - top
+        d = (farthest if d < farthest else d) * a
+        d = lowest if d < lowest else d
+        e = exponential(d, type_of(top, 0.0))
+        out[i] = e
+        total += e
+    return total
+
+
+@plain
+def nucleus(values, masked_at, tops, totals, low, ties, count, top, a, share, room):
+    """Of the entries that (low, ties) leaves, the likeliest that together have `share` of their mass at 1/T = a.
+
+    The masses are gathered in bins of logits; the bin in which the nucleus ends is distributed over bins again, until
+    few entries are left in it, or equal ones.
+    """
+    space, weights = room[0], room[1]
+    scale = type_of(top, a)
+    total = 0.0
+    if low == -np.inf and a == 1.0:
+        for b in range(len(tops)):
+            total += totals[b] * math.exp(np.float64(tops[b]) - np.float64(top))
+    else:
+        length, _ = between(values, max(low, np.nextafter(masked_at, top)), top, space)
+        total = weigh_all(space[:length], top, scale, weights)
+        if ties != ALL:
+            for i in range(length):
+                total -= weights[i] if space[i] == low else 0.0
+            total += ties * mass_of(low, top, a)
+    wanted = share * total * (1.0 - 1e-15)
+    bottom = max(low, np.nextafter(masked_at, top))
+    if a > 0.0:  # what lies below this has less than 1 - share together, however many they are
+        bottom = max(bottom, type_of(top, top + math.log((1.0 - share) * total / count) / a - 1e-3))
+    length, _ = between(values, bottom, top, space)
+    high, above = top, 0.0
+    masses = np.empty(BINS)
+    while length > FEW and bottom < high:
+        weigh_all(space[:length], top, scale, weights)
+        step = min(BINS / (0.5 * np.float64(high) - 0.5 * np.float64(bottom)), 1e300)
+        masses[:] = 0.0
+        for i in range(length):
+            masses[bin_of(space[i], high, step)] += weights[i]
+        chosen, before = 0, above
+        for b in range(BINS):
+            if masses[b] > 0.0:
+                chosen, before = b, above
+                above += masses[b]
+                if above >= wanted:
+                    break
+        above = before
+        inside = 0
+        first, last = top, bottom
+        for i in range(length):
+            x = space[i]
+            if bin_of(x, high, step) == chosen:
+                space[inside] = x
+                inside += 1
+                first, last = x if x < first else first, x if x > last else last
+        apart = inside < length
+        length, bottom, high = inside, first, last
+        if not apart:  # too close together for bins
+            break
+    if bottom == high:
+        found, equal = high, length
+        same = int(min(max((wanted - above) / mass_of(high, top, a), 1.0), float(equal)) + (1.0 - 1e-15))
+        same = min(same, equal)
+    else:
+        found, same, equal = last_of_nucleus(np.sort(space[:length]), above, wanted, top, a)
+    if found == low and ties != ALL:
+        return low, min(same, ties)
+    return found, ALL if same == equal else same
+
+
+@plain
+def bin_of(x, high, step):
+    """The bin of a value, counted from the highest; halves, since the distance may overflow."""
+    at = (0.5 * np.float64(high) - 0.5 * np.float64(x)) * step
+    return np.int64(at) if at < BINS - 1 else np.int64(BINS - 1)
+
+
+@plain
+def last_of_nucleus(ordered, above, wanted, top, a):
+    """Where the mass reaches `wanted`, from the largest value down: the value, how many of its equals are needed, and
+    how many there are.
+    """  # noqa: D205
+    i = len(ordered) - 1
+    same = 0
+    while True:
+        same = same + 1 if i < len(ordered) - 1 and ordered[i] == ordered[i + 1] else 1
+        above += mass_of(ordered[i], top, a)
+        if above >= wanted or i == 0:
+            break
+        i -= 1
+    equal = same
+    while i > 0 and ordered[i - 1] == ordered[i]:
+        equal += 1
+        i -= 1
+    return ordered[i], same, equal
+
+
+@plain
+def truncated_sums(row, cut, last, tops, totals):
+    """Make `tops` and `totals` those of what (cut, last) leaves; returns how many entries that are."""
+    left = 0
+    for b in range(len(tops)):
+        if tops[b] < cut:
+            tops[b], totals[b] = -np.inf, 0.0
+            continue
+        block = row[b * BLOCK : (b + 1) * BLOCK]
+        top = tops[b]
+        mass, kept = block_mass_above(block, cut, top), count_above(block, cut)
+        ties = count_equal(block[: max(last + 1 - b * BLOCK, 0)], cut)
+        totals[b] = mass + ties * math.exp(np.float64(cut) - np.float64(top))
+        tops[b] = top if kept + ties else type_of(top, -np.inf)
+        left += kept + ties
+    return left

@@ -1,0 +1,1 @@
+"""The backend for tensors on any device, in plain PyTorch."""

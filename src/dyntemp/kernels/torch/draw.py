@@ -1,0 +1,145 @@
+"""The draw of `reference.draw` for all rows at once: the same noise, bounds and picks, without looking at any number.
+
+Where the reference stops at the try that is accepted, here all tries are judged, since the exact masses of all blocks
+are known; the first accepted one counts. Nothing of this is differentiable.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from dyntemp.distribution.filters import GREEDY_AT
+from dyntemp.distribution.noise import MASK, MULTIPLIERS, OF_A_DRAW, ROUNDS, WEYL
+from dyntemp.kernels.job import Job, Keys
+from dyntemp.kernels.reference import BLOCK, BOUND_SLACK, TRIES
+from dyntemp.kernels.torch.rows import known, numbers, wide_of
+from dyntemp.language.signals import MAX_POSITION
+
+
+class Noise(NamedTuple):
+    """Uniform numbers in (0, 1) for each try of each row, [rows, TRIES + 1]; the last is of the full pass."""
+
+    block: Tensor
+    accept: Tensor
+    pick: Tensor
+
+
+def noise_of(job: Job, rows: int, device: torch.device) -> Noise:
+    """The noise of each row's key; see `philox.uniform`.
+
+    Keys that the host knows are checked. Tensors elsewhere are taken as they are, a seed's 64 bits as int64: that no
+    two rows share a key is then the caller's to see to.
+
+    Raises:
+        ValueError: As `Keys.of`.
+    """
+    if known(job.seed, job.request, job.position):
+        Keys.of(rows, job.seed, job.request, job.position)
+    seed = numbers("seed", job.seed, rows, device, 2**64)
+    request = numbers("request", job.request, rows, device, 2**32)
+    position = numbers("position", job.position, rows, device, MAX_POSITION + 1)
+    return Noise(*(_opaque_noise if torch.compiler.is_compiling() else _noise)(seed, request, position))
+
+
+def _noise(seed: Tensor, request: Tensor, position: Tensor) -> Tensor:
+    """The numbers of each purpose, row and try, [3, rows, TRIES + 1]."""
+    tries = torch.arange(TRIES + 1, dtype=torch.int64, device=seed.device)
+    purposes = torch.arange(len(OF_A_DRAW), dtype=torch.int64, device=seed.device)[:, None, None]
+    return uniform(seed[:, None], request[:, None], position[:, None], tries, purposes)
+
+
+_opaque_noise = torch.library.custom_op("dyntemp::noise", _noise, mutates_args=())
+"""The same as one operation: what a compiler makes of its ten rounds otherwise takes it minutes."""
+
+
+@_opaque_noise.register_fake  # type: ignore[untyped-decorator]
+def _shape(seed: Tensor, request: Tensor, position: Tensor) -> Tensor:  # noqa: ARG001
+    return seed.new_empty(len(OF_A_DRAW), seed.shape[0], TRIES + 1, dtype=wide_of(seed.device))
+
+
+def uniform(seed: Tensor, request: Tensor, position: Tensor, draw: Tensor, purpose: Tensor) -> Tensor:
+    """The numbers of `philox.uniform`, in the shape that the arguments have together; all are int64."""
+    counter = torch.broadcast_tensors(request & MASK, position & MASK, draw, purpose)
+    high, low, _, _ = philox(counter, (seed & MASK, seed >> 32 & MASK))
+    return ((high << 21) + (low >> 11)).to(wide_of(seed.device)) * 2.0**-53 + 2.0**-54
+
+
+def philox(counter: Any, key: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Philox4x32-10 of words of 32 bits, each in an int64."""
+    a, b, c, d = counter
+    left, right = key
+    for _ in range(ROUNDS):
+        (high_a, low_a), (high_c, low_c) = _product(a, MULTIPLIERS[0]), _product(c, MULTIPLIERS[1])
+        a, b, c, d = high_c ^ b ^ left, low_c, high_a ^ d ^ right, low_a
+        left, right = left + WEYL[0] & MASK, right + WEYL[1] & MASK
+    return a, b, c, d
+
+
+def _product(word: Tensor, factor: int) -> tuple[Tensor, Tensor]:
+    """The high and the low 32 bits of a product of 32-bit words, from halves of 16 bits that no int64 overflows."""
+    low = (word & 0xFFFF) * factor
+    high = (word >> 16) * factor + (low >> 16)
+    return high >> 16, (high & 0xFFFF) << 16 | low & 0xFFFF
+
+
+def draw(z: Tensor, temperature: Tensor, noise: Noise) -> Tensor:
+    """A token of softmax(z/T) per row, int64 [rows]; see `reference.draw`, which this follows step by step.
+
+    Args:
+        z: [rows, n], as wide as sums; -inf where masked or filtered out.
+        temperature: [rows], at least 0.
+        noise: As many rows.
+    """
+    rows, n = z.shape
+    uniform_row = temperature.isinf()[:, None]
+    likeliest = z.argmax(-1)
+    z = torch.where(uniform_row & (z > -torch.inf), 0.0, z)
+    highest = z.amax(-1)[:, None]
+    a = (1 / temperature.clamp(min=GREEDY_AT))[:, None]
+    width = min(BLOCK, n)
+    blocks = torch.nn.functional.pad(z, (0, -n % width), value=-torch.inf).view(rows, (n + width - 1) // width, width)
+
+    masses = _weights(blocks, highest[..., None], a[..., None]).sum(-1)  # [rows, blocks]
+    bounds = _bounds(blocks, n, highest, a).cumsum(-1)
+    chosen = first_above(bounds, noise.block[:, :TRIES] * bounds[:, -1:])  # [rows, TRIES]
+    before = torch.where(chosen > 0, bounds.gather(-1, (chosen - 1).clamp(min=0)), 0.0)
+    accepted = noise.accept[:, :TRIES] * (bounds.gather(-1, chosen) - before) < masses.gather(-1, chosen)
+
+    summed = masses.cumsum(-1)
+    last = first_above(summed, noise.block[:, TRIES:] * summed[:, -1:])  # the full pass, where all tries fail
+    accepted = torch.cat([accepted, torch.ones_like(accepted[:, :1])], -1)
+    attempt = accepted.int().argmax(-1, keepdim=True)  # the first
+    block = torch.cat([chosen, last], -1).gather(-1, attempt)
+
+    entries = blocks.gather(1, block[..., None].expand(-1, 1, width))[:, 0]
+    mass = _weights(entries, highest, a).cumsum(-1)
+    picked = first_above(mass, noise.pick.gather(-1, attempt) * mass[:, -1:])
+    return torch.where(temperature <= GREEDY_AT, likeliest, (block * width + picked)[:, 0])
+
+
+def _weights(z: Tensor, highest: Tensor, a: Tensor) -> Tensor:
+    """exp(a*(z - highest)), and 0 where z is -inf."""
+    kept = z > -torch.inf
+    return torch.where(kept, (a * (torch.where(kept, z, highest) - highest)).exp(), 0.0)
+
+
+def _bounds(blocks: Tensor, n: int, highest: Tensor, a: Tensor) -> Tensor:
+    """What the mass of each block is at most, [rows, blocks]; see `reference.block_bound`."""
+    count, width = blocks.shape[1:]
+    top = blocks.amax(-1)
+    empty = top == -torch.inf
+    top = torch.where(empty, highest, top)
+    total = (blocks - top[..., None]).exp().sum(-1)
+    size = (n - torch.arange(count, device=blocks.device) * width).clamp(max=width).to(blocks.dtype)
+    mass = torch.where(a < 1, size ** (1 - a) * total**a, total)
+    return torch.where(empty, 0.0, (a * (top - highest)).exp() * mass * BOUND_SLACK)
+
+
+def first_above(cumulative: Tensor, target: Tensor) -> Tensor:
+    """The first index of each row whose cumulative sum exceeds each target, never beyond the last that adds mass."""
+    cumulative = cumulative.contiguous()
+    index = torch.searchsorted(cumulative, target.contiguous(), right=True)
+    return torch.minimum(index, torch.searchsorted(cumulative, cumulative[:, -1:].contiguous()))

@@ -1,0 +1,125 @@
+"""Prompts that llama.cpp reads part by part, for a session whose other sequences go on meanwhile."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dyntemp.errors import ModelError
+from dyntemp.models.llama.handles import BATCH, Context, Weights
+
+LEAST = 64
+"""Fewest tokens of a part, unless the prompt has fewer. llama.cpp computes the attention of fewer tokens by another
+kernel, which adds up in another order and takes up to twice as long for each token."""
+
+
+class Read(NamedTuple):
+    """A prompt that was read.
+
+    Attributes:
+        length: Its tokens.
+        state: All that its sequence holds; see `Context.state`.
+        logits: Of the token behind it, [vocabulary].
+    """
+
+    length: int
+    state: Any
+    logits: NDArray[np.float32]
+
+
+TakeIn = Callable[[Sequence[Read], Sequence[int]], tuple[list[int], NDArray[np.float32]]]
+
+
+def part_ends(length: int, part: int) -> list[int]:
+    """The positions at which the parts of a prompt end.
+
+    A prompt is divided into blocks of `BATCH` tokens, as `start` reads it, and each block into equal parts. A part has
+    at least `LEAST` tokens, and fewer than twice as many as the larger of `part` and `LEAST`; only a block with fewer
+    tokens than `LEAST` makes a smaller part. llama.cpp then computes each token by the same kernel as in `start`.
+
+    >>> part_ends(150, 64), part_ends(600, 300)
+    ([75, 150], [512, 600])
+    """
+    ends = []
+    for begin in range(0, length, BATCH):
+        size = min(BATCH, length - begin)
+        count = max(size // max(part, LEAST), 1)
+        ends += [begin + size * (at + 1) // count for at in range(count)]
+    return ends
+
+
+class LlamaCppReading:
+    """Prompts on their way into a `LlamaCppSession`; see `Reading`.
+
+    A prompt is read in a context of its own. Its logits therefore do not depend on what else the session holds, and a
+    prompt that is given up leaves nothing behind.
+
+    Args:
+        weights: The model's.
+        threads: Processor threads.
+        prompts: The prompts, none of them empty.
+        part: See `OpenSession.join`.
+        take_in: Called by `finish` with each distinct prompt that was read, and for each prompt the place of its
+            distinct one; returns what `finish` returns.
+        end: Called once, when the reading ends in any way.
+    """
+
+    def __init__(
+        self,
+        weights: Weights,
+        threads: int,
+        prompts: Sequence[Sequence[int]],
+        part: int,
+        take_in: TakeIn,
+        end: Callable[[], object],
+    ) -> None:
+        places: dict[tuple[int, ...], int] = {}
+        self._sources = [places.setdefault(tuple(prompt), len(places)) for prompt in prompts]
+        self._prompts = list(places)
+        self._parts = deque((at, end) for at, prompt in enumerate(places) for end in part_ends(len(prompt), part))
+        self._begin = 0
+        self._read: list[Read] = []
+        self._weights, self._threads, self._take_in, self._end = weights, threads, take_in, end
+        self._context: Context | None = None
+        self._open = True
+        self.left = sum(map(len, places))
+
+    def read(self) -> int:
+        """Read the next part, and return how many tokens it had.
+
+        Raises:
+            ModelError: If llama.cpp fails, or nothing is left to read.
+        """
+        if not self._open or not self._parts:
+            raise ModelError("this reading has ended: join again")
+        if self._context is None:
+            self._context = Context(self._weights, max(map(len, self._prompts)), 1, self._threads)
+        at, end = self._parts.popleft()
+        prompt, begin = self._prompts[at], self._begin
+        last = len(prompt) - 1
+        self._context.decode([(int(prompt[where]), where, 0, where == last) for where in range(begin, end)])
+        self._begin = end % len(prompt)
+        if end == len(prompt):
+            self._read.append(Read(end, self._context.state(0), self._context.rows(1)[0].copy()))
+            self._context.clear()
+        self.left -= end - begin
+        return end - begin
+
+    def finish(self) -> tuple[list[int], NDArray[np.float32]]:
+        """Let the sequences join the session; see `Reading.finish`."""
+        if not self._open or self._parts:
+            raise ModelError(f"{self.left} tokens of these prompts are not read yet, or the reading has ended")
+        read, sources = self._read, self._sources
+        self.close()
+        return self._take_in(read, sources)
+
+    def close(self) -> None:
+        """Free what was read."""
+        if self._open:
+            self._open = False
+            self._context, self._read = None, []
+            self._end()

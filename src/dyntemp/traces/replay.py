@@ -1,0 +1,223 @@
+"""A recorded text under another policy: the temperatures it would have had, and what they would have drawn.
+
+Each token is judged given the recorded text before it. Temperatures follow exactly from the recorded signals.
+Probabilities follow from the recorded ones and from the bins of what is not named, with a known error; filters are held
+as they were in the recorded run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import exp, inf, log
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dyntemp.distribution.coupling import keeps, parts
+from dyntemp.distribution.filters import GREEDY_AT
+from dyntemp.distribution.histogram import count, tempered
+from dyntemp.errors import PolicyError
+from dyntemp.language.evaluate import Evaluation
+from dyntemp.language.nodes import Node
+from dyntemp.language.policy import Policy
+from dyntemp.language.signals import SIGNALS
+from dyntemp.language.terms import terms
+from dyntemp.traces.token import Token
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One term of a temperature: how the policy writes it, and what it gave."""
+
+    text: str
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """One recorded token under another policy.
+
+    Attributes:
+        temperature: The temperature that the policy gives it.
+        terms: What adds up to it.
+        alternatives: Probability in the draw of each of the token's alternatives, in their order.
+        probability: Probability in the draw of the recorded token.
+        rest: Probability in the draw of everything that is not named.
+        error: How far a probability may be off, since the rest is known by bins.
+        entropy_after: Entropy of the draw, nats.
+        kept: Whether the coupled draw keeps the recorded token.
+        instead: The token that it takes where it does not; None beside `kept = False` is one of the rest.
+    """
+
+    temperature: float
+    terms: tuple[Term, ...]
+    alternatives: tuple[float, ...]
+    probability: float
+    rest: float
+    error: float
+    entropy_after: float
+    kept: bool
+    instead: int | None = None
+
+
+def missing(tokens: Sequence[Token], policy: Policy) -> list[str]:
+    """The signals that `policy` reads and these records do not hold."""
+    wanted = [str(signal) for signal in policy.program.signals if SIGNALS[signal.name].source != "context"]
+    return [name for name in wanted if any(name not in token.signals for token in tokens)]
+
+
+def replay(
+    tokens: Sequence[Token],
+    policy: Policy,
+    *,
+    seed: int,
+    requested: float = 1.0,
+    given: Mapping[str, float] | None = None,
+    parameters: Mapping[str, float] | None = None,
+) -> list[Replayed]:
+    """The tokens of one request under `policy`.
+
+    Args:
+        tokens: All of one request, in order.
+        policy: Without free parameters, or with their values in `parameters`.
+        seed: The seed of the recorded run, which decides the coupled draw.
+        requested: What the signal `requested` reads.
+        given: What each `given("name", low, high)` reads, by name.
+        parameters: Values of free parameters.
+
+    Raises:
+        PolicyError: If the policy reads what the records do not hold; the message says how to record it.
+        ValueError: For tokens of several requests, or with gaps.
+    """
+    if not tokens:
+        return []
+    temperatures, shares = _temperatures(tokens, policy, requested, given or {}, parameters or {})
+    texts = [part.text for part in terms(policy.computed)]
+    return [
+        _replayed(token, float(temperature), tuple(map(Term, texts, values)), seed)
+        for token, temperature, values in zip(tokens, temperatures, shares.T.tolist(), strict=True)
+    ]
+
+
+def _temperatures(
+    tokens: Sequence[Token], policy: Policy, requested: float, given: Mapping[str, float],
+    parameters: Mapping[str, float],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:  # fmt: skip
+    """The temperature of each token, [tokens], and its terms, [terms, tokens]."""
+    positions = np.array([token.position for token in tokens], np.int64)
+    if len({token.request for token in tokens}) > 1 or np.any(np.diff(positions) != 1):
+        raise ValueError("tokens of several requests, or with gaps, were given; pass those of one request, in order")
+    for token in tokens:
+        if not token.alternatives or count(token.rest) != max(token.candidates - len(token.alternatives), 0):
+            raise ValueError(
+                f"the record of position {token.position} does not hold the whole row: record with this dyntemp, and "
+                "with at least one alternative"
+            )
+    if policy.remembers and positions[0] > 0:
+        raise PolicyError(f"`{policy}` remembers, and these records begin at position {positions[0]}: record from 0")
+    if lacks := missing(tokens, policy):
+        raise PolicyError(
+            f"`{policy}` reads {', '.join(f'`{name}`' for name in lacks)}, which these records do not hold: record "
+            f"with signals=[{', '.join(repr(name) for name in lacks)}], or --record on the command line"
+        )
+    signals = _signals(tokens, policy, requested, given)
+    state = policy.state(window=len(tokens) + 1) if policy.remembers else None
+    slots = np.zeros(len(tokens), np.int64)
+    if state is not None:
+        state.observe(0, positions, [token.surprisal for token in tokens])
+    found = policy.step(signals, state=state, slot=slots, position=positions, parameters=parameters)
+    # the memory now holds every position, so that any part can be computed for all of them at once
+    evaluation = Evaluation(signals, policy.bound(parameters), state, slots, positions, policy.program.cells)
+
+    def compute(node: Node) -> NDArray[np.float64]:
+        with np.errstate(all="ignore"):
+            return np.broadcast_to(evaluation.value(node), len(tokens))
+
+    return found, np.array([part.value(compute) for part in terms(policy.computed)])
+
+
+def _signals(
+    tokens: Sequence[Token], policy: Policy, requested: float, given: Mapping[str, float]
+) -> dict[str, NDArray[np.float64]]:
+    """What the policy reads of each token, [tokens]."""
+    values: dict[str, NDArray[np.float64]] = {}
+    for signal in policy.program.signals:
+        match signal.name:
+            case "position":
+                numbers = [float(token.position) for token in tokens]
+            case "requested":
+                numbers = [requested] * len(tokens)
+            case "given":
+                name = str(signal.arguments[0])
+                if name not in given:
+                    raise PolicyError(f"`{policy}` reads `{signal}`: pass given={{{name!r}: a number}}")
+                numbers = [given[name]] * len(tokens)
+            case _:
+                numbers = [token.signals[str(signal)] for token in tokens]
+        values[str(signal)] = np.array(numbers)
+    return values
+
+
+class Tempered:
+    """The distribution of a recorded row at another temperature, as far as the record knows it.
+
+    Attributes:
+        alternatives: Probability of each alternative, in their order; 0 where filters dropped it.
+        bins: Probability of each bin of the rest.
+        rest: Their sum.
+        error: How far a probability may be off.
+        entropy: Of the whole, nats.
+    """
+
+    def __init__(self, token: Token, temperature: float) -> None:
+        kept = token.alternatives[: token.candidates]  # the likeliest come first, and filters leave the likeliest
+        logs = [log(alternative.probability) if alternative.probability > 0 else -inf for alternative in kept]
+        dropped = (0.0,) * (len(token.alternatives) - len(kept))
+        self._a = 0.0 if temperature == inf else 1.0 / temperature if temperature > GREEDY_AT else inf
+        self._first = logs[0]
+        if self._a == inf:
+            self.alternatives = tuple(float(at == 0) for at in range(len(kept))) + dropped
+            self.bins: tuple[float, ...] = (0.0,) * len(token.rest)
+            self.rest = self.error = self.entropy = 0.0
+            return
+        weights = [self._weight(log_p) for log_p in logs]
+        masses = [tempered(one, self._a, self._first, logs[-1]) for one in token.rest]
+        named, rest = sum(weights), sum(mass.value for mass in masses)
+        self._total = named + rest
+        self.alternatives = tuple(weight / self._total for weight in weights) + dropped
+        self.bins = tuple(mass.value / self._total for mass in masses)
+        self.rest = rest / self._total
+        low, high = sum(mass.low for mass in masses), sum(mass.high for mass in masses)
+        self.error = max(high / (named + high) - self.rest, self.rest - low / (named + low))
+        drawn = [*zip(self.alternatives, logs, strict=False), *zip(self.bins, (m.log_p for m in masses), strict=True)]
+        below = sum(q * (self._first - log_p) for q, log_p in drawn if q > 0 and log_p > -inf)
+        self.entropy = max(log(self._total) + self._a * below, 0.0)
+
+    def _weight(self, log_p: float) -> float:
+        """p**a as a multiple of the likeliest entry's."""
+        return 1.0 if self._a == 0 else exp(self._a * (log_p - self._first))
+
+    def probability(self, token: Token) -> float:
+        """The probability of the recorded token."""
+        for q, alternative in zip(self.alternatives, token.alternatives, strict=True):
+            if alternative.token == token.token:
+                return q
+        if self._a == inf or token.probability_after == 0 or token.probability == 0:
+            return 0.0
+        return self._weight(log(token.probability)) / self._total
+
+
+def _replayed(token: Token, temperature: float, shares: tuple[Term, ...], seed: int) -> Replayed:
+    new, old = Tempered(token, temperature), Tempered(token, token.temperature)
+    probability = new.probability(token)
+    kept, instead = True, None
+    if token.origin != "forced" and not keeps(
+        probability, token.probability_after, seed, token.request, token.position
+    ):
+        before = [*(alternative.probability_after for alternative in token.alternatives), *old.bins]
+        excess = [q - p for q, p in zip([*new.alternatives, *new.bins], before, strict=True)]
+        at = parts(excess, seed, token.request, token.position)
+        kept = at < 0
+        instead = token.alternatives[at].token if 0 <= at < len(token.alternatives) else None
+    return Replayed(temperature, shares, new.alternatives, probability, new.rest, new.error, new.entropy, kept, instead)
