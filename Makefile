@@ -92,8 +92,9 @@ test: $(VENV)/.test   ## run the tests, the docstrings and the documentation, wi
 everything: $(VENV)/.everything  ## install all that `make test` can test in one environment, 6 GB
 
 test-core: $(CORE)/.core  ## show that the core needs neither PyTorch nor a model, in an environment of its own
-	@DYNTEMP_EXAMPLES=20 $(CORE)/bin/python -m pytest tests/test_imports.py tests/test_sampling.py tests/test_filters.py \
-		tests/test_generation.py tests/cli tests/engines/test_requests.py README.md docs src
+	@DYNTEMP_EXAMPLES=20 $(SIDE_BY_SIDE) $(CORE)/bin/python -m pytest $(WORKERS) tests/test_imports.py \
+		tests/test_sampling.py tests/test_recorded.py tests/language tests/distribution tests/traces tests/generation \
+		tests/cli tests/engines/test_requests.py README.md docs src
 
 test-triton: $(VENV)/.everything  ## run the GPU's kernels in Triton's interpreter, and compile them
 	@TRITON_INTERPRET=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/kernels/test_triton.py
