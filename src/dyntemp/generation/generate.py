@@ -83,7 +83,7 @@ def generate(
         given: What each `given("name", low, high)` reads, by name.
         parameters: Values for free parameters.
         follow: A recorded run of the same prompts that this one is coupled to: the texts part only where they must,
-            while this one's tokens are distributed as if it were alone. See `dyntemp.coupling`.
+            while this one's tokens are distributed as if it were alone. See `dyntemp.distribution.coupling`.
         trace: A file to write the records to as they come; see `Trace`.
         overwrite: Whether a trace file that is already there may be replaced.
         backend: `cpu` (the default) or `reference`.

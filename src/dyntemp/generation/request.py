@@ -70,7 +70,7 @@ class Ask:
         notes: Where the run notes what it drew, for others to follow.
         follow: The run that this one is coupled to, which began with the same tokens: as long as the texts agree, it
             keeps the other's token as often as its own distribution allows, and what was forced there is forced here.
-            See `dyntemp.coupling`.
+            See `dyntemp.distribution.coupling`.
     """
 
     prompt: Sequence[int]

@@ -47,7 +47,7 @@ class Token:
             ln probability_after with respect to ln T.
         candidates: How many tokens the filters left.
         alternatives: The likeliest tokens, by probability at temperature 1.
-        rest: What the filters left beside the alternatives, where there are any; see `dyntemp.bins`.
+        rest: What the filters left beside the alternatives, where there are any; see `dyntemp.distribution.histogram`.
         origin: How it came: `drawn`; `forced` by the caller; `kept` from the run that this one follows, or `parted`
             where it had to differ from that one.
         finish: `end` (the model ended the text), `stop` (a stop text appeared) or `length` on the last token of a

@@ -1,4 +1,4 @@
-"""Truncation of a row by top-k, top-p and min-p, found by selection; `dyntemp.filters` has the formulas.
+"""Truncation of a row by top-k, top-p and min-p, found by selection; `dyntemp.distribution.filters` has the formulas.
 
 What filters leave is always the likeliest entries, ties by lower index. Between them it is (low, ties): the entries
 from `low` up, but of those equal to it only so many; for the draw it is (cut, last): the entries above `cut`, and those
