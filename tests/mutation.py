@@ -191,7 +191,7 @@ MUTANTS = [
 
 
 def noticed(mutant: Mutant | None, tests: tuple[str, ...]) -> bool:
-    """Whether `tests` fail on a copy of the sources with the fault of `mutant`."""
+    """True if `tests` fail on a copy of the sources with the fault of `mutant`."""
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder) / "src"
         shutil.copytree(ROOT / "src", source, ignore=shutil.ignore_patterns("__pycache__"))
