@@ -105,6 +105,19 @@ def test_a_place_that_the_example_leaves_out_is_told(applied, tmp_path):
         run(tmp_path, "-m", "pytest", "-q", "tests/test_adding.py", "-k", "square")
 
 
+def test_the_example_has_no_faults_of_style(applied):
+    if find_spec("ruff") is None:
+        pytest.skip("needs ruff")
+    run(
+        applied,
+        "-m",
+        "ruff",
+        "check",
+        "--no-cache",
+        *{change.file for change in CHANGES if change.file.endswith(".py")},
+    )
+
+
 @pytest.mark.slow
 def test_the_tests_over_the_tables_pass(applied):
     out = run(
