@@ -15,7 +15,8 @@ import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
-ROOT = Path(__file__).parent.parent
+TESTS = Path(__file__).parent
+ROOT = TESTS.parent
 
 
 class Mutant(NamedTuple):
@@ -40,10 +41,15 @@ class Mutant(NamedTuple):
 
     @property
     def tests(self) -> tuple[str, ...]:
-        """The tests that are to notice: the module's own, `also`, then all of its room, those named like it first."""
+        """The files of tests that are to notice, those that know the module best first.
+
+        They are the module's own, `also`, the one that is named like its room, and the others of that room.
+        """
         room, name = self.module.split("/")[0], self.module.split("/")[-1]
-        ours = [f"{room}/test_{name}.py", *self.also, f"{room}/test_{room}.py", room]
-        return tuple(dict.fromkeys(test for test in ours if (ROOT / "tests" / test).exists() or test in self.also))
+        everything = sorted(path.relative_to(TESTS).as_posix() for path in (TESTS / room).glob("test_*.py"))
+        first = [f"{room}/test_{name}.py", *self.also, f"{room}/test_{room}.py"]
+        known = [test for test in first if test in (*self.also, *everything)]
+        return tuple(dict.fromkeys([*known, *everything]))
 
     def mutated(self) -> str:
         """The module with the fault in it.
@@ -197,7 +203,7 @@ def noticed(mutant: Mutant | None, tests: tuple[str, ...]) -> bool:
         shutil.copytree(ROOT / "src", source, ignore=shutil.ignore_patterns("__pycache__"))
         if mutant:
             (source / "dyntemp" / f"{mutant.module}.py").write_text(mutant.mutated(), encoding="utf-8")
-        command = [sys.executable, "-m", "pytest", "-x", "-q", *(str(ROOT / "tests" / test) for test in tests)]
+        command = [sys.executable, "-m", "pytest", "-x", "-q", *(str(TESTS / test) for test in tests)]
         done = subprocess.run(
             command, cwd=ROOT, env=os.environ | {"PYTHONPATH": str(source)}, capture_output=True, text=True, check=False
         )

@@ -3,7 +3,7 @@
 import ast
 
 import pytest
-from tests.mutation import MUTANTS, ROOT
+from tests.mutation import MUTANTS, TESTS
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: f"{mutant.module}: {mutant.old.strip()}")
@@ -14,4 +14,4 @@ def test_a_fault_can_be_planted(mutant):
     ast.parse(planted)  # a fault that no Python can read would always be noticed
     assert mutant.tests
     for test in mutant.tests:
-        assert (ROOT / "tests" / test).exists()
+        assert (TESTS / test).exists()
