@@ -1,4 +1,4 @@
-"""What every test shares: how many examples the property tests draw, and where test data lies."""
+"""Settings of all tests: how many examples the property tests draw, and where test data lies."""
 
 import os
 import signal

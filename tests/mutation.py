@@ -1,7 +1,7 @@
 """Plants one fault at a time in a copy of the sources and asks whether the tests notice. Not collected by pytest.
 
-python tests/mutation.py            every fault, a few minutes
-python tests/mutation.py interval   those of one module
+python tests/mutation.py            every fault, more than an hour: the kernels are compiled anew for each of theirs
+python tests/mutation.py interval   those of one module or room
 """
 
 # ruff: noqa: T201
@@ -15,109 +15,135 @@ import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
-ROOT = Path(__file__).parent.parent
+TESTS = Path(__file__).parent
+ROOT = TESTS.parent
 
 
 class Mutant(NamedTuple):
+    """A fault: `old`, which occurs once in a module, becomes `new`.
+
+    Attributes:
+        module: Its path in the package, without `.py`.
+        old: The text that is right.
+        new: The text in its place.
+        also: Tests of other rooms, for a fault that those of its own do not notice, or only late.
+    """
+
     module: str
     old: str
     new: str
-    tests: tuple[str, ...]
+    also: tuple[str, ...] = ()
+
+    @property
+    def source(self) -> Path:
+        """The module's file in this repository."""
+        return ROOT / "src" / "dyntemp" / f"{self.module}.py"
+
+    @property
+    def tests(self) -> tuple[str, ...]:
+        """The files of tests that are to notice, those that know the module best first.
+
+        They are the module's own, `also`, the one that is named like its room, and the others of that room.
+        """
+        room, name = self.module.split("/")[0], self.module.split("/")[-1]
+        everything = sorted(path.relative_to(TESTS).as_posix() for path in (TESTS / room).glob("test_*.py"))
+        first = [f"{room}/test_{name}.py", *self.also, f"{room}/test_{room}.py"]
+        known = [test for test in first if test in (*self.also, *everything)]
+        return tuple(dict.fromkeys([*known, *everything]))
+
+    def mutated(self) -> str:
+        """The module with the fault in it.
+
+        Raises:
+            ValueError: Where the text does not occur exactly once.
+        """
+        text = self.source.read_text(encoding="utf-8")
+        if text.count(self.old) != 1:
+            raise ValueError(f"{self.module}: {self.old!r} occurs {text.count(self.old)} times, not once")
+        return text.replace(self.old, self.new)
 
 
-BOUNDS = ("language/test_interval.py", "language/test_bounds.py", "language/test_functions.py")
-TEXT = ("language/test_text.py",)
-PARSE = ("language/test_parse.py",)
-STATE = ("language/test_state.py",)
-KERNELS = ("kernels/test_kernels.py",)
 DRAWS = ("test_sampling.py",)
 FILTERS = ("distribution/test_filters.py",)
 PROGRAM = ("kernels/test_program.py",)
-LOOP = ("generation/test_loop.py", "generation/test_generate.py")
-REPLAY = ("traces/test_replay.py", "distribution/test_histogram.py")
+STATE = ("language/test_state.py",)
+REPLAY = ("traces/test_replay.py",)
 
 MUTANTS = [
-    Mutant("language/bounds", "now = always if record.remembers else ranges", "now = ranges", BOUNDS),
-    Mutant("language/bounds", "if times > 1 and isfinite", "if times > 2 and isfinite", BOUNDS),
-    Mutant("language/bounds", "                _enclose(target, ranges, always)  # the", "                # the",
-           BOUNDS),
-    Mutant("language/bounds", "else Interval(float(support), float(support))", "else Interval(1.0, float(support))",
-           BOUNDS),
-    Mutant("language/bounds", "if times > 1 and isfinite(ranges[leaf].high - ranges[leaf].low)]", "if times > 1]",
-           BOUNDS),
+    Mutant("language/bounds", "now = always if record.remembers else ranges", "now = ranges"),
+    Mutant("language/bounds", "if times > 1 and isfinite", "if times > 2 and isfinite"),
+    Mutant("language/bounds", "                _enclose(target, ranges, always)  # the", "                # the"),
+    Mutant("language/bounds", "else Interval(float(support), float(support))", "else Interval(1.0, float(support))"),
+    Mutant("language/bounds", "if times > 1 and isfinite(ranges[leaf].high - ranges[leaf].low)]", "if times > 1]"),
     Mutant("language/interval", "(0 in left and right.unbounded) or (0 in right and left.unbounded)",
-           "(0 in left and right.unbounded)", BOUNDS),
-    Mutant("language/interval", "if left.low <= 0:", "if left.low < 0:", BOUNDS),
-    Mutant("language/interval", "if 1 in base and exponent.unbounded", "if base.low == 1 and exponent.unbounded",
-           BOUNDS),
-    Mutant("language/interval", "if inf in base and 0 in exponent", "if inf in base and exponent == (0, 0)", BOUNDS),
-    Mutant("language/interval", "if n % 2 == 0 and 0 in base:", "if n % 2 == 1 and 0 in base:", BOUNDS),
-    Mutant("language/interval", "Interval(-operand.high, -operand.low)", "Interval(-operand.low, -operand.high)",
-           BOUNDS),
+           "(0 in left and right.unbounded)"),
+    Mutant("language/interval", "if left.low <= 0:", "if left.low < 0:"),
+    Mutant("language/interval", "if 1 in base and exponent.unbounded", "if base.low == 1 and exponent.unbounded"),
+    Mutant("language/interval", "if inf in base and 0 in exponent", "if inf in base and exponent == (0, 0)"),
+    Mutant("language/interval", "if n % 2 == 0 and 0 in base:", "if n % 2 == 1 and 0 in base:"),
+    Mutant("language/interval", "Interval(-operand.high, -operand.low)", "Interval(-operand.low, -operand.high)"),
     Mutant("language/interval", "return corners(np.multiply, left, right)",
-           "return hull((left.low * right.low, left.high * right.high))", BOUNDS),
-    Mutant("language/interval", "ULPS = 4", "ULPS = 0", BOUNDS),
-    Mutant("language/interval", "if left.unbounded and right.unbounded:", "if left.unbounded and 0 in right:", BOUNDS),
-    Mutant("language/functions", "(0 in decay or 1 in decay)", "(1 in decay)", BOUNDS),
-    Mutant("language/functions", "ends.low - slack, composed.low", "ends.low, composed.low", BOUNDS),
-    Mutant("language/functions", "return Interval(0.0, ends.high) if 0 in x else ends", "return ends", BOUNDS),
-    Mutant("language/nodes", "np.power(np.add(base, 0.0), exponent)", "np.power(base, exponent)", BOUNDS),
-    Mutant("language/nodes", "size = 1 + sum(child.size for child in below)", "size = 1 + len(below)",
-           ("language/test_nodes.py",)),
-    Mutant("language/signals", "ceil(q.value * (n - 1))", "ceil(q.value * n)", ("language/test_signals.py",)),
-    Mutant("language/nodes", "{_wrapped(left, ATOM)}**", "{_wrapped(left, 4)}**", TEXT),
-    Mutant("language/nodes", "_wrapped(right, own + 1)", "_wrapped(right, own)", TEXT),
-    Mutant("language/nodes", "NEGATION_PRECEDENCE if value < 0 else ATOM", "ATOM", TEXT),
-    Mutant("language/nodes", "**{_wrapped(right, NEGATION_PRECEDENCE)}", "**{_wrapped(right, ATOM)}", TEXT),
-    Mutant("language/parse", "if PARAMETER_NAME.match(name):", "if name.isidentifier():", PARSE),
-    Mutant("language/parse", "if node.keywords:", "if len(node.keywords) > 1:", PARSE),
-    Mutant("language/parse", "start = self.offset + getattr", "start = getattr", PARSE),
-    Mutant("language/parse", "ast.Constant(value=bool() | None)", "ast.Constant(value=None)", PARSE),
+           "return hull((left.low * right.low, left.high * right.high))"),
+    Mutant("language/interval", "ULPS = 4", "ULPS = 0"),
+    Mutant("language/interval", "if left.unbounded and right.unbounded:", "if left.unbounded and 0 in right:"),
+    Mutant("language/functions", "(0 in decay or 1 in decay)", "(1 in decay)"),
+    Mutant("language/functions", "ends.low - slack, composed.low", "ends.low, composed.low"),
+    Mutant("language/functions", "return Interval(0.0, ends.high) if 0 in x else ends", "return ends"),
+    Mutant("language/operators", "np.power(np.add(base, 0.0), exponent)", "np.power(base, exponent)"),
+    Mutant("language/nodes", "size = 1 + sum(child.size for child in below)", "size = 1 + len(below)"),
+    Mutant("language/signals", "ceil(q.value * (n - 1))", "ceil(q.value * n)"),
+    Mutant("language/nodes", "{_wrapped(left, ATOM)}**", "{_wrapped(left, 4)}**"),
+    Mutant("language/nodes", "_wrapped(right, own + 1)", "_wrapped(right, own)"),
+    Mutant("language/nodes", "NEGATION_PRECEDENCE if value < 0 else ATOM", "ATOM"),
+    Mutant("language/nodes", "**{_wrapped(right, NEGATION_PRECEDENCE)}", "**{_wrapped(right, ATOM)}"),
+    Mutant("language/parse", "if PARAMETER_NAME.match(name):", "if name.isidentifier():"),
+    Mutant("language/parse", "if node.keywords:", "if len(node.keywords) > 1:"),
+    Mutant("language/parse", "start = self.offset + getattr", "start = getattr"),
+    Mutant("language/parse", "ast.Constant(value=bool() | None)", "ast.Constant(value=None)"),
     Mutant("language/parse", "case ast.Compare(left=left, ops=[operator], comparators=[right])",
-           "case ast.Compare(left=left, ops=[operator, *_], comparators=[right, *_])", PARSE),
-    Mutant("language/state", "before = positions - 1", "before = positions", STATE),
-    Mutant("language/state", "(self._position[slots, at] == before)", "(self._position[slots, at] >= before)", STATE),
-    Mutant("language/state", "& (self._owner[slots, at] == self._generation[slots])", "", STATE),
-    Mutant("language/state", "np.lexsort((positions, slots))", "np.lexsort((-positions, slots))", STATE),
+           "case ast.Compare(left=left, ops=[operator, *_], comparators=[right, *_])"),
+    Mutant("language/state", "before = positions - 1", "before = positions"),
+    Mutant("language/state", "(self._position[slots, at] == before)", "(self._position[slots, at] >= before)"),
+    Mutant("language/state", "& (self._owner[slots, at] == self._generation[slots])", ""),
+    Mutant("language/state", "np.lexsort((positions, slots))", "np.lexsort((-positions, slots))"),
     Mutant("language/state", "self._where(stale[:, None], np.nan, self._values[slots, at])",
-           "self._values[slots, at]", STATE),
-    Mutant("language/evaluate", "decay * old + (1 - decay) * x", "decay * x + (1 - decay) * old", STATE),
-    Mutant("language/evaluate", "self.lost |= unknown & (self.positions > 0)", "self.lost |= unknown", STATE),
-    Mutant("distribution/filters", "(values == smallest)[: k", "(values == smallest)[::-1][: k", FILTERS),
-    Mutant("distribution/filters", "share * reached[-1])) + 1]", "share * reached[-1]))]", FILTERS),
-    Mutant("distribution/filters", "np.where(kept, np.exp(d), 0.0)", "np.exp(d)", FILTERS),
-    Mutant("distribution/filters", 'if self.at == "model":', 'if self.at != "model":', FILTERS),
-    Mutant("distribution/filters", "elif temperature <= GREEDY_AT:", "elif temperature < 0:", FILTERS),
+           "self._values[slots, at]"),
+    Mutant("language/evaluate", "decay * old + (1 - decay) * x", "decay * x + (1 - decay) * old"),
+    Mutant("language/evaluate", "self.lost |= unknown & (self.positions > 0)", "self.lost |= unknown"),
+    Mutant("distribution/filters", "(values == smallest)[: k", "(values == smallest)[::-1][: k"),
+    Mutant("distribution/filters", "share * reached[-1])) + 1]", "share * reached[-1]))]"),
+    Mutant("distribution/filters", "np.where(kept, np.exp(d), 0.0)", "np.exp(d)"),
+    Mutant("distribution/filters", 'if self.at == "model":', 'if self.at != "model":'),
+    Mutant("distribution/filters", "elif temperature <= GREEDY_AT:", "elif temperature < 0:"),
     Mutant("language/program", "yield Step(Op.SIGNAL, self.signals.index(ENTROPY))", "yield Step(Op.SIGNAL, 0)",
            PROGRAM),
     Mutant("language/program", "held += 1 - TAKES[step.op]", "held += TAKES[step.op] - 1", PROGRAM),
     Mutant("kernels/job", "name in policy.parameters or name not in known", "name in policy.parameters", DRAWS),
     Mutant("kernels/reference", "if temperature <= GREEDY_AT:\n        divided",
-           "if temperature < GREEDY_AT:\n        divided", KERNELS),
+           "if temperature < GREEDY_AT:\n        divided"),
     Mutant("kernels/reference", "len(block) ** (1 - a) * total**a if a < 1 else total", "total", DRAWS),
-    Mutant("kernels/reference", "if target <= log(ties):", "if target <= 0.0:", KERNELS),
+    Mutant("kernels/reference", "if target <= log(ties):", "if target <= 0.0:"),
     Mutant("kernels/reference", "z, highest = np.where(z > -inf, 0.0, z), 0.0", "pass", DRAWS),
     Mutant("kernels/reference", "noise(TRIES, Purpose.PICK) * mass[-1]",
            "noise(TRIES, Purpose.BLOCK) * mass[-1]", DRAWS),
-    Mutant("distribution/noise", "ROUNDS = 10", "ROUNDS = 9", ("distribution/test_noise.py",)),
-    Mutant("distribution/noise", "second >> 32 ^ b ^ left, second & MASK", "second >> 32 ^ d ^ left, second & MASK",
-           ("distribution/test_noise.py",)),
-    Mutant("kernels/rows", "return LOWEST[self.dtype] / 2", "return LOWEST[self.dtype]", KERNELS),
-    Mutant("kernels/cpu/vectors", "0.166671142", "0.166771142", KERNELS),
-    Mutant("kernels/cpu/vectors", "0.499992311", "0.499998311", KERNELS),
-    Mutant("kernels/cpu/vectors", "else (LN2_HIGH, LN2_LOW)", "else (LN2_HIGH,)", KERNELS),
-    Mutant("kernels/cpu/blocks", "NEAR = 4 * LN2", "NEAR = 60 * LN2", KERNELS),
+    Mutant("distribution/noise", "ROUNDS = 10", "ROUNDS = 9"),
+    Mutant("distribution/noise", "second >> 32 ^ b ^ left, second & MASK", "second >> 32 ^ d ^ left, second & MASK"),
+    Mutant("kernels/rows", "return LOWEST[self.dtype] / 2", "return LOWEST[self.dtype]"),
+    Mutant("kernels/cpu/vectors", "0.166671142", "0.166771142"),
+    Mutant("kernels/cpu/vectors", "0.499992311", "0.499998311"),
+    Mutant("kernels/cpu/vectors", "else (LN2_HIGH, LN2_LOW)", "else (LN2_HIGH,)"),
+    Mutant("kernels/cpu/blocks", "NEAR = 4 * LN2", "NEAR = 60 * LN2"),
     Mutant("kernels/cpu/blocks", "REACH = 60 * LN2", "REACH = 600 * LN2", DRAWS),
-    Mutant("kernels/cpu/blocks", "k * (weighted - shift * total) + w", "k * weighted + w", KERNELS),
-    Mutant("kernels/cpu/blocks", "weighted += k * (w + shift * s)", "weighted += k * w", KERNELS),
-    Mutant("kernels/cpu/blocks", "if k > 0.0 else w", "if k >= 0.0 else w", KERNELS),
-    Mutant("kernels/cpu/blocks", "c = int(count_above(block, masked_at))", "pass", KERNELS),
-    Mutant("kernels/cpu/blocks", "not aside * aside <= 4.0 * max(1.0, moments[4]) < np.inf", "False", KERNELS),
-    Mutant("kernels/cpu/blocks", "e = e if x > masked_at else type_of(top, 0.0)", "pass", KERNELS),
+    Mutant("kernels/cpu/blocks", "k * (weighted - shift * total) + w", "k * weighted + w"),
+    Mutant("kernels/cpu/blocks", "weighted += k * (w + shift * s)", "weighted += k * w"),
+    Mutant("kernels/cpu/blocks", "if k > 0.0 else w", "if k >= 0.0 else w"),
+    Mutant("kernels/cpu/blocks", "c = int(count_above(block, masked_at))", "pass"),
+    Mutant("kernels/cpu/blocks", "not aside * aside <= 4.0 * max(1.0, moments[4]) < np.inf", "False"),
+    Mutant("kernels/cpu/blocks", "e = e if x > masked_at else type_of(top, 0.0)", "pass"),
     Mutant("kernels/cpu/select", "above + n - skipped - kept", "above", FILTERS),
     Mutant("kernels/cpu/select", "if equal < number:", "if equal <= number:", FILTERS),
-    Mutant("kernels/cpu/signals", "(k - above) * math.exp(cut - top)", "0.0", KERNELS),
-    Mutant("kernels/cpu/signals", "if target <= math.log(ties):", "if target <= 0.0:", KERNELS),
+    Mutant("kernels/cpu/signals", "(k - above) * math.exp(cut - top)", "0.0"),
+    Mutant("kernels/cpu/signals", "if target <= math.log(ties):", "if target <= 0.0:"),
     Mutant("kernels/cpu/filters", "top_k - above if top_k - above < equal else ALL", "ALL", FILTERS),
     Mutant("kernels/cpu/filters", "above = before", "pass", FILTERS),
     Mutant("kernels/cpu/filters", "found, ALL if same == equal else same", "found, ALL", FILTERS),
@@ -126,12 +152,12 @@ MUTANTS = [
     Mutant("kernels/cpu/filters", "if at < BINS - 1 else np.int64(BINS - 1)", "", FILTERS),
     Mutant("kernels/cpu/vectors", "np.float32(-3.4028234663852886e38)", "np.float32(-1e38)", DRAWS),
     Mutant("kernels/cpu/filters", "totals[b] = mass + ties", "totals[b] = mass + 0 * ties", FILTERS + DRAWS),
-    Mutant("kernels/cpu/program", "x = math.pow(x + 0.0, y)", "x = math.pow(x, y)", PROGRAM),
-    Mutant("kernels/cpu/program", "x /= y + 0.0", "x /= y", PROGRAM),
-    Mutant("kernels/cpu/program", "at = before % values.shape[1]", "at = position % values.shape[1]", PROGRAM),
+    Mutant("kernels/cpu/program", "x = math.pow(x + 0.0, y)", "x = math.pow(x, y)"),
+    Mutant("kernels/cpu/program", "x /= y + 0.0", "x /= y"),
+    Mutant("kernels/cpu/program", "at = before % values.shape[1]", "at = position % values.shape[1]"),
     Mutant("kernels/cpu/program", "owners[slot, at] == generations[slot]:\n        return", "True:\n        return",
            DRAWS + STATE),
-    Mutant("kernels/cpu/program", "lost |= unknown and position > 0", "lost |= unknown", PROGRAM),
+    Mutant("kernels/cpu/program", "lost |= unknown and position > 0", "lost |= unknown"),
     Mutant("kernels/cpu/draw", "* mass * BOUND_SLACK", "* BOUND_SLACK", DRAWS),
     Mutant("kernels/cpu/draw", "(1.0 - a) * math.log(entries)", "0.0", DRAWS),
     Mutant("kernels/cpu/draw", "out[i] = e if x > cut else none", "out[i] = e", DRAWS),
@@ -143,46 +169,41 @@ MUTANTS = [
     Mutant("kernels/cpu/backend", "line = (Op.NUMBER, len(numbers) + parameters", "line = (Op.NUMBER, parameters",
            DRAWS),
     Mutant("kernels/cpu/backend", "signals[name][which == program] = np.nan", "pass", DRAWS),
-    Mutant("language/terms", 'negative != (sign == "-")', "negative", ("language/test_terms.py",)),
-    Mutant("language/terms", "np.where(value == inside, 0.0, np.subtract(value, inside))", "value",
-           ("language/test_terms.py",)),
-    Mutant("language/terms", "moving[0] is arguments[0]", "True", ("language/test_terms.py",)),
+    Mutant("language/terms", 'negative != (sign == "-")', "negative"),
+    Mutant("language/terms", "np.where(value == inside, 0.0, np.subtract(value, inside))", "value"),
+    Mutant("language/terms", "moving[0] is arguments[0]", "True"),
     Mutant("distribution/histogram", "alike + (edges - alike) / 3", "alike", REPLAY),
     Mutant("distribution/histogram", "-inf if at == LAST else -(at + 1) * WIDTH", "-(at + 1) * WIDTH", REPLAY),
     Mutant("distribution/histogram", "min(alike, edges), max(alike, edges)", "alike, edges", REPLAY),
-    Mutant("distribution/coupling", "* theirs < ours", "< ours", ("distribution/test_coupling.py",)),
+    Mutant("distribution/coupling", "* theirs < ours", "< ours"),
     Mutant("distribution/coupling", "position, 1, Purpose.KEEP", "position, 0, Purpose.KEEP",
-           ("distribution/test_coupling.py", "generation/test_loop.py")),
-    Mutant("traces/replay", "token.alternatives[: token.candidates]", "token.alternatives", REPLAY),
-    Mutant("traces/replay", 'token.origin != "forced" and', "", REPLAY),
-    Mutant("traces/replay", "state.observe(0, positions, [token.surprisal for token in tokens])", "pass", REPLAY),
-    Mutant("traces/replay", "window=len(tokens) + 1", "window=2", REPLAY),
-    Mutant("traces/replay", "max(token.candidates - len(token.alternatives), 0)", "count(token.rest)", REPLAY),
-    Mutant("generation/loop", 'run.ask.policy.remembers and origin != "drawn"', "False", LOOP),
-    Mutant("generation/loop", "met[noise] = met.get(noise, -1) + 1", "met[noise] = 0", LOOP),
-    Mutant("generation/loop", "self._free.append(group.runs.pop(row).slot)", "group.runs.pop(row)", LOOP),
-    Mutant("generation/loop", ">= count:", "> 0:", LOOP),
-    Mutant("generation/next_token", "run.alone = True\n        return int(order[at])", "return int(order[at])", LOOP),
+           ("generation/test_loop.py",)),
+    Mutant("traces/replay", "token.alternatives[: token.candidates]", "token.alternatives"),
+    Mutant("traces/replay", 'token.origin != "forced" and', ""),
+    Mutant("traces/replay", "state.observe(0, positions, [token.surprisal for token in tokens])", "pass"),
+    Mutant("traces/replay", "window=len(tokens) + 1", "window=2"),
+    Mutant("traces/replay", "max(token.candidates - len(token.alternatives), 0)", "count(token.rest)"),
+    Mutant("generation/loop", 'run.ask.policy.remembers and origin != "drawn"', "False"),
+    Mutant("generation/loop", "met[noise] = met.get(noise, -1) + 1", "met[noise] = 0"),
+    Mutant("generation/loop", "self._free.append(group.runs.pop(row).slot)", "group.runs.pop(row)"),
+    Mutant("generation/loop", ">= count:", "> 0:"),
+    Mutant("generation/next_token", "run.alone = True\n        return int(order[at])", "return int(order[at])"),
     Mutant("generation/next_token", 'kind="stable")', 'kind="stable")[::-1]', REPLAY),
     Mutant("generation/next_token", "np.where(filters.mask(z, temperature), z, -np.inf) if filters.active else z",
-           "z", LOOP),
-    Mutant("generation/request", "self.read(model.token_bytes(token))", "pass", LOOP),
-    Mutant("generation/request", "room = ask.max_tokens + len(ask.begin)", "room = ask.max_tokens", LOOP),
+           "z"),
+    Mutant("generation/request", "self.read(model.token_bytes(token))", "pass"),
+    Mutant("generation/request", "room = ask.max_tokens + len(ask.begin)", "room = ask.max_tokens"),
 ]  # fmt: skip
 
 
 def noticed(mutant: Mutant | None, tests: tuple[str, ...]) -> bool:
-    """Whether `tests` fail on a copy of the sources with the fault of `mutant`."""
+    """True if `tests` fail on a copy of the sources with the fault of `mutant`."""
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder) / "src"
         shutil.copytree(ROOT / "src", source, ignore=shutil.ignore_patterns("__pycache__"))
         if mutant:
-            path = source / "dyntemp" / f"{mutant.module}.py"
-            text = path.read_text(encoding="utf-8")
-            if text.count(mutant.old) != 1:
-                raise SystemExit(f"{mutant.module}: {mutant.old!r} occurs {text.count(mutant.old)} times, not once")
-            path.write_text(text.replace(mutant.old, mutant.new), encoding="utf-8")
-        command = [sys.executable, "-m", "pytest", "-x", "-q", *(str(ROOT / "tests" / test) for test in tests)]
+            (source / "dyntemp" / f"{mutant.module}.py").write_text(mutant.mutated(), encoding="utf-8")
+        command = [sys.executable, "-m", "pytest", "-x", "-q", *(str(TESTS / test) for test in tests)]
         done = subprocess.run(
             command, cwd=ROOT, env=os.environ | {"PYTHONPATH": str(source)}, capture_output=True, text=True, check=False
         )

@@ -116,7 +116,7 @@ def part(module: str) -> str:
 
 @pytest.mark.parametrize("module", [module for module in MODULES if module.startswith(("kernels/", "engines/"))])
 def test_backends_and_adapters_do_not_import_one_another(module):
-    """What they share are modules of the room itself."""
+    """They share modules of the room itself."""
     packages = {
         part(name) for name, path in MODULES.items() if room(name) == room(module) and path.name == "__init__.py"
     }

@@ -83,7 +83,7 @@ class TestDistribution:
         assert fit(draws(row, temperature, 1_000_000, "cpu"), row, temperature) > SMALLEST_P
 
     def test_notices_a_temperature_that_is_off_by_three_percent(self):
-        """What the tests above would notice."""
+        """The tests above would notice such draws."""
         row = np.linspace(-4, 0, 20).astype(np.float32)
 
         tokens = draws(row, 1.0, 100_000, "cpu")

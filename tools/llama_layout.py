@@ -156,7 +156,7 @@ def entry(offset: int, size: int, kind: str, data: str, has_default: bool) -> li
 
 
 def compiled(program: str, source: Path, folder: Path) -> str:
-    """What a C program prints."""
+    """The output of a C program."""
     file = folder / "layout.c"
     file.write_text(program, encoding="utf-8")
     paths = [f"-I{source / place}" for place in ("include", "ggml/include")]

@@ -36,7 +36,7 @@ def made(tmp_path_factory):
 
 
 def content(folder):
-    """What the traces in a folder hold, but for when they were made, and what was loaded beside."""
+    """The contents of the traces in a folder, without their dates and the versions of what was loaded."""
     found = {}
     for path in sorted((folder / "traces").iterdir()):
         first, *rest = path.read_text(encoding="utf-8").splitlines()

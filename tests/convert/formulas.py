@@ -1,4 +1,4 @@
-"""What the tests of the converter share: rows, numbers, and the distribution that `sample` draws from."""
+"""Shared by the tests of the converter: rows, numbers, and the distribution that `sample` draws from."""
 
 from functools import partial
 

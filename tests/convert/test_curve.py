@@ -167,7 +167,7 @@ WRITTEN = [
     ("koboldcpp", {"temperature": 0.3, "dynatemp_range": -0.2}, "lerp(0.5, 0.1, normalized_entropy)"),
     ("textgen-llama.cpp", {"dynamic_temperature": True, "dynatemp_low": 0.1, "dynatemp_high": 0.3},
      "lerp(0.1, 0.3, normalized_entropy)"),
-    ("llama.cpp", {"temperature": 0.06999999999999999}, "0.06999999999999999"),  # what was given stays
+    ("llama.cpp", {"temperature": 0.06999999999999999}, "0.06999999999999999"),  # the given number stays
 ]  # fmt: skip
 
 

@@ -136,7 +136,7 @@ bounds = st.one_of(st.just(0.0), warm)
 @example(np.array([9.0, 0.0]), 1.0, 0.0, 0.0, 1.0, 0, False)
 @example(np.array([0.0, 0.0, 0.0]), 1.0, 1.0, 0.0, 1.0, 0, False)
 def test_aphrodite(row, t, low, high, e, least, masked):
-    row = np.append(row, -np.inf) if masked else row  # what is masked does not count there either
+    row = np.append(row, -np.inf) if masked else row  # masked entries do not count there either
     sent = {"temperature": t, "dynatemp_min": low, "dynatemp_max": high, "dynatemp_exponent": e, "min_p": least}
     found = from_settings("aphrodite", sent)
 

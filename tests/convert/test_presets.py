@@ -1,4 +1,4 @@
-"""What programs write themselves: presets, requests and answers, with what stands around their settings."""
+"""Presets, requests and answers as programs write them, with other fields around the settings."""
 
 import json
 

@@ -111,7 +111,7 @@ SETTINGS = {
 
 
 def same_filters(one, other, policy):
-    """Whether two filters keep the same; where every temperature is 0 all keep the likeliest, wherever they read."""
+    """True if two filters keep the same entries; where every temperature is 0, all keep the likeliest."""
     if not temperatures(policy).any():
         return (one.top_k, one.top_p, one.min_p) == (other.top_k, other.top_p, other.min_p)
     at_matters = one.top_p < 1 or one.min_p > 0
@@ -119,7 +119,7 @@ def same_filters(one, other, policy):
 
 
 def check_back(program, policy, filters, written):
-    """What was written means the policy again, as fields and as options of a command line."""
+    """The settings that were written mean the policy again, as fields and as options of a command line."""
     readings = [dict(written.fields)]
     if written.flags:
         readings.append(settings_of(PROGRAMS[program], shlex.split(" ".join(written.flags))))

@@ -63,7 +63,7 @@ def test_there_and_back_is_the_same_temperature(program, row, low, high, exponen
     found = from_settings(program, settings.fields)
 
     assert equivalent(row, policy, found.policy)
-    assert settings.exact is found.exact or program == "koboldcpp"  # whose flat curves are exact among 3,000
+    assert settings.exact is found.exact or program == "koboldcpp"  # its flat curves are exact among 3,000
     assert not found.not_temperature
 
 

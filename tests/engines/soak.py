@@ -1,4 +1,4 @@
-"""What can happen to a batch, at random, with each row compared with the reference."""
+"""Random changes of a batch, with each row compared with the reference."""
 
 import numpy as np
 

@@ -36,7 +36,7 @@ class TestShuffledCandidates(EngineSuite):
         return ChainHost("shuffled")
 
     def test_temperature_zero_leaves_the_likeliest(self):
-        """Of equal ones the first, as llama.cpp's own temperature 0 does."""
+        """The first of equal ones, as llama.cpp's own temperature 0 does."""
         generation = a_generation("0")
         row = np.zeros(1000, np.float32)
         row[[40, 7]] = 3
@@ -162,7 +162,7 @@ CURVES = [
 @pytest.mark.parametrize("policy", CURVES)
 @pytest.mark.parametrize("truncate", [(40, 0.95, 0.05), (1000, 1.0, 0.0), (8, 0.6, 0.3)])
 def test_llama_cpps_own_sampler_draws_the_same_tokens(policy, truncate):
-    """Where something sorted the candidates, as it does itself: the draw goes through them in their order."""
+    """The draw goes through the candidates in their order; they are sorted, as by llama.cpp's own sampler."""
     top_k, top_p, min_p = truncate
     rows = some_rows(64, 1000, seed=5)
     for seed in range(4):
@@ -207,7 +207,7 @@ def test_masked_candidates_count_in_llama_cpp_and_not_in_a_policy():
 
 @pytest.mark.parametrize("row", [[2.0], [2.0, -np.inf], [900.0, -900.0, -900.0]], ids=["one", "masked", "certain"])
 def test_certain_rows_stay_certain(row):
-    """At temperature 0, too, where llama.cpp's own sampler leaves a single candidate as it was."""
+    """This holds at temperature 0 too, where llama.cpp's own sampler leaves a single candidate as it was."""
     for form in ("ours", "native"):
         chain = a_chain()
         a_link(chain, "2*normalized_entropy", form)

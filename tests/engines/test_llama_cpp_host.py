@@ -268,7 +268,7 @@ def test_what_a_policy_remembers_begins_with_each_generation(llama):
 
 
 def test_surprisal_is_that_of_the_candidate_that_was_drawn(llama):
-    """Whose place among the candidates is not its number."""
+    """A token's place among the candidates is not its number."""
     prompt = llama.tokenize(TEXT.encode())
     arrays, steps = [], []
     make = type(llama)._init_sampler
@@ -295,7 +295,7 @@ def test_surprisal_is_that_of_the_candidate_that_was_drawn(llama):
 def test_drafts_change_nothing(path):
     """Prompt lookup: several positions are computed at once, and `input_ids` holds what is not yet accepted.
 
-    So cold a policy goes on with the numbers, as the lookup proposes.
+    The policy is so cold that the text goes on with the numbers, as the lookup proposes.
     """
     from llama_cpp.llama_speculative import LlamaPromptLookupDecoding
 
@@ -418,7 +418,7 @@ def test_two_temperatures_are_refused(llama):
 
 
 def test_a_processor_serves_calls_after_one_another(plain):
-    """Also the same prompt again, whose logits are still there."""
+    """One call repeats a prompt whose logits are still there."""
     processor = DynamicTemperature(POLICY)
     texts = [text_of(plain, prompt, max_tokens=1, **processor.arguments) for prompt in (TEXT, TEXT, "Once", TEXT)]
     assert texts[0] == texts[1] == texts[3]
@@ -458,7 +458,7 @@ def test_mirostat_has_no_temperature(llama):
 
 @pytest.mark.parametrize("native", [False, True])
 def test_a_sampler_on_the_device_does_not_go_unnoticed(path, native):
-    """llama.cpp skips its chain where one of those has drawn."""
+    """llama.cpp skips its chain where a sampler on the device has drawn."""
     sampler = llama_cpp._internals.LlamaSampler()
     sampler.add_greedy()
     llama = DynamicLlama(path, POLICY, native=native, **OPTIONS)

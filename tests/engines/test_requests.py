@@ -18,7 +18,7 @@ ALL = Capabilities(
 
 
 class Direct(FakeHost):
-    """Does itself what an adapter does for its host."""
+    """A host that needs no adapter: it calls `Requests` itself."""
 
     adapter = "direct"
     capabilities = ALL
@@ -150,7 +150,7 @@ class TestSlotsThatAreUsedAgain:
             assert requests.temperatures(Batch(rows)).tolist() == [float(policy)]
 
     def test_a_request_that_the_host_puts_back_begins_afresh(self):
-        """At the position that it had reached, where another request's memory, or its own, may still lie."""
+        """It begins at the position that it had reached, where memory of another request, or its own, may still lie."""
         requests, rows = Requests(ALL), rows_of(3)
         requests.begin(0, "prev(entropy)", prompt=2)
         for position in (2, 3, 4):
@@ -205,7 +205,7 @@ class TestDraftsThatAreRejected:
         assert found[0] == pytest.approx(0.1 + expected(rows[1], "entropy"), rel=1e-5)
 
     def test_it_is_unknown_where_no_row_was_kept(self):
-        """Rather than that of a rejected draft."""
+        """It is not that of a rejected draft."""
         requests, rows = Requests(ALL), rows_of(3)
         requests.begin(0, "0.1 + surprisal")
         for position in range(80):
@@ -215,7 +215,7 @@ class TestDraftsThatAreRejected:
         assert found[0] == pytest.approx(0.1 + expected(rows[1], "entropy"), rel=1e-5)
 
     def test_it_is_that_at_temperature_one(self):
-        """Where the host divided the rows before."""
+        """The host has divided the rows before."""
         rows = rows_of(2)
         requests = Requests(ALL, divided="before")
         requests.begin(0, "0.1 + surprisal", requested=0.5)
@@ -319,7 +319,7 @@ class TestLogProbabilities:
 
 @pytest.mark.torch
 class TestSlotsThatOnlyADeviceKnows:
-    """As where a host expands its rows for draft tokens on the device; here the device is the CPU."""
+    """A host may expand its rows for draft tokens on the device; here the device is the CPU."""
 
     def test_each_row_has_the_policy_of_its_slot(self):
         torch = pytest.importorskip("torch")
@@ -350,7 +350,7 @@ class TestSlotsThatOnlyADeviceKnows:
         assert np.isnan(found).all()
 
     def test_without_a_backend_named_and_with_broken_rows(self):
-        """Where such a device is the CPU."""
+        """Here the device is the CPU."""
         torch = pytest.importorskip("torch")
         requests, rows = Requests(ALL), rows_of(3)
         rows[1, 4] = np.nan

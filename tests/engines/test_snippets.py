@@ -1,4 +1,4 @@
-"""What the README says for each engine, pasted into a file and run, with the bundled model in place of the hub's."""
+"""The README's snippet for each engine, run from a file, with the bundled model in place of the hub's."""
 
 import os
 import re

@@ -147,7 +147,7 @@ class TestProcessor:
         assert processor.counts.as_dict()["restarts"] == 0
 
     def test_it_has_exactly_two_call_parameters(self):
-        """With more, LogitsProcessorList asks for arguments that nobody passes."""
+        """LogitsProcessorList asks a processor with more parameters for arguments that nobody passes."""
         assert len(inspect.signature(DynamicTemperature(ROW).__call__).parameters) == 2
 
     def test_a_list_of_the_hosts_own_type_will_do(self, model):
@@ -158,7 +158,7 @@ class TestProcessor:
         assert processor.counts.calls == 2
 
     def test_penalties_come_before_it_and_masked_tokens_are_not_counted(self, model):
-        """`output_logits` are raw, so what it saw is told by a processor before it."""
+        """`output_logits` are raw, so a processor before it records the row that it sees."""
         steps, before = [], []
         processor = DynamicTemperature("0.1 + 0.8*normalized_entropy + support*0", record=steps.append)
         seen = lambda input_ids, scores: before.append(scores) or scores
@@ -180,7 +180,7 @@ class TestProcessor:
         assert processor.counts.as_dict()["restarts"] == 0
 
     def test_what_goes_on_where_the_last_one_stopped_counts_on_unless_told_to_restart(self, model):
-        """Nothing in a step tells them apart."""
+        """Nothing in a step tells a new text from one that goes on."""
         steps = []
         processor = DynamicTemperature(PLACE, record=steps.append)
         arguments = {**neutral(model), "logits_processor": [processor], "max_new_tokens": 2, "min_new_tokens": 2}
@@ -293,7 +293,7 @@ class TestDrafts:
     @pytest.mark.parametrize("assistant", ["another model", "its own layer", "the prompt"])
     @pytest.mark.parametrize("policy", POLICIES)
     def test_the_target_has_its_own_temperatures(self, model, policy, assistant, sampled):
-        """Called for drafts and target in turn, positions going back: as if the target had run alone."""
+        """Called for drafts and target in turn, at positions that go back, it sets the target's own temperatures."""
         lengths, processor = [], DynamicTemperature(policy)
         prompt = ids([3, 4, 5, 6, 3, 4, 5, 6, 3, 4])
 
@@ -347,7 +347,7 @@ class TestBeams:
     @pytest.mark.parametrize("sampled", [True, False])
     @pytest.mark.parametrize("policy", [ROW, PLACE])
     def test_scores_are_normalised_log_probabilities(self, model, policy, sampled):
-        """Else a cold row would lose against a hot one."""
+        """Without this, a cold row would lose against a hot one."""
         processor = DynamicTemperature(policy)
         output = model.generate(**BATCH, **(neutral(model) | {"do_sample": sampled}), **DETAILS, num_beams=3,
                                 logits_processor=[processor], max_new_tokens=6, min_new_tokens=6)  # fmt: skip
@@ -692,7 +692,7 @@ class TestSampler:
         assert streamer.ended
 
     def test_the_host_does_not_hand_its_own_streamer_on(self, model):
-        """What `token_streamer=` is for; when this fails, `streamer=` will do."""
+        """This is why `token_streamer=` exists; when this test fails, `streamer=` will do."""
         streamer = Kept()
         model.generate(**ONE, do_sample=True, max_new_tokens=5, custom_generate=DynamicSampler(ROW), streamer=streamer)
 

@@ -106,7 +106,7 @@ class TestTheBatch:
 
     @pytest.mark.parametrize("drafts", [None, 2])
     def test_a_request_that_was_put_back_decides_nothing_until_its_own_tokens_are_read_again(self, drafts):
-        """In the second runner, which tells; the first runs the position again."""
+        """The second runner tells us; the first runs the position again."""
         kind = DynamicTemperature if drafts is None else StatelessDynamicTemperature
         host = SecondRunner(kind, {"backend": "torch"}, drafts)
         (request,) = host.begin([Asked("0.3 + 0.1*position", prompt=4)])

@@ -15,13 +15,13 @@ from dyntemp.engines.vllm.check import self_test
 
 
 class RefusedError(ValueError):
-    """As of the package openai."""
+    """Stands for the errors of the package openai."""
 
     status_code = 400
 
 
 class Toy:
-    """Draws by Gumbel's trick from rows of its own; `temperature` is what it makes of a policy's value."""
+    """Draws from rows of its own by Gumbel's trick; `temperature` turns a policy's value into the one it uses."""
 
     def __init__(self, temperature=lambda value, requested: value, checks=True, spread=2.0, refuses=None):
         self.temperature, self.checks, self.spread, self.refuses = temperature, checks, spread, refuses

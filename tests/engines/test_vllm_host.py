@@ -51,7 +51,7 @@ class Runner(FakeHost):
         from vllm.v1.worker.gpu_input_batch import InputBatch
 
         class Spy(LogitsProcessor):
-            """Behind us: keeps what vLLM goes on with."""
+            """Runs behind our processor and keeps the row that vLLM goes on with."""
 
             def __init__(self, vllm_config, device, is_pin_memory):
                 pass
@@ -209,7 +209,7 @@ class TestLoaders:
             DynamicTemperature(config, None, False)
 
     def test_the_second_runner_makes_and_calls_it_with_what_it_has(self):
-        """Its own classes, with tensors of the CPU."""
+        """The classes are vLLM's own, the tensors are on the CPU."""
         import torch
         from vllm.v1.worker.gpu.sample.logits_processor import LogitsContext, LogitsProcRequestState
 
@@ -300,7 +300,7 @@ class TestAnEngineOfTwoRanks:
         assert first["counts"]["changed"] == len(two_ranks.traces[0])
 
     def test_requests_of_one_batch_each_have_their_own_temperature(self, two_ranks):
-        """It is in the log-probabilities after it, beside those before it that follow from the policy's own signals."""
+        """The log-probabilities times the temperature are the row, and the policy gives that temperature for it."""
         traced = {(line["id"], line["position"]): line for line in two_ranks.traces[0]}
         for name, which in (("entropy", 0), ("max", 1), ("requested", 5)):
             for position, shown in enumerate(two_ranks.told["mixed"][which]["logprobs"]):
@@ -332,7 +332,7 @@ class TestAnEngineOfTwoRanks:
         assert [line["temperature"] for line in mine[3:]] == pytest.approx([0.3 + one / 3 for one in expected])
 
     def test_requests_that_were_put_back_go_on_and_are_counted(self, two_ranks):
-        """Six requests of sixty tokens, and room for two hundred."""
+        """Six requests of sixty tokens share room for two hundred."""
         assert two_ranks.counts[0]["counts"]["restarts"] > 0
         for number in range(1, 7):
             positions = {

@@ -563,7 +563,7 @@ class TestScale:
 
 
 def test_quantile_bound_counts_what_is_no_smaller():
-    """The same count in the kernels and in the range of the signal."""
+    """The kernels and the range of the signal count alike."""
     for n in (2, 3, 10, 999):
         for q in (0.0, 0.25, 0.5, 0.9, 1.0):
             row = np.zeros(n)

@@ -10,12 +10,12 @@ import pytest
 HALVES = """
 import numpy as np
 from numba import njit
-from dyntemp.kernels import cpu_vectors
-assert cpu_vectors.converts_halves() == {instruction}
+from dyntemp.kernels.cpu import vectors
+assert vectors.converts_halves() == {instruction}
 @njit
 def widen(row, out):
     for i in range(len(row)):
-        out[i] = cpu_vectors.load(row[i])
+        out[i] = vectors.load(row[i])
 bits, found = np.arange(2**16, dtype=np.uint16), np.empty(2**16, np.float32)
 widen(bits, found)
 expected = bits.view(np.float16).astype(np.float32)

@@ -80,7 +80,7 @@ def rows_of(dtype="float64"):
 
 @contextmanager
 def as_on_a_device(monkeypatch):
-    """Numbers cannot be looked at: what a tensor on the CPU has, its backend takes to be elsewhere."""
+    """The backend takes a tensor on the CPU to be on a device, whose numbers it may not read."""
     with monkeypatch.context() as patch:
         for module in (torch_rows, torch_signals, torch_policy):
             patch.setattr(module, "on_host", lambda device: False)

@@ -63,7 +63,7 @@ def array(values):
 
 
 def both(rows, job):
-    """What the backend and the reference make of a job."""
+    """The outcome of a job from the backend and from the reference."""
     return ours.run(rows, job), reference.run(rows.cpu(), job)
 
 
@@ -189,7 +189,7 @@ class TestSignals:
             close(found[name], expected[name], "float32", name)
 
     def test_programs_that_do_several_blocks(self, monkeypatch):
-        """As on a device with more blocks than places for them."""
+        """A device with fewer places than blocks has programs that do several."""
         monkeypatch.setattr(ours, "_blocks_at_once", lambda blocks, device: 3)
         rows = tensor(edge_rows("float32")[10:14])
         found = measure(rows, *MOMENTS, backend="triton")
@@ -519,7 +519,7 @@ class TestScale:
 
 @pytest.mark.parametrize("seed", [0, 2**64 - 1])
 def test_noise_has_the_known_answers(seed):
-    """The numbers of `philox.uniform`, which is checked against the published ones."""
+    """The numbers of `distribution.noise.uniform`, which is checked against the published ones."""
     requests = [0, 7, 2**32 - 1]
     found = array(noise_of(np.uint64(seed).astype(np.int64), requests, 2**32 - 1))
     expected = [[uniform(seed, request, 2**32 - 1, lane // 3, lane % 3) for lane in range(64)] for request in requests]

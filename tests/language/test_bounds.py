@@ -1,4 +1,4 @@
-"""What a policy can return: every rule, every refusal with its fix, and how tight the answer is."""
+"""The bounds of a policy: every rule, every refusal with its fix, and how tight the bounds are."""
 
 import re
 from math import exp, inf, log, tanh

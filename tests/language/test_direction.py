@@ -1,4 +1,4 @@
-"""Which way a policy moves with each of its signals."""
+"""The direction in which a policy moves with each of its signals."""
 
 import numpy as np
 import pytest

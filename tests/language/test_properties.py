@@ -145,7 +145,7 @@ def random_soup(rng: random.Random) -> str:
 
 
 def check_soup(text: str) -> bool:
-    """Whether `text` was read; anything but a PolicyError that shows its place is a fault of ours."""
+    """True if `text` was read; any error but a PolicyError that shows its place is a fault of ours."""
     try:
         policy = Policy(text)
     except PolicyError as error:

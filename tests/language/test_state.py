@@ -1,4 +1,4 @@
-"""What a policy remembers: one table, one rule, and sequences worked out by hand."""
+"""The memory of a policy: one table, one rule, and sequences worked out by hand."""
 
 import numpy as np
 import pytest
@@ -65,7 +65,7 @@ class TestSequences:
             found += run(policy, [1.5], state, [t])
             state.observe([0], t, [surprise])
 
-        assert found == [1.5, 3.0, 0.5, 50.0, 0.0]  # what a host reports is kept inside the signal's range
+        assert found == [1.5, 3.0, 0.5, 50.0, 0.0]  # the number that a host reports is kept inside the signal's range
 
     def test_surprisal_that_no_one_reports_restarts_at_the_entropy(self):
         policy = Policy("surprisal")

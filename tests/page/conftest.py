@@ -1,4 +1,4 @@
-"""What tests in a browser share: Chromium, and pages in which nothing may go wrong unseen."""
+"""Shared by tests in a browser: Chromium, and pages whose errors fail the test."""
 
 import json
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""What Python says, for the page's JavaScript to repeat: readings, temperatures, bounds, noise, numbers.
+"""Python's results, which the page's JavaScript has to repeat: readings, temperatures, bounds, noise, numbers.
 
 Nothing here is kept in a file: every case is made when the tests run, by the library itself.
 """
@@ -90,7 +90,7 @@ SUPPORTS = (None, 1, 2, 50_257)
 
 
 def close(left: Any, right: Any, within: float) -> bool:
-    """Whether two numbers, or their texts, are equal but for a share of `within`."""
+    """True if two numbers, or their texts, differ by a share of `within` at most."""
     return bool(left == right) or isclose(float(left), float(right), rel_tol=within)
 
 
@@ -122,7 +122,7 @@ def readable(count: int) -> tuple[str, ...]:
 
 
 def reading(text: str) -> dict[str, Any]:
-    """What becomes of a text: a policy and all that is known of it, or a refusal."""
+    """The reading of a text: a policy and all that is known of it, or a refusal."""
     try:
         policy = Policy(text)
     except PolicyError as error:

@@ -61,7 +61,7 @@ def recorded(folder: Path) -> Iterator[tuple[int, list[Token]]]:
 
 
 def _overstated(token: Token) -> Token:
-    """A record whose probabilities in the draw are too large, so that nothing is left to part for."""
+    """A record with probabilities in the draw that are too large, so that no other policy parts from it."""
     sure = tuple(replace(one, probability_after=1.0) for one in token.alternatives)
     return replace(
         token, probability_after=1.0, alternatives=sure, rest=(), candidates=min(len(sure), token.candidates)

@@ -112,7 +112,7 @@ def test_nothing_serious_for_axe_and_no_sideways_scrolling(open_page, visit, kee
 
 
 def serious(axe, page):
-    """What axe finds serious or critical. It is put in past the page's own security policy, as a debugger is."""
+    """Faults that axe calls serious or critical. Axe passes the page's own security policy, as a debugger does."""
     found = axe.run(page).response["violations"]
     return [(fault["id"], [node["html"][:200] for node in fault["nodes"][:3]]) for fault in found
             if fault["impact"] in ("serious", "critical")]  # fmt: skip

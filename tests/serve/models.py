@@ -50,7 +50,7 @@ def repeating_model(*, seconds=0.0, **settings):
 
 
 def repeated(prompt, length):
-    """What `repeating_model` writes."""
+    """The text that `repeating_model` writes."""
     return (prompt.partition("|")[0] * length)[:length]
 
 
@@ -72,7 +72,7 @@ def serving(app):
 
 
 def settled(server, seconds=10.0):
-    """Whether nothing runs or waits any more, within some seconds."""
+    """True once nothing runs or waits any more; False after some seconds."""
     until = time.monotonic() + seconds
     worker = server.worker
     while time.monotonic() < until:

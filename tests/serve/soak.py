@@ -116,7 +116,7 @@ async def play_round(address: str, clients: int, chance: random.Random) -> Count
 
 
 def soak(rounds: int, clients: int, batch: int, *, quiet: bool = False) -> list[str]:
-    """What went wrong."""
+    """The faults that were found."""
     chance, faults, memory = random.Random(1), [], []
     app = make_app(repeating_model(), settings=Settings(batch=batch, queue=clients))
     with serving(app) as address:

@@ -93,7 +93,7 @@ async def play(
 
 
 def soak_reading(model: Model, clients: int, longest: int = 6000, patience: float = 120.0) -> list[str]:
-    """What went wrong; the last of those who do not wait hangs up after `patience` seconds."""
+    """The faults that were found; the last of those who do not wait hangs up after `patience` seconds."""
     chance, faults = random.Random(1), []
     lengths = [5, longest, longest, *(int(5 * (longest / 5) ** chance.random()) for _ in range(clients - 3))]
     prompts = [

@@ -1,4 +1,4 @@
-"""What is answered: texts, log-probabilities, counts, the policy that was used."""
+"""The server's answers: texts, log-probabilities, counts, the policy that was used."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""Whose turn it is, without threads: order, room, and what a broken step ends."""
+"""The order of requests in a batch, without threads: turns, room, and the requests that a broken step ends."""
 
 from dataclasses import dataclass, field
 
@@ -68,7 +68,7 @@ def finish(work):
 
 
 def written(model, *prompts, policy="0.9", tokens=5):
-    """What `generate` writes for the same asks."""
+    """The texts that `generate` writes for the same requests."""
     texts = [[] for _ in prompts]
     for token in generate(model, list(prompts), policy, chat=False, max_tokens=tokens, seed=3):
         texts[token.request].append(token.token)

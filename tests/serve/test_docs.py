@@ -1,4 +1,4 @@
-"""What docs/serve.md says: its snippets run, and its tables name every field, metric and error there is."""
+"""docs/serve.md is true: its snippets run, and its tables name every field, metric and error there is."""
 
 import re
 from pathlib import Path

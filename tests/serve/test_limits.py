@@ -174,7 +174,7 @@ def slow_reader(seconds):
 
 
 def within(seconds, condition):
-    """Whether a condition is met within some seconds."""
+    """True once a condition is met; False after some seconds."""
     until = time.monotonic() + seconds
     while not condition() and time.monotonic() < until:
         time.sleep(0.01)

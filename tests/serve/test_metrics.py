@@ -1,4 +1,4 @@
-"""What Prometheus is told, read with Prometheus' own parser."""
+"""The metrics, read with Prometheus' own parser."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""What the page asks: the document itself, the model it stands before, and texts with their whole records."""
+"""The page's requests: the document itself, facts about the model, and texts with the record of every token."""
 
 import asyncio
 import base64

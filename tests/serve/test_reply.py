@@ -35,7 +35,7 @@ def arrived(count):
 
 
 def respond(stream, leave_after=None):
-    """What is sent to a client, which leaves after so many messages, and whether the stream was let go."""
+    """The messages sent to a client that leaves after so many of them, and whether the stream was closed."""
     sent, left, closed = [], asyncio.Event(), []
 
     @asynccontextmanager

@@ -1,4 +1,4 @@
-"""What a request may hold: everything else is refused, with the field, in the shape of the OpenAI API."""
+"""The fields of a request: any other is refused by name, in the shape of the OpenAI API."""
 
 import asyncio
 import json
@@ -164,7 +164,7 @@ def test_a_model_without_a_chat_template_has_no_chat(asked):
 
 @pytest.mark.parametrize("path", [CHAT, TEXT])
 def test_fields_that_change_nothing_are_accepted(asked, path):
-    """What clients and user interfaces send unasked."""
+    """Fields that clients and user interfaces send unasked."""
     neutral = {
         "model": "fake", "n": 1, "frequency_penalty": 0, "presence_penalty": 0.0, "logit_bias": {}, "tools": [],
         "tool_choice": "auto", "parallel_tool_calls": True, "response_format": {"type": "text"}, "user": "me",

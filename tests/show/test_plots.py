@@ -35,7 +35,7 @@ def trace(tmp_path):
 
 
 def lines(drawn, colour=False):
-    """What a terminal of 80 columns shows."""
+    """The lines that a terminal of 80 columns shows."""
     out = Console(file=io.StringIO(), width=80, color_system="truecolor" if colour else None, force_terminal=colour,
                   highlight=False, markup=False, soft_wrap=True)  # fmt: skip
     for line in drawn:

@@ -1,4 +1,4 @@
-"""What a text can be coloured by, on which scale, and in how few characters it is said."""
+"""The quantities that colour a text: their scales, and their numbers in few characters."""
 
 from math import inf
 

@@ -15,7 +15,7 @@ PARTS = re.compile(r"^(?P<standing>.*?); (?P<effect>.*?); (?P<came>.*)$")
 
 
 def agrees(text, probability):
-    """Whether a percentage says something true of a probability: to half of its last place, and its < and >."""
+    """True if a percentage is right for a probability: to half of its last place, and its < and >."""
     if text[0] == "<":
         return 0 < probability < 0.0001
     if text[0] == ">":
@@ -48,7 +48,7 @@ def tokens(draw):
     wanted = [number for number, one in enumerate(weights) if one > 0]
     token = make(weights, temperature, drawn=draw(some.sampled_from(wanted)), top_k=top_k, named=named,
                  support=support, origin=origin)  # fmt: skip
-    if origin != "forced" and token.probability_after == 0:  # nothing draws it
+    if origin != "forced" and token.probability_after == 0:  # no draw gives such a token
         likeliest = max(range(len(weights)), key=lambda number: (weights[number], -number))
         token = make(weights, temperature, drawn=likeliest, top_k=top_k, named=named, support=support, origin=origin)
     return token

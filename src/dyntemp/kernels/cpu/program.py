@@ -122,7 +122,7 @@ def execute(code, start, stop, numbers, known, row, stack, memory, position):
                 # between the two, which rounding alone could leave
                 x = min(max(decay * old + (1.0 - decay) * x, min(old, x)), max(old, x))
                 remember(tables, operand, slot, position, x)
-            else:
+            elif op == Op.INTEGRAL:
                 held -= 2
                 high, low, x = x, stack[held], stack[held - 1]
                 x = min(max((0.0 if unknown else old) + x, low), high)

@@ -27,7 +27,7 @@ ORDERED = (QUANTILE, MEDIAN_PROB, MARGIN, TOP_MASS)
 
 @plain
 def moment_signal(kind, moments):
-    """A signal that the sums over the row determine, within its range."""
+    """A signal that the sums over the row determine, within its range; NaN for any other."""
     log_total, entropy, count = moments[1], moments[2], moments[5]
     most = math.log(count)
     entropy = min(max(entropy, 0.0), most)
@@ -43,12 +43,15 @@ def moment_signal(kind, moments):
         return min(max(moments[3], 1.0 / count), 1.0)
     if kind == VARENTROPY:
         return max(moments[4], 0.0) if count > 1.0 else 0.0
-    return count
+    return count if kind == SUPPORT else np.nan
 
 
 @plain
 def order_signal(kind, argument, row, masked_at, tops, moments, room):
-    """A signal that some of the largest or middle entries determine; probabilities have the order of the logits."""
+    """A signal that some of the largest or middle entries determine; NaN for any other.
+
+    Probabilities have the order of the logits.
+    """
     n, count = len(row), int(moments[5])
     top, log_total = moments[0], moments[1]
     if kind == MARGIN:
@@ -64,6 +67,8 @@ def order_signal(kind, argument, row, masked_at, tops, moments, room):
         cut, _, above, _ = order_statistics(values, n - k, room)
         mass = mass_above(row, cut, tops, type_of(cut, top)) + (k - above) * math.exp(cut - top)
         return min(max(mass * math.exp(-log_total), k / count), 1.0)
+    if kind != QUANTILE and kind != MEDIAN_PROB:
+        return np.nan
     at = argument * (count - 1)
     low = math.floor(at)
     one, following, _, _ = order_statistics(values, n - count + int(low), room)

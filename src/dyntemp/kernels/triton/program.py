@@ -185,7 +185,7 @@ def evaluated(
         else:
             x = at_index(stack, level, held)
             y = at_index(stack, level, held + 1)
-            if (op == SURPRISAL) | (op >= EMA):
+            if (op == SURPRISAL) | (op == EMA) | (op == PREV) | (op == INTEGRAL):
                 old = at_index(before, cell, operand)
                 unknown = old != old
                 lost = tl.where(unknown & (position > 0), 1, lost)
@@ -263,8 +263,10 @@ def of_two(op, x, y):
 @triton.jit
 def of_three(op, x, y, z):
     """The value of `clip`, `lerp` or `where`."""
-    result = tl.minimum(tl.maximum(x, y), z)
-    if op == LERP:
+    result = x
+    if op == CLIP:
+        result = tl.minimum(tl.maximum(x, y), z)
+    elif op == LERP:
         result = x + (y - x) * z
     elif op == WHERE:
         result = tl.where(x > 0, y, z)
