@@ -12,8 +12,8 @@ from dyntemp.distribution.filters import Filters
 from dyntemp.distribution.noise import OF_A_DRAW, Purpose
 from dyntemp.distribution.noise import uniform as one_uniform
 from dyntemp.kernels import reference
+from dyntemp.kernels.blocks import BLOCK
 from dyntemp.kernels.job import Job
-from dyntemp.kernels.reference import BLOCK
 from dyntemp.language.evaluate import Evaluation
 from dyntemp.language.parse import parse
 from dyntemp.language.program import Op, lower

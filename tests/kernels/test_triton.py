@@ -20,6 +20,7 @@ from dyntemp import InvalidLogitsError, Policy, PolicyError, measure, sample, sc
 from dyntemp.distribution.filters import Filters
 from dyntemp.distribution.noise import OF_A_DRAW, uniform
 from dyntemp.kernels import reference
+from dyntemp.kernels.blocks import BLOCK
 from dyntemp.kernels.job import Job
 from dyntemp.kernels.rows import LOWEST
 from dyntemp.language.program import Op
@@ -44,7 +45,6 @@ TOLERANCE = {  # of a signal s: so much times max(1, |s|)
     "bfloat16": (5e-6, "widened to float32 exactly, then as float32"),
 }
 TEMPERATURE_TOLERANCE = (1e-9, "the same float64 arithmetic, with powers by exp and log")
-BLOCK = reference.BLOCK
 EVERY_SIGNAL = [
     "max_prob", "entropy", "normalized_entropy", "perplexity", "collision", "varentropy", "support", "margin",
     "median_prob", "quantile(0)", "quantile(0.3)", "quantile(1)", "top_mass(1)", "top_mass(40)",

@@ -31,9 +31,8 @@ from dyntemp.kernels.cpu.rows import (
     scale_rows,
 )
 from dyntemp.kernels.cpu.signals import KINDS, ORDERED, SOLVED
+from dyntemp.kernels.cpu.unusual import draw_unusual
 from dyntemp.kernels.job import UNNAMED, Job, Keys, Outcome, context
-from dyntemp.kernels.reference import check_row, observe
-from dyntemp.kernels.reference import draw as draw_row
 from dyntemp.kernels.rows import Rows, as_rows
 from dyntemp.language.nodes import Const, Signal
 from dyntemp.language.program import Op, Program, Step, lower
@@ -206,7 +205,10 @@ def run(logits: Any, job: Job) -> Outcome:
         room = np.empty((3, n + 16), compute) if packed.room or filters.active else NO_ROOM[compute]
         unusual = run_all(*task, packed.second, _memory(job, count), room, settings, known, counts)
     if unusual:
-        _look_again(rows, job, known, counts, keys)
+        draw_unusual(
+            rows, job, highest=known[HIGHEST], temperature=known[TEMPERATURE], cut=known[CUT], last=counts[LAST],
+            token=counts[TOKEN],
+        )  # fmt: skip
     return _outcome(rows, job, packed, which, known, counts)
 
 
@@ -319,19 +321,3 @@ def _flat(data: NDArray[Any], dtype: str) -> tuple[NDArray[Any], int]:
             flat = np.lib.stride_tricks.as_strided(data, (length,), (data.itemsize,))
     flat.flags.writeable = False
     return flat, stride
-
-
-def _look_again(
-    rows: Rows, job: Job, known: NDArray[np.float64], counts: NDArray[np.int64], keys: NDArray[np.int64]
-) -> None:
-    """Raise for broken rows, and draw anew where logits lie so high that their differences overflow."""
-    for row, highest in enumerate(known[HIGHEST].tolist()):
-        if not np.isfinite(highest):
-            check_row(row, job.position, bool(np.isnan(highest)), highest)
-        elif job.draw and highest > -rows.masked_at:
-            high, low, request, position = keys[row].tolist() if len(keys) else (0, job.seed, row, job.position)
-            kept = rows.kept(row, known[CUT], counts[LAST]).astype(np.float64)
-            with np.errstate(over="ignore"):
-                token = draw_row(kept, float(known[TEMPERATURE, row]), high << 32 | low, request, position)
-            counts[TOKEN, row] = token
-            observe(rows.unmasked(row), token, job, row, len(rows))

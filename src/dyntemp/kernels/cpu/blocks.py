@@ -12,6 +12,7 @@ import numpy as np
 from numba import types
 from numba.extending import overload
 
+from dyntemp.kernels.blocks import BLOCK
 from dyntemp.kernels.cpu.compare import count_above
 from dyntemp.kernels.cpu.sums import AT_ONCE, vector_sums
 from dyntemp.kernels.cpu.vectors import (
@@ -27,7 +28,6 @@ from dyntemp.kernels.cpu.vectors import (
     vector,
     wide_vectors,
 )
-from dyntemp.kernels.reference import BLOCK
 
 REACH = 60 * LN2
 """Nats below the running reference at which a block is read again, against its own maximum: it would underflow."""

@@ -9,6 +9,7 @@ from numba import njit
 
 from dyntemp.distribution.filters import GREEDY_AT
 from dyntemp.distribution.noise import MULTIPLIERS, ROUNDS, WEYL, Purpose
+from dyntemp.kernels.blocks import BLOCK, BOUND_SLACK, TRIES
 from dyntemp.kernels.cpu.select import tie
 from dyntemp.kernels.cpu.vectors import (
     LOWEST64,
@@ -23,7 +24,6 @@ from dyntemp.kernels.cpu.vectors import (
     vector,
     wide_vectors,
 )
-from dyntemp.kernels.reference import BLOCK, BOUND_SLACK, TRIES
 
 BLOCK_NUMBER, ACCEPT_NUMBER, PICK_NUMBER = map(int, (Purpose.BLOCK, Purpose.ACCEPT, Purpose.PICK))
 

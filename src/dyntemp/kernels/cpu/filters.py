@@ -12,6 +12,7 @@ import math
 import numpy as np
 
 from dyntemp.distribution.filters import GREEDY_AT
+from dyntemp.kernels.blocks import BLOCK
 from dyntemp.kernels.cpu.compare import between, count_above, count_equal
 from dyntemp.kernels.cpu.select import block_mass_above, order_statistics, tie, widened
 from dyntemp.kernels.cpu.vectors import (
@@ -26,7 +27,6 @@ from dyntemp.kernels.cpu.vectors import (
     vector,
     wide_vectors,
 )
-from dyntemp.kernels.reference import BLOCK
 
 ALL = 2**62
 """As a number of ties: every one."""

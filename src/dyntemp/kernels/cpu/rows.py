@@ -16,6 +16,7 @@ from numba import njit, types
 from numba.extending import overload
 
 from dyntemp.distribution.filters import GREEDY_AT
+from dyntemp.kernels.blocks import BLOCK
 from dyntemp.kernels.cpu.blocks import block_top, read_row
 from dyntemp.kernels.cpu.draw import draw
 from dyntemp.kernels.cpu.filters import truncate
@@ -23,7 +24,6 @@ from dyntemp.kernels.cpu.program import execute, remember
 from dyntemp.kernels.cpu.signals import ORDERED, SOLVED, moment_signal, order_signal, solve_entropy
 from dyntemp.kernels.cpu.sources import digest
 from dyntemp.kernels.cpu.vectors import larger, load, plain, space_of, type_of, vector, wide_vectors
-from dyntemp.kernels.reference import BLOCK
 from dyntemp.language.signals import MAX_SURPRISAL
 
 FIELDS = TEMPERATURE, HIGHEST, CUT = range(3)

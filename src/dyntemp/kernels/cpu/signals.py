@@ -6,11 +6,11 @@ import math
 
 import numpy as np
 
+from dyntemp.kernels.blocks import BLOCK
 from dyntemp.kernels.cpu.blocks import row_moments
 from dyntemp.kernels.cpu.compare import count_equal
 from dyntemp.kernels.cpu.select import mass_above, order_statistics, runner_up, widened
 from dyntemp.kernels.cpu.vectors import LOWEST64, floor_of, plain, type_of
-from dyntemp.kernels.reference import BLOCK
 from dyntemp.language.signals import SIGNALS
 
 KINDS = {name: kind for kind, name in enumerate(name for name, row in SIGNALS.items() if row.source != "context")}

@@ -11,8 +11,7 @@ import torch
 from torch import Tensor
 
 from dyntemp.errors import InvalidLogitsError
-from dyntemp.kernels.reference import check_row
-from dyntemp.kernels.rows import LOWEST, as_rows
+from dyntemp.kernels.rows import LOWEST, as_rows, check_row
 from dyntemp.language.signals import MAX_SUPPORT
 from dyntemp.language.state import whole
 

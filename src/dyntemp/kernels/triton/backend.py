@@ -32,8 +32,8 @@ from torch import Tensor
 
 from dyntemp.distribution.filters import Filters
 from dyntemp.errors import InvalidLogitsError
+from dyntemp.kernels.blocks import BLOCK
 from dyntemp.kernels.job import UNNAMED, Job, Keys, Outcome
-from dyntemp.kernels.reference import BLOCK
 from dyntemp.kernels.rows import LOWEST
 from dyntemp.kernels.torch.program import Memory, context, memory_of
 from dyntemp.kernels.torch.rows import known, numbers, tensor_of, to_device

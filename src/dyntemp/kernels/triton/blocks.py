@@ -5,9 +5,9 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-from dyntemp.kernels import reference
+from dyntemp.kernels import blocks as shared
 
-BLOCK = tl.constexpr(reference.BLOCK)
+BLOCK = tl.constexpr(shared.BLOCK)
 INFINITY = tl.constexpr(float("inf"))
 
 READY, MAX_PROB, ENTROPY, NORMALIZED, PERPLEXITY, COLLISION, VARENTROPY, SUPPORT = map(tl.constexpr, range(8))

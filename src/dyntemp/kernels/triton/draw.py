@@ -7,13 +7,13 @@ import triton.language as tl
 
 from dyntemp.distribution.filters import GREEDY_AT
 from dyntemp.distribution.noise import OF_A_DRAW
-from dyntemp.kernels import reference
+from dyntemp.kernels import blocks as shared
 from dyntemp.kernels.triton.blocks import BLOCK, INFINITY
 from dyntemp.kernels.triton.program import at_index
 from dyntemp.kernels.triton.select import key_of, logit_of, lowest_key, threshold, tie, weights
 
-TRIES = tl.constexpr(reference.TRIES)
-SLACK = tl.constexpr(reference.BOUND_SLACK)
+TRIES = tl.constexpr(shared.TRIES)
+SLACK = tl.constexpr(shared.BOUND_SLACK)
 GREEDY = tl.constexpr(GREEDY_AT)
 PURPOSES = tl.constexpr(len(OF_A_DRAW))
 CHOICE, ACCEPTANCE, PICK = (tl.constexpr(int(purpose)) for purpose in OF_A_DRAW)
