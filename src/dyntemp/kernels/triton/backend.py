@@ -35,8 +35,8 @@ from dyntemp.errors import InvalidLogitsError
 from dyntemp.kernels.blocks import BLOCK
 from dyntemp.kernels.job import UNNAMED, Job, Keys, Outcome
 from dyntemp.kernels.rows import LOWEST
-from dyntemp.kernels.torch.program import Memory, context, memory_of
-from dyntemp.kernels.torch.rows import known, numbers, tensor_of, to_device
+from dyntemp.kernels.tensor_memory import Memory, memory_of
+from dyntemp.kernels.tensors import context, known, numbers, tensor_of, to_device
 from dyntemp.kernels.triton.blocks import FIELDS, summarise
 from dyntemp.kernels.triton.draw import AT_MODEL, AT_TEMPERATURE, NO_FILTERS
 from dyntemp.kernels.triton.program import packed
