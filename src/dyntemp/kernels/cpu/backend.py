@@ -77,21 +77,21 @@ def run(logits: Any, job: Job) -> Outcome:
         for name, values in context(job, count).items():
             known[len(KNOWN) + packed.names.index(name)] = values
     flat, stride = _flat(rows.data, rows.dtype)
-    task = {
-        "flat": flat, "n": n, "stride": stride, "masked_at": masked_at,
-        "code": packed.code, "numbers": _numbers(job, packed), "of_row": of_row,
-        "keys": keys, "seed_high": seed >> 32, "seed_low": seed & MASK, "position": position,
-        "draws": int(job.draw), "known": known, "counts": counts,
-    }  # fmt: skip
+    task = (  # in the order of `run_moments`; by name, a call would take 0.8 us longer
+        *(flat, n, stride, masked_at),  # `Logits`
+        *(packed.code, _numbers(job, packed), of_row),  # `Programs`
+        *(keys, seed >> 32, seed & MASK, position),  # `Keys`
+        *(int(job.draw), known, counts),
+    )
     if job.state is None and not packed.room and not packed.second and not job.filters.active:
-        unusual = run_moments(**task)
+        unusual = run_moments(*task)
     else:
         filters = job.filters
         top_k, at_temperature = min(filters.top_k, MAX_SUPPORT), filters.at == "temperature"
         room = np.empty((3, n + 16), compute) if packed.room or filters.active else NO_ROOM[compute]
         tables, slots, order = _memory(job, count)
         unusual = run_all(
-            **task, second=packed.second, tables=tables, slots=slots, order=order, room=room,
+            *task, second=packed.second, tables=tables, slots=slots, order=order, room=room,
             filters=(filters.active, top_k, float(filters.top_p), float(filters.min_p), at_temperature),
         )  # fmt: skip
     if unusual:

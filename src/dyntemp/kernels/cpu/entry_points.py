@@ -169,7 +169,8 @@ def _entry_points(sources: str):
         _ = sources
         logits, programs = Logits(flat, n, stride, masked_at), Programs(code, numbers, of_row)
         noise = Keys(keys, seed_high, seed_low, position)
-        return every_row(logits, programs, noise, draws, known, counts, None, None, None, None)
+        return every_row(logits, programs, noise, draws, known, counts,
+                         second=None, memory=None, room=None, filtering=None)  # fmt: skip
 
     @kept
     def run_all(flat, n, stride, masked_at, code, numbers, of_row, keys, seed_high, seed_low, position, draws,
@@ -181,7 +182,8 @@ def _entry_points(sources: str):
         memory = Memory(values, positions, owners, generations, slots, order)
         active, top_k, top_p, min_p, at_temperature = filters
         filtering = Filtering(active, top_k, top_p, min_p, at_temperature)
-        return every_row(logits, programs, noise, draws, known, counts, second, memory, room, filtering)
+        return every_row(logits, programs, noise, draws, known, counts,
+                         second=second, memory=memory, room=room, filtering=filtering)  # fmt: skip
 
     @kept
     def scale_rows(flat, n, stride, masked_at, temperature, out):
