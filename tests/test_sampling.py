@@ -8,7 +8,8 @@ from scipy import special, stats
 
 from dyntemp import Policy, PolicyError, StateError, sample, temperatures
 from dyntemp.kernels import reference
-from dyntemp.kernels.reference import BLOCK, TRIES, block_bound, first_above
+from dyntemp.kernels.blocks import BLOCK, TRIES
+from dyntemp.kernels.reference import block_bound, first_above
 
 SMALLEST_P = 1e-4
 """Of a chi-square test: with the seeds fixed a run either fails always or never."""

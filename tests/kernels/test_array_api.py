@@ -10,6 +10,7 @@ from scipy import stats
 from dyntemp import InvalidLogitsError, Policy, PolicyError, StateError, measure, sample, scale, temperatures
 from dyntemp.distribution.filters import Filters
 from dyntemp.kernels import reference
+from dyntemp.kernels.blocks import BLOCK
 from dyntemp.kernels.job import Job
 from dyntemp.kernels.rows import LOWEST
 from dyntemp.language.program import Op
@@ -28,7 +29,6 @@ RESULT = {  # of a temperature against the policy at the backend's own signals, 
     "strict": (1e-9, "float64 on the host"),
     "mlx": (1e-6, "results are rounded to float32, the widest that MLX has on every device"),
 }
-BLOCK = reference.BLOCK
 EVERY_SIGNAL = [
     "max_prob", "entropy", "normalized_entropy", "perplexity", "collision", "varentropy", "support", "margin",
     "median_prob", "quantile(0)", "quantile(0.3)", "quantile(1)", "top_mass(1)", "top_mass(40)",

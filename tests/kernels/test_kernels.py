@@ -11,8 +11,8 @@ from tests.rows import masked
 
 from dyntemp import InvalidLogitsError, Policy, measure, sample, scale, temperatures
 from dyntemp.kernels import backend_of
+from dyntemp.kernels.blocks import BLOCK
 from dyntemp.kernels.cpu.blocks import NEAR, REACH
-from dyntemp.kernels.reference import BLOCK
 from dyntemp.kernels.rows import LOWEST, as_rows
 from dyntemp.language.interval import Interval
 from dyntemp.language.parse import parse

@@ -18,8 +18,8 @@ from tests.language.test_properties import random_expression
 import dyntemp
 from dyntemp import Policy, PolicyError
 from dyntemp.kernels.cpu import program as cpu_program
-from dyntemp.kernels.cpu import rows as cpu_rows
-from dyntemp.kernels.cpu.backend import pack
+from dyntemp.kernels.cpu.arguments import DEPTH, KNOWN, STEPS_START, STEPS_STOP, SURPRISAL, Cells, Memory, Programs
+from dyntemp.kernels.cpu.pack import pack
 from dyntemp.kernels.cpu.sources import digest
 from dyntemp.language.functions import FUNCTIONS
 from dyntemp.language.program import TAKES, Op
@@ -41,13 +41,13 @@ TEXTS = (
 
 
 @njit
-def execute(*arguments):
-    return cpu_program.execute(*arguments)
+def execute(programs, start, stop, signals, stack, cells):
+    return cpu_program.execute(programs, start, stop, signals, stack, cells)
 
 
 @njit
-def remember(*arguments):
-    cpu_program.remember(*arguments)
+def remember(cells, cell, value):
+    cpu_program.remember(cells, cell, value)
 
 
 def check(policy, seed):
@@ -56,9 +56,11 @@ def check(policy, seed):
     program = policy.program
     state, other = policy.state(1, window=3), policy.state(1, window=3)
     packed = pack((program,), ())
-    known = np.empty((len(cpu_rows.FIELDS) + len(program.signals), 1))
-    stack = np.empty(packed.code[0, 1])
-    start, stop, _, _, cell = packed.code[1]
+    programs = Programs(packed.code, packed.numbers, np.empty(0, np.int64))
+    signals = np.empty(len(KNOWN) + len(program.signals))
+    stack = np.empty(packed.code[0, DEPTH])
+    line = packed.code[1]
+    memory = Memory(*state.tables, np.zeros(1, np.int64), np.zeros(1, np.int64))
     for t in range(8 if policy.remembers else 2):
         position = t if policy.remembers else int(rng.choice([0, t, 2**31]))
         values = {}
@@ -66,11 +68,9 @@ def check(policy, seed):
             low, high = SIGNALS[signal.name].bounds(ANY_SUPPORT, *signal.arguments)
             value = rng.choice([low, high, rng.uniform(low, min(high, low + 30)), rng.uniform(low, min(high, 1e6))])
             values[str(signal)] = np.array([position if signal.name == "position" else value])
-        known[len(cpu_rows.FIELDS) :, 0] = [values[str(signal)][0] for signal in program.signals]
-        memory = (state.tables, np.zeros(1, np.int64), np.zeros(1, np.int64)) if policy.remembers else None
-        found, lost = execute(
-            packed.code, start, stop, packed.numbers, known, 0, stack, memory, position
-        )  # fmt: skip
+        signals[len(KNOWN) :] = [values[str(signal)][0] for signal in program.signals]
+        cells = Cells(memory, 0, position) if policy.remembers else None
+        found, lost = execute(programs, line[STEPS_START], line[STEPS_STOP], signals, stack, cells)
         expected = policy.step(values, state=other, slot=[0], position=[position])[0]
 
         assert found == pytest.approx(expected, rel=1e-12), (str(policy), values)
@@ -78,8 +78,8 @@ def check(policy, seed):
         assert not lost
         surprisal = float(rng.choice([0.0, rng.exponential(3), 50.0]))
         other.observe(0, position, surprisal)
-        if cell >= 0:
-            remember(state.tables, cell, 0, position, surprisal)
+        if line[SURPRISAL] >= 0:
+            remember(cells, line[SURPRISAL], surprisal)
 
 
 @pytest.mark.parametrize("text", TEXTS)
@@ -133,10 +133,9 @@ def test_a_second_process_compiles_nothing(tmp_path):
 
 
 DIGEST = """
-from dyntemp.kernels.cpu import rows as cpu_rows
 from dyntemp.kernels.cpu.sources import digest
-import dyntemp.kernels.cpu.rows
-print(digest("dyntemp.kernels.cpu.rows"))
+import dyntemp.kernels.cpu.entry_points
+print(digest("dyntemp.kernels.cpu.entry_points"))
 """
 
 
@@ -153,7 +152,7 @@ def test_code_on_disk_is_named_by_all_of_its_sources(tmp_path):
     shutil.copytree(Path(dyntemp.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__", "page"))
     before = digest_of(package)
 
-    assert before == digest("dyntemp.kernels.cpu.rows")
+    assert before == digest("dyntemp.kernels.cpu.entry_points")
     for name, old in (
         ("kernels/cpu/vectors.py", "0.166671142"), ("kernels/blocks.py", "TRIES = 16"),
         ("distribution/noise.py", "ROUNDS = 10"), ("language/signals.py", "MAX_SURPRISAL = 50.0"),

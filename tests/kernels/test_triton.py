@@ -20,6 +20,7 @@ from dyntemp import InvalidLogitsError, Policy, PolicyError, measure, sample, sc
 from dyntemp.distribution.filters import Filters
 from dyntemp.distribution.noise import OF_A_DRAW, uniform
 from dyntemp.kernels import reference
+from dyntemp.kernels.blocks import BLOCK
 from dyntemp.kernels.job import Job
 from dyntemp.kernels.rows import LOWEST
 from dyntemp.language.program import Op
@@ -30,12 +31,13 @@ triton = pytest.importorskip("triton")
 from dyntemp.kernels.triton import backend as ours  # noqa: E402
 from dyntemp.kernels.triton import blocks as triton_blocks  # noqa: E402
 from dyntemp.kernels.triton import draw as triton_draw  # noqa: E402
+from dyntemp.kernels.triton import rows as triton_rows  # noqa: E402
 
-if not ours.INTERPRETED and not torch.cuda.is_available() and __name__ != "__main__":
+if not triton_rows.INTERPRETED and not torch.cuda.is_available() and __name__ != "__main__":
     pytest.skip("needs a GPU, or TRITON_INTERPRET=1", allow_module_level=True)
 
 tl = triton.language
-DEVICE = "cpu" if ours.INTERPRETED else "cuda"
+DEVICE = "cpu" if triton_rows.INTERPRETED else "cuda"
 DTYPES = ["float64", "float32", "float16", "bfloat16"]
 TOLERANCE = {  # of a signal s: so much times max(1, |s|)
     "float64": (1e-12, "sums in float64"),
@@ -44,7 +46,6 @@ TOLERANCE = {  # of a signal s: so much times max(1, |s|)
     "bfloat16": (5e-6, "widened to float32 exactly, then as float32"),
 }
 TEMPERATURE_TOLERANCE = (1e-9, "the same float64 arithmetic, with powers by exp and log")
-BLOCK = reference.BLOCK
 EVERY_SIGNAL = [
     "max_prob", "entropy", "normalized_entropy", "perplexity", "collision", "varentropy", "support", "margin",
     "median_prob", "quantile(0)", "quantile(0.3)", "quantile(1)", "top_mass(1)", "top_mass(40)",
@@ -117,7 +118,7 @@ def edge_rows(dtype):
 
 @pytest.fixture(autouse=True, scope="module")
 def _patched_once():
-    if ours.INTERPRETED:
+    if triton_rows.INTERPRETED:
         patch_once()
 
 
@@ -507,7 +508,7 @@ class TestScale:
         np.testing.assert_array_equal(array(z), expected)
         assert array(scale(tensor([1.0, 2.0]), 0.5, backend="triton")).tolist() == [2.0, 4.0]
 
-    @pytest.mark.skipif(not ours.INTERPRETED, reason="arrays live on the host")
+    @pytest.mark.skipif(not triton_rows.INTERPRETED, reason="arrays live on the host")
     def test_arrays_come_back_as_arrays(self):
         rows = np.array([[1.0, 2.0], [0.0, -inf]], np.float16)
         found = scale(rows, 0.5, backend="triton")
@@ -671,7 +672,7 @@ class TestRefusals:
                 measure(rows.to(DEVICE), "entropy", backend="triton")
 
     def test_the_cpu_without_the_interpreter(self, monkeypatch):
-        monkeypatch.setattr(ours, "INTERPRETED", False)
+        monkeypatch.setattr(triton_rows, "INTERPRETED", False)
         with pytest.raises(InvalidLogitsError, match="TRITON_INTERPRET"):
             measure(torch.zeros(3), "entropy", backend="triton")
 
@@ -691,7 +692,7 @@ def test_every_kernel_compiles_for_a_gpu_and_none_for_a_policy():
 
 
 def draw_into(first, count, path):
-    if ours.INTERPRETED:
+    if triton_rows.INTERPRETED:
         patch_once()
         interpreter = triton.runtime.interpreter.interpreter_builder
         interpreter.options = replace(interpreter.options, sanitize_overflow=False)  # checked by the other tests
@@ -706,7 +707,7 @@ def draw_into(first, count, path):
             row, row.shape[1], row.shape[1], table, 1, blocks, 1, SIGNALS=0, COMPUTE=tl.float32, **kind, **ours.LAUNCH
         )
         noise = noise_of(6, np.arange(first, first + count), 0)
-        store_tokens[(1 if ours.INTERPRETED else count,)](
+        store_tokens[(1 if triton_rows.INTERPRETED else count,)](
             row, row.shape[1], table, blocks, temperature, noise, count, tokens, SIZE=16, **kind, **ours.LAUNCH
         )
     np.save(path, array(tokens))
@@ -733,7 +734,7 @@ def compile_all():
         return launch
 
     JITFunction.__getitem__ = record
-    ours.INTERPRETED = True
+    triton_rows.INTERPRETED = True
     for dtype, capability in ((torch.float32, 80), (torch.bfloat16, 90)):
         launched.clear()
         rows = torch.zeros(2, 5000, dtype=dtype)

@@ -11,18 +11,14 @@ from numpy.typing import NDArray
 
 from dyntemp.distribution.filters import GREEDY_AT, Filters
 from dyntemp.distribution.noise import Purpose, uniform
-from dyntemp.errors import InvalidLogitsError
+from dyntemp.kernels.blocks import BLOCK, BOUND_SLACK, TRIES
 from dyntemp.kernels.job import UNNAMED, Job, Keys, Outcome, context
-from dyntemp.kernels.rows import Rows, as_rows
+from dyntemp.kernels.rows import Rows, as_rows, check_row
 from dyntemp.language.evaluate import Evaluation
 from dyntemp.language.nodes import Const, Expression, Signal
 from dyntemp.language.signals import SIGNALS
 
 NAME = "reference"
-BLOCK = 2_048
-TRIES = 16
-BOUND_SLACK = 1.00002
-
 Vector = NDArray[np.float64]
 
 
@@ -155,15 +151,6 @@ def observe(z: Vector, token: int, job: Job, row: int, rows: int) -> None:
     with np.errstate(over="ignore"):
         surprisal = float(z.max() - z[token]) - log(max_prob(log_softmax(z)))
     job.state.observe(slot, np.broadcast_to(job.position, (rows,))[row], surprisal)
-
-
-def check_row(row: int, position: Any, has_nan: bool, highest: float) -> None:
-    """Raise for a row that has no distribution."""
-    fault = "NaN" if has_nan else "+inf" if highest == inf else "no unmasked entry" if highest == -inf else None
-    if fault:
-        at = np.asarray(position).reshape(-1)
-        where = f"row {row}, position {at[min(row, at.size - 1)]}"
-        raise InvalidLogitsError(f"the logits of {where} hold {fault}; a row needs finite logits, -inf where masked")
 
 
 def log_softmax(z: Vector) -> Vector:

@@ -139,6 +139,25 @@ def _checked(array: NDArray[Any], dtype: str, torch: bool) -> Rows:
     return Rows(data, dtype, len(shape) == 1, torch)
 
 
+def check_row(row: int, position: Any, has_nan: bool, highest: float) -> None:
+    """Raise for a row that has no distribution.
+
+    Args:
+        row: The number of the row.
+        position: The position of each row, or one for all.
+        has_nan: Whether an entry is NaN.
+        highest: The largest logit, masked entries at -inf.
+
+    Raises:
+        InvalidLogitsError: For a row with NaN, +inf, or no unmasked entry.
+    """
+    fault = "NaN" if has_nan else "+inf" if highest == np.inf else "no unmasked entry" if highest == -np.inf else None
+    if fault:
+        at = np.asarray(position).reshape(-1)
+        where = f"row {row}, position {at[min(row, at.size - 1)]}"
+        raise InvalidLogitsError(f"the logits of {where} hold {fault}; a row needs finite logits, -inf where masked")
+
+
 def _first(values: NDArray[Any]) -> NDArray[Any]:
     return np.asarray(values[0])
 

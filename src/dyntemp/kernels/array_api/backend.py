@@ -17,13 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dyntemp.distribution.filters import GREEDY_AT
-from dyntemp.distribution.noise import Purpose, uniform
-from dyntemp.kernels import reference
+from dyntemp.kernels.array_api.program import target, temperatures
 from dyntemp.kernels.array_api.rows import Rows, Table, as_rows, flat, to_host
 from dyntemp.kernels.array_api.select import filtered, index_of
 from dyntemp.kernels.array_api.signals import MEASURES, Softmax, solve_entropy
+from dyntemp.kernels.blocks import BLOCK, block_bounds, draw_entry
 from dyntemp.kernels.job import UNNAMED, Job, Keys, Outcome, context
-from dyntemp.kernels.reference import BLOCK, BOUND_SLACK, TRIES, first_above
 from dyntemp.kernels.rows import LOWEST
 from dyntemp.language.nodes import Const
 from dyntemp.language.signals import SIGNALS
@@ -47,7 +46,7 @@ def run(logits: Any, job: Job) -> Outcome:
         values = _signals(rows, job)
         found: dict[str, NDArray[Any]] = {}
         if job.policies:
-            found["temperature"] = reference.temperatures(count, values, job)
+            found["temperature"] = temperatures(count, values, job)
         if keys is not None:
             found |= _drawn(rows, found["temperature"], keys, job)
     read = {str(signal) for signal in job.signals()} - UNNAMED
@@ -99,7 +98,7 @@ def _signals(rows: Rows, job: Job) -> dict[str, Table]:
     softmax = Softmax(rows) if any(SIGNALS[signal.name].source != "solve" for signal in wanted) else None
     for signal in wanted:
         if SIGNALS[signal.name].source == "solve":
-            values[str(signal)] = solve_entropy(rows, reference.target(signal, values, job, len(rows)))
+            values[str(signal)] = solve_entropy(rows, target(signal, values, job, len(rows)))
         else:
             arguments = [argument.value for argument in signal.arguments if isinstance(argument, Const)]
             values[str(signal)] = MEASURES[signal.name](softmax, *arguments)
@@ -151,12 +150,8 @@ class _Blocks:
         self.lengths = np.maximum(lengths, 1).astype(np.float64)
 
     def bounds(self, row: int, a: float) -> Table:
-        """An upper bound of the mass of each block at 1/T = a; see `reference.block_bound`."""
-        present = self.tops[row] > -np.inf
-        total = np.where(present, self.sums[row], 1.0)
-        mass = self.lengths ** (1 - a) * total**a if a < 1 else total
-        below = np.where(present, self.tops[row] - self.rows.top[row], 0.0) if a > 0 else 0.0
-        return np.where(present, np.exp(a * below) * mass * BOUND_SLACK, 0.0)
+        """An upper bound of the mass of each block at 1/T = a."""
+        return block_bounds(self.tops[row], self.sums[row], self.lengths, float(self.rows.top[row]), a)
 
     def weights(self, row: int, block: int, a: float) -> Table:
         """e^((z - top)/T) of one block."""
@@ -167,20 +162,9 @@ class _Blocks:
 
 
 def _draw(blocks: _Blocks, row: int, temperature: float, seed: int, request: int, position: int) -> int:
-    """A token of one row, as `reference.draw`: only the blocks that a try asks for are fetched."""
+    """A token of one row; only the blocks that a try asks for are fetched."""
     if temperature <= GREEDY_AT:
         block = int(np.argmax(blocks.tops[row]))
         return block * BLOCK + int(np.argmax(blocks.rows.block_of(np.array([row]), np.array([block]))[0]))
     a = 1.0 / temperature
-    bounds = blocks.bounds(row, a)
-    reached = np.cumsum(bounds)
-
-    def noise(attempt: int, purpose: Purpose) -> float:
-        return uniform(seed, request, position, attempt, purpose)
-
-    for attempt in range(TRIES):
-        chosen = first_above(reached, noise(attempt, Purpose.BLOCK) * reached[-1])
-        mass = np.cumsum(blocks.weights(row, chosen, a))
-        if noise(attempt, Purpose.ACCEPT) * bounds[chosen] < mass[-1]:
-            return chosen * BLOCK + first_above(mass, noise(attempt, Purpose.PICK) * mass[-1])
-    return reference.draw(blocks.rows.row(row), temperature, seed, request, position)
+    return draw_entry(blocks.bounds(row, a), lambda block: blocks.weights(row, block, a), seed, request, position)

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dyntemp.errors import InvalidLogitsError
-from dyntemp.kernels.reference import BLOCK, check_row
-from dyntemp.kernels.rows import LOWEST
+from dyntemp.kernels.blocks import BLOCK
+from dyntemp.kernels.rows import LOWEST, check_row
 from dyntemp.language.signals import MAX_SUPPORT
 
 FLOAT32_MAX = float(np.finfo(np.float32).max)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from dyntemp.distribution.filters import GREEDY_AT, Filters
 from dyntemp.kernels.array_api.rows import Rows, Table
-from dyntemp.kernels.reference import BLOCK
+from dyntemp.kernels.blocks import BLOCK
 
 HIGHEST_KEY = int(np.float32(np.finfo(np.float32).max).view(np.int32))
 

@@ -1,14 +1,12 @@
 """Rows on the CPU, by Numba: one read of each row serves its signals, its temperature and its draw.
 
-What is compiled is in `cpu_rows`; here a job is put into the few arrays that it works on.
+This module puts a job into the arrays that compiled code works on; `entry_points` has that code.
 """
 
 from __future__ import annotations
 
 import logging
 import threading
-from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -16,29 +14,14 @@ from numba.core import event
 from numpy.typing import NDArray
 
 from dyntemp.distribution.noise import MASK
-from dyntemp.kernels.cpu.rows import (
-    CANDIDATES,
-    CUT,
-    FIELDS,
-    HIGHEST,
-    LAST,
-    LOST,
-    TEMPERATURE,
-    TOKEN,
-    run_all,
-    run_moments,
-    scale_in_place,
-    scale_rows,
-)
-from dyntemp.kernels.cpu.signals import KINDS, ORDERED, SOLVED
-from dyntemp.kernels.job import UNNAMED, Job, Keys, Outcome, context
-from dyntemp.kernels.reference import check_row, observe
-from dyntemp.kernels.reference import draw as draw_row
+from dyntemp.kernels.cpu.arguments import CANDIDATES, COUNTS, CUT, HIGHEST, KNOWN, LAST, LOST, TEMPERATURE, TOKEN
+from dyntemp.kernels.cpu.entry_points import run_all, run_moments, scale_in_place, scale_rows
+from dyntemp.kernels.cpu.pack import EMPTY, Packed, pack
+from dyntemp.kernels.cpu.unusual import draw_unusual
+from dyntemp.kernels.job import Job, Keys, Outcome, context
 from dyntemp.kernels.rows import Rows, as_rows
-from dyntemp.language.nodes import Const, Signal
-from dyntemp.language.program import Op, Program, Step, lower
 from dyntemp.language.signals import MAX_POSITION, MAX_SUPPORT
-from dyntemp.language.state import SURPRISAL_CELL, rounds
+from dyntemp.language.state import rounds
 
 NAME = "cpu"
 NOTHING = np.empty(0, np.int64)
@@ -76,105 +59,6 @@ class _Compiling(event.Listener):  # type: ignore[misc]  # Numba has no types
 event.register("numba:compile", _Compiling())
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Packed:
-    """Programs as the compiled kernel reads them.
-
-    Attributes:
-        code: int64 [lines, 5]. The first line: 0 and the depth of the stack. One line per program: its steps and the
-            signals to measure as ranges of lines, and the cell of `surprisal` or -1. One per signal to measure: the
-            row of `known` it goes to, its kind, its argument among the numbers, and the steps of its target as a
-            range. One per step: what it does, and its operand.
-        numbers: The constants; a policy's parameters follow them at run time.
-        parameters: The names of these, in order.
-        names: The text of each signal; its row in `known` is its place here plus `len(FIELDS)`.
-        given: Those of them that the caller says.
-        shown: (row of `known`, text) of those that a result names.
-        read: For each program, the texts of those that it reads.
-        second: Whether second moments are wanted.
-        room: Whether a signal needs more than the sums.
-    """
-
-    code: NDArray[np.int64]
-    numbers: NDArray[np.float64]
-    parameters: tuple[str, ...]
-    names: tuple[str, ...]
-    given: tuple[str, ...]
-    shown: tuple[tuple[int, str], ...]
-    read: tuple[frozenset[str], ...]
-    second: bool
-    room: bool
-
-
-EMPTY = Program((), (), (), (), (), (), 1)
-"""What measures and decides nothing."""
-
-
-@lru_cache(maxsize=1024)
-def pack(programs: tuple[Program, ...], also: tuple[Signal, ...]) -> Packed:
-    """The programs, and signals to measure in every row, as the compiled kernel reads them.
-
-    Args:
-        programs: Different ones.
-        also: Signals to measure in every row.
-    """
-    read = [tuple(dict.fromkeys((*program.signals, *also))) for program in programs]
-    signals = list(dict.fromkeys(signal for one in read for signal in one))
-    extra = {signal: lower(signal) for signal in also}
-    numbers = list(dict.fromkeys(number for one in (*programs, *extra.values()) for number in one.numbers))
-    arguments = {
-        signal: next((part.value for part in signal.arguments if isinstance(part, Const)), 0.5)
-        for signal in signals if KINDS.get(signal.name) in ORDERED
-    }  # fmt: skip
-    numbers = list(dict.fromkeys([*numbers, *arguments.values()]))
-    parameters = list(dict.fromkeys(name for program in programs for name in program.parameters))
-    lines: list[tuple[int, ...]] = [(0, max(one.depth for one in (*programs, *extra.values())), 0, 0, 0)]
-    lines += [(0, 0, 0, 0, 0)] * len(programs)
-
-    def place(program: Program, steps: tuple[Step, ...]) -> tuple[int, int]:
-        start = len(lines)
-        for step in steps:
-            match step:
-                case (Op.NUMBER, number):
-                    line = (Op.NUMBER, numbers.index(program.numbers[number]))
-                case (Op.PARAMETER, number):
-                    line = (Op.NUMBER, len(numbers) + parameters.index(program.parameters[number]))
-                case (Op.SIGNAL, number):
-                    line = (Op.SIGNAL, len(FIELDS) + signals.index(program.signals[number]))
-                case (Op.SURPRISAL | Op.EMA | Op.PREV | Op.INTEGRAL as op, number):
-                    line = (op, number)
-                case (op, _):
-                    line = (op, 0)
-            lines.append((*line, 0, 0, 0))
-        return start, len(lines)
-
-    for index, program in enumerate(programs):
-        start, stop = place(program, program.steps)
-        measures = []
-        for signal in read[index]:
-            if signal.name not in KINDS:
-                continue
-            owner = program if signal in program.signals else extra[signal]
-            argument = numbers.index(arguments[signal]) if signal in arguments else 0
-            target = place(owner, owner.targets[owner.signals.index(signal)])
-            measures.append((len(FIELDS) + signals.index(signal), KINDS[signal.name], argument, *target))
-        surprisal = SURPRISAL_CELL if any(step.op is Op.SURPRISAL for step in program.steps) else -1
-        lines[1 + index] = (start, stop, len(lines), len(lines) + len(measures), surprisal)
-        lines += measures
-    kinds = {KINDS.get(signal.name) for signal in signals}
-    return Packed(
-        np.array(lines, np.int64),
-        np.array(numbers, np.float64),
-        tuple(parameters),
-        tuple(map(str, signals)),
-        tuple(str(signal) for signal in signals if signal.name not in KINDS),
-        tuple((at, name) for at, name in enumerate(map(str, signals), len(FIELDS)) if name not in UNNAMED),
-        tuple(frozenset(map(str, one)) for one in read),
-        bool(kinds & {KINDS["collision"], KINDS["varentropy"]}),
-        bool(kinds & {*ORDERED, SOLVED}),
-    )
-
-
 def run(logits: Any, job: Job) -> Outcome:
     """Do `job` for every row; see `Job` and `Outcome`.
 
@@ -185,40 +69,48 @@ def run(logits: Any, job: Job) -> Outcome:
     rows = as_rows(logits)
     count, n = rows.data.shape
     masked_at, compute = COMPUTE[rows.dtype]
-    packed, which = _packed(job, count)
-    known = np.empty((len(FIELDS) + len(packed.names), count))
-    counts = np.empty((4, count), np.int64)
+    packed, of_row = _packed(job, count)
+    known = np.empty((len(KNOWN) + len(packed.names), count))
+    counts = np.empty((len(COUNTS), count), np.int64)
     keys, seed, position = _keys(job, count)
     if packed.given:
         for name, values in context(job, count).items():
-            known[len(FIELDS) + packed.names.index(name)] = values
+            known[len(KNOWN) + packed.names.index(name)] = values
     flat, stride = _flat(rows.data, rows.dtype)
-    task = (
-        flat, n, stride, masked_at, packed.code, _numbers(job, packed), which, keys, seed >> 32, seed & MASK, position,
-        int(job.draw),
-    )  # fmt: skip
+    task = (  # in the order of `run_moments`; by name, a call would take 0.8 us longer
+        *(flat, n, stride, masked_at),  # `Logits`
+        *(packed.code, _numbers(job, packed), of_row),  # `Programs`
+        *(keys, seed >> 32, seed & MASK, position),  # `Keys`
+        *(int(job.draw), known, counts),
+    )
     if job.state is None and not packed.room and not packed.second and not job.filters.active:
-        unusual = run_moments(*task, known, counts)
+        unusual = run_moments(*task)
     else:
         filters = job.filters
-        top_k, after = min(filters.top_k, MAX_SUPPORT), filters.at == "temperature"
-        settings = filters.active, top_k, float(filters.top_p), float(filters.min_p), after
+        top_k, at_temperature = min(filters.top_k, MAX_SUPPORT), filters.at == "temperature"
         room = np.empty((3, n + 16), compute) if packed.room or filters.active else NO_ROOM[compute]
-        unusual = run_all(*task, packed.second, _memory(job, count), room, settings, known, counts)
+        tables, slots, order = _memory(job, count)
+        unusual = run_all(
+            *task, second=packed.second, tables=tables, slots=slots, order=order, room=room,
+            filters=(filters.active, top_k, float(filters.top_p), float(filters.min_p), at_temperature),
+        )  # fmt: skip
     if unusual:
-        _look_again(rows, job, known, counts, keys)
-    return _outcome(rows, job, packed, which, known, counts)
+        draw_unusual(
+            rows, job, highest=known[HIGHEST], temperature=known[TEMPERATURE], cut=known[CUT], last=counts[LAST],
+            token=counts[TOKEN],
+        )  # fmt: skip
+    return _outcome(rows, job, packed, of_row, known, counts)
 
 
 def _outcome(
-    rows: Rows, job: Job, packed: Packed, which: NDArray[Any], known: NDArray[np.float64], counts: NDArray[np.int64]
+    rows: Rows, job: Job, packed: Packed, of_row: NDArray[Any], known: NDArray[np.float64], counts: NDArray[np.int64]
 ) -> Outcome:
     """The arrays that the compiled kernel filled, by name."""
     signals = {name: known[at] for at, name in packed.shown}
-    if len(which):
+    if len(of_row):
         for program, read in enumerate(packed.read):
             for name in signals.keys() - read:
-                signals[name][which == program] = np.nan
+                signals[name][of_row == program] = np.nan
     if job.state is not None:
         job.state.restarts += int(counts[LOST].sum())
     temperature = known[TEMPERATURE] if job.policies else None
@@ -255,7 +147,7 @@ def scale(logits: Any, temperature: NDArray[np.float64], out: Any = None) -> Any
 
 
 def _packed(job: Job, rows: int) -> tuple[Packed, NDArray[np.int64]]:
-    """The job's programs, each once, and which of them each row has; no numbers where all have the first."""
+    """The job's programs, each once, and the place of each row's program among them; empty where all have the first."""
     job.check(rows)
     programs = tuple([policy.program for policy in job.policies]) or (EMPTY,)
     distinct = programs if len(programs) == 1 else tuple(dict.fromkeys(programs))
@@ -275,7 +167,7 @@ def _numbers(job: Job, packed: Packed) -> NDArray[np.float64]:
 
 
 def _keys(job: Job, rows: int) -> tuple[NDArray[np.int64], int, int]:
-    """The noise of each row, or of all: (keys, seed, position) of `cpu_rows.every_row`."""
+    """The noise of each row, or of all: (keys, seed, position) of `entry_points.every_row`."""
     seed, position = job.seed, job.position
     plain = job.request is None and type(seed) is int and type(position) is int
     if plain and 0 <= seed < 2**64 and 0 <= position <= MAX_POSITION:
@@ -293,7 +185,7 @@ NO_MEMORY: Memory = (
 
 
 def _memory(job: Job, rows: int) -> Memory:
-    """The tables of the state, the slot of each row, and the order in which rows are done: positions upwards."""
+    """The tables of the state, the slot of each row, and the order of the rows by position."""
     if job.state is None:
         return NO_MEMORY
     state = job.state.in_host_memory()
@@ -319,19 +211,3 @@ def _flat(data: NDArray[Any], dtype: str) -> tuple[NDArray[Any], int]:
             flat = np.lib.stride_tricks.as_strided(data, (length,), (data.itemsize,))
     flat.flags.writeable = False
     return flat, stride
-
-
-def _look_again(
-    rows: Rows, job: Job, known: NDArray[np.float64], counts: NDArray[np.int64], keys: NDArray[np.int64]
-) -> None:
-    """Raise for broken rows, and draw anew where logits lie so high that their differences overflow."""
-    for row, highest in enumerate(known[HIGHEST].tolist()):
-        if not np.isfinite(highest):
-            check_row(row, job.position, bool(np.isnan(highest)), highest)
-        elif job.draw and highest > -rows.masked_at:
-            high, low, request, position = keys[row].tolist() if len(keys) else (0, job.seed, row, job.position)
-            kept = rows.kept(row, known[CUT], counts[LAST]).astype(np.float64)
-            with np.errstate(over="ignore"):
-                token = draw_row(kept, float(known[TEMPERATURE, row]), high << 32 | low, request, position)
-            counts[TOKEN, row] = token
-            observe(rows.unmasked(row), token, job, row, len(rows))

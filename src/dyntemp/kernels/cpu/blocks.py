@@ -12,6 +12,8 @@ import numpy as np
 from numba import types
 from numba.extending import overload
 
+from dyntemp.kernels.blocks import BLOCK
+from dyntemp.kernels.cpu.arguments import Moments
 from dyntemp.kernels.cpu.compare import count_above
 from dyntemp.kernels.cpu.sums import AT_ONCE, vector_sums
 from dyntemp.kernels.cpu.vectors import (
@@ -27,7 +29,6 @@ from dyntemp.kernels.cpu.vectors import (
     vector,
     wide_vectors,
 )
-from dyntemp.kernels.reference import BLOCK
 
 REACH = 60 * LN2
 """Nats below the running reference at which a block is read again, against its own maximum: it would underflow."""
@@ -110,20 +111,20 @@ def careful_sums(block, masked_at, centre):
 
 
 @plain
-def read_row(row, masked_at, centre, tops, totals, moments):
+def read_row(row, masked_at, centre, blocks):
     """One read of a row.
 
     Args:
         row: [n].
         masked_at: Entries at or below this are masked.
         centre: None; or a logit about which the second moment is taken, which loses no digits near the mean.
-        tops: [blocks], gets each block's largest logit.
-        totals: [blocks], gets its sum of exp(x - largest).
-        moments: [6], gets the row's largest logit m, ln of the sum of exp(x - m), entropy, sum of p**2, variance of
-            ln p (these two only with a centre) and count. A largest logit of NaN, +inf or -inf marks a broken row;
-            nothing else is set then.
+        blocks: `Blocks`, written.
+
+    Returns:
+        The `Moments` of the row; the second ones only with a centre.
     """
     n = len(row)
+    tops, totals = blocks
     guess = block_top(row[:GUESS])
     if not (guess > masked_at and guess < np.inf):
         guess = type_of(masked_at, 0.0)
@@ -150,8 +151,7 @@ def read_row(row, masked_at, centre, tops, totals, moments):
             high, s, w, q, v, c = careful_sums(block, masked_at, centre)
             reference = high
             if s != s:
-                moments[0] = np.nan
-                return
+                return Moments(np.nan, 0.0, 0.0, 0.0, 0.0, 0.0)
             if c == 0:
                 top = max(top, np.float64(high))
                 tops[b], totals[b] = type_of(masked_at, -np.inf), 0.0
@@ -173,19 +173,18 @@ def read_row(row, masked_at, centre, tops, totals, moments):
                 weighted += k * (w + shift * s)
                 total, squares, second = total + k * s, squares + k * k * q, second + k * v
         guess = high if high > guess else guess
-    moments[0] = top
-    if top < np.inf and top > -np.inf:
-        moments[1] = math.log(total) + (base - top)
-        moments[2] = math.log(total) - weighted / total
-        if centre is not None:
-            moments[3] = squares / (total * total)
-            aside = weighted / total + (base - centre)
-            moments[4] = second / total - aside * aside
-            if (
-                not aside * aside <= 4.0 * max(1.0, moments[4]) < np.inf
-            ):  # the centre was far from the mean: about the mean
-                moments[4] = variance(row, type_of(masked_at, top), 1.0, weighted / total + (base - top), masked_at)
-        moments[5] = count
+    if not np.isfinite(top):
+        return Moments(top, 0.0, 0.0, 0.0, 0.0, 0.0)
+    log_total = math.log(total) + (base - top)
+    entropy = math.log(total) - weighted / total
+    collision = varentropy = 0.0
+    if centre is not None:
+        collision = squares / (total * total)
+        aside = weighted / total + (base - centre)
+        varentropy = second / total - aside * aside
+        if not aside * aside <= 4.0 * max(1.0, varentropy) < np.inf:  # the centre was far from the mean
+            varentropy = variance(row, type_of(masked_at, top), 1.0, weighted / total + (base - top), masked_at)
+    return Moments(top, log_total, entropy, collision, varentropy, np.float64(count))
 
 
 @vector

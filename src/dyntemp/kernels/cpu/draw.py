@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
 
 from dyntemp.distribution.filters import GREEDY_AT
 from dyntemp.distribution.noise import MULTIPLIERS, ROUNDS, WEYL, Purpose
+from dyntemp.kernels.blocks import BLOCK, BOUND_SLACK, TRIES
 from dyntemp.kernels.cpu.select import tie
 from dyntemp.kernels.cpu.vectors import (
     LOWEST64,
@@ -23,18 +25,16 @@ from dyntemp.kernels.cpu.vectors import (
     vector,
     wide_vectors,
 )
-from dyntemp.kernels.reference import BLOCK, BOUND_SLACK, TRIES
 
 BLOCK_NUMBER, ACCEPT_NUMBER, PICK_NUMBER = map(int, (Purpose.BLOCK, Purpose.ACCEPT, Purpose.PICK))
 
 
 @njit(error_model="numpy", inline="always")
 def uniform(key, attempt, purpose):
-    """The number of `dyntemp.distribution.noise.uniform`, with (seed, request, position) as the key."""
+    """The number of `dyntemp.distribution.noise.uniform`, for a `Key`."""
     mask, half = np.uint64(0xFFFFFFFF), np.uint64(32)
-    seed, request, position = key
-    a, b, c, d = np.uint64(request), np.uint64(position), np.uint64(attempt), np.uint64(purpose)
-    left, right = seed & mask, seed >> half
+    a, b, c, d = np.uint64(key.request), np.uint64(key.position), np.uint64(attempt), np.uint64(purpose)
+    left, right = key.seed & mask, key.seed >> half
     for _ in range(ROUNDS):
         first, second = np.uint64(MULTIPLIERS[0]) * a, np.uint64(MULTIPLIERS[1]) * c
         a, b = (second >> half) ^ b ^ left, second & mask
@@ -77,9 +77,10 @@ def sum_of(values, length):
 
 
 @vector
-def block_bounds(tops, totals, length, top, a, bounds):
+def block_bounds(blocks, length, top, a, bounds):
     """An upper bound of each block's mass at 1/T = a, as `reference.block_bound`; `length` is the last block's."""
     wide_vectors()
+    tops, totals = blocks
     for b in range(len(tops)):
         d = a * (np.float64(tops[b]) - top)
         entries = np.float64(BLOCK) if b < len(tops) - 1 else np.float64(length)
@@ -91,54 +92,72 @@ def block_bounds(tops, totals, length, top, a, bounds):
         bounds[b] = exponential(d, 0.0) * mass * BOUND_SLACK
 
 
+class Exponent(NamedTuple):
+    """The exponent (x - top)/T of an entry; 1/T is `a + a_low`."""
+
+    top: Any
+    a: Any
+    a_low: Any
+
+
 @plain
-def draw(row, tops, totals, top, temperature, cut, last, key, scratch):
-    """A token of the entries that (cut, last) leaves; the algorithm of `reference.draw`, number by number."""
-    n, blocks = len(row), len(tops)
+def draw(row, blocks, top, temperature, kept, key, scratch):
+    """A token of the entries that filters leave; the algorithm of `reference.draw`, number by number."""
+    n, count = len(row), len(blocks.tops)
     if temperature <= GREEDY_AT:
-        return tie(row, tops, top, 1)
+        return tie(row, blocks.tops, top, 1)
     bounds, sums, weights = scratch
-    a = 1.0 / temperature
-    scale = type_of(top, a)
-    rest = type_of(top, a - np.float64(scale))
-    block_bounds(tops, totals, n - (blocks - 1) * BLOCK, np.float64(top), a, bounds)
-    tied = math.exp(a * (np.float64(cut) - np.float64(top))) if last >= 0 else 0.0
-    limit = sum_of(bounds, blocks)
+    inverse = 1.0 / temperature
+    a = type_of(top, inverse)
+    exponent = Exponent(top, a, type_of(top, inverse - np.float64(a)))
+    block_bounds(blocks, n - (count - 1) * BLOCK, np.float64(top), inverse, bounds)
+    tied = math.exp(inverse * (np.float64(kept.cut) - np.float64(top))) if kept.last >= 0 else 0.0
+    limit = sum_of(bounds, count)
     for attempt in range(TRIES):
-        b, _ = pick(bounds, blocks, uniform(key, attempt, BLOCK_NUMBER) * limit)
-        groups = weigh(row, b, top, scale, rest, cut, last, tied, weights, sums)
+        b, _ = pick(bounds, count, uniform(key, attempt, BLOCK_NUMBER) * limit)
+        groups = weigh(row, b, exponent, kept, tied, scratch)
         mass = sum_of(sums, groups)
         if uniform(key, attempt, ACCEPT_NUMBER) * bounds[b] < mass:
             return b * BLOCK + pick_entry(weights, sums, groups, uniform(key, attempt, PICK_NUMBER) * mass)
     limit = 0.0
-    for b in range(blocks):
+    for b in range(count):
         bounds[b] = 0.0
-        if totals[b] > 0.0:
-            bounds[b] = sum_of(sums, weigh(row, b, top, scale, rest, cut, last, tied, weights, sums))
+        if blocks.totals[b] > 0.0:
+            bounds[b] = sum_of(sums, weigh(row, b, exponent, kept, tied, scratch))
         limit += bounds[b]
-    b, _ = pick(bounds, blocks, uniform(key, TRIES, BLOCK_NUMBER) * limit)
-    groups = weigh(row, b, top, scale, rest, cut, last, tied, weights, sums)
+    b, _ = pick(bounds, count, uniform(key, TRIES, BLOCK_NUMBER) * limit)
+    groups = weigh(row, b, exponent, kept, tied, scratch)
     return b * BLOCK + pick_entry(weights, sums, groups, uniform(key, TRIES, PICK_NUMBER) * bounds[b])
 
 
 @plain
-def weigh(row, b, top, scale, rest, cut, last, tied, weights, sums):
-    """The weights of block b and their sums by groups; returns how many groups."""
+def weigh(row, b, exponent, kept, tied, scratch):
+    """The weights of block b and their sums by groups; returns the number of groups.
+
+    Args:
+        row: [n].
+        b: The number of the block.
+        exponent: `Exponent`.
+        kept: `Kept`.
+        tied: The weight of an entry equal to `kept.cut`.
+        scratch: `Scratch`, whose weights and sums are written.
+    """
     start = b * BLOCK
     block = row[start : start + BLOCK]
-    block_weights(block, top, scale, rest, cut, weights)
-    if last >= start:
-        add_ties(block, start, cut, last, type_of(top, tied), weights)
-    return group_sums(weights, len(block), sums)
+    block_weights(block, exponent, kept.cut, scratch.weights)
+    if kept.last >= start:
+        add_ties(block, start, kept, type_of(exponent.top, tied), scratch.weights)
+    return group_sums(scratch.weights, len(block), scratch.sums)
 
 
 @vector
-def block_weights(block, top, a, a_low, cut, out):
+def block_weights(block, exponent, cut, out):
     """exp((a + a_low)*(x - top)) of each entry above `cut`, 0 of the others, into `out`.
 
     The product is carried to twice the digits, so that its rounding does not grow with the distance from the top.
     """
     wide_vectors()
+    top, a, a_low = exponent
     lowest = floor_of(top)
     none = type_of(top, 0.0)
     farthest = farthest_of(top)
@@ -155,10 +174,10 @@ def block_weights(block, top, a, a_low, cut, out):
 
 
 @plain
-def add_ties(block, first, cut, last, weight, out):
+def add_ties(block, first, kept, weight, out):
     """Write `weight` for each entry equal to `cut` up to index `last` of the row; the block begins at `first`."""
-    for i in range(min(len(block), last - first + 1)):
-        if load(block[i]) == cut:
+    for i in range(min(len(block), kept.last - first + 1)):
+        if load(block[i]) == kept.cut:
             out[i] = weight
 
 

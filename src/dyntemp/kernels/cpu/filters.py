@@ -8,10 +8,13 @@ equal to it up to index `last`. Nothing sorts the vocabulary, and blocks whose l
 from __future__ import annotations
 
 import math
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from dyntemp.distribution.filters import GREEDY_AT
+from dyntemp.kernels.blocks import BLOCK
+from dyntemp.kernels.cpu.arguments import Kept
 from dyntemp.kernels.cpu.compare import between, count_above, count_equal
 from dyntemp.kernels.cpu.select import block_mass_above, order_statistics, tie, widened
 from dyntemp.kernels.cpu.vectors import (
@@ -26,7 +29,14 @@ from dyntemp.kernels.cpu.vectors import (
     vector,
     wide_vectors,
 )
-from dyntemp.kernels.reference import BLOCK
+
+
+class Likeliest(NamedTuple):
+    """The entries from `low` up; of those equal to it only the first `ties`."""
+
+    low: Any
+    ties: Any
+
 
 ALL = 2**62
 """As a number of ties: every one."""
@@ -37,20 +47,20 @@ FEW = 256
 
 
 @plain
-def truncate(row, masked_at, tops, totals, moments, temperature, settings, room):
-    """Make `tops` and `totals` those of what the filters leave of a row.
+def truncate(row, masked_at, blocks, moments, temperature, filtering, room):
+    """Filter a row, and make `blocks` the sums over what stays.
 
     Returns:
-        cut, last, and how many entries stay.
+        `Kept`, and the number of entries that stay.
     """
-    _, top_k, top_p, min_p, at_temperature = settings
-    n, count = len(row), int(moments[5])
-    top = type_of(masked_at, moments[0])
+    top_k, top_p, min_p = filtering.top_k, filtering.top_p, filtering.min_p
+    n, count = len(row), int(moments.count)
+    top = type_of(masked_at, moments.top)
     low, ties, a = type_of(masked_at, -np.inf), ALL, 1.0
-    if at_temperature and temperature <= GREEDY_AT:
+    if filtering.at_temperature and temperature <= GREEDY_AT:
         low, ties = top, 1
     else:
-        if at_temperature:
+        if filtering.at_temperature:
             a = 1.0 / temperature
         selected = n if 0 < top_k < count or top_p < 1.0 else 0
         values = widened(row[:selected], room[2])  # which copies half precisions
@@ -58,15 +68,16 @@ def truncate(row, masked_at, tops, totals, moments, temperature, settings, room)
             low, _, above, equal = order_statistics(values, n - top_k, room)
             ties = top_k - above if top_k - above < equal else ALL
         if top_p < 1.0:
-            low, ties = nucleus(values, masked_at, tops, totals, low, ties, count, top, a, top_p, room)
+            low, ties = nucleus(values, masked_at, blocks, Likeliest(low, ties), count, top, a, top_p, room)
         if min_p > 0.0 and a > 0.0:
             least = least_likely(top, a, min_p)
             if least > low:
                 low, ties = least, ALL
     if low == -np.inf:
-        return masked_at, np.int64(-1), count
-    last = np.int64(n - 1) if ties == ALL else tie(row, tops, low, ties)
-    return low, last, truncated_sums(row, low, last, tops, totals)
+        return Kept(masked_at, np.int64(-1)), count
+    last = np.int64(n - 1) if ties == ALL else tie(row, blocks.tops, low, ties)
+    kept = Kept(low, last)
+    return kept, truncated_sums(row, kept, blocks)
 
 
 @plain
@@ -105,12 +116,14 @@ def weigh_all(values, top, a, out):
 
 
 @plain
-def nucleus(values, masked_at, tops, totals, low, ties, count, top, a, share, room):
+def nucleus(values, masked_at, blocks, likeliest, count, top, a, share, room):
     """Of the entries that (low, ties) leaves, the likeliest that together have `share` of their mass at 1/T = a.
 
     The masses are gathered in bins of logits; the bin in which the nucleus ends is distributed over bins again, until
     few entries are left in it, or equal ones.
     """
+    low, ties = likeliest
+    tops, totals = blocks
     space, weights = room[0], room[1]
     scale = type_of(top, a)
     total = 0.0
@@ -196,8 +209,10 @@ def last_of_nucleus(ordered, above, wanted, top, a):
 
 
 @plain
-def truncated_sums(row, cut, last, tops, totals):
-    """Make `tops` and `totals` those of what (cut, last) leaves; returns how many entries that are."""
+def truncated_sums(row, kept, blocks):
+    """Make `blocks` the sums over what filters leave, and return the number of entries that stay."""
+    cut, last = kept
+    tops, totals = blocks
     left = 0
     for b in range(len(tops)):
         if tops[b] < cut:
@@ -205,9 +220,9 @@ def truncated_sums(row, cut, last, tops, totals):
             continue
         block = row[b * BLOCK : (b + 1) * BLOCK]
         top = tops[b]
-        mass, kept = block_mass_above(block, cut, top), count_above(block, cut)
+        mass, above = block_mass_above(block, cut, top), count_above(block, cut)
         ties = count_equal(block[: max(last + 1 - b * BLOCK, 0)], cut)
         totals[b] = mass + ties * math.exp(np.float64(cut) - np.float64(top))
-        tops[b] = top if kept + ties else type_of(top, -np.inf)
-        left += kept + ties
+        tops[b] = top if above + ties else type_of(top, -np.inf)
+        left += above + ties
     return left

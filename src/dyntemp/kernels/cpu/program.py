@@ -6,15 +6,16 @@ import math
 
 import numpy as np
 
+from dyntemp.kernels.cpu.arguments import OP, OPERAND
 from dyntemp.kernels.cpu.vectors import plain
 from dyntemp.language.program import Op
 
 
 @plain
-def remembered(tables, cell, slot, position):
+def remembered(cells, cell):
     """What a cell held at the position before; NaN where nothing was written for this request."""
-    values, positions, owners, generations = tables
-    before = position - 1
+    values, positions, owners, generations, _, _ = cells.memory
+    slot, before = cells.slot, cells.position - 1
     at = before % values.shape[1]
     if before >= 0 and positions[slot, at] == before and owners[slot, at] == generations[slot]:
         return values[slot, at, cell]
@@ -22,9 +23,10 @@ def remembered(tables, cell, slot, position):
 
 
 @plain
-def remember(tables, cell, slot, position, value):
+def remember(cells, cell, value):
     """Write a cell at a position; the other cells there become unknown if they are of another position or request."""
-    values, positions, owners, generations = tables
+    values, positions, owners, generations, _, _ = cells.memory
+    slot, position = cells.slot, cells.position
     at = position % values.shape[1]
     if positions[slot, at] != position or owners[slot, at] != generations[slot]:
         for other in range(values.shape[2]):
@@ -35,18 +37,31 @@ def remember(tables, cell, slot, position, value):
 
 
 @plain
-def execute(code, start, stop, numbers, known, row, stack, memory, position):
-    """Run steps of a program on the signals `known[:, row]`; the result, and whether memory was lost on the way."""
+def execute(programs, start, stop, signals, stack, cells):
+    """Run the steps of a program for one row.
+
+    Args:
+        programs: `Programs`.
+        start: The first line of the steps.
+        stop: The line after the last.
+        signals: The column of `known` of the row.
+        stack: Space, float64 [depth].
+        cells: `Cells`; None for the target of a signal.
+
+    Returns:
+        The result, and whether the memory of an earlier position is missing.
+    """
+    code, numbers = programs.code, programs.numbers
     held = 0
     lost = False
     for step in range(start, stop):
-        op, operand = code[step, 0], code[step, 1]
+        op, operand = code[step, OP], code[step, OPERAND]
         if op == Op.NUMBER:
             stack[held] = numbers[operand]
             held += 1
             continue
         if op == Op.SIGNAL:
-            stack[held] = known[operand, row]
+            stack[held] = signals[operand]
             held += 1
             continue
         x = stack[held - 1]
@@ -105,15 +120,14 @@ def execute(code, start, stop, numbers, known, row, stack, memory, position):
                 x = y if x != 0.0 else z
             stack[held - 1] = x
             continue
-        if memory is not None:
-            tables, slot = memory[0], memory[1][row]
-            old = remembered(tables, operand, slot, position)
+        if cells is not None:
+            old = remembered(cells, operand)
             unknown = old != old
-            lost |= unknown and position > 0
+            lost |= unknown and cells.position > 0
             if op == Op.SURPRISAL:
                 x = x if unknown else old
             elif op == Op.PREV:
-                remember(tables, operand, slot, position, x)
+                remember(cells, operand, x)
                 x = x if unknown else old
             elif op == Op.EMA:
                 held -= 1
@@ -121,11 +135,11 @@ def execute(code, start, stop, numbers, known, row, stack, memory, position):
                 old = x if unknown else old
                 # between the two, which rounding alone could leave
                 x = min(max(decay * old + (1.0 - decay) * x, min(old, x)), max(old, x))
-                remember(tables, operand, slot, position, x)
+                remember(cells, operand, x)
             elif op == Op.INTEGRAL:
                 held -= 2
                 high, low, x = x, stack[held], stack[held - 1]
                 x = min(max((0.0 if unknown else old) + x, low), high)
-                remember(tables, operand, slot, position, x)
+                remember(cells, operand, x)
             stack[held - 1] = x
     return stack[0] + 0.0, lost

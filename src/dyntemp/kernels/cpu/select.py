@@ -8,6 +8,7 @@ import numpy as np
 from numba import types
 from numba.extending import overload
 
+from dyntemp.kernels.blocks import BLOCK
 from dyntemp.kernels.cpu.compare import between, count_above, count_equal, least_above
 from dyntemp.kernels.cpu.vectors import (
     exponential,
@@ -22,7 +23,6 @@ from dyntemp.kernels.cpu.vectors import (
     vector,
     wide_vectors,
 )
-from dyntemp.kernels.reference import BLOCK
 
 SAMPLE = 1_024
 """Entries that tell where an order statistic lies."""

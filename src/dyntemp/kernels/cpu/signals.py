@@ -6,11 +6,11 @@ import math
 
 import numpy as np
 
+from dyntemp.kernels.blocks import BLOCK
 from dyntemp.kernels.cpu.blocks import row_moments
 from dyntemp.kernels.cpu.compare import count_equal
 from dyntemp.kernels.cpu.select import mass_above, order_statistics, runner_up, widened
 from dyntemp.kernels.cpu.vectors import LOWEST64, floor_of, plain, type_of
-from dyntemp.kernels.reference import BLOCK
 from dyntemp.language.signals import SIGNALS
 
 KINDS = {name: kind for kind, name in enumerate(name for name, row in SIGNALS.items() if row.source != "context")}
@@ -28,36 +28,36 @@ ORDERED = (QUANTILE, MEDIAN_PROB, MARGIN, TOP_MASS)
 @plain
 def moment_signal(kind, moments):
     """A signal that the sums over the row determine, within its range; NaN for any other."""
-    log_total, entropy, count = moments[1], moments[2], moments[5]
+    entropy, count = moments.entropy, moments.count
     most = math.log(count)
     entropy = min(max(entropy, 0.0), most)
     if kind == ENTROPY:
         return entropy
     if kind == MAX_PROB:
-        return min(max(math.exp(-log_total), 1.0 / count), 1.0)
+        return min(max(math.exp(-moments.log_total), 1.0 / count), 1.0)
     if kind == NORMALIZED_ENTROPY:
         return entropy / most if count > 1.0 else 0.0
     if kind == PERPLEXITY:
         return min(math.exp(entropy), count)
     if kind == COLLISION:
-        return min(max(moments[3], 1.0 / count), 1.0)
+        return min(max(moments.collision, 1.0 / count), 1.0)
     if kind == VARENTROPY:
-        return max(moments[4], 0.0) if count > 1.0 else 0.0
+        return max(moments.varentropy, 0.0) if count > 1.0 else 0.0
     return count if kind == SUPPORT else np.nan
 
 
 @plain
-def order_signal(kind, argument, row, masked_at, tops, moments, room):
+def order_signal(kind, argument, row, masked_at, blocks, moments, room):
     """A signal that some of the largest or middle entries determine; NaN for any other.
 
     Probabilities have the order of the logits.
     """
-    n, count = len(row), int(moments[5])
-    top, log_total = moments[0], moments[1]
+    n, count = len(row), int(moments.count)
+    top, log_total = moments.top, moments.log_total
     if kind == MARGIN:
         if count == 1:
             return 1.0
-        second = runner_up(row, tops, top)
+        second = runner_up(row, blocks.tops, top)
         return min(math.exp(-log_total) - math.exp(second - top - log_total), 1.0)
     values = widened(row, room[2])
     if kind == TOP_MASS:
@@ -65,7 +65,7 @@ def order_signal(kind, argument, row, masked_at, tops, moments, room):
         if k >= count:
             return 1.0
         cut, _, above, _ = order_statistics(values, n - k, room)
-        mass = mass_above(row, cut, tops, type_of(cut, top)) + (k - above) * math.exp(cut - top)
+        mass = mass_above(row, cut, blocks.tops, type_of(cut, top)) + (k - above) * math.exp(cut - top)
         return min(max(mass * math.exp(-log_total), k / count), 1.0)
     if kind != QUANTILE and kind != MEDIAN_PROB:
         return np.nan
@@ -78,17 +78,17 @@ def order_signal(kind, argument, row, masked_at, tops, moments, room):
 
 
 @plain
-def solve_entropy(row, target, masked_at, tops, moments):
+def solve_entropy(row, target, masked_at, blocks, moments):
     """The temperature at which a row has the entropy `target`, by Newton on ln T inside a bracket.
 
     The slope dH/d(ln T) is the variance of ln p at T, so there is at most one; `reference.solve_increasing` likewise.
     """
-    top = type_of(masked_at, moments[0])
+    top = type_of(masked_at, moments.top)
     ties = 0
-    for b in range(len(tops)):
-        ties += count_equal(row[b * BLOCK : (b + 1) * BLOCK], top) if tops[b] == top else 0
+    for b in range(len(blocks.tops)):
+        ties += count_equal(row[b * BLOCK : (b + 1) * BLOCK], top) if blocks.tops[b] == top else 0
     tight = 1e-7 if floor_of(top) > LOWEST64 else 1e-15
-    if target >= math.log(moments[5]):
+    if target >= math.log(moments.count):
         return np.inf
     if target <= math.log(ties):
         return 0.0

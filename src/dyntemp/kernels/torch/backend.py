@@ -18,10 +18,12 @@ from torch import Tensor
 from dyntemp.distribution.filters import GREEDY_AT
 from dyntemp.errors import PolicyError
 from dyntemp.kernels.job import UNNAMED, Job, Outcome
+from dyntemp.kernels.tensor_memory import Memory, memory_of
+from dyntemp.kernels.tensors import DTYPES, context, distinct, known, tensor_of, to_device
 from dyntemp.kernels.torch import draw as drawing
 from dyntemp.kernels.torch import filters as filtering
-from dyntemp.kernels.torch.program import Evaluation, Memory, bound, context, distinct, memory_of
-from dyntemp.kernels.torch.rows import DTYPES, Rows, known, read, tensor_of, to_device
+from dyntemp.kernels.torch.program import Evaluation, bound
+from dyntemp.kernels.torch.rows import TensorRows, read
 from dyntemp.kernels.torch.signals import MEASURES, Softmax, max_prob, solve_entropy
 from dyntemp.language.bounds import unbound
 from dyntemp.language.nodes import Const, Parameter, Signal
@@ -111,7 +113,7 @@ def _wanted(job: Job) -> dict[str, Signal]:
     return read_by_policies | {str(signal): signal for signal in job.also}
 
 
-def _signals(rows: Rows, softmax: Softmax, values: dict[str, Tensor], job: Job) -> dict[str, Tensor]:
+def _signals(rows: TensorRows, softmax: Softmax, values: dict[str, Tensor], job: Job) -> dict[str, Tensor]:
     """`values`, which the caller gave, and what is measured, [rows]."""
     values = dict(values)
     for name, signal in _wanted(job).items():
@@ -136,7 +138,9 @@ def _target(name: str, signal: Signal, values: dict[str, Tensor], job: Job, like
     return Evaluation(program, values, {}, like).run(program.targets[program.signals.index(signal)])
 
 
-def _temperatures(rows: Rows, signals: dict[str, Tensor], job: Job, memory: Memory | None, turns: list[Any]) -> Tensor:
+def _temperatures(
+    rows: TensorRows, signals: dict[str, Tensor], job: Job, memory: Memory | None, turns: list[Any]
+) -> Tensor:
     """The temperature of each row by its own policy; signals that a row's policy does not read become NaN."""
     like = torch.zeros_like(rows.highest, dtype=rows.wide)
     result = like
@@ -155,7 +159,7 @@ def _temperatures(rows: Rows, signals: dict[str, Tensor], job: Job, memory: Memo
     return result
 
 
-def _rows_of(job: Job, policy: Policy, turn: Any, rows: Rows) -> Tensor | None:
+def _rows_of(job: Job, policy: Policy, turn: Any, rows: TensorRows) -> Tensor | None:
     """The numbers of the rows that have a policy and a turn, or None for all rows."""
     if len(job.policies) <= 1:
         return None if turn is None else to_device(turn, rows.z.device)
@@ -163,7 +167,7 @@ def _rows_of(job: Job, policy: Policy, turn: Any, rows: Rows) -> Tensor | None:
     return _placed([row for row in among if job.policies[row] is policy], torch.int64, rows)
 
 
-def _hide_unread(signals: dict[str, Tensor], job: Job, rows: Rows) -> None:
+def _hide_unread(signals: dict[str, Tensor], job: Job, rows: TensorRows) -> None:
     also = [str(signal) for signal in job.also]
     for name, values in signals.items():
         if name not in also:
@@ -171,13 +175,13 @@ def _hide_unread(signals: dict[str, Tensor], job: Job, rows: Rows) -> None:
             signals[name] = torch.where(_placed(reads, torch.bool, rows), values, torch.nan)
 
 
-def _placed(values: list[Any], dtype: torch.dtype, rows: Rows) -> Tensor:
+def _placed(values: list[Any], dtype: torch.dtype, rows: TensorRows) -> Tensor:
     """Numbers of Python on the device of the rows, without waiting for it."""
     device = rows.z.device
     return torch.tensor(values, dtype=dtype).to(device, non_blocking=device.type == "cuda")
 
 
-def _drawn(rows: Rows, temperature: Tensor, noise: drawing.Noise, job: Job) -> dict[str, Tensor]:
+def _drawn(rows: TensorRows, temperature: Tensor, noise: drawing.Noise, job: Job) -> dict[str, Tensor]:
     """Token, candidates and what the filters left."""
     z = torch.where(rows.kept, rows.z.to(rows.wide), -torch.inf)
     kept, cut, last = rows.kept, torch.full_like(temperature, -torch.inf), None
@@ -193,7 +197,7 @@ def _drawn(rows: Rows, temperature: Tensor, noise: drawing.Noise, job: Job) -> d
     }
 
 
-def _observe(rows: Rows, softmax: Softmax, token: Tensor, job: Job, memory: Memory | None) -> None:
+def _observe(rows: TensorRows, softmax: Softmax, token: Tensor, job: Job, memory: Memory | None) -> None:
     """Keep how surprising each token was, before any filter or temperature."""
     if memory is None:
         return

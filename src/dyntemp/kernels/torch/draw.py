@@ -13,9 +13,9 @@ from torch import Tensor
 
 from dyntemp.distribution.filters import GREEDY_AT
 from dyntemp.distribution.noise import MASK, MULTIPLIERS, OF_A_DRAW, ROUNDS, WEYL
+from dyntemp.kernels.blocks import BLOCK, BOUND_SLACK, TRIES
 from dyntemp.kernels.job import Job, Keys
-from dyntemp.kernels.reference import BLOCK, BOUND_SLACK, TRIES
-from dyntemp.kernels.torch.rows import known, numbers, wide_of
+from dyntemp.kernels.tensors import known, numbers, wide_of
 from dyntemp.language.signals import MAX_POSITION
 
 

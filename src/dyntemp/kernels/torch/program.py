@@ -9,18 +9,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from dyntemp.errors import StateError
-from dyntemp.kernels.job import Job, per_row, said
-from dyntemp.kernels.torch.rows import known, numbers, on_host, to_device, wide_of
-from dyntemp.language.nodes import Parameter, Signal
+from dyntemp.kernels.job import Job
+from dyntemp.kernels.tensor_memory import Memory
+from dyntemp.language.nodes import Parameter
 from dyntemp.language.policy import Policy
 from dyntemp.language.program import Op, Program, Step, run
-from dyntemp.language.signals import ANY_SUPPORT, MAX_POSITION, SIGNALS
-from dyntemp.language.state import State, rounds
 
 
 def _compared(holds: Callable[[Tensor, Tensor], Tensor]) -> Callable[[Tensor, Tensor], Tensor]:
@@ -119,154 +115,6 @@ class Evaluation:
                 return self.memory.compute(step.op, step.operand, arguments)
             case _:
                 return OPERATIONS[step.op](*arguments)
-
-
-@dataclass(slots=True, eq=False)
-class Memory:
-    """The cells of a state for some rows, at one position each.
-
-    Attributes:
-        state: A state whose tables are tensors.
-        slots: Slot of each row, int64 [rows].
-        positions: Position of each row, int64 [rows].
-        broken: Rows whose cells stay unknown; None for none.
-        lost: Rows at a position above 0 that found nothing at the position before.
-    """
-
-    state: State
-    slots: Tensor
-    positions: Tensor
-    broken: Tensor | None
-    lost: Tensor
-
-    def compute(self, op: Op, cell: int, arguments: tuple[Tensor, ...]) -> Tensor:
-        """A step that remembers: `x`, and what stands beside it, -> its value; see `evaluate.Evaluation`."""
-        x = arguments[0].expand(self.slots.shape)
-        old = self.state.read(cell, self.slots, self.positions)
-        unknown = old.isnan()
-        self.lost = self.lost | (unknown & (self.positions > 0))
-        old = torch.where(unknown, 0.0 if op is Op.INTEGRAL else x, old)
-        match op:
-            case Op.SURPRISAL:
-                return old
-            case Op.PREV:
-                result, kept = old, x
-            case Op.EMA:
-                mean = arguments[1] * old + (1 - arguments[1]) * x
-                result = kept = torch.minimum(torch.maximum(mean, torch.minimum(old, x)), torch.maximum(old, x))
-            case _:
-                result = kept = torch.minimum(torch.maximum(old + x, arguments[1]), arguments[2])
-        self.keep(cell, kept)
-        return result
-
-    def keep(self, cell: int, values: Tensor) -> None:
-        """Write the numbers of a cell at these positions; unknown for broken rows."""
-        values = values.detach()
-        if self.broken is not None:
-            values = torch.where(self.broken, torch.nan, values)
-        self.state.write(cell, self.slots, self.positions, values)
-
-    def count(self, state: State) -> None:
-        """Add to the state's restarts what began afresh here."""
-        lost = self.lost.sum()
-        state.restarts += int(lost) if state.device is None else lost
-
-    def of(self, rows: Tensor) -> Memory:
-        """The same for some of the rows, given by number."""
-        broken = None if self.broken is None else self.broken[rows]
-        return Memory(self.state, self.slots[rows], self.positions[rows], broken, self.lost[rows])
-
-
-def memory_of(job: Job, rows: int, device: torch.device, broken: Tensor | None) -> tuple[Memory | None, list[Any]]:
-    """What the job's policies remember, and the rounds that hold each slot once: arrays of rows, or None for all.
-
-    Slots and positions that are tensors on a device are taken as they are: that they lie in the table, and that no
-    slot occurs twice in one call, is the caller's to see to.
-
-    Raises:
-        StateError: For a state whose tables are elsewhere, and slots and positions that it does not have.
-    """
-    if job.state is None or not any(policy.remembers for policy in job.policies):
-        return None, [None]
-    state = job.state
-    turns: list[Any] = []
-    if known(job.slot, job.position):
-        places = state.places(job.slot, job.position, rows)
-        turns = list(rounds(*places)) if job.slot is not None else []
-    elif job.slot is None and rows > state.slots:
-        state.places(None, 0, rows)  # raises
-    slots = numbers("slot", job.slot, rows, device, state.slots)
-    positions = numbers("position", job.position, rows, device, MAX_POSITION + 1)
-    memory = Memory(tensors_of(state, device), slots, positions, broken, torch.zeros_like(slots, dtype=torch.bool))
-    return memory, turns if len(turns) > 1 else [None]
-
-
-def tensors_of(state: State, device: torch.device) -> State:
-    """`state` if its tables are on `device`; for NumPy tables and the CPU one that shares their memory.
-
-    Raises:
-        StateError: If they are elsewhere.
-    """
-    if state.device is not None and torch.device(state.device).type == device.type:
-        return state
-    if state.device is not None or device.type != "cpu":
-        raise StateError(
-            f"this state lives on {state.device or 'the host'}, the logits on {device}: make it with "
-            "policy.state(slots, device=logits.device)"
-        )
-    return state.shared()
-
-
-def context(job: Job, rows: int, device: torch.device) -> tuple[dict[str, Tensor], Tensor | None]:
-    """What the caller says of each row, [rows], by the signal that reads it, and where it is outside its range.
-
-    What the host knows is checked as in `job.context`. A tensor elsewhere is not read: rows outside the range count as
-    broken.
-
-    Raises:
-        PolicyError: For a number that a policy reads and nobody gave, or one outside its range.
-        ValueError: For a wrong number of numbers.
-    """
-    values: dict[str, Tensor] = {}
-    outside = None
-    for policy in distinct(job.policies):
-        for signal in policy.program.signals:
-            if SIGNALS[signal.name].source != "context" or str(signal) in values:
-                continue
-            value = said(job, policy, signal)
-            if isinstance(value, Tensor):
-                numbers_ = _expanded(signal, value.to(device, wide_of(device)), rows)
-                if on_host(value.device):
-                    policy.within(signal, value.detach().numpy())
-                else:
-                    low, high = SIGNALS[signal.name].bounds(ANY_SUPPORT, *signal.arguments)
-                    wrong = ~((numbers_ >= low) & (numbers_ <= high))
-                    numbers_ = torch.where(wrong, low, numbers_)
-                    outside = wrong if outside is None else outside | wrong
-            elif isinstance(value, int | float):
-                low, high = SIGNALS[signal.name].bounds(ANY_SUPPORT, *signal.arguments)
-                if not low <= value <= high:
-                    policy.within(signal, per_row(signal, value, rows))
-                numbers_ = torch.full((rows,), float(value), dtype=wide_of(device), device=device)
-            else:
-                numbers_ = to_device(policy.within(signal, per_row(signal, value, rows)), device).to(wide_of(device))
-            values[str(signal)] = numbers_
-    return values, outside
-
-
-def _expanded(signal: Signal, value: Tensor, rows: int) -> Tensor:
-    if value.ndim > 1 or (value.ndim == 1 and value.shape[0] not in (1, rows)):
-        per_row(signal, np.empty(tuple(value.shape)), rows)  # says what is wrong
-    return value.expand(rows)
-
-
-def distinct(policies: tuple[Policy, ...]) -> list[Policy]:
-    """Each policy object once."""
-    found: list[Policy] = []
-    for policy in policies:
-        if not any(policy is other for other in found):
-            found.append(policy)
-    return found
 
 
 def bound(job: Job, policy: Policy, like: Tensor) -> dict[str, Tensor]:

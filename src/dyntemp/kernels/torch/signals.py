@@ -13,7 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dyntemp.kernels.torch.rows import Rows, on_host
+from dyntemp.kernels.tensors import on_host
+from dyntemp.kernels.torch.rows import TensorRows
 
 LOWEST_EXPONENT = -1000.0
 """exp(-1000) is 0 in every dtype, and its products with what stands beside it in a sum stay finite."""
@@ -33,7 +34,7 @@ class Softmax:
         total: Sum of e, so that p = e/total.
     """
 
-    def __init__(self, rows: Rows) -> None:
+    def __init__(self, rows: TensorRows) -> None:
         z, kept, highest = rows.z, rows.kept, rows.highest[:, None]
         self.wide = rows.wide
         self.z = torch.where(kept, z.detach(), -torch.inf) + 0.0  # +0.0 alone, so that equal logits have equal bits
@@ -152,7 +153,7 @@ MEASURES: dict[str, Callable[..., Tensor]] = {
 }
 
 
-def solve_entropy(rows: Rows, target: Tensor) -> Tensor:
+def solve_entropy(rows: TensorRows, target: Tensor) -> Tensor:
     """T with entropy(softmax(z/T)) = target, per row, by Newton on ln T inside a bracket; see the reference.
 
     It is differentiated implicitly. With q = softmax(z/T), dH/d(ln T) is the varentropy V of q; so dT/dtarget = T/V,

@@ -19,27 +19,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from math import inf, log
 from typing import Any
 
 import numpy as np
 import torch
-import triton
-import triton.language as tl
 from torch import Tensor
 
 from dyntemp.distribution.filters import Filters
-from dyntemp.errors import InvalidLogitsError
 from dyntemp.kernels.job import UNNAMED, Job, Keys, Outcome
-from dyntemp.kernels.reference import BLOCK
-from dyntemp.kernels.rows import LOWEST
-from dyntemp.kernels.torch.program import Memory, context, memory_of
-from dyntemp.kernels.torch.rows import known, numbers, tensor_of, to_device
+from dyntemp.kernels.tensor_memory import Memory, memory_of
+from dyntemp.kernels.tensors import context, known, numbers, to_device
 from dyntemp.kernels.triton.blocks import FIELDS, summarise
 from dyntemp.kernels.triton.draw import AT_MODEL, AT_TEMPERATURE, NO_FILTERS
 from dyntemp.kernels.triton.program import packed
+from dyntemp.kernels.triton.rows import StridedRows, as_rows
 from dyntemp.kernels.triton.scale import divide, extremes
 from dyntemp.kernels.triton.select import select
 from dyntemp.kernels.triton.step import solve, step
@@ -48,59 +44,12 @@ from dyntemp.language.signals import MAX_POSITION
 
 NAME = "triton"
 
-INTERPRETED = not isinstance(summarise, triton.JITFunction)
-"""Whether Triton was imported with TRITON_INTERPRET=1."""
-
 PROGRAMS = 16
 """About how many programs of the first kernel each multiprocessor gets, where there is that much to do."""
 
 LAUNCH = {"num_warps": 4, "enable_fp_fusion": False}
 SEARCH = {"num_warps": 8, "enable_fp_fusion": False}
 """Multiplication and addition stay apart, so that results do not depend on what a compiler joins."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Rows:
-    """Logits as a tensor whose rows are contiguous, and how to hand results back.
-
-    Attributes:
-        data: [rows, n].
-        single: Whether one row of shape [n] was given, whose results are 0-d.
-        numpy: Whether an array was given, so that the caller gets arrays back.
-    """
-
-    data: Tensor
-    single: bool
-    numpy: bool
-
-    @property
-    def count(self) -> int:
-        """How many there are."""
-        return int(self.data.shape[0])
-
-    @property
-    def blocks(self) -> int:
-        """How many blocks of 2,048 each has."""
-        return -(-int(self.data.shape[1]) // BLOCK)
-
-    @property
-    def place(self) -> tuple[Tensor, int, int]:
-        """Where the logits lie: what every kernel is told first."""
-        return self.data, self.data.stride(0), int(self.data.shape[1])
-
-    @property
-    def kind(self) -> dict[str, Any]:
-        """What every kernel is compiled for."""
-        lowest = LOWEST[str(self.data.dtype).removeprefix("torch.")]
-        return {"MASKED_AT": lowest / 2, "COMPUTE": tl.float64 if self.data.dtype == torch.float64 else tl.float32}
-
-    def handed(self, values: Any) -> Any:
-        """A tensor in the library of the input."""
-        return values.numpy() if self.numpy and isinstance(values, Tensor) else values
-
-    def shown(self, values: Any) -> Any:
-        """[rows] values as the caller sees them."""
-        return values[0] if self.single else values
 
 
 def run(logits: Any, job: Job) -> Outcome:
@@ -163,16 +112,13 @@ def scale(logits: Any, temperature: Any, out: Tensor | None = None) -> Any:
         result = out if out.ndim == 2 else out[None]
     device = rows.data.device
     t = torch.as_tensor(temperature).to(device, torch.float64).reshape(-1).contiguous()
-    wide = torch.float64 if rows.data.dtype == torch.float64 else torch.float32
-    ends = torch.empty((2, rows.count, rows.blocks), dtype=wide, device=device)
+    ends = torch.empty((2, rows.count, rows.blocks), dtype=rows.compute, device=device)
     grid = (rows.count, rows.blocks)
+    each = {**rows.place, "temperatures": t, "ends": ends, "rows": rows.count, "blocks": rows.blocks, **rows.kind}
     if rows.count:
         with _on(device):
-            extremes[grid](*rows.place, t, ends, *grid, **rows.kind, **LAUNCH)
-            divide[grid](
-                *rows.place, t, ends, result, result.stride(0), *grid, SIZE=bucket(rows.blocks, 16), **rows.kind,
-                **LAUNCH,
-            )  # fmt: skip
+            extremes[grid](**each, **LAUNCH)
+            divide[grid](**each, result=result, result_stride=result.stride(0), SIZE=bucket(rows.blocks, 16), **LAUNCH)
     if out is not None:
         return out
     shaped = rows.shown(result)
@@ -182,64 +128,57 @@ def scale(logits: Any, temperature: Any, out: Tensor | None = None) -> Any:
     return shaped.view(torch.int16).numpy().view(dtype) if result.dtype == torch.bfloat16 else shaped.numpy()
 
 
-def as_rows(logits: Any) -> Rows:
-    """`logits` as the kernels read them, without a gradient.
-
-    Raises:
-        InvalidLogitsError: For what is no row of logits, and for rows that no kernel can read.
-    """
-    tensor = tensor_of(logits).detach()
-    if tensor.device.type != "cuda" and not (INTERPRETED and tensor.device.type == "cpu"):
-        raise InvalidLogitsError(
-            f"logits on {tensor.device} were given; the triton backend reads CUDA devices: leave `backend` out, or set "
-            "TRITON_INTERPRET=1 before Triton is imported to try it on the CPU"
-        )
-    data = tensor if tensor.ndim == 2 else tensor[None]
-    data = data if data.stride(1) == 1 else data.contiguous()
-    return Rows(data, tensor.ndim == 1, not isinstance(logits, Tensor))
-
-
 def _launch(
-    rows: Rows, job: Job, values: Tensor, memory: Memory | None, turns: list[Any], found: dict[str, Tensor]
+    rows: StridedRows, job: Job, values: Tensor, memory: Memory | None, turns: list[Any], found: dict[str, Tensor]
 ) -> None:
     """Run the kernels of a job over at least one row, and leave what they find in `values` and `found`."""
     count, device, blocks = rows.count, rows.data.device, rows.blocks
     policies = tuple({id(policy): policy for policy in job.policies}.values())
     bound = tuple(tuple(job.bound(policy).items()) for policy in policies)
-    cells = 0 if memory is None else memory.state.width
     programs = packed(policies, bound, tuple(dict.fromkeys(job.also)), job.signals(), device)
-    which = _which(job, policies, count, device)
-    wide = torch.float64 if rows.data.dtype == torch.float64 else torch.float32
-    table = torch.empty((FIELDS, count, blocks), dtype=wide, device=device)
+    of_row = _of_row(job, policies, count, device)
+    table = torch.empty((FIELDS, count, blocks), dtype=rows.compute, device=device)
     at_once = _blocks_at_once(count * blocks, device)
-    size = {"SIZE": bucket(blocks, 16), **rows.kind}
     signals = bucket(values.shape[1], 8) if values.shape[1] else 0
-    sizes = {"SIGNALS": signals, "DEPTH": bucket(programs.depth, 8), **size}
-    summarise[(count, -(-blocks // at_once))](
-        *rows.place, table, count, blocks, at_once, SIGNALS=signals, **rows.kind, **LAUNCH
-    )
-    head = (*rows.place, table, count, blocks, values, values.shape[1], programs.kinds)
-    tail = (programs.spans, which)
+    block_sums = {**rows.place, "table": table, "rows": count, "blocks": blocks, **rows.kind}
+    summarise[(count, -(-blocks // at_once))](**block_sums, per_program=at_once, SIGNALS=signals, **LAUNCH)
+    row = {
+        **block_sums, "SIZE": bucket(blocks, 16), "values": values, "width": values.shape[1],
+        "kinds": programs.kinds, "spans": programs.spans, "of_row": of_row,
+    }  # fmt: skip
+    machine = {
+        "steps": programs.steps, "numbers": programs.numbers, "SIGNALS": signals, "DEPTH": bucket(programs.depth, 8),
+    }  # fmt: skip
     if number := len(programs.selected):
-        select[(count, number)](*head, programs.arguments, programs.selected, *tail, **size, **SEARCH)
+        select[(count, number)](**row, arguments=programs.arguments, selected=programs.selected, **SEARCH)
     if number := len(programs.solved):
-        solve[(count, number)](*head, programs.solved, *tail, programs.steps, programs.numbers, **sizes, **SEARCH)
+        solve[(count, number)](**row, **machine, solved=programs.solved, **SEARCH)
     seeds, requests = _seeds(job, count, device)
-    if memory is None:
-        positions = numbers("position", job.position, count, device, MAX_POSITION + 1).contiguous()
-        kept, window = (seeds,) * 6, 1  # six addresses that no kernel reads
-    else:
-        positions, window, state = memory.positions.contiguous(), memory.state.window, memory.state
-        kept = (memory.slots.contiguous(), memory.lost, *state.tables)
+    remembered = _remembered(job, memory, seeds)
     for turn in turns:
         order = _numbered(count, device) if turn is None else to_device(turn, device)
         step[(len(order),)](
-            *head, *tail, programs.steps, programs.numbers, _settings(job.filters, device), order, seeds, requests,
-            positions, *found.values(),
-            *kept, window, cells,
-            POLICY=bool(policies), DRAW=job.draw, FILTERS=_filtering(job), CELLS=bucket(cells, 1) if cells else 0,
-            **sizes, **LAUNCH,
+            **row, **machine, **remembered, order=order, settings=_settings(job.filters, device),
+            seeds=seeds, requests=requests,
+            faults=found["broken"], temperatures=found["temperature"], cuts=found["cut"], tokens=found["token"],
+            counts=found["candidates"], lasts=found["last"],
+            POLICY=bool(policies), DRAW=job.draw, FILTERS=_filtering(job), **LAUNCH,
         )  # fmt: skip
+
+
+def _remembered(job: Job, memory: Memory | None, unread: Tensor) -> dict[str, Any]:
+    """Positions, and the tables of the state; without a state, `unread` stands for tables that no kernel reads."""
+    if memory is None:
+        count, device = len(unread), unread.device
+        positions = numbers("position", job.position, count, device, MAX_POSITION + 1).contiguous()
+        names = ("slots", "losses", "memory", "stamps", "owners", "generations")
+        return {"positions": positions, **dict.fromkeys(names, unread), "window": 1, "cells": 0, "CELLS": 0}
+    values, stamps, owners, generations = memory.state.tables
+    return {
+        "positions": memory.positions.contiguous(), "slots": memory.slots.contiguous(), "losses": memory.lost,
+        "memory": values, "stamps": stamps, "owners": owners, "generations": generations,
+        "window": memory.state.window, "cells": memory.state.width, "CELLS": bucket(memory.state.width, 1),
+    }  # fmt: skip
 
 
 def _seeds(job: Job, count: int, device: torch.device) -> tuple[Tensor, Tensor]:
@@ -251,7 +190,7 @@ def _seeds(job: Job, count: int, device: torch.device) -> tuple[Tensor, Tensor]:
     return numbers("seed", job.seed, count, device, 2**64).contiguous(), requests.contiguous()
 
 
-def _which(job: Job, policies: tuple[Policy, ...], count: int, device: torch.device) -> Tensor:
+def _of_row(job: Job, policies: tuple[Policy, ...], count: int, device: torch.device) -> Tensor:
     """The number of each row's policy among these, int64."""
     if len(policies) < 2:
         return _zeros(count, device)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-from dyntemp.kernels import reference
+from dyntemp.kernels import blocks as shared
 
-BLOCK = tl.constexpr(reference.BLOCK)
+BLOCK = tl.constexpr(shared.BLOCK)
 INFINITY = tl.constexpr(float("inf"))
 
 READY, MAX_PROB, ENTROPY, NORMALIZED, PERPLEXITY, COLLISION, VARENTROPY, SUPPORT = map(tl.constexpr, range(8))
@@ -18,9 +18,12 @@ MOMENTS = {
 }  # fmt: skip
 
 FIELDS = 6
-"""Planes of the table of blocks, [6, rows, blocks]: with d = z - highest over the unmasked entries of a block, the
-highest z (NaN for a block that is broken), sum e^d, the mean of d under e^d, the sum of e^d*(d - mean)^2, the sum of
-e^2d, and how many there are."""
+HIGHEST, TOTAL, MEAN, SPREAD, SQUARES, UNMASKED = map(tl.constexpr, range(FIELDS))
+"""Planes of the table of blocks, [6, rows, blocks].
+
+With d = z - highest over the unmasked entries of a block: the highest z, NaN for a block that is broken; sum e^d; the
+mean of d under e^d; sum e^d*(d - mean)^2; sum e^2d; and the number of unmasked entries.
+"""
 
 
 @triton.jit(do_not_specialize=["rows", "blocks", "per_program"])
@@ -30,7 +33,7 @@ def summarise(
 ):  # fmt: skip
     """Fill the table of blocks: program (row, part) does `per_program` blocks, each held in registers.
 
-    The third to fifth plane are left out where no signals are wanted, SIGNALS = 0.
+    `MEAN`, `SPREAD` and `SQUARES` are left out where no signals are wanted, SIGNALS = 0.
     """
     row = tl.program_id(0)
     start = tl.program_id(1) * per_program
@@ -46,14 +49,14 @@ def summarise(
         e = tl.where(kept, tl.exp(d), 0.0)
         total = tl.sum(e, 0)
         at = table + row * blocks + block
-        tl.store(at, tl.where(faults > 0, float("nan"), highest))
-        tl.store(at + plane, total)
-        tl.store(at + 5 * plane, tl.sum(kept.to(tl.int32), 0).to(COMPUTE))
+        tl.store(at + HIGHEST * plane, tl.where(faults > 0, float("nan"), highest))
+        tl.store(at + TOTAL * plane, total)
+        tl.store(at + UNMASKED * plane, tl.sum(kept.to(tl.int32), 0).to(COMPUTE))
         if SIGNALS > 0:
             mean = tl.sum(tl.where(e > 0, d * e, 0.0), 0) / tl.maximum(total, 1.0)
-            tl.store(at + 2 * plane, mean)
-            tl.store(at + 3 * plane, tl.sum(tl.where(e > 0, e * (d - mean) * (d - mean), 0.0), 0))
-            tl.store(at + 4 * plane, tl.sum(e * e, 0))
+            tl.store(at + MEAN * plane, mean)
+            tl.store(at + SPREAD * plane, tl.sum(tl.where(e > 0, e * (d - mean) * (d - mean), 0.0), 0))
+            tl.store(at + SQUARES * plane, tl.sum(e * e, 0))
 
 
 @triton.jit
@@ -65,9 +68,10 @@ def heights(table, row, rows, blocks, SIZE: tl.constexpr):
     """
     block = tl.arange(0, SIZE)
     at = table + row * blocks + block
-    highest = tl.load(at, mask=block < blocks, other=-INFINITY).to(tl.float64)
-    total = tl.load(at + rows * blocks, mask=block < blocks, other=0.0).to(tl.float64)
-    count = tl.load(at + 5 * rows * blocks, mask=block < blocks, other=0.0).to(tl.int32)
+    plane = rows * blocks
+    highest = tl.load(at + HIGHEST * plane, mask=block < blocks, other=-INFINITY).to(tl.float64)
+    total = tl.load(at + TOTAL * plane, mask=block < blocks, other=0.0).to(tl.float64)
+    count = tl.load(at + UNMASKED * plane, mask=block < blocks, other=0.0).to(tl.int32)
     support = tl.sum(count, 0)
     broken = (tl.sum((highest != highest).to(tl.int32), 0) > 0) | (support == 0)
     return highest, total, tl.max(highest, 0), support, broken
@@ -82,9 +86,9 @@ def moments(table, row, rows, blocks, highest, total, top, support, values, kind
     block = tl.arange(0, SIZE)
     at = table + row * blocks + block
     plane = rows * blocks
-    mean = tl.load(at + 2 * plane, mask=block < blocks, other=0.0).to(tl.float64)
-    spread = tl.load(at + 3 * plane, mask=block < blocks, other=0.0).to(tl.float64)
-    squares = tl.load(at + 4 * plane, mask=block < blocks, other=0.0).to(tl.float64)
+    mean = tl.load(at + MEAN * plane, mask=block < blocks, other=0.0).to(tl.float64)
+    spread = tl.load(at + SPREAD * plane, mask=block < blocks, other=0.0).to(tl.float64)
+    squares = tl.load(at + SQUARES * plane, mask=block < blocks, other=0.0).to(tl.float64)
     share = tl.where(total > 0, tl.exp(highest - top), 0.0)
     counts = share > 0
     weight = total * share

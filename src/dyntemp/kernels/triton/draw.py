@@ -7,18 +7,21 @@ import triton.language as tl
 
 from dyntemp.distribution.filters import GREEDY_AT
 from dyntemp.distribution.noise import OF_A_DRAW
-from dyntemp.kernels import reference
+from dyntemp.kernels import blocks as shared
 from dyntemp.kernels.triton.blocks import BLOCK, INFINITY
 from dyntemp.kernels.triton.program import at_index
 from dyntemp.kernels.triton.select import key_of, logit_of, lowest_key, threshold, tie, weights
 
-TRIES = tl.constexpr(reference.TRIES)
-SLACK = tl.constexpr(reference.BOUND_SLACK)
+TRIES = tl.constexpr(shared.TRIES)
+SLACK = tl.constexpr(shared.BOUND_SLACK)
 GREEDY = tl.constexpr(GREEDY_AT)
 PURPOSES = tl.constexpr(len(OF_A_DRAW))
 CHOICE, ACCEPTANCE, PICK = (tl.constexpr(int(purpose)) for purpose in OF_A_DRAW)
 LANES = tl.constexpr(64)
 """At least PURPOSES numbers for each of the tries and the full pass after them."""
+
+TOP_K, TOP_P, LOG_MIN_P = map(tl.constexpr, range(3))
+"""The places of `settings`."""
 
 NO_FILTERS, AT_MODEL, AT_TEMPERATURE = map(tl.constexpr, range(3))
 
@@ -73,7 +76,7 @@ def filtered(
     """What top-k, top-p and min-p, in this order, leave of a row.
 
     Its lowest logit, the highest index that stays among its equals, how many stay, and of each block what `heights`
-    gives, over what stays. `settings` holds k, p and ln(min_p).
+    gives, over what stays.
     """
     STORED: tl.constexpr = pointer.dtype.element_ty
     one = tl.full([], 1.0, tl.float64)
@@ -81,23 +84,25 @@ def filtered(
     inverse = tl.where(t == INFINITY, 0.0, 1.0 / t)
     cut = lowest_key(STORED)
     last = columns - 1
-    top_k = tl.load(settings)
-    top_p = tl.load(settings + 1)
-    limit = tl.where(t == INFINITY, -INFINITY, top + t * tl.load(settings + 2))
+    top_k = tl.load(settings + TOP_K)
+    top_p = tl.load(settings + TOP_P)
+    limit = tl.where(t == INFINITY, -INFINITY, top + t * tl.load(settings + LOG_MIN_P))
     if (AT == AT_TEMPERATURE) & (t <= GREEDY):
         cut = key_of(top.to(COMPUTE).to(STORED))
         last = likeliest(pointer, columns, highest, top, SIZE, COMPUTE)
     else:
         if (top_k > 0) & (top_k < support):
             key, above, goal = threshold(
-                pointer, columns, tops, top_k, cut, last, top, inverse, False, MASKED_AT, COMPUTE
-            )
+                pointer, columns, tops, top_k, cut, last, top=top, inverse=inverse, MASS=False, MASKED_AT=MASKED_AT,
+                COMPUTE=COMPUTE,
+            )  # fmt: skip
             last = tie(pointer, columns, tops, key, (goal - above).to(tl.int32), cut, last, MASKED_AT, COMPUTE)
             cut = key
         if top_p < 1:
             key, above, goal = threshold(
-                pointer, columns, tops, top_p, cut, last, top, inverse, True, MASKED_AT, COMPUTE
-            )
+                pointer, columns, tops, top_p, cut, last, top=top, inverse=inverse, MASS=True, MASKED_AT=MASKED_AT,
+                COMPUTE=COMPUTE,
+            )  # fmt: skip
             weight = weights(logit_of(key, STORED), key == key, top, inverse, COMPUTE).to(tl.float64)
             nth = tl.where(weight > 0, tl.ceil((goal - above) / tl.where(weight > 0, weight, 1.0)), 1.0)
             nth = tl.minimum(tl.maximum(nth, 1.0), columns.to(tl.float64)).to(tl.int32)

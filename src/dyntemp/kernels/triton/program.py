@@ -17,7 +17,7 @@ from dyntemp.language.nodes import Const, Parameter, Signal
 from dyntemp.language.policy import Policy
 from dyntemp.language.program import TAKES, Op, Program, Step, lower
 from dyntemp.language.signals import SIGNALS
-from dyntemp.language.state import SURPRISAL_CELL
+from dyntemp.language.state import SURPRISAL_CELL as CELL_OF_SURPRISAL
 
 (
     NUMBER, PARAMETER, SIGNAL, SURPRISAL, NEGATE, ADD, SUBTRACT, MULTIPLY, DIVIDE, POWER, LESS, LESS_EQUAL, GREATER,
@@ -26,6 +26,19 @@ from dyntemp.language.state import SURPRISAL_CELL
 
 QUANTILE, MARGIN, TOP_MASS = map(tl.constexpr, range(8, 11))
 """Kinds of the columns that a selection fills."""
+
+
+OP, OPERAND, TAKES_NUMBERS = map(tl.constexpr, range(3))
+"""The columns of a step."""
+
+FIRST, COUNT, SURPRISAL_CELL = map(tl.constexpr, range(3))
+"""The columns of a span of steps: its first step, their number, and for a policy the cell of its surprisal or -1."""
+
+READ = SURPRISAL_CELL
+"""The same column of the span of a signal's target: whether the policy reads the signal."""
+
+COLUMNS = tl.constexpr(3)
+"""The number of columns of both."""
 
 
 class Programs(NamedTuple):
@@ -77,7 +90,7 @@ def packed(
     spans = []
     for policy, values in zip(policies, bound, strict=True):
         main, own = table.add(policy.program, dict(values))
-        surprisal = SURPRISAL_CELL if policy.reads_surprisal else -1
+        surprisal = CELL_OF_SURPRISAL if policy.reads_surprisal else -1
         rows = [(*(own.get(signal) or targets.get(signal, (0, 0))), int(signal in own or signal in also))
                 for signal in columns]  # fmt: skip
         spans.append([(*main, surprisal), *rows])
@@ -160,6 +173,12 @@ def at_index(vector, index, position):
 
 
 @triton.jit
+def span_of(spans, policy, line, width):
+    """The address of a span of a policy: line 0 holds its own steps, line 1 + column the target of a signal."""
+    return spans + (policy * (width + 1) + line) * COLUMNS
+
+
+@triton.jit
 def evaluated(
     steps, first, count, numbers, values, before, after, position, SIGNALS: tl.constexpr, DEPTH: tl.constexpr,
     CELLS: tl.constexpr,
@@ -175,9 +194,9 @@ def evaluated(
     wrote = 0
     lost = 0
     for step in range(first, first + count):
-        op = tl.load(steps + 3 * step)
-        operand = tl.load(steps + 3 * step + 1)
-        held -= tl.load(steps + 3 * step + 2)
+        op = tl.load(steps + COLUMNS * step + OP)
+        operand = tl.load(steps + COLUMNS * step + OPERAND)
+        held -= tl.load(steps + COLUMNS * step + TAKES_NUMBERS)
         if op == NUMBER:
             result = tl.load(numbers + operand)
         elif op == SIGNAL:

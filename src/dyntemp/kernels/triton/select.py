@@ -10,7 +10,7 @@ import triton
 import triton.language as tl
 
 from dyntemp.kernels.triton.blocks import BLOCK, INFINITY, heights
-from dyntemp.kernels.triton.program import MARGIN, QUANTILE, at_index
+from dyntemp.kernels.triton.program import MARGIN, QUANTILE, READ, at_index, span_of
 
 CHUNK = tl.constexpr(1024)
 PIVOTS = tl.constexpr(16)
@@ -135,14 +135,13 @@ def mass_above(pointer, columns, highest, wanted, top, MASKED_AT: tl.constexpr, 
 
 @triton.jit(do_not_specialize=["rows", "blocks", "width"])
 def select(
-    logits, stride, columns, table, rows, blocks, values, width, kinds, arguments, selected, spans, which,
+    logits, stride, columns, table, rows, blocks, values, width, kinds, arguments, selected, spans, of_row,
     MASKED_AT: tl.constexpr, COMPUTE: tl.constexpr, SIZE: tl.constexpr,
 ):  # fmt: skip
     """Fill the columns of quantiles, margin and top_mass: program (row, number of the column among these)."""
     row = tl.program_id(0)
     column = tl.load(selected + tl.program_id(1))
-    policy = tl.load(which + row)
-    read = tl.load(spans + (policy * (width + 1) + 1 + column) * 3 + 2)
+    read = tl.load(span_of(spans, tl.load(of_row + row), 1 + column, width) + READ)
     highest, total, top, support, broken = heights(table, row, rows, blocks, SIZE)
     if (read > 0) & ~broken:
         pointer = logits + row.to(tl.int64) * stride
@@ -160,15 +159,19 @@ def select(
             goal = tl.minimum(one * 2, n)
         elif kind != QUANTILE:
             goal = tl.minimum(argument, n)
-        key, above, goal = threshold(pointer, columns, tops, goal, none, columns, top, one, False, MASKED_AT, COMPUTE)
+        key, above, goal = threshold(
+            pointer, columns, tops, goal, none, columns, top=top, inverse=one, MASS=False, MASKED_AT=MASKED_AT,
+            COMPUTE=COMPUTE,
+        )  # fmt: skip
         weight = tl.exp(logit_of(key, STORED) - top)
         p = weight / whole
         if kind == QUANTILE:
             high = p
             if tl.ceil(at) > tl.floor(at):
                 key, above, goal = threshold(
-                    pointer, columns, tops, n - tl.ceil(at), none, columns, top, one, False, MASKED_AT, COMPUTE
-                )
+                    pointer, columns, tops, n - tl.ceil(at), none, columns, top=top, inverse=one, MASS=False,
+                    MASKED_AT=MASKED_AT, COMPUTE=COMPUTE,
+                )  # fmt: skip
                 high = tl.exp(logit_of(key, STORED) - top) / whole
             result = tl.minimum(p + (high - p) * (at - tl.floor(at)), 1.0 / (n - tl.ceil(at)))
         elif kind == MARGIN:

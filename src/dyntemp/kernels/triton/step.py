@@ -7,7 +7,7 @@ import triton.language as tl
 
 from dyntemp.kernels.triton.blocks import BLOCK, INFINITY, heights, moments
 from dyntemp.kernels.triton.draw import GREEDY, LANES, NO_FILTERS, drawn, filtered, likeliest, uniforms
-from dyntemp.kernels.triton.program import evaluated
+from dyntemp.kernels.triton.program import COUNT, FIRST, READ, SURPRISAL_CELL, evaluated, span_of
 from dyntemp.kernels.triton.select import weights
 from dyntemp.language.signals import MAX_SURPRISAL
 
@@ -27,7 +27,7 @@ def columns_of(values, row, width, kinds, SIGNALS: tl.constexpr):
 
 @triton.jit(do_not_specialize=["rows", "blocks", "width"])
 def solve(
-    logits, stride, columns, table, rows, blocks, values, width, kinds, solved, spans, which, steps, numbers,
+    logits, stride, columns, table, rows, blocks, values, width, kinds, solved, spans, of_row, steps, numbers,
     MASKED_AT: tl.constexpr, COMPUTE: tl.constexpr, SIZE: tl.constexpr, SIGNALS: tl.constexpr, DEPTH: tl.constexpr,
 ):  # fmt: skip
     """Fill the columns of temperature_for_entropy: program (row, number of the column among these).
@@ -36,16 +36,20 @@ def solve(
     """
     row = tl.program_id(0)
     column = tl.load(solved + tl.program_id(1))
-    span = spans + (tl.load(which + row) * (width + 1) + 1 + column) * 3
+    span = span_of(spans, tl.load(of_row + row), 1 + column, width)
     highest, total, top, support, broken = heights(table, row, rows, blocks, SIZE)
-    if (tl.load(span + 2) > 0) & ~broken:
+    if (tl.load(span + READ) > 0) & ~broken:
         pointer = logits + row.to(tl.int64) * stride
         known, kind = columns_of(values, row, width, kinds, SIGNALS)
-        known, _ = moments(table, row, rows, blocks, highest, total, top, support, known, kind, SIZE)
+        known, _ = moments(
+            table, row, rows, blocks, highest=highest, total=total, top=top, support=support, values=known, kinds=kind,
+            SIZE=SIZE,
+        )  # fmt: skip
         nothing = tl.zeros([1], tl.float64)
         target, _, _, _ = evaluated(
-            steps, tl.load(span), tl.load(span + 1), numbers, known, nothing, nothing, 0, SIGNALS, DEPTH, 1
-        )
+            steps, tl.load(span + FIRST), tl.load(span + COUNT), numbers, values=known, before=nothing, after=nothing,
+            position=0, SIGNALS=SIGNALS, DEPTH=DEPTH, CELLS=1,
+        )  # fmt: skip
         ties = support * 0
         for block in range(0, blocks):
             if tl.load(table + row * blocks + block).to(tl.float64) == top:
@@ -112,7 +116,7 @@ def remembered(memory, stamps, owners, generations, slot, position, window, cell
 
 @triton.jit(do_not_specialize=["rows", "blocks", "width", "window", "cells"])
 def step(
-    logits, stride, columns, table, rows, blocks, values, width, kinds, spans, which, steps, numbers, settings, turn,
+    logits, stride, columns, table, rows, blocks, values, width, kinds, spans, of_row, steps, numbers, settings, order,
     seeds, requests, positions, faults, temperatures, cuts, tokens, counts, lasts, slots, losses, memory, stamps,
     owners, generations, window, cells, POLICY: tl.constexpr, DRAW: tl.constexpr, FILTERS: tl.constexpr,
     CELLS: tl.constexpr, SIGNALS: tl.constexpr, DEPTH: tl.constexpr, SIZE: tl.constexpr, MASKED_AT: tl.constexpr,
@@ -120,11 +124,12 @@ def step(
 ):  # fmt: skip
     """Signals, temperature, filters, token and memory of one row for each program.
 
-    `turn` lists the rows. CELLS is 0 where nothing is remembered.
+    `order` lists the rows. CELLS is 0 where nothing is remembered.
     """
-    row = tl.load(turn + tl.program_id(0))
+    row = tl.load(order + tl.program_id(0))
     pointer = logits + row.to(tl.int64) * stride
-    span = spans + tl.load(which + row) * (width + 1) * 3
+    policy = tl.load(of_row + row)
+    span = span_of(spans, policy, 0, width)
     highest, total, top, support, broken = heights(table, row, rows, blocks, SIZE)
     broken = broken | tl.load(faults + row)
     tl.store(faults + row, broken)
@@ -134,8 +139,11 @@ def step(
     if SIGNALS > 0:
         column = tl.arange(0, SIGNALS)
         known, kind = columns_of(values, row, width, kinds, SIGNALS)
-        known, whole = moments(table, row, rows, blocks, highest, total, top, support, known, kind, SIZE)
-        read = tl.load(span + 3 * (column + 1) + 2, mask=column < width, other=0) > 0
+        known, whole = moments(
+            table, row, rows, blocks, highest=highest, total=total, top=top, support=support, values=known, kinds=kind,
+            SIZE=SIZE,
+        )  # fmt: skip
+        read = tl.load(span_of(spans, policy, 1 + column, width) + READ, mask=column < width, other=0) > 0
         shown = tl.where(read & ~broken, known, float("nan"))
         tl.store(values + row * width + column, shown, mask=column < width)
     if POLICY:
@@ -148,8 +156,9 @@ def step(
             slot = tl.load(slots + row)
             before, after = remembered(memory, stamps, owners, generations, slot, position, window, cells, CELLS)
         temperature, after, wrote, lost = evaluated(
-            steps, tl.load(span), tl.load(span + 1), numbers, known, before, after, position, HELD, DEPTH, HOLDS
-        )
+            steps, tl.load(span + FIRST), tl.load(span + COUNT), numbers, values=known, before=before, after=after,
+            position=position, SIGNALS=HELD, DEPTH=DEPTH, CELLS=HOLDS,
+        )  # fmt: skip
         tl.store(temperatures + row, tl.where(broken, float("nan"), temperature))
         if CELLS > 0:
             tl.store(losses + row, (lost > 0) & ~broken)
@@ -162,8 +171,9 @@ def step(
                 if FILTERS != NO_FILTERS:
                     tops = table + row * blocks
                     cut, last, count, highest, total = filtered(
-                        pointer, columns, tops, blocks, highest, total, top, support, temperature, settings, FILTERS,
-                        MASKED_AT, COMPUTE, SIZE,
+                        pointer, columns, tops, blocks, highest=highest, total=total, top=top, support=support,
+                        temperature=temperature, settings=settings, AT=FILTERS, MASKED_AT=MASKED_AT, COMPUTE=COMPUTE,
+                        SIZE=SIZE,
                     )  # fmt: skip
                     cut = tl.where(count == support, -INFINITY, cut)
                     last = tl.where(count == support, columns - 1, last)
@@ -173,11 +183,11 @@ def step(
                     lane = tl.arange(0, LANES).to(tl.int64)
                     noise = uniforms(lane, tl.load(seeds + row), tl.load(requests + row), position)
                     token = drawn(
-                        pointer, columns, blocks, highest, total, top, temperature, cut, last, noise, MASKED_AT,
-                        COMPUTE, SIZE,
+                        pointer, columns, blocks, highest=highest, total=total, top=top, temperature=temperature,
+                        cut=cut, last=last, noise=noise, MASKED_AT=MASKED_AT, COMPUTE=COMPUTE, SIZE=SIZE,
                     )  # fmt: skip
                 if CELLS > 0:
-                    surprisal = tl.load(span + 2)
+                    surprisal = tl.load(span + SURPRISAL_CELL)
                     if surprisal >= 0:
                         z = tl.load(pointer + token).to(COMPUTE).to(tl.float64)
                         surprise = tl.minimum(tl.maximum(top - z + tl.log(whole), 0.0), CAP)
