@@ -1,4 +1,4 @@
-"""What each host lets an adapter see and do, in one table, from which the support matrix is made."""
+"""The abilities and limits of each adapter, as one table; the documentation's support matrix is made from it."""
 
 from __future__ import annotations
 
@@ -9,37 +9,40 @@ from dyntemp.errors import EngineError
 from dyntemp.language.policy import Policy
 
 Speculation = Literal["ok", "stateless policies", "target only", "bypassed", "refused", "none"]
-"""What becomes of a policy while a host drafts tokens:
+"""The effect of a policy while a host drafts tokens (speculative decoding):
 
-`ok`: draft and target are decided alike; `stateless policies`: policies that remember are refused; `target only`: the
-draft is drawn by the host's own rule; `bypassed`: the host does not call us, and the adapter cannot know; `refused`:
-such a request or start is an error; `none`: the host does not draft here.
+- `ok`: draft and target get the policy's temperature.
+- `stateless policies`: policies that remember are refused.
+- `target only`: the draft is drawn by the host's own rule.
+- `bypassed`: the host does not call the adapter, and the adapter cannot know that.
+- `refused`: such a request, or such a start of the host, is an error.
+- `none`: the host does not draft here.
 """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capabilities:
-    """What an adapter can do on its host, and what its rows hold when it sees them.
+    """The abilities of an adapter, and the state of the rows that it receives.
 
     Attributes:
         engine: The host.
-        form: How the adapter is plugged in.
-        run_with: The versions that it was run with here, or that it was not run.
-        after: What the host did to the rows before: penalties, masks of a grammar, truncation.
-        before: What it does to them afterwards.
-        neutral: What to set so that the host's own temperature and truncation do nothing.
-        batch: Whether rows of several requests come together.
-        per_request: How a request says its own policy.
+        form: The place in the host where the adapter is plugged in.
+        run_with: The versions of the host that dyntemp was run with, or a note that it was not run.
+        after: Changes of the host that come before: penalties, masks of a grammar, truncation.
+        before: Changes of the host that come afterwards.
+        neutral: Settings that switch off the host's own temperature and truncation.
+        batch: True if rows of several requests come in one call.
+        per_request: The place of a request's own policy.
         speculation: See `Speculation`.
-        remembers: Whether policies with `ema`, `prev`, `integral` work.
-        surprisal: Whether policies that read `surprisal` work: the adapter knows the token drawn before.
-        given: Whether `given(...)` can be supplied.
-        requested: Whether it knows the temperature that a request asked for.
-        greedy: What becomes of a greedy request.
-        preemption: What becomes of the memory of a request that the host puts back.
-        draws: Who draws the token.
-        counts: Where the user reads how many rows were seen and changed.
-        limits: What else it cannot do, or does otherwise.
+        remembers: True if policies with `ema`, `prev`, `integral` work.
+        surprisal: True if policies that read `surprisal` work: the adapter knows the token drawn before.
+        given: True if values of `given(...)` can be supplied.
+        requested: True if the adapter knows the temperature that a request asked for.
+        greedy: The treatment of a greedy request.
+        preemption: The treatment of a policy's memory when the host preempts the request.
+        draws: `host` or `dyntemp`, whichever draws the token.
+        counts: The place where the user reads `Counts`.
+        limits: Further limits and differences.
     """
 
     engine: str
@@ -62,10 +65,10 @@ class Capabilities:
     limits: str = "-"
 
     def check(self, policy: Policy) -> Policy:
-        """`policy`, if this adapter can carry it out.
+        """Return `policy`, if this adapter can carry it out.
 
         Raises:
-            EngineError: If it cannot, with the reason.
+            EngineError: If it cannot; the message says why.
         """
         where = f"{self.engine} ({self.form})"
         if policy.is_template:
@@ -197,15 +200,15 @@ CAPABILITIES: dict[str, Capabilities] = {
 
 
 SHOWN = ("batch", "per_request", "speculation", "remembers", "surprisal", "given", "requested", "draws", "run_with")
-"""The columns of the matrix."""
+"""The columns of the support matrix."""
 
 TOLD = {"after": "rows come after", "before": "then come", "neutral": "to set", "greedy": "greedy requests",
         "preemption": "memory of a request that is put back", "counts": "counts", "limits": "limits"}  # fmt: skip
-"""What is told adapter by adapter, and how."""
+"""The attributes that are listed for each adapter, with their labels."""
 
 
 def support_matrix() -> list[str]:
-    """The lines of the documentation's table: one for each adapter, in Markdown."""
+    """The lines of the documentation's table in Markdown, one for each adapter."""
     head = ["adapter", *SHOWN]
     rows = [[f"{one.engine}, {_code(one.form)}", *(getattr(one, name) for name in SHOWN)]
             for one in CAPABILITIES.values()]  # fmt: skip
@@ -215,7 +218,7 @@ def support_matrix() -> list[str]:
 
 
 def support_details() -> list[str]:
-    """The lines of the documentation on what each adapter's rows hold, and what it cannot do, in Markdown."""
+    """The lines of the documentation about each adapter's rows and limits, in Markdown."""
     lines = []
     for key, one in CAPABILITIES.items():
         lines += [f"**{one.engine}, {_code(one.form)}** (`{key}`)", ""]
@@ -225,5 +228,5 @@ def support_details() -> list[str]:
 
 
 def _code(form: str) -> str:
-    """An argument's name as code."""
+    """A form in Markdown: as code, if it is an argument's name."""
     return f"`{form}`" if form.endswith("=") else form
