@@ -1,4 +1,4 @@
-"""For tests of what is built on dyntemp: a model without weights, and what an adapter to a host must pass."""
+"""For tests of code that uses dyntemp: a model without weights, and a suite for adapters to hosts."""
 
 from dyntemp.testing.engines import Asked, EngineSuite, FakeHost
 from dyntemp.testing.models import FakeModel, FakeSession
