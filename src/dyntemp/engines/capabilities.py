@@ -101,8 +101,8 @@ CAPABILITIES: dict[str, Capabilities] = {
         "never calls it; finished rows are counted",
     ),
     "transformers/after-warpers": Capabilities(
-        engine="transformers", form="hook behind the warpers", run_with="5.23.0, 4.57.6 (CPU)",
-        after="penalties, constraints, masks, truncation, its temperature, which is made up for",
+        engine="transformers", form="hook after the warpers", run_with="5.23.0, 4.57.6 (CPU)",
+        after="penalties, constraints, masks, truncation, its temperature (undone)",
         before="watermark, the draw", neutral="nothing", batch=True,
         per_request="no: one policy per generate(), `dyntemp` of its generation_config", speculation="ok",
         remembers=True, surprisal=True, given=True, requested=True, greedy="left alone", preemption="-", draws="host",
@@ -112,7 +112,7 @@ CAPABILITIES: dict[str, Capabilities] = {
     ),
     "transformers/custom-generate": Capabilities(
         engine="transformers", form="custom_generate=", run_with="5.23.0, 4.57.6 (CPU)",
-        after="penalties, constraints, masks", before="nothing: we draw", neutral="nothing", batch=True,
+        after="penalties, constraints, masks", before="nothing: dyntemp draws", neutral="nothing", batch=True,
         per_request="no: one policy per generate(), a seed per row", speculation="refused", remembers=True,
         surprisal=True, given=True, requested=True, greedy="left alone", preemption="-", draws="dyntemp",
         counts="sampler.counts",
@@ -121,26 +121,26 @@ CAPABILITIES: dict[str, Capabilities] = {
     ),
     "vllm/v1": Capabilities(
         engine="vLLM", form="V1 runner", run_with="0.32.0 (CPU)",
-        after="masks, penalties, its temperature (made up for), min-p",
+        after="masks, penalties, its temperature (undone), min-p",
         before="top-k, top-p, the draw", neutral="nothing", batch=True, per_request="extra_args, vllm_xargs",
         speculation="refused", remembers=True, surprisal=False, given=False, requested=True, greedy="left alone",
-        preemption="begins afresh, counted", draws="host", counts="log, and a file per worker",
-        limits="min-p is of the requested temperature and hides what it removes from the signals; the plugin is "
-        "dropped without a word where drafts are on; logprobs shown are those before us, by vLLM's default",
+        preemption="begins again, counted", draws="host", counts="log, and a file per worker",
+        limits="min-p acts at the requested temperature, and signals do not see what it removes; the plugin is "
+        "silently dropped where drafts are on; logprobs are those before the policy, by vLLM's default",
     ),
     "vllm/v2": Capabilities(
         engine="vLLM", form="V2 runner", run_with="not run: needs a GPU", after="bias, penalties, masks",
-        before="its temperature (made up for), min-p, top-k, top-p, the draw", neutral="nothing", batch=True,
+        before="its temperature (undone), min-p, top-k, top-p, the draw", neutral="nothing", batch=True,
         per_request="extra_args, vllm_xargs", speculation="stateless policies", remembers=True, surprisal=False,
-        given=False, requested=True, greedy="left alone", preemption="begins afresh, counted", draws="host",
+        given=False, requested=True, greedy="left alone", preemption="begins again, counted", draws="host",
         counts="log, and a file per worker",
-        limits="drafts are drawn at the requested temperature, so that fewer are accepted, and each different policy "
-        "then measures all rows; logprobs shown are those before us, by vLLM's default",
+        limits="drafts are drawn at the requested temperature, so fewer are accepted, and each different policy "
+        "then measures all rows; logprobs are those before the policy, by vLLM's default",
     ),
     "llama_cpp/chain": Capabilities(
         engine="llama.cpp", form="in the chain of samplers", run_with="llama-cpp-python 0.3.36",
         after="processors, logit_bias, penalties, grammar, truncation; or less of it: `before=`",
-        before="the draw; or more: `before=`", neutral="nothing: it is in the place of the temperature",
+        before="the draw; or more: `before=`", neutral="nothing: the policy is in the place of the temperature",
         batch=False, per_request="each call", speculation="ok", remembers=True, surprisal=True, given=True,
         requested=True, greedy="left alone", preemption="-", draws="host", counts="llama.counts",
         limits="mirostat is refused beside a policy; a token that a sampler on the device drew is an error",
@@ -148,7 +148,7 @@ CAPABILITIES: dict[str, Capabilities] = {
     "llama_cpp/native": Capabilities(
         engine="llama.cpp", form="its own temp_ext", run_with="llama-cpp-python 0.3.36",
         after="penalties, truncation; or less of it: `before=`", before="the draw; or more: `before=`",
-        neutral="nothing: it is in the place of the temperature",
+        neutral="nothing: the policy is in the place of the temperature",
         batch=False, per_request="each call", speculation="ok", remembers=False, surprisal=False, given=False,
         requested=False, greedy="left alone", preemption="-", draws="host", counts="llama.counts",
         limits="low + (high - low)*normalized_entropy**exponent and nothing else; a grammar, logits processors and "
@@ -161,21 +161,21 @@ CAPABILITIES: dict[str, Capabilities] = {
         batch=False, per_request="each call", speculation="stateless policies", remembers=True, surprisal=True,
         given=True, requested=False, greedy="scaled, which changes no choice while the policy is finite",
         preemption="-", draws="host", counts="processor.counts",
-        limits="a policy that remembers, or reads position or surprisal, needs a processor for each text, and a model "
-        "without drafts",
+        limits="a policy that remembers, or reads position or surprisal, needs a processor for each sequence, and a "
+        "model without drafts",
     ),
     "sglang": Capabilities(
         engine="SGLang", form="custom_logit_processor",
         run_with="0.5.23: its sampler's functions on a CPU; no server, which needs a GPU",
-        after="penalties, grammar, bias", before="its temperature (made up for), top-k, top-p, min-p, the draw",
+        after="penalties, grammar, bias", before="its temperature (undone), top-k, top-p, min-p, the draw",
         neutral="nothing", batch=True, per_request="custom_params", speculation="bypassed", remembers=False,
         surprisal=False, given=False, requested=True, greedy="left alone", preemption="-", draws="host",
         counts="log", limits="it does not tell which token a row decides, so that `position` is refused too",
     ),
     "mlx/sampler": Capabilities(
         engine="MLX-LM", form="sampler=", run_with="mlx-lm 0.32.2, mlx 0.32.4 (Linux CPU)", after="processors",
-        before="nothing: we draw", neutral="nothing: it takes their place", batch=True, per_request="a sampler each",
-        speculation="stateless policies", remembers=True, surprisal=True, given=True, requested=True, greedy="greedy",
+        before="nothing: dyntemp draws", neutral="nothing: the sampler replaces them", batch=True,
+        per_request="a sampler each", speculation="stateless policies", remembers=True, surprisal=True, given=True, requested=True, greedy="greedy",
         preemption="-", draws="dyntemp", counts="sampler.counts",
         limits="policies that read more than their row need `logits_processors=[sampler.follow]`; a call waits for the "
                "row; log-probabilities come in the model's dtype",
@@ -189,8 +189,8 @@ CAPABILITIES: dict[str, Capabilities] = {
         limits="a call waits for the row",
     ),
     "torch": Capabilities(
-        engine="PyTorch", form="your own loop", run_with="2.13.0 (CPU)", after="what you did", before="what you do",
-        neutral="-", batch=True, per_request="module.begin(slot, policy)", speculation="ok", remembers=True,
+        engine="PyTorch", form="your own loop", run_with="2.13.0 (CPU)", after="what your loop did",
+        before="what your loop does", neutral="-", batch=True, per_request="module.begin(slot, policy)", speculation="ok", remembers=True,
         surprisal=True, given=True, requested=True, greedy="left alone", preemption="yours", draws="you or dyntemp",
         counts="module.counts",
         limits="with a gradient and under torch.compile: no policy that remembers, and one for all rows",
@@ -202,8 +202,8 @@ CAPABILITIES: dict[str, Capabilities] = {
 SHOWN = ("batch", "per_request", "speculation", "remembers", "surprisal", "given", "requested", "draws", "run_with")
 """The columns of the support matrix."""
 
-TOLD = {"after": "rows come after", "before": "then come", "neutral": "to set", "greedy": "greedy requests",
-        "preemption": "memory of a request that is put back", "counts": "counts", "limits": "limits"}  # fmt: skip
+TOLD = {"after": "before the policy", "before": "after the policy", "neutral": "settings", "greedy": "greedy requests",
+        "preemption": "memory of a preempted request", "counts": "counts", "limits": "limits"}  # fmt: skip
 """The attributes that are listed for each adapter, with their labels."""
 
 
