@@ -175,8 +175,8 @@ CAPABILITIES: dict[str, Capabilities] = {
     "mlx/sampler": Capabilities(
         engine="MLX-LM", form="sampler=", run_with="mlx-lm 0.32.2, mlx 0.32.4 (Linux CPU)", after="processors",
         before="nothing: dyntemp draws", neutral="nothing: the sampler replaces them", batch=True,
-        per_request="a sampler each", speculation="stateless policies", remembers=True, surprisal=True, given=True, requested=True, greedy="greedy",
-        preemption="-", draws="dyntemp", counts="sampler.counts",
+        per_request="a sampler each", speculation="stateless policies", remembers=True, surprisal=True, given=True,
+        requested=True, greedy="greedy", preemption="-", draws="dyntemp", counts="sampler.counts",
         limits="policies that read more than their row need `logits_processors=[sampler.follow]`; a call waits for the "
                "row; log-probabilities come in the model's dtype",
     ),
@@ -190,8 +190,9 @@ CAPABILITIES: dict[str, Capabilities] = {
     ),
     "torch": Capabilities(
         engine="PyTorch", form="your own loop", run_with="2.13.0 (CPU)", after="what your loop did",
-        before="what your loop does", neutral="-", batch=True, per_request="module.begin(slot, policy)", speculation="ok", remembers=True,
-        surprisal=True, given=True, requested=True, greedy="left alone", preemption="yours", draws="you or dyntemp",
+        before="what your loop does", neutral="-", batch=True, per_request="module.begin(slot, policy)",
+        speculation="ok", remembers=True, surprisal=True, given=True, requested=True, greedy="left alone",
+        preemption="yours", draws="you or dyntemp",
         counts="module.counts",
         limits="with a gradient and under torch.compile: no policy that remembers, and one for all rows",
     ),
