@@ -14,7 +14,7 @@ from dyntemp.engines.batch import Counts
 from dyntemp.engines.vllm.options import Options, asked
 from dyntemp.engines.vllm.report import Report, Worker
 from dyntemp.testing import Asked, EngineSuite
-from dyntemp.testing.engines import check_row, some_rows
+from dyntemp.testing.checks import check_row, some_rows
 
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.torch

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from dyntemp.engines import CAPABILITIES, Counts, Requests
 from dyntemp.engines.llama_cpp import DynamicTemperature
 from dyntemp.engines.llama_cpp.chain import RECORD, Generation
-from dyntemp.testing.engines import Asked, FakeHost, Row
+from dyntemp.testing.fake_host import Asked, FakeHost, Row
 
 Order = Literal["ids", "sorted", "shuffled"]
 

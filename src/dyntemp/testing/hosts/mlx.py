@@ -9,7 +9,7 @@ import numpy as np
 
 from dyntemp.engines.batch import Counts, Step
 from dyntemp.engines.mlx import DynamicTemperature, ScaleLogits
-from dyntemp.testing.engines import Asked, FakeHost, Row
+from dyntemp.testing.fake_host import Asked, FakeHost, Row
 
 
 class MLX(FakeHost):

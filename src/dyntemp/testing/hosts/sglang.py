@@ -11,7 +11,7 @@ import numpy as np
 
 from dyntemp.engines.batch import Counts
 from dyntemp.engines.sglang import DynamicTemperature, extra_body
-from dyntemp.testing.engines import Asked, FakeHost, Row
+from dyntemp.testing.fake_host import Asked, FakeHost, Row
 
 TOP_K_ALL = 1 << 30
 

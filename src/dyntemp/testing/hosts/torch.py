@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from dyntemp.engines.batch import Counts
-from dyntemp.testing.engines import Asked, FakeHost, Row
+from dyntemp.testing.fake_host import Asked, FakeHost, Row
 
 
 class Loop(FakeHost):

@@ -12,7 +12,7 @@ import numpy as np
 from dyntemp.engines.batch import Counts, Step
 from dyntemp.engines.transformers import AfterWarpers, DynamicSampler, DynamicTemperature
 from dyntemp.kernels import backend_of
-from dyntemp.testing.engines import Asked, FakeHost, Row
+from dyntemp.testing.fake_host import Asked, FakeHost, Row
 
 VOCABULARY = 1000
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dyntemp.engines import Capabilities, Counts
-from dyntemp.testing.engines import Asked, FakeHost, Row
+from dyntemp.testing.fake_host import Asked, FakeHost, Row
 
 GREEDY_BELOW = 1e-5
 """Temperatures below this are greedy in vLLM."""

@@ -1,99 +1,22 @@
-"""A suite of tests for adapters to hosts, and the fake host that it drives.
+"""A suite of tests that every adapter to a host passes.
 
     class TestMyAdapter(EngineSuite):
         def make_host(self):
             return MyHost()          # a `FakeHost` that calls the adapter as the host does
 
-The suite needs pytest; the rest of this module does not.
+The suite needs pytest.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from math import inf
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from dyntemp.engines import CAPABILITIES, Capabilities, Counts, EngineError
-from dyntemp.errors import PolicyError
-from dyntemp.sampling import PolicyLike, as_policy, temperatures
-
-Row = NDArray[np.float32]
-
-TOLERANCE = 2e-5
-"""Largest relative error of a temperature: 5e-6 from signals of float32 rows, the rest from scaled float32 rows."""
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """The settings of a request to the host.
-
-    Attributes:
-        policy: Its policy; None for a request without one.
-        requested: Its own temperature; 0 is greedy.
-        prompt: Number of tokens in its prompt.
-    """
-
-    policy: PolicyLike | None
-    requested: float = 1.0
-    prompt: int = 3
-
-
-class FakeHost(ABC):
-    """A fake host: it calls an adapter as the real host does, with rows of a test.
-
-    Attributes:
-        adapter: The adapter's key in `CAPABILITIES`.
-        batch: Most requests that run at a time.
-        mixes: True if these may have different policies and temperatures.
-        joins: True if requests begin and end while others run.
-        tells_requested: True if the host divides by a request's own temperature.
-        vocabulary: Number of logits in a row.
-    """
-
-    adapter: str
-    batch: int = 8
-    mixes: bool = True
-    joins: bool = True
-    tells_requested: bool = True
-    vocabulary: int = 1000
-
-    @property
-    def capabilities(self) -> Capabilities:
-        """The adapter's record."""
-        return CAPABILITIES[self.adapter]
-
-    @abstractmethod
-    def begin(self, asked: Sequence[Asked]) -> list[int]:
-        """Begin requests, and return their numbers for the methods below. Errors of the adapter are raised."""
-
-    @abstractmethod
-    def step(self, rows: Mapping[int, Row]) -> dict[int, Row]:
-        """Hand over a row of each running request, and return the rows that the host would draw from.
-
-        The host's later changes are included, such as its division by the request's own temperature. A second call
-        without `draw` runs the same position again.
-        """
-
-    @abstractmethod
-    def draw(self, tokens: Mapping[int, int]) -> None:
-        """Continue each running request with a token."""
-
-    @abstractmethod
-    def finish(self, request: int) -> None:
-        """End a request; another may take its slot."""
-
-    def rearrange(self) -> None:  # noqa: B027  # many hosts never do
-        """Reorder the requests, as the host may between steps."""
-
-    @property
-    @abstractmethod
-    def counts(self) -> Counts:
-        """The adapter's counts."""
+from dyntemp.sampling import as_policy, temperatures
+from dyntemp.testing.checks import check, check_row, refuses, some_rows
+from dyntemp.testing.fake_host import Asked, FakeHost
 
 
 class EngineSuite(ABC):
@@ -324,41 +247,3 @@ class EngineSuite(ABC):
         refuses(self.make_host(), "0.1 + entropi", "did you mean")
         if not self.make_host().capabilities.given:
             refuses(self.make_host(), "given('kl', 0, 2)", "given")
-
-
-def some_rows(count: int, n: int, seed: int = 0) -> Any:
-    """Rows of many kinds, float32 [count, n]: flat, peaked, with few and with many candidates."""
-    rng = np.random.default_rng(seed)
-    spread = rng.uniform(0.5, 6, (count, 1))
-    rows = rng.normal(0, 1, (count, n)) * spread + rng.normal(0, 5, (count, 1))
-    lead = rng.integers(0, n, count)
-    rows[np.arange(count), lead] += rng.exponential(8, count)
-    return rows.astype(np.float32)
-
-
-def check(given: Mapping[int, Row], found: Mapping[int, Row], policies: Mapping[int, PolicyLike]) -> None:
-    """Check that each row was divided by the temperature of its policy."""
-    for request, row in given.items():
-        check_row(row, found[request], float(temperatures(row, policies[request], backend="reference")))
-
-
-def check_row(row: Row, found: Row, temperature: float) -> None:
-    """Check that `found` is the row divided by the temperature, up to a constant."""
-    kept = row > np.finfo(np.float32).min / 2
-    z, s = row[kept].astype(np.float64), found[kept].astype(np.float64)
-    order = np.argsort(z)[[0, -1]]
-    implied = np.diff(z[order])[0] / np.diff(s[order])[0]
-    assert abs(implied / temperature - 1) < TOLERANCE, f"T = {implied}, and {temperature} was expected"
-    centred = (s - s.max()) - (z - z.max()) / temperature
-    assert np.all(np.abs(centred) <= 2 * TOLERANCE * np.maximum(1.0, np.abs(z - z.max()) / temperature))
-
-
-def refuses(host: FakeHost, policy: str, reason: str = "") -> None:
-    """Check that a request with this policy is refused, and that the message says why."""
-    said = None
-    try:
-        host.begin([Asked(policy)])
-    except (EngineError, PolicyError) as error:
-        said = str(error)
-    assert said is not None, f"`{policy}` was not refused"
-    assert reason in said, f"{reason!r} is not in {said!r}"
