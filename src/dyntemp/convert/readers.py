@@ -59,7 +59,7 @@ def koboldcpp(given: Given, mirostat: bool) -> Reading:
     defaults = {"top_k": 100, "top_p": 0.92, "min_p": 0.0}
     cap = "it keeps the 3,000 likeliest tokens (5,000 in 2024) before all else, which stands here as top_k = 3000"
     notes = [*order.notes, cap]
-    chain = ("top_k", *(stage for stage in order.names if stage != "top_k"))  # those 3,000 come first in any order
+    chain = ("top_k", *(stage for stage in order.names if stage != "top_k"))  # the 3,000 come first in any order
     differs: tuple[str, ...] = ()
     ignored: tuple[Aside, ...] = ()
     if mirostat:
@@ -88,7 +88,7 @@ def textgen(given: Given, _: bool) -> Reading:
     """The order is `sampler_priority`. It may hold two temperatures, applied one after the other."""
     order = textgen_order(given)
     static, dynamic = given.number("temperature", 1.0), given.flag("dynamic_temperature", False)
-    rank = {name: place for place, name in reversed(tuple(enumerate(order.names)))}  # where a name stands first
+    rank = {name: place for place, name in reversed(tuple(enumerate(order.names)))}  # the first place of a name
     low, high = given.number("dynatemp_low", 1.0), given.number("dynatemp_high", 1.0)
     exponent = given.number("dynatemp_exponent", 1.0)
     own = "dynamic_temperature" if dynamic else "temperature"

@@ -132,7 +132,7 @@ class Requests:
             out: The array to write to, which may be `batch.logits`; a new array by default.
         """
         temperature, requested = self._decide(batch)
-        divisor = temperature if self.divided == "never" else temperature / requested  # the host divides by the latter
+        divisor = temperature if self.divided == "never" else temperature / requested  # the host divides by `requested`
         scaled = backend_of(batch.logits, self._backend).scale(batch.logits, divisor, out)
         return scaled if batch.space == "logits" else normalised(scaled, divisor, out)
 

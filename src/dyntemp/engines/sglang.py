@@ -122,7 +122,7 @@ class DynamicTemperature:
             requested = 1.0 if asked is None else 0.0 if asked.top_k <= 1 else float(asked.temperature)
             return cls._slot(params[KEY], requested)
         except ReferenceError:
-            return -1  # the request is over, and its row will be thrown away
+            return -1  # the request is over, and its row is dropped later
         except (EngineError, PolicyError) as error:
             _abort(host, str(error))
             return -1
@@ -142,7 +142,7 @@ class DynamicTemperature:
 
 def _abort(host: Any, message: str) -> None:
     """Abort one request with a message, as SGLang itself does."""
-    if host is None:  # nothing tells whose row it is, and an error would end the server
+    if host is None:  # the row's request is unknown, and an error would end the server
         _warn(f"a request is sampled without a policy: {message}")
         return
     logging.getLogger("dyntemp").error("dyntemp: a request is aborted: %s", message)

@@ -54,7 +54,7 @@ class Surprisal:
                 self._state.observe([slot], [position - 1], [observed])
             kept[position] = as_rows(on_host(logits[row])).unmasked(0).astype(np.float32)
             if len(kept) > most:
-                del kept[max(kept, key=lambda other: abs(other - position))]  # called at once
+                del kept[max(kept, key=lambda other: abs(other - position))]  # the lambda is called at once
 
 
 def surprisal(row: NDArray[np.float32], token: int) -> float:

@@ -41,7 +41,7 @@ class Session(Protocol):
         """Append `tokens[row]` to the sequence `row`. Live sequences without a token end."""
 
     def close(self) -> None:
-        """Free what the sequences hold. Calling it again does nothing."""
+        """Free the sequences. Calling it again does nothing."""
 
 
 class Model(Protocol):

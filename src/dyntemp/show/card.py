@@ -223,6 +223,6 @@ def _others(token: Token, other: Replayed | None, rows: list[Row], parted: int |
             )
         )  # fmt: skip
     dropped = int(token.signals.get("support", token.candidates)) - len(rows) - left
-    if dropped > 0 and (token.rest or left <= 0):  # the first dyntemp did not record which share is whose
+    if dropped > 0 and (token.rest or left <= 0):  # old traces do not split the rest
         found.append(Row("other", unnamed - before, 0.0, 0.0 if other else None, dropped=True, count=dropped))
     return found

@@ -77,7 +77,7 @@ def save(figure: Figure, path: str | Path) -> None:
         raise ValueError(f"{path} was given; a picture's name ends in {' or '.join(FORMATS)}")
     metadata: dict[str, Any] = {"Date": None, "Creator": "dyntemp"} if kind == ".svg" else {"Software": None}
     with mpl.rc_context(SETTINGS), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing from")  # an SVG keeps it for the reader's fonts
+        warnings.filterwarnings("ignore", "Glyph .* missing from")  # an SVG keeps the text, for the reader's fonts
         figure.savefig(path, format=kind[1:], dpi=150, metadata=metadata)
 
 

@@ -106,7 +106,7 @@ def _answering(host: Any, model: str | None, key: str, prompt: str, tokens: int)
 
 def _offline(llm: Any, prompt: str, tokens: int) -> Answer:
     make = import_module("vllm").SamplingParams
-    refused = getattr(import_module("vllm.exceptions"), "VLLMValidationError", ValueError)  # of older ones the latter
+    refused = getattr(import_module("vllm.exceptions"), "VLLMValidationError", ValueError)  # ValueError: older ones
 
     def answer(ask: Ask) -> list[int]:
         params = make(

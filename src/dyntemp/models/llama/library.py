@@ -28,7 +28,7 @@ PACKAGES = {
 """Packages with llama.cpp, the preferred one first: their module, and the library's file in its folder."""
 
 ERROR_LEVEL = 4  # ggml's
-NEEDS = ("avx2", "fma", "f16c", "bmi2")  # of an x86 processor; xllamacpp's code uses them without asking
+NEEDS = ("avx2", "fma", "f16c", "bmi2")  # of an x86 processor; xllamacpp's code uses them without a check
 
 INSTALL = (
     "run `pip install 'dyntemp[llama]'` on Linux and macOS, elsewhere `pip install 'dyntemp[llama-cpp]'`, which "

@@ -238,7 +238,7 @@ class SecondRunner(_Runner):
             expanded_idx_mapping=torch.from_numpy(np.repeat(slots, counts).astype(np.int32)),
             expanded_local_pos=torch.from_numpy(local.astype(np.int32)),
             pos=torch.from_numpy(np.repeat(lengths, counts) - 1 + local), input_ids=torch.zeros(len(local)),
-            seq_lens_upper_bound_np=np.r_[lengths, 0, 0].astype(np.int32),  # padded
+            seq_lens_upper_bound_np=np.r_[lengths, 0, 0].astype(np.int32),  # the batch is padded
         )  # fmt: skip
         logits = self.processor.apply(torch.from_numpy(np.concatenate([rows[number] for number in order])), ctx)
         t = np.repeat([self.requests[number].params.temperature for number in order], counts).astype(np.float32)
