@@ -5,7 +5,7 @@ import numpy as np
 from dyntemp import temperatures
 from dyntemp.sampling import as_policy
 from dyntemp.testing import Asked
-from dyntemp.testing.engines import check_row, some_rows
+from dyntemp.testing.checks import check_row, some_rows
 
 POLICIES = (
     None,

@@ -17,7 +17,7 @@ from dyntemp.engines.llama_cpp import DynamicTemperature, native
 from dyntemp.engines.llama_cpp.chain import RECORD, Generation, candidates_of, insert, links
 from dyntemp.engines.llama_cpp.processor import Processors, callables
 from dyntemp.testing import EngineSuite
-from dyntemp.testing.engines import some_rows
+from dyntemp.testing.checks import some_rows
 from dyntemp.testing.hosts.llama_cpp import Candidates, ChainHost, ProcessorHost, TokenDataArray
 
 

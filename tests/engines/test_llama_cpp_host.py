@@ -96,7 +96,7 @@ def test_self_tests(llama, natively, plain):
 
 
 def test_a_self_test_notices_a_host_that_does_not_call(llama, natively, plain, monkeypatch):
-    monkeypatch.setattr("dyntemp.engines.llama_cpp.insert", lambda *arguments, **options: None)
+    monkeypatch.setattr("dyntemp.engines.llama_cpp.llama.insert", lambda *arguments, **options: None)
     for one in (llama, natively):
         with pytest.raises(EngineError, match="without its chain of samplers, and so without `0`"):
             one.self_test()
@@ -123,7 +123,7 @@ def test_a_self_test_notices_other_temperatures(llama, natively, plain, monkeypa
     with pytest.raises(EngineError, match="self-test: the rows' temperatures were"):
         llama.self_test()
     numbers = {Policy(0.0): (0, 0, 1), Policy(POLICY): (0.65, 0.34, 0.5)}
-    monkeypatch.setattr("dyntemp.engines.llama_cpp.native", lambda policy: dict(enumerate(numbers[policy])))
+    monkeypatch.setattr("dyntemp.engines.llama_cpp.llama.native", lambda policy: dict(enumerate(numbers[policy])))
     with pytest.raises(EngineError, match="self-test: the rows' temperatures were"):
         natively.self_test(POLICY)
 

@@ -8,7 +8,7 @@ import pytest
 from dyntemp import InvalidLogitsError, temperatures
 from dyntemp.engines import Batch, Capabilities, Counts, EngineError, Requests
 from dyntemp.testing import EngineSuite, FakeHost
-from dyntemp.testing.engines import check_row
+from dyntemp.testing.checks import check_row
 
 ALL = Capabilities(
     engine="direct", form="none", run_with="-", after="-", before="-", neutral="-", batch=True, per_request="yes",

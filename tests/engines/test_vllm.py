@@ -11,18 +11,18 @@ import pytest
 from dyntemp import temperatures
 from dyntemp.engines import CAPABILITIES, EngineError
 from dyntemp.engines.batch import Counts
-from dyntemp.engines.vllm.files import Report, Worker
 from dyntemp.engines.vllm.options import Options, asked
+from dyntemp.engines.vllm.report import Report, Worker
 from dyntemp.testing import Asked, EngineSuite
-from dyntemp.testing.engines import check_row, some_rows
+from dyntemp.testing.checks import check_row, some_rows
 
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.torch
 
 from tests.engines.soak import soak  # noqa: E402
 
-from dyntemp.engines import vllm as adapter  # noqa: E402
 from dyntemp.engines.vllm import DynamicTemperature, StatelessDynamicTemperature  # noqa: E402
+from dyntemp.engines.vllm import processor as adapter  # noqa: E402
 from dyntemp.testing.hosts.vllm import FirstRunner, SecondRunner  # noqa: E402
 
 RUNNERS = {"V1": FirstRunner, "V2": SecondRunner}

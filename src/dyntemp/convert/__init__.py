@@ -1,4 +1,4 @@
-"""Sampler settings of other programs -> a policy, and back; exact, or with every difference stated."""
+"""Sampler settings of other programs as a policy, and back: exact, or with every difference stated."""
 
 from __future__ import annotations
 
@@ -29,20 +29,20 @@ SKIP = "leave out what is not its, or have it listed, with --skip-unknown, or sk
 
 @dataclass(frozen=True, slots=True)
 class Conversion:
-    """What settings mean to dyntemp.
+    """A program's settings as a policy and filters.
 
     Attributes:
-        program: Whose settings they were.
-        policy: Their temperature.
-        filters: Their truncation, in dyntemp's order.
-        exact: Whether `sample(row, policy, **arguments)` draws from the program's own distribution, but for what
-            `notes` say; False where `differs` names something.
-        notes: What to know in any case.
-        differs: What makes other tokens likely.
+        program: The name of the program.
+        policy: The temperature of the settings.
+        filters: The truncation of the settings, in dyntemp's order.
+        exact: True if `sample(row, policy, **arguments)` draws from the program's own distribution, except for
+            `notes`. False if `differs` is not empty.
+        notes: Small differences that remain in any case.
+        differs: Differences that make other tokens likely.
         ignored: Fields about temperature that have no effect in these settings.
-        not_temperature: What is on, and is neither a temperature nor one of the filters.
+        not_temperature: Settings that are on, and are neither a temperature nor one of the filters.
         off: Known fields at their neutral values.
-        unknown: Fields, and entries of lists of samplers, that nothing is known of; empty unless asked for.
+        unknown: Unknown fields, and unknown entries of lists of samplers; empty without `skip_unknown`.
     """
 
     program: str
@@ -65,15 +65,15 @@ class Conversion:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What a policy is to a program.
+    """A policy as settings of a program.
 
     Attributes:
-        program: Whose settings they are.
+        program: The name of the program.
         fields: Name -> value, ready for a request.
-        exact: Whether the program's distribution is then that of the policy, but for what `notes` say.
-        notes: What to know in any case.
-        differs: What makes other tokens likely.
-        flags: The same for its command line, where it has one.
+        exact: True if the program then draws from the policy's distribution, except for `notes`.
+        notes: Small differences that remain in any case.
+        differs: Differences that make other tokens likely.
+        flags: The fields as options of its command line; empty where it has none.
     """
 
     program: str
@@ -85,18 +85,18 @@ class Settings:
 
 
 def from_settings(program: str, settings: Mapping[str, Any], *, skip_unknown: bool = False) -> Conversion:
-    """The policy and the filters that a program's settings stand for.
+    """Convert a program's settings to a policy and filters.
 
-    What is not given has the program's own default. What is not a temperature is named in the result, never dropped.
+    Missing fields have the program's own defaults. Settings that are no temperature are listed in the result.
 
     Args:
         program: A name of `PROGRAMS`, such as "llama.cpp" or "sillytavern".
-        settings: Its fields, as in a request or a preset; names of command-line options will do, and so will what
-            holds the fields: an answer of llama-server, a request with an envelope, an export of SillyTavern.
-        skip_unknown: List fields and samplers that nothing is known of instead of refusing them.
+        settings: The fields of a request or a preset. Names of command-line options are allowed. So are objects around
+            the fields: an answer of llama-server, a request with an envelope, an export of SillyTavern.
+        skip_unknown: True lists unknown fields and samplers instead of refusing them.
 
     Raises:
-        ConversionError: For an unknown program or field, and for values that it would not take.
+        ConversionError: If the program or a field is unknown, or the program would refuse a value.
 
     >>> found = from_settings("textgen", {"dynamic_temperature": True, "dynatemp_low": 0.3, "dynatemp_high": 1.3})
     >>> str(found.policy), found.exact
@@ -134,15 +134,15 @@ def to_settings(
 
     Args:
         program: A name of `PROGRAMS`.
-        policy: What it should compute.
-        top_k: As for `sample`, and so for the other filters.
-        top_p: See top_k.
-        min_p: See top_k.
-        filter_at: See top_k.
+        policy: The policy, or its text, or one temperature.
+        top_k: As in `sample`, like the other filters.
+        top_p: See `top_k`.
+        min_p: See `top_k`.
+        filter_at: See `top_k`.
 
     Raises:
-        ConversionError: If it cannot, with the reason.
-        PolicyError: If `policy` is none.
+        ConversionError: If the program cannot compute it; the message says why.
+        PolicyError: If `policy` is no policy.
 
     >>> dict(to_settings("aphrodite", "1.2 - 0.9*normalized_entropy").fields)["dynatemp_min"]
     1.2
@@ -165,10 +165,10 @@ def to_settings(
 
 
 def _named(program: Program, settings: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[Aside, ...]]:
-    """The settings under the program's own names, absent ones left out, and the fields that are beside them.
+    """The settings under the program's own names, without None, and other fields that came with them.
 
     Raises:
-        ConversionError: For a setting that is given twice, and for a name that is no text.
+        ConversionError: If a setting is given twice, or a name is no text.
     """
     inside, around, path = unwrapped(settings, program.wrappers)
     if path and program.answers_float32:
@@ -197,7 +197,7 @@ def _named(program: Program, settings: Mapping[str, Any]) -> tuple[dict[str, Any
 
 
 def _unknown(program: Program, names: tuple[str, ...]) -> str:
-    """The message about fields that nothing is known of."""
+    """The message about unknown fields."""
     faults = []
     for name in names:
         owners = [other.name for other in PROGRAMS.values() if name in other.fields or name in other.spellings]
@@ -209,7 +209,7 @@ def _unknown(program: Program, names: tuple[str, ...]) -> str:
 
 
 def _strange(program: Program, entries: tuple[Unknown, ...]) -> str:
-    """The message about entries of a list of samplers that the program does not know, and would leave out."""
+    """The message about unknown entries in a list of samplers."""
     faults = [
         f"{program.name} knows no `{entry.name}` in {entry.field}, and would leave it out"
         f"{suggestion(entry.name.strip().lower(), entry.known) or '.'}"

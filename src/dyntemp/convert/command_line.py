@@ -13,7 +13,7 @@ from dyntemp.convert.programs import Program
 from dyntemp.convert.reading import FILTERS
 
 CONSTANTS = {"True": True, "False": False, "None": None}
-"""How Python writes what JSON writes in small letters."""
+"""Constants of Python that JSON writes in lower case."""
 
 _NUMBER = re.compile(r"[-+]?\.?\d")
 
@@ -21,12 +21,11 @@ _NUMBER = re.compile(r"[-+]?\.?\d")
 def settings_of(program: Program, words: Sequence[str]) -> dict[str, Any]:
     """The settings in words such as `temperature=0.8`, `--temp 0.8`, `--temp=0.8` and `--ignore-eos`.
 
-    An option without a value is True. It has none if the program's options are known to take none there, if it is the
-    last word, or if the next word is an option too. An option that is repeated becomes a list.
+    An option without a value is True. An option has no value if the program's option is known to take none, if it is
+    the last word, or if the next word is an option too. A repeated option becomes a list.
 
     Raises:
-        ConversionError: For a word that is neither, and for a setting of the temperature or of a filter that is
-            repeated.
+        ConversionError: If a word is neither KEY=VALUE nor an option, or a temperature or filter is repeated.
 
     >>> from dyntemp.convert.programs import program_of
     >>> settings_of(program_of("llama.cpp"), ["--ignore-eos", "--temp", "0.8", "top_k=-1"])
@@ -46,7 +45,7 @@ def settings_of(program: Program, words: Sequence[str]) -> dict[str, Any]:
 
 
 def over(program: Program, settings: Mapping[str, Any], words: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings of a file in which those of the command line, `words`, replace those of the same field."""
+    """The settings of a file, updated with those of the command line, `words`."""
     fields = {program.field_of(word) for word in words}
     inside, around, path = unwrapped(settings, program.wrappers)
     kept = {name: value for name, value in inside.items() if program.field_of(str(name)) not in fields}
@@ -71,12 +70,12 @@ def _pairs(program: Program, words: Sequence[str]) -> Iterator[tuple[str, Any]]:
 
 
 def _is_option(word: str) -> bool:
-    """Whether a word is the name of an option; -1 and -.5 are numbers."""
+    """True if a word is the name of an option; -1 and -.5 are numbers."""
     return word.startswith("-") and not _NUMBER.match(word)
 
 
 def _value(text: str) -> Any:
-    """The value that `text` is in JSON, or as Python's constants and numbers such as .5, else `text` itself."""
+    """The value of `text`: a constant of Python, JSON, or a number such as .5; else the text itself."""
     if text in CONSTANTS:
         return CONSTANTS[text]
     for read in (json.loads, float) if _NUMBER.match(text) else (json.loads,):

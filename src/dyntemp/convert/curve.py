@@ -1,4 +1,4 @@
-"""The temperature that engines compute themselves: low + (high - low)*normalized_entropy**exponent."""
+"""The dynamic temperature of other programs: low + (high - low)*normalized_entropy**exponent."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dyntemp.signals import normalized_entropy
 
 
 class ConversionError(ValueError):
-    """Settings or a policy that cannot be converted; the message says why, and what can be."""
+    """Settings or a policy cannot be converted; the message says why, and what is allowed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +21,8 @@ class Curve:
 
     Attributes:
         low: The temperature of a row that is certain.
-        high: The temperature of a uniform row; below `low` where temperature falls as entropy rises.
-        exponent: How fast it gets from one to the other.
+        high: The temperature of a uniform row; below `low` if the temperature falls as entropy rises.
+        exponent: The exponent of the normalized entropy.
     """
 
     low: float
@@ -31,9 +31,9 @@ class Curve:
 
     @classmethod
     def around(cls, temperature: float, reach: float, exponent: float = 1.0) -> Curve:
-        """From `temperature - reach`, though not below 0, to `temperature + reach`.
+        """A curve from `temperature - reach`, but not below 0, to `temperature + reach`.
 
-        Computed in the decimals as they are written, so that 0.8 - 0.5 is 0.3.
+        Computed in decimals, so that 0.8 - 0.5 is 0.3.
 
         >>> Curve.around(0.8, 0.5)
         Curve(low=0.3, high=1.3, exponent=1.0)
@@ -43,12 +43,12 @@ class Curve:
 
     @classmethod
     def flat(cls, temperature: float) -> Curve:
-        """One temperature for all; at or below 0 it is 0, which is greedy."""
+        """One temperature for all rows; 0, which is greedy, for values below 0 too."""
         level = temperature if temperature > 0 else 0.0
         return cls(level, level)
 
     def times(self, number: float) -> Curve:
-        """The curve of which both ends are multiplied with `number`, in the decimals as they are written.
+        """The curve with both ends multiplied by `number`, in decimals.
 
         >>> Curve(0.1, 1.5).times(0.7)
         Curve(low=0.07, high=1.05, exponent=1.0)
@@ -58,17 +58,17 @@ class Curve:
 
     @property
     def temperature(self) -> float:
-        """Halfway between the ends: what `temperature` is to a program that moves around it."""
+        """The middle between the ends: `temperature` in programs with `dynatemp_range`."""
         return _double((decimal(self.low) + decimal(self.high)) / 2)
 
     @property
     def reach(self) -> float:
-        """Half of the way from low to high: `dynatemp_range`."""
+        """Half of the distance from low to high: `dynatemp_range`."""
         return _double((decimal(self.high) - decimal(self.low)) / 2)
 
     @property
     def is_flat(self) -> bool:
-        """Whether it is one temperature for all."""
+        """True if all rows have one temperature."""
         return self.low == self.high or self.exponent == 0
 
     def policy(self, floor: float = 0.0) -> Policy:
@@ -85,15 +85,15 @@ class Curve:
 
 
 def decimal(number: float) -> Fraction:
-    """`number` as its shortest decimals say it, exactly."""
+    """The exact value of the shortest decimals of `number`."""
     return Fraction(repr(float(number)))
 
 
 def _double(number: Fraction) -> float:
-    """The double that is nearest to `number`.
+    """The double nearest to `number`.
 
     Raises:
-        ConversionError: If it is beyond all of them.
+        ConversionError: If it is larger than any double.
     """
     try:
         return float(number)

@@ -1,4 +1,4 @@
-"""What else stands in a preset: samplers that are no temperature, each named, and what is no sampler at all."""
+"""Known fields of presets that are no temperature: other samplers by kind, and fields about text and delivery."""
 
 from __future__ import annotations
 
@@ -42,21 +42,21 @@ REQUEST = (
 
 
 BELOW_0 = object()
-"""Stands for every number below 0, in the values at which a switch is off."""
+"""A marker for every number below 0, among the values at which a switch is off."""
 
 FOR_APHRODITE = "_aphrodite"
-"""How SillyTavern's presets of 2023 end the names of fields for Aphrodite."""
+"""The ending of fields for Aphrodite in SillyTavern's presets of 2023."""
 
 SPECULATIVE = "speculative."
-"""How llama-server begins the names of fields about drafts."""
+"""The beginning of llama-server's fields about drafts."""
 
 
 class Aside(NamedTuple):
-    """Fields that the policy does not stand for.
+    """Fields that the policy does not express.
 
     Attributes:
         fields: Their names.
-        why: What they are, in one sentence.
+        why: The reason, in one sentence.
     """
 
     fields: tuple[str, ...]
@@ -68,10 +68,10 @@ class Kind:
     """One kind of setting that is not a temperature.
 
     Attributes:
-        why: What it does, in one sentence.
+        why: Its effect, in one sentence.
         switches: The fields that turn it on, each with the values at which it is off.
         companions: Fields that matter only where it is on.
-        draws: Whether it changes what is drawn.
+        draws: True if it changes the distribution of the draw.
     """
 
     why: str
@@ -131,10 +131,10 @@ KINDS = (
     Kind("what to write, when to stop and what to report; not how a token is drawn",
          dict.fromkeys(REQUEST.split(), ()), draws=False),
 )  # fmt: skip
-"""Every field that is known and not about temperature."""
+"""All known kinds of fields that are not about temperature."""
 
 HOME: dict[str, Kind] = {name: kind for kind in KINDS for name in (*kind.switches, *kind.companions)}
-"""Which kind a field is of."""
+"""The kind of each field, by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,10 +142,10 @@ class Sorted:
     """The fields that are not about temperature.
 
     Attributes:
-        active: What is on, one entry for each kind.
-        off: Names of what is at its neutral value, and so does nothing.
-        draws: Whether something that is on changes what is drawn.
-        unknown: Names that nothing is known of.
+        active: Fields that are on, one entry for each kind.
+        off: Fields at their neutral values.
+        draws: True if a field that is on changes the distribution of the draw.
+        unknown: Unknown fields.
     """
 
     active: tuple[Aside, ...]
@@ -154,12 +154,12 @@ class Sorted:
     unknown: tuple[str, ...]
 
     def has(self, *names: str) -> bool:
-        """Whether one of these switches is on."""
+        """True if one of these switches is on."""
         return any(name in aside.fields for aside in self.active for name in names)
 
 
 def sort_out(settings: Mapping[str, Any]) -> Sorted:
-    """Which of these fields are on, off, or unknown."""
+    """Sort fields into those that are on, off and unknown."""
     active, off, draws = [], [], False
     for kind in KINDS:
         here = [name for name in settings if HOME.get(_plain(name)) is kind]

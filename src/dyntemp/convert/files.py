@@ -16,13 +16,13 @@ STANDARD_INPUT = "-"
 def load(path: str) -> dict[str, Any]:
     """The settings in the file `path`, or from standard input where that is "-".
 
-    A name that ends with .yaml or .yml is YAML, any other JSON. Standard input is JSON where it begins with a brace,
-    else YAML. A byte order mark is skipped. YAML is read as text-generation-webui reads its presets, with PyYAML's
-    `safe_load`, which is YAML 1.1: `yes` and `on` are true, and 1e-3 is text where 1.0e-3 is a number.
+    A file with the ending .yaml or .yml is YAML, any other is JSON. Standard input is JSON if it begins with a brace,
+    else YAML. A byte order mark is skipped. YAML is read like the presets of text-generation-webui, with PyYAML's
+    `safe_load`. That is YAML 1.1: `yes` and `on` are true; 1e-3 is text, and 1.0e-3 a number.
 
     Raises:
-        ConversionError: If it holds no settings, or one of them twice.
-        OSError: If it cannot be read.
+        ConversionError: If the file holds no settings, or one of them twice.
+        OSError: If the file cannot be read.
     """
     source = "standard input" if path == STANDARD_INPUT else path
     try:
@@ -58,12 +58,12 @@ def _yaml(text: str) -> Any:
     """The value of a YAML document.
 
     Raises:
-        ValueError: If it is none, or has a name twice.
+        ValueError: If the text is no YAML, or has a name twice.
     """
     import yaml
 
     class Loader(yaml.SafeLoader):  # type: ignore[misc]  # Any to a type checker
-        """PyYAML's safe loader, but for names that are given twice, of which that takes the last."""
+        """PyYAML's safe loader, except that it refuses names that are given twice."""
 
         def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
             _object((name.value, value) for name, value in node.value if isinstance(name, yaml.ScalarNode))

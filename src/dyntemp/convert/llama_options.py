@@ -1,6 +1,6 @@
-"""Options of llama.cpp's command line that are not about how a token is drawn; read in common/arg.cpp, 2026.
+"""Options of llama.cpp's command line that do not concern sampling; read in common/arg.cpp, 2026.
 
-Options of llama-server, llama-cli and the other tools are together here, those of older builds too.
+The lists hold the options of llama-server, llama-cli and the other tools, older builds included.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ VALUELESS = frozenset(_VALUELESS.split())
 """Options that take no value."""
 
 VALUED = frozenset(_VALUED.split())
-"""Options that take one."""
+"""Options that take a value."""
 
 SHORT = {"j": "json_schema", "jf": "json_schema_file", "l": "logit_bias", "s": "seed"}
-"""Short options about how a token is drawn -> their fields."""
+"""Short options about sampling -> their fields."""

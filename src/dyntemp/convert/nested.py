@@ -1,4 +1,4 @@
-"""Settings inside of something larger: a server's answer, a request with an envelope, an export of several presets."""
+"""Settings inside a larger object: a server's answer, a request with an envelope, an export of several presets."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 
-Path = tuple[str, ...]
+Keys = tuple[str, ...]
+"""The names that lead to the settings, from the outside in."""
 
 
-def unwrapped(settings: Mapping[str, Any], paths: tuple[Path, ...]) -> tuple[dict[str, Any], dict[str, Any], Path]:
-    """The settings at the first of `paths` that there is, the fields around them, and that path.
+def unwrapped(settings: Mapping[str, Any], paths: tuple[Keys, ...]) -> tuple[dict[str, Any], dict[str, Any], Keys]:
+    """The settings at the first of `paths` that exists, the fields around them, and that path.
 
-    Where there is none, these are the settings as they are, nothing, and an empty path.
+    If none exists, the result is the settings themselves, no fields, and an empty path.
 
     >>> unwrapped({"params": {"temperature": 0.7}, "id": 0}, (("params",),))
     ({'temperature': 0.7}, {'id': 0}, ('params',))
@@ -32,9 +33,9 @@ def unwrapped(settings: Mapping[str, Any], paths: tuple[Path, ...]) -> tuple[dic
 
 
 def as_written(value: Any) -> Any:
-    """A number that a program holds in float32, as the decimals that it was given.
+    """The shortest decimals of a float32 number.
 
-    llama-server answers 0.800000011920929 for 0.8, which is the same number to it.
+    llama-server holds numbers in float32, and answers 0.800000011920929 for 0.8.
 
     >>> as_written(0.800000011920929), as_written(0.5), as_written(0.8)
     (0.8, 0.5, 0.8)

@@ -12,15 +12,15 @@ LLAMA_LETTERS = {
     "e": "penalties", "d": "dry", "s": "top_n_sigma", "k": "top_k", "y": "typ_p", "p": "top_p", "m": "min_p",
     "x": "xtc", "t": "temperature", "i": "infill", "a": "adaptive_p", "f": "tfs_z",
 }  # fmt: skip
-"""Letters of `--sampler-seq` -> names; `f` is a sampler that llama.cpp took out."""
+"""Letters of `--sampler-seq` -> names. llama.cpp has removed the sampler `f`."""
 
 REMOVED = ("tfs_z", "tfs-z", "tfs", "typical_p", "typical-p", "typical")
-"""Names that older presets and builds hold, and that llama.cpp of 2026 leaves out."""
+"""Names in older presets and builds that llama.cpp of 2026 skips."""
 
 KOBOLD_STAGES: dict[int, tuple[str, ...]] = {
     0: ("top_k",), 1: (), 2: ("top_p", "min_p"), 3: (), 4: (), 5: ("temperature",), 6: (),
 }  # fmt: skip
-"""Numbers of `sampler_order` -> what they apply; 1 top-a, 3 tail-free, 4 typical, 6 repetition penalty."""
+"""Numbers of `sampler_order` -> samplers. Without equal here: 1 top-a, 3 tail-free, 4 typical, 6 penalties."""
 
 KOBOLD_ORDER = (6, 0, 1, 3, 4, 2, 5)
 
@@ -36,9 +36,9 @@ class Order(NamedTuple):
     """Samplers in the order in which a program applies them.
 
     Attributes:
-        names: The known ones.
+        names: The known samplers.
         unknown: The entries of the list that the program does not know.
-        notes: What to know about the list.
+        notes: Remarks on the list.
     """
 
     names: tuple[str, ...]
@@ -47,7 +47,7 @@ class Order(NamedTuple):
 
 
 def _aliases() -> dict[str, str]:
-    """Each spelling of a sampler that llama.cpp takes in a list, with the name that it stands for."""
+    """Each spelling of a sampler in llama.cpp's lists -> its name."""
     names = [name for name in LLAMA_LETTERS.values() if name not in REMOVED]
     spelled = {name.replace("_", mark): name for name in names for mark in ("_", "-", "")}
     return spelled | {"nucleus": "top_p", "temp": "temperature", "typ": "typ_p"}
@@ -59,11 +59,11 @@ LLAMA_NAMES = _aliases()
 def llama_order(given: Given) -> Order:
     """The samplers of llama.cpp: `samplers` as a list of names or a text of letters, or `sampler_seq` as letters.
 
-    A list may be empty: then no sampler runs. Names may have capital letters, as builds of 2026 take them. Read in
+    In an empty list no sampler runs. Names may have capital letters, as in builds of 2026. Read in
     common/sampling.cpp (`common_sampler_types_from_names` and `_from_chars`) and tools/server/server-schema.cpp.
 
     Raises:
-        ConversionError: For anything else, and for a sampler that is named twice.
+        ConversionError: If the order has another form, or names a sampler twice.
     """
     if given.has("sampler_seq") and given.has("samplers"):
         raise ConversionError(f"{given.program} was given samplers and sampler_seq; both set the order: leave one out")
@@ -89,10 +89,10 @@ def llama_order(given: Given) -> Order:
 
 
 def _is_letters(given: Given, text: str) -> bool:
-    """Whether a text of `samplers` is a sequence of letters.
+    """True if a text of `samplers` is a sequence of letters.
 
     Raises:
-        ConversionError: If it is a sequence of letters and a name too.
+        ConversionError: If it is both a sequence of letters and a name.
     """
     if not set(text) <= set(LLAMA_LETTERS):
         return False
@@ -128,11 +128,11 @@ def _llama_samplers(given: Given, field: str, parts: Sequence[str], table: Mappi
 def kobold_order(given: Given) -> Order:
     """The samplers of koboldcpp: `sampler_order`, a list of up to seven numbers from 0 to 6.
 
-    Numbers in quotes, and a text of numbers with commas between, are read as those numbers. An empty list is
-    koboldcpp's own order. Read in koboldcpp.py (`sampler_order`) and gpttype_adapter.cpp (`SampleLogits`).
+    Numbers in quotes, and a text of numbers separated by commas, are allowed. An empty list means koboldcpp's own
+    order. Read in koboldcpp.py (`sampler_order`) and gpttype_adapter.cpp (`SampleLogits`).
 
     Raises:
-        ConversionError: For anything else, and for a number that is given twice.
+        ConversionError: If the order has another form, or has a number twice.
     """
     value = given.values.get("sampler_order")
     parts = () if value in (None, "", [], ()) else value
@@ -159,7 +159,7 @@ def kobold_order(given: Given) -> Order:
 def textgen_order(given: Given) -> Order:
     """The warpers of text-generation-webui: `sampler_priority`, a list, or a text with commas or lines.
 
-    An empty one is the program's own order. A name that is given twice counts where it stands first. With
+    An empty list means the program's own order. Of a name that is given twice, the first place counts. With
     `temperature_last` both temperatures move to the end. Read in modules/sampler_hijack.py and text_generation.py.
 
     Raises:
@@ -175,9 +175,9 @@ def textgen_order(given: Given) -> Order:
 
 
 def textgen_llama_order(given: Given) -> tuple[list[str] | None, tuple[Unknown, ...]]:
-    """The `samplers` that text-generation-webui sends to llama.cpp, None where it sends none.
+    """The `samplers` that text-generation-webui sends to llama.cpp; None if it sends none.
 
-    A text has one name a line. Read in modules/llama_cpp_server.py (`prepare_payload`).
+    A text has one name per line. Read in modules/llama_cpp_server.py (`prepare_payload`).
 
     Raises:
         ConversionError: If `sampler_priority` is neither a list of names nor a text.
@@ -195,10 +195,10 @@ def textgen_llama_order(given: Given) -> tuple[list[str] | None, tuple[Unknown, 
 
 
 def _texts(given: Given, field: str, marks: str) -> list[str]:
-    """The names in a list, or in a text with one of `marks` between them; empty where there are none.
+    """The names in a list, or in a text where one of `marks` separates them; empty if there are none.
 
     Raises:
-        ConversionError: For anything else.
+        ConversionError: If the value is neither.
     """
     value = given.values.get(field)
     if isinstance(value, str):
@@ -213,7 +213,7 @@ def _texts(given: Given, field: str, marks: str) -> list[str]:
 
 
 def _is_integer(part: Any) -> bool:
-    """Whether `part` is an integer, or a text that is one."""
+    """True if `part` is an integer, or the text of one."""
     if isinstance(part, str):
         return part.strip().removeprefix("-").isdecimal()
     return isinstance(part, int) and not isinstance(part, bool)
@@ -224,10 +224,10 @@ def _strange(field: str, names: Iterable[str], known: tuple[str, ...]) -> tuple[
 
 
 def _once(given: Given, field: str, names: Sequence[Any]) -> None:
-    """Refuse a list that names a sampler twice.
+    """Check that a list names no sampler twice.
 
     Raises:
-        ConversionError: If it does.
+        ConversionError: If one is named twice.
     """
     for name in names:
         if names.count(name) > 1:

@@ -1,4 +1,4 @@
-"""The programs whose settings are understood: what they call things, and where their formulas were read."""
+"""The programs whose settings can be converted: their fields, their formulas, and the sources of these."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from dyntemp.convert import readers, writers
 from dyntemp.convert.curve import ConversionError
 from dyntemp.convert.llama_options import SHORT, VALUED, VALUELESS
-from dyntemp.convert.nested import Path
+from dyntemp.convert.nested import Keys
 from dyntemp.convert.reading import Given, Reading
 from dyntemp.language.signals import suggestion
 
@@ -18,24 +18,24 @@ class Program:
     """One program.
 
     Attributes:
-        name: What `from_settings` and `to_settings` take.
-        title: What it is.
-        fields: Its fields that are about temperature, and about the order.
-        formula: Its temperature in those names; h is the normalized entropy.
-        exactness: What is the same, and what is not.
-        source: Where that was read.
-        read: Its settings -> what it makes of them.
-        write: A curve and filters -> its settings.
-        spellings: Other spellings of a field.
-        zero_is_off: Whether top_p = 0 filters nothing.
-        floor: The lowest temperature, which it keeps by itself.
+        name: Its name for `from_settings` and `to_settings`.
+        title: Its full name.
+        fields: Its fields about temperature, and about the order of samplers.
+        formula: Its temperature in terms of these fields; h is the normalized entropy.
+        exactness: The extent to which its draws equal dyntemp's.
+        source: The file, function and version in which that was read.
+        read: Converts its settings to a `Reading`.
+        write: Converts a curve and filters to its settings.
+        spellings: Other spellings of a field -> the field.
+        zero_is_off: True if top_p = 0 filters nothing.
+        floor: The lowest temperature that it uses, whatever the settings.
         flags: Field -> option of its command line.
-        separators: Field -> the mark between the entries of a list that is given as an option.
-        wrappers: Where the settings may lie inside of a request, an answer or an export: paths of names.
-        answers_float32: Whether the numbers in them are float32, written as doubles.
-        short: Options of one or two letters about how a token is drawn -> their fields.
-        beside: Options of its command line that are not about how a token is drawn.
-        valueless: Those that take no value.
+        separators: Field -> the separator in a list that is given as an option.
+        wrappers: Paths of names that lead to the settings inside a request, an answer or an export.
+        answers_float32: True if numbers in an answer are float32, written as doubles.
+        short: Options of one or two letters about sampling -> their fields.
+        beside: Options of its command line that do not concern sampling.
+        valueless: Options that take no value.
     """
 
     name: str
@@ -51,30 +51,30 @@ class Program:
     floor: float = 0.0
     flags: Mapping[str, str] = field(default_factory=dict, repr=False)
     separators: Mapping[str, str] = field(default_factory=dict, repr=False)
-    wrappers: tuple[Path, ...] = ()
+    wrappers: tuple[Keys, ...] = ()
     answers_float32: bool = field(default=False, repr=False)
     short: Mapping[str, str] = field(default_factory=dict, repr=False)
     beside: frozenset[str] = field(default=frozenset(), repr=False)
     valueless: frozenset[str] = field(default=frozenset(), repr=False)
 
     def field_of(self, spelled: str) -> str:
-        """The name of the field that is spelled so, or of the option."""
+        """The field that a name or an option stands for."""
         plain = spelled.lstrip("-").replace("-", "_")
         if spelled.startswith("-"):
             plain = self.short.get(plain, plain)
         return self.spellings.get(plain, plain)
 
     def is_beside(self, spelled: str) -> bool:
-        """Whether this is an option that is not about how a token is drawn."""
+        """True for a known option that does not concern sampling."""
         return spelled.startswith("-") and _bare(spelled) in self.beside
 
     def takes_no_value(self, spelled: str) -> bool:
-        """Whether this is an option that is known to take no value."""
+        """True for an option that is known to take no value."""
         return _bare(spelled) in self.valueless
 
 
 def _bare(spelled: str) -> str:
-    """An option without the dashes that it begins with."""
+    """An option without its leading dashes."""
     return spelled.lstrip("-").replace("_", "-")
 
 
@@ -160,10 +160,10 @@ ALSO_CALLED = {
 
 
 def program_of(name: str) -> Program:
-    """The program of that name, or of another that it is known by.
+    """The program with this name, or with this other name.
 
     Raises:
-        ConversionError: If there is none.
+        ConversionError: If there is no such program.
     """
     plain = name.lower()
     if (known := ALSO_CALLED.get(plain, plain)) not in PROGRAMS:

@@ -1,4 +1,4 @@
-"""What each program makes of its settings: one function each, `(given, mirostat is on) -> Reading`."""
+"""The meaning of each program's settings: one function each, `(given, mirostat is on) -> Reading`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ KEEPS_BELOW = "its top_p leaves out the token that crosses the sum, dyntemp keep
 
 
 def llama_cpp(given: Given, mirostat: bool) -> Reading:
-    """`samplers` may leave the temperature out, which is then 1; mirostat replaces the chain."""
+    """The order is `samplers`; without a temperature there, T is 1. Mirostat replaces the chain."""
     temperature, reach = given.number("temperature", 0.8), given.number("dynatemp_range", 0.0)
     exponent = given.number("dynatemp_exponent", 1.0)
     order = llama_order(given)
@@ -52,14 +52,14 @@ def llama_cpp(given: Given, mirostat: bool) -> Reading:
 
 
 def koboldcpp(given: Given, mirostat: bool) -> Reading:
-    """`sampler_order` counts: 0 top_k, 2 top_p with min_p, 5 temperature."""
+    """The order is `sampler_order`: 0 is top_k, 2 is top_p with min_p, 5 is the temperature."""
     temperature, reach = given.number("temperature", 0.7), given.number("dynatemp_range", 0.0)
     exponent = max(given.number("dynatemp_exponent", 1.0), 0.0)
     order = kobold_order(given)
     defaults = {"top_k": 100, "top_p": 0.92, "min_p": 0.0}
     cap = "it keeps the 3,000 likeliest tokens (5,000 in 2024) before all else, which stands here as top_k = 3000"
     notes = [*order.notes, cap]
-    chain = ("top_k", *(stage for stage in order.names if stage != "top_k"))  # those 3,000 come first in any order
+    chain = ("top_k", *(stage for stage in order.names if stage != "top_k"))  # the 3,000 come first in any order
     differs: tuple[str, ...] = ()
     ignored: tuple[Aside, ...] = ()
     if mirostat:
@@ -85,10 +85,10 @@ def koboldcpp(given: Given, mirostat: bool) -> Reading:
 
 
 def textgen(given: Given, _: bool) -> Reading:
-    """Two temperatures, one after the other where both are on; the order is `sampler_priority`."""
+    """The order is `sampler_priority`. It may hold two temperatures, applied one after the other."""
     order = textgen_order(given)
     static, dynamic = given.number("temperature", 1.0), given.flag("dynamic_temperature", False)
-    rank = {name: place for place, name in reversed(tuple(enumerate(order.names)))}  # where a name stands first
+    rank = {name: place for place, name in reversed(tuple(enumerate(order.names)))}  # the first place of a name
     low, high = given.number("dynatemp_low", 1.0), given.number("dynatemp_high", 1.0)
     exponent = given.number("dynatemp_exponent", 1.0)
     own = "dynamic_temperature" if dynamic else "temperature"
@@ -121,7 +121,7 @@ def textgen(given: Given, _: bool) -> Reading:
 
 
 def textgen_llama_cpp(given: Given, mirostat: bool) -> Reading:
-    """The same fields, sent to llama.cpp around their mean."""
+    """The fields of `textgen`, sent to llama.cpp as their mean and a range."""
     samplers, unknown = textgen_llama_order(given)
     dynamic = given.flag("dynamic_temperature", False)
     low, high = given.number("dynatemp_low", 1.0), given.number("dynatemp_high", 1.0)
@@ -141,7 +141,7 @@ def textgen_llama_cpp(given: Given, mirostat: bool) -> Reading:
 
 
 def exllamav2(given: Given, _: bool) -> Reading:
-    """On probabilities, after truncation; without `temperature_last` the static temperature comes first."""
+    """The dynamic temperature acts after truncation. The static one comes first, unless `temperature_last` is set."""
     static, last = given.number("temperature", 1.0), given.flag("temperature_last", False)
     low, high = given.number("min_temp", 1.0, 0.0), given.number("max_temp", 1.0, 0.0)
     exponent = given.number("temp_exponent", 1.0, 0.0)
@@ -169,7 +169,7 @@ def exllamav2(given: Given, _: bool) -> Reading:
 
 
 def exllamav3(given: Given, _: bool) -> Reading:
-    """Accepts the dynamic fields, and ignores them with a warning in its log."""
+    """The static temperature counts. The dynamic fields are ignored, with a warning in TabbyAPI's log."""
     chain = FILTERS_FIRST if given.flag("temperature_last", False) else TEMPERATURE_FIRST
     differs = (KEEPS_BELOW,) if given.number("top_p", 1.0) < 1 else ()
     ignored = unread(given, "TabbyAPI accepts it and ignores it: ExLlamaV3 has no dynamic temperature", "min_temp")
@@ -177,7 +177,7 @@ def exllamav3(given: Given, _: bool) -> Reading:
 
 
 def aphrodite(given: Given, mirostat: bool) -> Reading:
-    """On where either bound is above 1e-5; then `temperature` is not read."""
+    """The dynamic temperature is on if a bound is above 1e-5; then `temperature` is not read."""
     static = given.number("temperature", 1.0, 0.0)
     low, high = given.number("dynatemp_min", 0.0, 0.0), given.number("dynatemp_max", 0.0, 0.0)
     exponent = given.number("dynatemp_exponent", 1.0, 0.0)
@@ -196,7 +196,7 @@ def aphrodite(given: Given, mirostat: bool) -> Reading:
 
 
 def sillytavern(given: Given, mirostat: bool) -> Reading:
-    """A preset: its own check box, and the orders of the programs that it may be sent to."""
+    """A preset has a check box for the dynamic temperature, and an order for each program it may be sent to."""
     dynamic = given.flag("dynatemp", False)
     low, high = given.number("min_temp", 0.0, 0.0), given.number("max_temp", 2.0, 0.0)
     static, exponent = given.number("temperature", 0.7), given.number("dynatemp_exponent", 1.0)
@@ -233,13 +233,13 @@ def sillytavern(given: Given, mirostat: bool) -> Reading:
 
 
 def vllm(given: Given, _: bool) -> Reading:
-    """One temperature; below 0.01 it is raised."""
+    """One temperature, raised to 0.01 where it is lower."""
     static = given.number("temperature", 1.0, 0.0, 2.0)
     return Reading(_raised(static), MIN_P_FIRST, notes=_raising(static))
 
 
 def transformers(given: Given, _: bool) -> Reading:
-    """One temperature; greedy unless `do_sample`, and `top_k` is 50 where nothing is said."""
+    """One temperature; greedy without `do_sample`. `top_k` is 50 by default."""
     static, sampled = given.number("temperature", 1.0, 0.0), given.flag("do_sample", False)
     notes = () if sampled else ("do_sample is off, so that generate() is greedy",)
     if sampled and static == 0:
@@ -250,7 +250,7 @@ def transformers(given: Given, _: bool) -> Reading:
 
 
 def openai(given: Given, _: bool) -> Reading:
-    """One temperature from 0 to 2; in which order it filters is not documented."""
+    """One temperature from 0 to 2. The order of its filters is not documented."""
     notes = (
         ("OpenAI does not say whether top_p comes before the temperature or after it",) if given.has("top_p") else ()
     )
@@ -258,7 +258,7 @@ def openai(given: Given, _: bool) -> Reading:
 
 
 def _raised(temperature: float) -> Curve:
-    """What vLLM and Aphrodite, which stems from it, make of a temperature."""
+    """A temperature as vLLM and Aphrodite raise it; Aphrodite stems from vLLM."""
     return Curve.flat(max(temperature, 0.01) if temperature > 0 else 0.0)
 
 

@@ -1,4 +1,4 @@
-"""Settings as a program was given them, with its names and its defaults."""
+"""Given settings with checked values, and their meaning: a curve, filters and differences."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ GROUPS = {
     "temperature": ("temperature",),
     "exponent": ("dynatemp_exponent",),
 }
-"""Fields that fall silent together."""
+"""Groups of fields that have an effect, or none, together."""
 
 
 class Unknown(NamedTuple):
@@ -45,7 +45,7 @@ class Given:
     """The settings under one name each.
 
     Attributes:
-        program: Whose they are.
+        program: The name of the program.
         values: Name -> value.
     """
 
@@ -56,7 +56,7 @@ class Given:
         """A finite number.
 
         Raises:
-            ConversionError: For anything else, or outside [low, high].
+            ConversionError: If it is no finite number, or outside [low, high].
         """
         value = self._value(name, default)
         if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= MOST:
@@ -68,14 +68,14 @@ class Given:
         return float(value)
 
     def flag(self, name: str, default: bool) -> bool:
-        """True or false; 1 and 0 will do."""
+        """True or false; 1 and 0 are allowed."""
         value = self._value(name, default)
         if value not in (True, False):
             raise self.wrong(name, value, "true or false is")
         return bool(value)
 
     def has(self, name: str) -> bool:
-        """Whether it was given."""
+        """True if the field was given."""
         return self.values.get(name) is not None
 
     def wrong(self, name: str, value: Any, allowed: str, instead: str = "") -> ConversionError:
@@ -104,18 +104,18 @@ def _as_number(value: Any) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a program makes of its settings.
+    """The meaning of a program's settings.
 
     Attributes:
-        curve: Its temperature.
-        chain: Its temperature and its filters in the order that it applies them; what is missing is not applied.
+        curve: The temperature.
+        chain: The temperature and the filters in their order; a filter that is missing is not applied.
         defaults: Values of the filters that were not given.
-        notes: What differs from dyntemp in any case.
-        differs: What differs so that other tokens are drawn.
+        notes: Differences from dyntemp that remain in any case.
+        differs: Differences that let other tokens be drawn.
         ignored: Fields about temperature that have no effect.
-        floor: A lowest temperature that the program keeps.
-        cap: The most candidates that it ever looks at; 0 for all.
-        unknown: Entries of its list of samplers that it does not know, and leaves out.
+        floor: The lowest temperature that the program uses.
+        cap: Most candidates that the program reads; 0 for all.
+        unknown: Unknown entries of the list of samplers, which the program skips.
     """
 
     curve: Curve
@@ -130,7 +130,7 @@ class Reading:
 
 
 def filters_of(given: Given, reading: Reading, zero_is_off: bool) -> tuple[Filters, list[str], list[str]]:
-    """dyntemp's filters for it, what is worth a word about them, and in what they differ."""
+    """dyntemp's filters for a reading, notes on them, and their differences."""
     notes, differs = [], []
     values: dict[str, Any] = {name: given.number(name, reading.defaults[name]) for name in FILTERS}
     values = {name: value if name in reading.chain else UNTRUNCATED[name] for name, value in values.items()}
@@ -192,7 +192,7 @@ def between(given: Given, low: float, high: float, exponent: float) -> Curve:
 
 
 def undefined(exponent: float) -> tuple[str, ...]:
-    """What an exponent below 0 does, which differs."""
+    """The difference that an exponent below 0 makes, for `differs`."""
     if exponent >= 0:
         return ()
     return (
@@ -201,6 +201,6 @@ def undefined(exponent: float) -> tuple[str, ...]:
 
 
 def unread(given: Given, why: str, *groups: str) -> tuple[Aside, ...]:
-    """The fields of these groups that were given, and that say nothing in these settings."""
+    """The given fields of these groups, which have no effect in these settings."""
     found = tuple(name for group in groups for name in GROUPS[group] if given.values.get(name) is not None)
     return (Aside(found, why),) if found else ()

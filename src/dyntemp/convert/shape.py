@@ -1,4 +1,4 @@
-"""The policies that are of the shape that engines compute, recognised by structure, never by trying values."""
+"""Policies that other programs can compute: low + (high - low)*normalized_entropy**exponent, however written."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from dyntemp.language.signals import remembers
 
 
 def curve_of(policy: Policy | str | float, floor: float = 0.0) -> Curve:
-    """The numbers of a policy that is low + (high - low)*normalized_entropy**exponent, however it is written.
+    """The curve of a policy that equals low + (high - low)*normalized_entropy**exponent, however it is written.
 
-    Recognised by structure, never by trying values: constants, sums, multiples, powers, `lerp`, `sqrt`, and a `clip`,
-    `min` or `max` that cuts nothing off.
+    The policy is recognised by its structure, never by trying values. Allowed are constants, sums, multiples, powers,
+    `lerp`, `sqrt`, and a `clip`, `min` or `max` that cuts nothing off.
 
     Args:
-        policy: What is to be recognised.
-        floor: A lowest temperature that the program keeps by itself, so that `max(..., floor)` around it all says
-            nothing new.
+        policy: The policy, or its text.
+        floor: The lowest temperature that the program uses by itself. A `max(..., floor)` around the policy is then
+            allowed.
 
     Raises:
-        ConversionError: With what stands in the way.
+        ConversionError: If the policy has another shape; the message names the part that differs.
 
     >>> curve_of("clip(0.2 + normalized_entropy/2, 0.05, 2)")
     Curve(low=0.2, high=0.7, exponent=1.0)
@@ -50,7 +50,7 @@ def curve_of(policy: Policy | str | float, floor: float = 0.0) -> Curve:
 
 
 class _OtherShapeError(Exception):
-    """What a policy does that an engine does not."""
+    """A part of a policy that other programs do not compute; the message names it."""
 
 
 class _Term(NamedTuple):
@@ -62,7 +62,7 @@ class _Term(NamedTuple):
 
     @property
     def span(self) -> Interval:
-        """Every value it takes over normalized entropies from 0 to 1."""
+        """The interval of its values for normalized entropies from 0 to 1."""
         at_one = float(self.constant + self.factor)
         at_zero = float(self.constant)
         if self.exponent < 0 and self.factor:
@@ -70,12 +70,12 @@ class _Term(NamedTuple):
         return Interval(*sorted((at_zero, at_one)))
 
     def times(self, number: Fraction) -> _Term:
-        """A multiple of it."""
+        """The term multiplied by a number."""
         return _Term(self.constant * number, self.factor * number, self.exponent)
 
 
 def _unfloored(node: Expression, floor: float) -> Expression:
-    """What stands inside `max(..., floor)`, if that is what `node` is."""
+    """The inner part of `max(..., floor)`; any other node as it is."""
     match node:
         case Call("max", (Expression() as inside, Const(value)) | (Const(value), Expression() as inside)) if (
             floor > 0 and value == floor
@@ -86,7 +86,11 @@ def _unfloored(node: Expression, floor: float) -> Expression:
 
 
 def _term(node: Node) -> _Term:
-    """The value of `node` as a term, if it is one."""
+    """A node as a term.
+
+    Raises:
+        _OtherShapeError: If it is none.
+    """
     match node:
         case Const(value):
             return _Term(_written(value))
@@ -118,12 +122,12 @@ def _term(node: Node) -> _Term:
 
 
 def _greater(one: _Term, other: _Term) -> _Term:
-    """The larger of two, if it is the same one everywhere."""
+    """The larger of two terms, if one is larger everywhere."""
     return _outer(one, other, lambda a, b: a.low >= b.high, "below")
 
 
 def _lesser(one: _Term, other: _Term) -> _Term:
-    """The smaller of two, if it is the same one everywhere."""
+    """The smaller of two terms, if one is smaller everywhere."""
     return _outer(one, other, lambda a, b: a.high <= b.low, "above")
 
 
@@ -175,10 +179,10 @@ def _powered(base: _Term, exponent: _Term) -> _Term:
 
 
 def _power(base: Fraction, exponent: Fraction) -> Fraction:
-    """`base` to a power, as decimals.
+    """`base` to a power, in decimals.
 
     Raises:
-        ArithmeticError: If it is beyond a float.
+        ArithmeticError: If the result is larger than any float.
     """
     return _written(float(base) ** float(exponent))
 
@@ -189,10 +193,10 @@ _OPERATIONS: dict[str, Callable[[_Term, _Term], _Term]] = {
 
 
 def _written(number: float) -> Fraction:
-    """The decimals that a person would write for a constant of a policy, exactly.
+    """The exact decimals that a person would write for a constant of a policy.
 
-    A policy folds its constants, and 0.1*0.7 becomes 0.06999999999999999. A number within 4 units in the last place of
-    one with 12 digits is that one, here 0.07; any other is what its shortest decimals say.
+    A policy folds its constants, so 0.1*0.7 becomes 0.06999999999999999. If a number of 12 digits lies within 4 units
+    in the last place, that is the result, here 0.07. Otherwise the result is the shortest decimals.
     """
     short = float(f"{number:.12g}")
     return decimal(short if abs(short - number) <= 4 * ulp(number) else number)

@@ -1,4 +1,4 @@
-"""A curve and filters -> the settings of each program, or why it has none: one function each."""
+"""Settings of each program for a curve and filters: one function each, which refuses a curve it cannot express."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ class Written:
     """The settings of a program.
 
     Attributes:
-        fields: Name -> value, complete: what is off is said to be off.
-        notes: What to know about them.
-        differs: What differs so that other tokens are drawn.
+        fields: Name -> value. Complete: fields that are off have the value that switches them off.
+        notes: Remarks on the settings.
+        differs: Differences that let other tokens be drawn.
     """
 
     fields: dict[str, Any]
@@ -33,7 +33,7 @@ LAST_IN_ORDER = "min_p comes before top_k and top_p there, in dyntemp after them
 
 
 def llama_cpp(curve: Curve, filters: Filters) -> Written:
-    """`temperature` and `dynatemp_range` around it; always with `samplers`, whose place decides what is measured."""
+    """`temperature` with `dynatemp_range`, and always `samplers`: the order decides which candidates are measured."""
     _rising(curve, "llama.cpp", "a dynatemp_range is above 0")
     names = _order(curve, filters, "llama.cpp")
     fields = {"temperature": curve.temperature, "dynatemp_range": curve.reach, "dynatemp_exponent": curve.exponent}
@@ -42,7 +42,7 @@ def llama_cpp(curve: Curve, filters: Filters) -> Written:
 
 
 def koboldcpp(curve: Curve, filters: Filters) -> Written:
-    """As llama.cpp, with numbers for samplers, and never more than 3,000 candidates."""
+    """As llama.cpp, but with numbers for samplers, and with at most 3,000 candidates."""
     numbers = {"top_k": 0, "top_p": 2, "temperature": 5}
     order = [6, *(numbers[name] for name in _order(curve, filters, "koboldcpp") if name in numbers), 1, 3, 4]
     fields = {"temperature": curve.temperature, "dynatemp_range": curve.reach, "dynatemp_exponent": curve.exponent}
@@ -53,7 +53,7 @@ def koboldcpp(curve: Curve, filters: Filters) -> Written:
 
 
 def textgen(curve: Curve, filters: Filters) -> Written:
-    """Its dynamic temperature with the static one at 1, or its static one."""
+    """The dynamic temperature with the static one at 1, or the static one alone."""
     last = _filters_first(curve, filters, "textgen")
     flat = curve.is_flat
     fields: dict[str, Any] = {
@@ -66,7 +66,7 @@ def textgen(curve: Curve, filters: Filters) -> Written:
 
 
 def textgen_llama_cpp(curve: Curve, filters: Filters) -> Written:
-    """The fields of textgen, which it sends around their mean."""
+    """The fields of textgen, which sends llama.cpp their mean and a range."""
     _rising(curve, "textgen-llama.cpp", "dynatemp_high is above dynatemp_low")
     written = textgen(curve, filters)
     fields = {name: value for name, value in written.fields.items() if name != "do_sample"}
@@ -76,7 +76,7 @@ def textgen_llama_cpp(curve: Curve, filters: Filters) -> Written:
 
 
 def exllamav2(curve: Curve, filters: Filters) -> Written:
-    """Where it is dynamic it acts after truncation, whatever the order."""
+    """The dynamic temperature acts after truncation, in any order; the static one follows `temperature_last`."""
     _rising(curve, "exllamav2", "max_temp is above min_temp")
     if not curve.is_flat and filters.active:
         raise ConversionError(
@@ -107,7 +107,7 @@ def exllamav3(curve: Curve, filters: Filters) -> Written:
 
 
 def aphrodite(curve: Curve, filters: Filters) -> Written:
-    """Its dynamic bounds, in either order; its filters come after the temperature."""
+    """The dynamic bounds, in either order. Filters come after the temperature."""
     _fixed_order(curve, filters, "aphrodite")
     if curve.is_flat:
         _no_less_than(curve, 0.01, "aphrodite")
@@ -149,7 +149,7 @@ def vllm(curve: Curve, filters: Filters) -> Written:
 
 
 def transformers(curve: Curve, filters: Filters) -> Written:
-    """The arguments of `generate`; `top_k` is always said, since its own is 50."""
+    """The arguments of `generate`, always with `top_k`, since its default is 50."""
     _static(curve, "transformers")
     _fixed_order(curve, filters, "transformers")
     sampled = curve.high > 0
@@ -191,13 +191,13 @@ def _no_less_than(curve: Curve, least: float, program: str) -> None:
 
 
 def _filters_first(curve: Curve, filters: Filters, program: str) -> bool:
-    """Whether the filters have to come before the temperature.
+    """True if the filters have to come before the temperature.
 
     Raises:
-        ConversionError: If they have to, and the program would then measure the entropy over what they leave.
+        ConversionError: If they do, and the program would then measure the entropy after them.
     """
     if filters.at == "temperature" or (filters.top_p == 1 and filters.min_p == 0):
-        return False  # what top_k keeps does not depend on the temperature
+        return False  # the tokens that top_k keeps do not depend on the temperature
     if curve.is_flat:
         return True
     raise ConversionError(

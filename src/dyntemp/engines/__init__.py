@@ -1,8 +1,8 @@
-"""Hosts that own the loop, and the one contract of the adapters to them: rows come in, temperatures go out.
+"""Adapters to hosts that run the generation loop themselves, a module or a package for each host.
 
-An adapter, a module here, knows its host and nothing of policies; `Requests` knows policies and nothing of hosts. An
-adapter tells it which requests began and ended, hands over each step's rows as a `Batch`, and gets back the rows
-scaled, or their temperatures. What each adapter can do is a record in `CAPABILITIES`; what it cannot, it refuses.
+An adapter knows its host, and nothing of policies. `Requests` knows policies, and nothing of hosts. The adapter begins
+and ends requests there, and hands over each step's rows as a `Batch`. It gets back the scaled rows, or their
+temperatures. `CAPABILITIES` holds a record of each adapter's abilities; a policy that needs more is refused.
 """
 
 from dyntemp.engines.batch import Batch, Counts, Step

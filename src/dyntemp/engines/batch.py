@@ -1,8 +1,7 @@
-"""What an adapter hands over and is told: one step's rows, what was decided, and how often."""
+"""The types between an adapter and `Requests`: one step's rows, the temperatures decided, and counts of rows."""
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
@@ -16,13 +15,14 @@ class Batch:
 
     Attributes:
         logits: [rows, n], in a library that `dyntemp.sample` takes.
-        slot: Slot of each row: whole numbers on the host, None for the rows' numbers; or a tensor on a device where
-            only that knows, and then no policy may remember.
-        position: Index in its sequence, prompt included, of the token that each row decides; one for all or one each.
-        live: Whether each row is to be changed, bool [rows]; None for all. Rows of a prompt that is not all read, and
-            finished ones, are not.
-        space: What the rows hold; `"log-probabilities"` are handed back normalised.
-        drawn: The token at `position - 1` of each row, [rows], where a policy may read `surprisal`; -1 where unknown.
+        slot: Slot of each row, integers [rows] on the host; None for the rows' numbers. A tensor on a device is
+            allowed where only the device knows the slots; policies that remember are then refused.
+        position: Index of the token that each row decides, counted from the start of the prompt: one for all rows, or
+            one each.
+        live: True for rows that may be changed, bool [rows]; None for all. Rows inside a prompt and rows of finished
+            requests are not live.
+        space: The unit of the rows. `"log-probabilities"` are normalised again before they are handed back.
+        drawn: The token at `position - 1` of each row, [rows], for policies that read `surprisal`; -1 where unknown.
     """
 
     logits: Any
@@ -35,16 +35,16 @@ class Batch:
 
 @dataclass(slots=True, repr=False)
 class Counts:
-    """What a host's calls came to, since the adapter was made; on a device, numbers that are read when asked for.
+    """Numbers of calls and rows since the adapter was made. Tensors on a device are read by `as_dict`.
 
     Attributes:
-        calls: Calls with rows.
-        seen: Rows in them.
+        calls: Calls with at least one row.
+        seen: Rows in these calls.
         changed: Rows that were given a temperature.
-        greedy: Rows of greedy requests, left as they were.
-        declined: Rows that had no policy, or were not live.
-        broken: Rows with NaN, +inf or nothing unmasked, left as they were.
-        restarts: Times that a policy found its memory of the position before gone.
+        greedy: Rows of greedy requests; they stay as they were.
+        declined: Rows without a policy, and rows that were not live.
+        broken: Rows with NaN, +inf or nothing unmasked; they stay as they were.
+        restarts: Times that a policy did not find its memory of the position before.
     """
 
     calls: Any = 0
@@ -59,39 +59,22 @@ class Counts:
         return f"Counts({', '.join(f'{name}={number}' for name, number in self.as_dict().items())})"
 
     def as_dict(self) -> dict[str, int]:
-        """The numbers by name; waits for a device."""
+        """The numbers by name. The call waits for a device."""
         return {field.name: int(getattr(self, field.name)) for field in fields(self)}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Step:
-    """What was decided in one call, for whoever wants to see it; arrays are [rows], on the host.
+    """The decisions of one call, as `record=` receives them. Arrays are [rows], on the host.
 
     Attributes:
         slot: Slot of each row.
-        position: Number of tokens generated before it, or below 0 inside a prompt.
-        temperature: float64; NaN for a row that was left as it was.
-        signals: What was measured, by name; NaN where a row's policy does not read it.
+        position: Number of tokens that its request generated before; below 0 inside a prompt.
+        temperature: Temperature of each row, float64; NaN for a row that was left as it was.
+        signals: Measured signals by name; NaN where the row's policy does not read the signal.
     """
 
     slot: NDArray[np.int64]
     position: NDArray[np.int64]
     temperature: NDArray[np.float64]
     signals: dict[str, NDArray[np.float64]]
-
-
-def beside(values: NDArray[Any], other: Any) -> Any:
-    """An array in the library, and on the device, of another."""
-    torch = sys.modules.get("torch")
-    if torch is not None and isinstance(other, torch.Tensor):
-        return torch.from_numpy(values).to(other.device, non_blocking=True)
-    return values
-
-
-def on_host(values: Any) -> NDArray[Any]:
-    """An array in the host's memory; bfloat16 as float32."""
-    torch = sys.modules.get("torch")
-    if torch is not None and isinstance(values, torch.Tensor):
-        values = values.detach().cpu()
-        return np.asarray(values.float() if values.dtype == torch.bfloat16 else values)
-    return np.asarray(values)

@@ -1,4 +1,4 @@
-"""What each host lets an adapter see and do, in one table, from which the support matrix is made."""
+"""The abilities and limits of each adapter, as one table; the documentation's support matrix is made from it."""
 
 from __future__ import annotations
 
@@ -9,37 +9,40 @@ from dyntemp.errors import EngineError
 from dyntemp.language.policy import Policy
 
 Speculation = Literal["ok", "stateless policies", "target only", "bypassed", "refused", "none"]
-"""What becomes of a policy while a host drafts tokens:
+"""The effect of a policy while a host drafts tokens (speculative decoding):
 
-`ok`: draft and target are decided alike; `stateless policies`: policies that remember are refused; `target only`: the
-draft is drawn by the host's own rule; `bypassed`: the host does not call us, and the adapter cannot know; `refused`:
-such a request or start is an error; `none`: the host does not draft here.
+- `ok`: draft and target get the policy's temperature.
+- `stateless policies`: policies that remember are refused.
+- `target only`: the draft is drawn by the host's own rule.
+- `bypassed`: the host does not call the adapter, and the adapter cannot know that.
+- `refused`: such a request, or such a start of the host, is an error.
+- `none`: the host does not draft here.
 """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capabilities:
-    """What an adapter can do on its host, and what its rows hold when it sees them.
+    """The abilities of an adapter, and the state of the rows that it receives.
 
     Attributes:
         engine: The host.
-        form: How the adapter is plugged in.
-        run_with: The versions that it was run with here, or that it was not run.
-        after: What the host did to the rows before: penalties, masks of a grammar, truncation.
-        before: What it does to them afterwards.
-        neutral: What to set so that the host's own temperature and truncation do nothing.
-        batch: Whether rows of several requests come together.
-        per_request: How a request says its own policy.
+        form: The place in the host where the adapter is plugged in.
+        run_with: The versions of the host that dyntemp was run with, or a note that it was not run.
+        after: Changes of the host that come before: penalties, masks of a grammar, truncation.
+        before: Changes of the host that come afterwards.
+        neutral: Settings that switch off the host's own temperature and truncation.
+        batch: True if rows of several requests come in one call.
+        per_request: The place of a request's own policy.
         speculation: See `Speculation`.
-        remembers: Whether policies with `ema`, `prev`, `integral` work.
-        surprisal: Whether policies that read `surprisal` work: the adapter knows the token drawn before.
-        given: Whether `given(...)` can be supplied.
-        requested: Whether it knows the temperature that a request asked for.
-        greedy: What becomes of a greedy request.
-        preemption: What becomes of the memory of a request that the host puts back.
-        draws: Who draws the token.
-        counts: Where the user reads how many rows were seen and changed.
-        limits: What else it cannot do, or does otherwise.
+        remembers: True if policies with `ema`, `prev`, `integral` work.
+        surprisal: True if policies that read `surprisal` work: the adapter knows the token drawn before.
+        given: True if values of `given(...)` can be supplied.
+        requested: True if the adapter knows the temperature that a request asked for.
+        greedy: The treatment of a greedy request.
+        preemption: The treatment of a policy's memory when the host preempts the request.
+        draws: `host` or `dyntemp`, whichever draws the token.
+        counts: The place where the user reads `Counts`.
+        limits: Further limits and differences.
     """
 
     engine: str
@@ -62,10 +65,10 @@ class Capabilities:
     limits: str = "-"
 
     def check(self, policy: Policy) -> Policy:
-        """`policy`, if this adapter can carry it out.
+        """Return `policy`, if this adapter can carry it out.
 
         Raises:
-            EngineError: If it cannot, with the reason.
+            EngineError: If it cannot; the message says why.
         """
         where = f"{self.engine} ({self.form})"
         if policy.is_template:
@@ -98,8 +101,8 @@ CAPABILITIES: dict[str, Capabilities] = {
         "never calls it; finished rows are counted",
     ),
     "transformers/after-warpers": Capabilities(
-        engine="transformers", form="hook behind the warpers", run_with="5.23.0, 4.57.6 (CPU)",
-        after="penalties, constraints, masks, truncation, its temperature, which is made up for",
+        engine="transformers", form="hook after the warpers", run_with="5.23.0, 4.57.6 (CPU)",
+        after="penalties, constraints, masks, truncation, its temperature (undone)",
         before="watermark, the draw", neutral="nothing", batch=True,
         per_request="no: one policy per generate(), `dyntemp` of its generation_config", speculation="ok",
         remembers=True, surprisal=True, given=True, requested=True, greedy="left alone", preemption="-", draws="host",
@@ -109,7 +112,7 @@ CAPABILITIES: dict[str, Capabilities] = {
     ),
     "transformers/custom-generate": Capabilities(
         engine="transformers", form="custom_generate=", run_with="5.23.0, 4.57.6 (CPU)",
-        after="penalties, constraints, masks", before="nothing: we draw", neutral="nothing", batch=True,
+        after="penalties, constraints, masks", before="nothing: dyntemp draws", neutral="nothing", batch=True,
         per_request="no: one policy per generate(), a seed per row", speculation="refused", remembers=True,
         surprisal=True, given=True, requested=True, greedy="left alone", preemption="-", draws="dyntemp",
         counts="sampler.counts",
@@ -118,26 +121,26 @@ CAPABILITIES: dict[str, Capabilities] = {
     ),
     "vllm/v1": Capabilities(
         engine="vLLM", form="V1 runner", run_with="0.32.0 (CPU)",
-        after="masks, penalties, its temperature (made up for), min-p",
+        after="masks, penalties, its temperature (undone), min-p",
         before="top-k, top-p, the draw", neutral="nothing", batch=True, per_request="extra_args, vllm_xargs",
         speculation="refused", remembers=True, surprisal=False, given=False, requested=True, greedy="left alone",
-        preemption="begins afresh, counted", draws="host", counts="log, and a file per worker",
-        limits="min-p is of the requested temperature and hides what it removes from the signals; the plugin is "
-        "dropped without a word where drafts are on; logprobs shown are those before us, by vLLM's default",
+        preemption="begins again, counted", draws="host", counts="log, and a file per worker",
+        limits="min-p acts at the requested temperature, and signals do not see what it removes; the plugin is "
+        "silently dropped where drafts are on; logprobs are those before the policy, by vLLM's default",
     ),
     "vllm/v2": Capabilities(
         engine="vLLM", form="V2 runner", run_with="not run: needs a GPU", after="bias, penalties, masks",
-        before="its temperature (made up for), min-p, top-k, top-p, the draw", neutral="nothing", batch=True,
+        before="its temperature (undone), min-p, top-k, top-p, the draw", neutral="nothing", batch=True,
         per_request="extra_args, vllm_xargs", speculation="stateless policies", remembers=True, surprisal=False,
-        given=False, requested=True, greedy="left alone", preemption="begins afresh, counted", draws="host",
+        given=False, requested=True, greedy="left alone", preemption="begins again, counted", draws="host",
         counts="log, and a file per worker",
-        limits="drafts are drawn at the requested temperature, so that fewer are accepted, and each different policy "
-        "then measures all rows; logprobs shown are those before us, by vLLM's default",
+        limits="drafts are drawn at the requested temperature, so fewer are accepted, and each different policy "
+        "then measures all rows; logprobs are those before the policy, by vLLM's default",
     ),
     "llama_cpp/chain": Capabilities(
         engine="llama.cpp", form="in the chain of samplers", run_with="llama-cpp-python 0.3.36",
         after="processors, logit_bias, penalties, grammar, truncation; or less of it: `before=`",
-        before="the draw; or more: `before=`", neutral="nothing: it is in the place of the temperature",
+        before="the draw; or more: `before=`", neutral="nothing: the policy is in the place of the temperature",
         batch=False, per_request="each call", speculation="ok", remembers=True, surprisal=True, given=True,
         requested=True, greedy="left alone", preemption="-", draws="host", counts="llama.counts",
         limits="mirostat is refused beside a policy; a token that a sampler on the device drew is an error",
@@ -145,7 +148,7 @@ CAPABILITIES: dict[str, Capabilities] = {
     "llama_cpp/native": Capabilities(
         engine="llama.cpp", form="its own temp_ext", run_with="llama-cpp-python 0.3.36",
         after="penalties, truncation; or less of it: `before=`", before="the draw; or more: `before=`",
-        neutral="nothing: it is in the place of the temperature",
+        neutral="nothing: the policy is in the place of the temperature",
         batch=False, per_request="each call", speculation="ok", remembers=False, surprisal=False, given=False,
         requested=False, greedy="left alone", preemption="-", draws="host", counts="llama.counts",
         limits="low + (high - low)*normalized_entropy**exponent and nothing else; a grammar, logits processors and "
@@ -158,22 +161,22 @@ CAPABILITIES: dict[str, Capabilities] = {
         batch=False, per_request="each call", speculation="stateless policies", remembers=True, surprisal=True,
         given=True, requested=False, greedy="scaled, which changes no choice while the policy is finite",
         preemption="-", draws="host", counts="processor.counts",
-        limits="a policy that remembers, or reads position or surprisal, needs a processor for each text, and a model "
-        "without drafts",
+        limits="a policy that remembers, or reads position or surprisal, needs a processor for each sequence, and a "
+        "model without drafts",
     ),
     "sglang": Capabilities(
         engine="SGLang", form="custom_logit_processor",
         run_with="0.5.23: its sampler's functions on a CPU; no server, which needs a GPU",
-        after="penalties, grammar, bias", before="its temperature (made up for), top-k, top-p, min-p, the draw",
+        after="penalties, grammar, bias", before="its temperature (undone), top-k, top-p, min-p, the draw",
         neutral="nothing", batch=True, per_request="custom_params", speculation="bypassed", remembers=False,
         surprisal=False, given=False, requested=True, greedy="left alone", preemption="-", draws="host",
         counts="log", limits="it does not tell which token a row decides, so that `position` is refused too",
     ),
     "mlx/sampler": Capabilities(
         engine="MLX-LM", form="sampler=", run_with="mlx-lm 0.32.2, mlx 0.32.4 (Linux CPU)", after="processors",
-        before="nothing: we draw", neutral="nothing: it takes their place", batch=True, per_request="a sampler each",
-        speculation="stateless policies", remembers=True, surprisal=True, given=True, requested=True, greedy="greedy",
-        preemption="-", draws="dyntemp", counts="sampler.counts",
+        before="nothing: dyntemp draws", neutral="nothing: the sampler replaces them", batch=True,
+        per_request="a sampler each", speculation="stateless policies", remembers=True, surprisal=True, given=True,
+        requested=True, greedy="greedy", preemption="-", draws="dyntemp", counts="sampler.counts",
         limits="policies that read more than their row need `logits_processors=[sampler.follow]`; a call waits for the "
                "row; log-probabilities come in the model's dtype",
     ),
@@ -186,9 +189,10 @@ CAPABILITIES: dict[str, Capabilities] = {
         limits="a call waits for the row",
     ),
     "torch": Capabilities(
-        engine="PyTorch", form="your own loop", run_with="2.13.0 (CPU)", after="what you did", before="what you do",
-        neutral="-", batch=True, per_request="module.begin(slot, policy)", speculation="ok", remembers=True,
-        surprisal=True, given=True, requested=True, greedy="left alone", preemption="yours", draws="you or dyntemp",
+        engine="PyTorch", form="your own loop", run_with="2.13.0 (CPU)", after="what your loop did",
+        before="what your loop does", neutral="-", batch=True, per_request="module.begin(slot, policy)",
+        speculation="ok", remembers=True, surprisal=True, given=True, requested=True, greedy="left alone",
+        preemption="yours", draws="you or dyntemp",
         counts="module.counts",
         limits="with a gradient and under torch.compile: no policy that remembers, and one for all rows",
     ),
@@ -197,15 +201,15 @@ CAPABILITIES: dict[str, Capabilities] = {
 
 
 SHOWN = ("batch", "per_request", "speculation", "remembers", "surprisal", "given", "requested", "draws", "run_with")
-"""The columns of the matrix."""
+"""The columns of the support matrix."""
 
-TOLD = {"after": "rows come after", "before": "then come", "neutral": "to set", "greedy": "greedy requests",
-        "preemption": "memory of a request that is put back", "counts": "counts", "limits": "limits"}  # fmt: skip
-"""What is told adapter by adapter, and how."""
+TOLD = {"after": "before the policy", "before": "after the policy", "neutral": "settings", "greedy": "greedy requests",
+        "preemption": "memory of a preempted request", "counts": "counts", "limits": "limits"}  # fmt: skip
+"""The attributes that are listed for each adapter, with their labels."""
 
 
 def support_matrix() -> list[str]:
-    """The lines of the documentation's table: one for each adapter, in Markdown."""
+    """The lines of the documentation's table in Markdown, one for each adapter."""
     head = ["adapter", *SHOWN]
     rows = [[f"{one.engine}, {_code(one.form)}", *(getattr(one, name) for name in SHOWN)]
             for one in CAPABILITIES.values()]  # fmt: skip
@@ -215,7 +219,7 @@ def support_matrix() -> list[str]:
 
 
 def support_details() -> list[str]:
-    """The lines of the documentation on what each adapter's rows hold, and what it cannot do, in Markdown."""
+    """The lines of the documentation about each adapter's rows and limits, in Markdown."""
     lines = []
     for key, one in CAPABILITIES.items():
         lines += [f"**{one.engine}, {_code(one.form)}** (`{key}`)", ""]
@@ -225,5 +229,5 @@ def support_details() -> list[str]:
 
 
 def _code(form: str) -> str:
-    """An argument's name as code."""
+    """A form in Markdown: as code, if it is an argument's name."""
     return f"`{form}`" if form.endswith("=") else form

@@ -1,25 +1,25 @@
-"""SGLang: a custom logit processor, which a client names in its request, and which the server runs.
+"""SGLang: a custom logit processor. A client names it in its request, and the server runs it.
 
     body = extra_body("0.3 + 0.7*normalized_entropy**0.5")
     client.chat.completions.create(model=..., messages=..., extra_body=body)
 
-The server needs dyntemp installed, and `--enable-custom-logit-processor`, which lets clients send code: what we send is
-the name of a class and the policy's text. `extra_body` refuses what the server could not carry out; what reaches the
-server otherwise aborts its request with our message, and no other.
+The server needs dyntemp installed, and `--enable-custom-logit-processor`, which lets clients send code. dyntemp sends
+the name of a class and the policy's text. `extra_body` refuses a policy that the server cannot carry out. If a wrong
+policy reaches the server all the same, its own request is aborted with our message, and no other.
 
-The host calls us after penalties, grammar and bias, and divides by the request's temperature afterwards, which is made
-up for; a request with temperature 0 stays greedy. Counts are those of the process, and logged.
+The host calls the processor after penalties, grammar and bias. It divides by the request's temperature afterwards; that
+division is undone. A request with temperature 0 stays greedy. Counts are those of the process, and are logged.
 
-Refused, since the host does not say which token a row decides: its overlapped scheduler runs a step ahead of what is
-known of a request, and rows of the middle of a prompt are handed over like others and thrown away. So policies that
-read `position` or earlier tokens could be wrong without a sign.
+Policies that read `position` or earlier tokens are refused. The host does not say which token a row decides: its
+overlapped scheduler runs a step ahead of the known tokens, and rows from the middle of a prompt are handed over like
+others and then dropped. Such policies could be wrong unnoticed.
 
-Not visible from inside: with speculative decoding by EAGLE, MTP or NGRAM the host verifies drafts without calling
-processors, and all tokens but the first have the request's own temperature. `self_test` asks a server, and tells.
+With speculative decoding by EAGLE, MTP or NGRAM the host verifies drafts without calling processors. All tokens but the
+first then have the request's own temperature. The processor cannot see that; `self_test` finds it out from a server.
 
-Run so far: this class through the host's own batch and sampler functions, on a CPU. Not run: a server. There is no hook
-for servers that take no code from clients: the place for one is around `Sampler._preprocess_logits`, by an entry point
-of the group `sglang.srt.plugins`, which sees no request's `custom_params` there.
+Run so far: this class in the host's own batch and sampler functions, on a CPU. Not run: a server. There is no hook for
+servers that take no code from clients. A hook would go around `Sampler._preprocess_logits`, by an entry point of the
+group `sglang.srt.plugins`, where a request's `custom_params` are not visible.
 """
 
 from __future__ import annotations
@@ -41,27 +41,27 @@ from dyntemp.language.policy import Policy
 from dyntemp.sampling import PolicyLike, as_policy
 
 KEY = "dyntemp"
-"""Where `custom_params` has the policy's text."""
+"""The key of the policy's text in `custom_params`."""
 
 MOST_KINDS = 1024
-"""How many pairs of policy and requested temperature are kept from call to call; beyond, all are read anew."""
+"""Most pairs of policy and requested temperature that are kept between calls. Beyond that, all are read again."""
 
 HOT = 1000.0
-"""The temperature of `self_test`, at which all tokens are alike."""
+"""The temperature of `self_test`, at which all tokens are nearly equally likely."""
 
 ALIKE = 0.5
-"""How far apart, in nats, log-probabilities are that are alike: logits 500 apart at `HOT`."""
+"""Largest distance of log-probabilities that count as equal, in nats: logits 500 apart at `HOT`."""
 
 
 def extra_body(policy: PolicyLike, **params: Any) -> dict[str, Any]:
-    """What a request has beside its usual fields: `extra_body=` of the OpenAI client, or more fields of `/generate`.
+    """Further fields of a request: `extra_body=` of the OpenAI client, or fields of `/generate`.
 
     Args:
         policy: The policy, or its text.
-        params: More of `custom_params`, for processors of your own.
+        params: Further `custom_params`, for processors of your own.
 
     Raises:
-        PolicyError, EngineError: For what is no policy, or one that this host cannot carry out.
+        PolicyError, EngineError: If `policy` is no policy, or this host cannot carry it out.
     """
     return {
         "custom_logit_processor": DynamicTemperature.to_str(),
@@ -70,7 +70,7 @@ def extra_body(policy: PolicyLike, **params: Any) -> dict[str, Any]:
 
 
 def accepted(policy: PolicyLike) -> Policy:
-    """The policy that `policy` is or spells, if SGLang can carry it out.
+    """Read a policy, and check that SGLang can carry it out.
 
     Raises:
         PolicyError, EngineError: As `extra_body`.
@@ -84,10 +84,10 @@ def accepted(policy: PolicyLike) -> Policy:
 
 
 class DynamicTemperature:
-    """The processor, of the form of SGLang's `CustomLogitProcessor`; the host makes one for each batch it prefills.
+    """The processor, with the interface of SGLang's `CustomLogitProcessor`; the host makes one per prefilled batch.
 
     Attributes:
-        counts: What all calls in this process came to.
+        counts: The counts of all calls in this process.
     """
 
     _requests: ClassVar[Requests] = Requests(CAPABILITIES["sglang"], divided="after")
@@ -96,12 +96,12 @@ class DynamicTemperature:
 
     @classmethod
     def to_str(cls) -> str:
-        """What a request names the class by; the server has to have dyntemp installed."""
+        """The name of the class as a request sends it; the server needs dyntemp installed."""
         return json.dumps({"callable": pickle.dumps(cls).hex()})
 
     def __call__(self, logits: Any, custom_param_list: Sequence[Mapping[str, Any] | None] | None = None) -> Any:
-        """The rows, [rows, n], over their temperatures, times the requests' own; written in place."""
-        if len(self._kinds) > MOST_KINDS:  # not within a call, whose rows would change their policies
+        """Multiply the rows, [rows, n], by the requested temperatures and divide them by the policies', in place."""
+        if len(self._kinds) > MOST_KINDS:  # never within a call: its rows would change their policies
             for slot in self._kinds.values():
                 self._requests.end(slot)
             self._kinds.clear()
@@ -122,7 +122,7 @@ class DynamicTemperature:
             requested = 1.0 if asked is None else 0.0 if asked.top_k <= 1 else float(asked.temperature)
             return cls._slot(params[KEY], requested)
         except ReferenceError:
-            return -1  # the request is over, and its row will be thrown away
+            return -1  # the request is over, and its row is dropped later
         except (EngineError, PolicyError) as error:
             _abort(host, str(error))
             return -1
@@ -141,8 +141,8 @@ class DynamicTemperature:
 
 
 def _abort(host: Any, message: str) -> None:
-    """End a request with a message, as SGLang itself does, and touch no other."""
-    if host is None:  # nothing tells whose row it is, and an error would end the server
+    """Abort one request with a message, as SGLang itself does."""
+    if host is None:  # the row's request is unknown, and an error would end the server
         _warn(f"a request is sampled without a policy: {message}")
         return
     logging.getLogger("dyntemp").error("dyntemp: a request is aborted: %s", message)
@@ -151,23 +151,23 @@ def _abort(host: Any, message: str) -> None:
 
 @lru_cache(maxsize=64)
 def _warn(message: str) -> None:
-    """Once for each message."""
+    """Log a warning, once for each message."""
     logging.getLogger("dyntemp").warning("dyntemp: %s", message)
 
 
 def self_test(url: str, model: str = "default", tokens: int = 8) -> list[float]:
-    """Ask a server whether it calls us for every token: at a temperature of 1000, all tokens are alike.
+    """Check that a server calls the processor for every token: at T = 1000 all tokens are nearly equally likely.
 
     Args:
-        url: Where it listens: `http://127.0.0.1:30000`.
-        model: The name that it serves.
-        tokens: How many tokens to look at; some, since drafts follow the first.
+        url: Its address: `http://127.0.0.1:30000`.
+        model: The name of its model.
+        tokens: Number of tokens to check; more than one, since drafts follow the first.
 
     Returns:
-        How far apart the five highest log-probabilities of each token were, in nats.
+        The distance between the highest and the fifth-highest log-probability of each token, in nats.
 
     Raises:
-        EngineError: If they are not alike for every token, or are alike without us.
+        EngineError: If a token shows another temperature, or the server's answers without a policy tell nothing.
     """
     found = _spreads(url, model, tokens, extra_body(HOT))
     ordinary = _spreads(url, model, tokens, {})

@@ -1,28 +1,31 @@
-"""PyTorch, where the loop is yours: a module that divides rows of logits by their temperature, or draws from them.
+"""PyTorch, for a loop of your own: a module that divides rows of logits by their temperature, or draws from them.
 
     scale = DynamicTemperature("0.3 + 0.7*normalized_entropy**0.5")
     probabilities = scale(model(tokens)[:, -1]).softmax(-1)
 
-It is `dyntemp.scale` with what a loop needs around it: a memory per sequence, sequences that come and go with policies
-of their own, counts, and parameters that learn:
+It is `dyntemp.scale` with memory for each sequence, sequences that begin and end with policies of their own, counts,
+and parameters that learn:
 
     learned = DynamicTemperature('0.3 + param("b", 0, 2)*normalized_entropy', learn={"b": 0.7})
     loss = cross_entropy(learned(logits), targets)      # gradients in the logits, and in b
 
-Where a gradient is wanted, and under `torch.compile(fullgraph=True)`, it computes in plain PyTorch and keeps no memory.
-To let dyntemp run the loop of a module, see `dyntemp.models.torch_module`.
+For gradients, and under `torch.compile(fullgraph=True)`, it computes in plain PyTorch and keeps no memory.
+`dyntemp.models.torch_module` is for modules whose loop dyntemp runs.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from dyntemp.engines.arrays import on_host
 from dyntemp.engines.batch import Batch, Counts, Step
 from dyntemp.engines.capabilities import CAPABILITIES
-from dyntemp.engines.requests import Requests, draw_at
+from dyntemp.engines.draw import draw_at
+from dyntemp.engines.requests import Requests
 from dyntemp.errors import EngineError
 from dyntemp.kernels import backend_of
 from dyntemp.language.policy import Policy
@@ -31,25 +34,25 @@ from dyntemp.sampling import Draw, PolicyLike, as_policy, temperatures
 try:
     import torch
     from torch.nn import Module
-except ImportError:  # said when a module is made
+except ImportError:  # the error is raised when a module is made
     torch = None
     Module = object
 
 
 class DynamicTemperature(Module):  # type: ignore[misc]  # PyTorch is not there when types are checked
-    """Rows of logits over their temperatures, as a `torch.nn.Module`; see the module's description.
+    """A `torch.nn.Module` that divides rows of logits by their temperatures; see the description of this file.
 
     Args:
-        policy: The policy of every sequence that brings none of its own, or its text.
-        learn: First values of free parameters, which become parameters of this module and count within their ranges.
-        given: What each `given("name", low, high)` reads, by name; read anew at every call.
-        window: How many positions back a sequence may be run again.
-        device: Where the memory of policies that remember is kept: the device of the logits.
-        record: Called with a `Step` at every call that computes no gradient; on a device that waits for it.
+        policy: The policy of sequences without one of their own, or its text.
+        learn: First values of free parameters. These become parameters of this module, clamped to their ranges.
+        given: The value of each `given("name", low, high)`, by name; read again at every call.
+        window: Number of positions that a sequence may go back and run again.
+        device: The device of the logits; policies keep their memory there.
+        record: Called with a `Step` at every call that computes no gradient. On a device, each call is then waited for.
 
     Raises:
-        PolicyError, EngineError: For what is no policy, one with parameters that have no value, or one that remembers
-            with parameters that learn.
+        PolicyError, EngineError: If `policy` is no policy, has parameters without values, or remembers while parameters
+            learn.
     """
 
     def __init__(
@@ -80,21 +83,21 @@ class DynamicTemperature(Module):  # type: ignore[misc]  # PyTorch is not there 
         return repr(str(self.policy))
 
     def begin(self, slot: int, policy: PolicyLike | None = None, *, requested: float = 1.0, prompt: int = 0) -> None:
-        """A sequence takes `slot`, with a policy of its own or the module's; needed only for what differs from these.
+        """Begin a sequence in `slot`. Not needed for a sequence with the defaults of these arguments.
 
         Args:
-            slot: A whole number of your choice.
-            policy: Its policy.
-            requested: The temperature that it asked for, which `requested` reads; at 0 its rows stay as they are.
-            prompt: What `position` is for the first token that is generated.
+            slot: An integer of your choice.
+            policy: Its policy; the module's by default.
+            requested: The value of `requested`; at 0 its rows stay as they are.
+            prompt: The value of `position` at the first generated token.
 
         Raises:
-            PolicyError, EngineError: For what is no policy, or one with free parameters.
+            PolicyError, EngineError: If `policy` is no policy, or has free parameters.
         """
         self._requests.begin(slot, self.policy if policy is None else policy, requested=requested, prompt=prompt)
 
     def end(self, slot: int) -> None:
-        """The sequence in `slot` is over."""
+        """End the sequence in `slot`."""
         self._requests.end(slot)
 
     def forward(
@@ -105,13 +108,13 @@ class DynamicTemperature(Module):  # type: ignore[misc]  # PyTorch is not there 
         Args:
             logits: [rows, n].
             slot: The slot of each row, a list or an array; by default the rows' numbers.
-            position: The index of the token that each row decides, one for all or one each; from 0 where no prompt was
-                named to `begin`.
+            position: The index of the token that each row decides, one for all or one each. It counts from 0, or from
+                the `prompt` of `begin`.
             drawn: The token before it, of each row, where a policy reads `surprisal`.
-            requested: Where a gradient is computed, what `requested` reads; else it is told to `begin`.
+            requested: The value of `requested` where a gradient is computed; elsewhere `begin` sets it.
 
         Raises:
-            EngineError: For a policy that reads `position` or earlier tokens without `position`, or that remembers
+            EngineError: If the policy reads `position` or earlier tokens and `position` is missing, or if it remembers
                 where a gradient is computed or the call is traced.
         """
         if self._is_traced(logits):
@@ -121,19 +124,19 @@ class DynamicTemperature(Module):  # type: ignore[misc]  # PyTorch is not there 
     def draw(
         self, logits: Any, *, seed: int, slot: Any = None, position: Any = None, drawn: Any = None, **filters: Any
     ) -> Draw:
-        """A token of each row, at its temperature: `scale.draw(logits, seed=7, position=step).token`.
+        """Draw a token of each row at its temperature: `scale.draw(logits, seed=7, position=step).token`.
 
         Args:
             logits: As for `forward`; draws have no gradient.
-            seed: 64-bit seed; the noise follows from it, the slot and the position alone.
+            seed: 64-bit seed. The noise follows from the seed, the slot and the position alone.
             slot: As for `forward`.
-            position: As for `forward`, but never left out, since the noise counts by it.
+            position: As for `forward`, but required, since the noise depends on it.
             drawn: As for `forward`.
             filters: `top_k`, `top_p`, `min_p` and `filter_at` of `dyntemp.sample`.
 
         Raises:
-            EngineError: As `forward`, without `position`, and where parameters learn.
-            InvalidLogitsError: For a broken row in the host's memory, which has no token; on a device it is -1.
+            EngineError: As `forward`; also without `position`, and where parameters learn.
+            InvalidLogitsError: If a row in the host's memory is broken. On a device, its token is -1.
         """
         if position is None:
             raise EngineError(
@@ -144,25 +147,27 @@ class DynamicTemperature(Module):  # type: ignore[misc]  # PyTorch is not there 
         logits = logits.detach()
         decided = self._requests.temperatures(self._batch(logits, slot, position, drawn))
         where = np if isinstance(decided, np.ndarray) else torch
-        decided = where.where(where.isnan(decided), 0.0, decided)  # those left alone are greedy
+        decided = where.where(where.isnan(decided), 0.0, decided)  # rows without a temperature are greedy
         return draw_at(logits, decided, seed=seed, request=slot, position=position, **filters)
 
     @property
     def counts(self) -> Counts:
-        """What all calls came to: numbers on a device are read, and waited for, with `as_dict()`."""
-        told = self._requests.counts
+        """The counts of all calls. `as_dict()` reads numbers on a device, and waits for them."""
+        counts = self._requests.counts
         calls, rows, changed = self._traced
-        return Counts(told.calls + calls, told.seen + rows, told.changed + changed, told.greedy, told.declined,
-                      told.broken + rows - changed, told.restarts)  # fmt: skip
+        return replace(
+            counts, calls=counts.calls + calls, seen=counts.seen + rows, changed=counts.changed + changed,
+            broken=counts.broken + rows - changed,
+        )  # fmt: skip
 
     def self_test(self, n: int = 1000, rows: int = 16) -> Counts:
-        """Scale rows of every temperament where this module is, and compare with the reference.
+        """Scale rows from flat to sharp on this module's device, and compare with the reference.
 
         Returns:
             The counts of these rows.
 
         Raises:
-            EngineError: If a row has not the temperature of the policy.
+            EngineError: If a row's temperature is not the policy's.
         """
         device = self._traced.device
         given = torch.linspace(-1, 1, n).repeat(rows, 1) * torch.logspace(-2, 2, rows)[:, None]
@@ -191,7 +196,7 @@ class DynamicTemperature(Module):  # type: ignore[misc]  # PyTorch is not there 
         return bool(logits.requires_grad and torch.is_grad_enabled())
 
     def _traced_forward(self, logits: Any, position: Any, requested: Any) -> Any:
-        """The same where PyTorch follows every step."""
+        """As `forward`, in PyTorch's own operations: for gradients and `torch.compile`."""
         self._check_position(position)
         if self.policy.remembers:
             raise EngineError(
@@ -211,12 +216,11 @@ class DynamicTemperature(Module):  # type: ignore[misc]  # PyTorch is not there 
     def _batch(self, logits: Any, slot: Any, position: Any, drawn: Any) -> Batch:
         self._check_position(position)
         if slot is not None:
-            slot = np.asarray(slot.cpu() if hasattr(slot, "cpu") else slot).tolist()
+            slot = on_host(slot).tolist()
         for one in range(len(logits)) if slot is None else slot:
             if one not in self._requests:
                 self._requests.begin(one, self.policy)
-        host = position.cpu().numpy() if hasattr(position, "cpu") else position
-        return Batch(logits, slot, 0 if host is None else np.asarray(host), drawn=drawn)
+        return Batch(logits, slot, 0 if position is None else on_host(position), drawn=drawn)
 
     def _check_position(self, position: Any) -> None:
         if position is None and self.policy.reads_place:
@@ -224,10 +228,10 @@ class DynamicTemperature(Module):  # type: ignore[misc]  # PyTorch is not there 
 
 
 def _with_values(policy: Policy, learn: Mapping[str, float]) -> Policy:
-    """The policy at the first values of its parameters.
+    """The policy with the first values of its parameters.
 
     Raises:
-        PolicyError, EngineError: For a name that it has not, and what cannot learn.
+        PolicyError, EngineError: If it lacks a named parameter, or a parameter cannot learn.
     """
     if not learn:
         return policy

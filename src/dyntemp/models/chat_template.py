@@ -12,14 +12,14 @@ from dyntemp.models import Messages
 
 
 def chat_template(text: str, **tokens: str) -> Callable[[Messages], str]:
-    """A function that writes a conversation up to where the assistant speaks.
+    """A function that writes a conversation as text, up to the assistant's turn.
 
-    The template runs in Jinja's sandbox, with the settings and functions that transformers gives to it, which is what
-    the authors of templates write for (`_compile_jinja_template` in transformers' `chat_template_utils.py`).
+    The template runs in Jinja's sandbox, with the settings and functions of transformers, for which templates are
+    written (`_compile_jinja_template` in transformers' `chat_template_utils.py`).
 
     Args:
         text: The template.
-        tokens: Special tokens by the names that templates have for them: `bos_token`, `eos_token`.
+        tokens: Special tokens by their names in templates: `bos_token`, `eos_token`.
 
     Raises:
         ModelError: If Jinja is not installed, or if it cannot read the template.
@@ -32,7 +32,7 @@ def chat_template(text: str, **tokens: str) -> Callable[[Messages], str]:
         raise ModelError("the model has a chat template, which needs Jinja: run `pip install jinja2`") from error
 
     class Generation(Extension):
-        """`{% generation %}` marks what the assistant says; the text between its tags is written as it is."""
+        """The tag `{% generation %}`, which marks the assistant's text; the text inside is written unchanged."""
 
         tags = {"generation"}  # noqa: RUF012 (as Jinja has it)
 
@@ -51,7 +51,7 @@ def chat_template(text: str, **tokens: str) -> Callable[[Messages], str]:
         template = environment.from_string(text)
     except TemplateError as error:
         raise ModelError(f"the model's chat template cannot be read: {error}; give a prompt as text instead") from error
-    # templates ask whether the tools and documents of a request are none
+    # templates compare the tools and documents of a request with none
     absent = dict.fromkeys(("tools", "documents", "functions", "function_call", "tool_choice"))
 
     def write(messages: Messages) -> str:
@@ -63,7 +63,7 @@ def chat_template(text: str, **tokens: str) -> Callable[[Messages], str]:
 
 
 def _json(value: Any, **settings: Any) -> str:
-    """JSON with characters as they are; Jinja's own filter writes `<` and others as HTML needs them."""
+    """JSON with unescaped characters; Jinja's own filter escapes `<` and others for HTML."""
     return json.dumps(value, **({"ensure_ascii": False} | settings))
 
 

@@ -12,18 +12,18 @@ PREFIX = "hf:"
 FORM = re.compile(r"hf:(?P<repo>[^/@]+/[^/@]+)/(?P<file>[^@]+\.gguf)(@(?P<revision>[^@]+))?", re.IGNORECASE)
 
 DIGEST = re.compile(r"[0-9a-f]{64}")
-"""The tag that the hub has for a large file: its SHA-256."""
+"""The form of the hub's tag for a large file: its SHA-256."""
 
 
 def hub_file(name: str) -> Path:
-    """The file that a name stands for, downloaded where it is not in the cache of `huggingface_hub`.
+    """The path of a file on the hub, downloaded if it is not in the cache of `huggingface_hub`.
 
     Args:
-        name: `hf:owner/repo/file.gguf`, with `@revision` behind it for another one than `main`. A file in the cache is
-            used as it is, without a connection.
+        name: `hf:owner/repo/file.gguf`, with `@revision` at the end for a revision other than `main`. A file in the
+            cache is used without a connection.
 
     Raises:
-        ModelError: If the name has another form, or for what `download` refuses.
+        ModelError: If the name has another form, or the download fails.
     """
     parts = FORM.fullmatch(name)
     if parts is None:
@@ -34,16 +34,16 @@ def hub_file(name: str) -> Path:
 
 
 def download(repo: str, file: str, revision: str | None = None, sha256: str | None = None) -> Path:
-    """A file of a repository on the hub, with a bar of its progress; after a connection that broke off it goes on.
+    """Download a file of a repository on the hub, with a progress bar. An interrupted download continues.
 
     Args:
         repo: Owner and name of the repository.
         file: The file's path in it.
         revision: A branch, tag or commit; `main` by default.
-        sha256: The SHA-256 of the file in hexadecimal; the one that the hub states by default.
+        sha256: The SHA-256 of the file in hexadecimal; by default the one that the hub states.
 
     Raises:
-        ModelError: If `huggingface_hub` is not installed, the file cannot be had, or it has another SHA-256.
+        ModelError: If `huggingface_hub` is not installed, the download fails, or the file has another SHA-256.
     """
     try:
         from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url, try_to_load_from_cache
@@ -54,7 +54,7 @@ def download(repo: str, file: str, revision: str | None = None, sha256: str | No
     try:
         stated = get_hf_file_metadata(hf_hub_url(repo, file, revision=revision)).etag or ""
         path = Path(hf_hub_download(repo, file, revision=revision))
-    except Exception as error:  # of the hub's client, or of whatever HTTP library it uses
+    except Exception as error:  # errors of the hub's client, or of its HTTP library
         reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise ModelError(
             f"{PREFIX}{repo}/{file} cannot be downloaded ({reason}): check the name and the connection, or give the "

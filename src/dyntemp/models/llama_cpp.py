@@ -1,4 +1,4 @@
-"""llama.cpp through the library of an installed package: GGUF files, the bundled one among them."""
+"""GGUF models, the bundled one included, run by llama.cpp through the library of an installed package."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from dyntemp.models.llama.handles import BATCH, Context, Weights
 from dyntemp.models.llama.library import open_library
 from dyntemp.models.llama.reading import LlamaCppReading, Read
 
-MOST_CONTEXT = 8192  # without being asked for more
-MOST_THREADS = 8  # past this, reading the weights is what takes the time
-SPARE = 4  # numbers of sequences for each place, before those that have ended are forgotten
-ROOM = 512  # tokens that a sequence has memory for beside its prompt before the session asks for more
+MOST_CONTEXT = 8192  # the default; more has to be asked for
+MOST_THREADS = 8  # with more, reading the weights is the bottleneck
+SPARE = 4  # sequence numbers for each place; after these, ended sequences are dropped
+ROOM = 512  # tokens after its prompt that a sequence has memory for, before the session takes more
 
 
 def load(
@@ -32,18 +32,18 @@ def load(
     context: int | None = None,
     repack: bool = False,
 ) -> LlamaCppModel:
-    """A model from a GGUF file.
+    """Load a model from a GGUF file.
 
     Args:
-        path: The file; of a split model the first part.
-        name: What a trace calls it; the file's name without its ending by default.
-        threads: Processor threads; by default half as many as there are processors for this process, from 1 to 8:
-            on a busy machine a thread too many costs far more than one too few.
-        context: Most tokens in a sequence; by default what the model was trained for, at most 8192. Memory is taken
-            as sequences grow.
-        repack: Let llama.cpp rearrange the weights for this processor as it loads them. Some processors then read
-            prompts faster; loading takes longer and more memory, and on a virtual machine that announces AMX
-            without permitting it the process ends with a segmentation fault.
+        path: The file; the first part of a split model.
+        name: Its name in a trace; the file's name without its ending by default.
+        threads: Processor threads; by default half the number of this process's processors, from 1 to 8. On a busy
+            machine a thread too many costs far more than a thread too few.
+        context: Most tokens in a sequence; by default the length of the training, at most 8192. Memory grows with
+            the sequences.
+        repack: True lets llama.cpp rearrange the weights for this processor. Some processors then read prompts faster;
+            loading takes longer and more memory. On a virtual machine that announces AMX without permitting it, the
+            process ends with a segmentation fault.
 
     Raises:
         ModelError: If no library of llama.cpp works here, or the file is missing or not a model that continues text.
@@ -66,8 +66,8 @@ def load(
 class LlamaCppModel:
     """A GGUF model; see `Model`, and `load`, which makes it.
 
-    Special tokens that stand in a prompt, such as `<|im_end|>`, are read as such. The weights are freed with the last
-    model, session or array of logits that needs them.
+    Special tokens in the text of a prompt, such as `<|im_end|>`, are read as these tokens. The weights are freed
+    with the last model, session or array of logits that needs them.
     """
 
     def __init__(self, weights: Weights, name: str, threads: int, context: int) -> None:
@@ -82,9 +82,9 @@ class LlamaCppModel:
         self.end_tokens = frozenset(token for token in range(self.vocabulary) if ends(self._vocab, token))
 
     def encode(self, text: str) -> list[int]:
-        """The tokens of a plain prompt, behind the token that begins a text where the model wants one."""
+        """The tokens of a plain prompt, after the model's begin token if it has one."""
         data = text.encode()
-        size = len(data) + 2  # a space in front, and one to spare
+        size = len(data) + 2  # a leading space, and one to spare
         buffer = (ctypes.c_int32 * size)()
         count = self._api.llama_tokenize(self._vocab, data, len(data), buffer, size, False, True)
         assert count >= 0, "a token stands for one byte at least"
@@ -95,17 +95,17 @@ class LlamaCppModel:
         return tokens
 
     def encode_chat(self, messages: Messages) -> list[int] | None:
-        """The tokens of a conversation by the file's own chat template, or None where it has none."""
+        """The tokens of a conversation by the file's own chat template, or None without one."""
         if self._template is None:
             return None
         try:
             text = self._template(messages)
-        except Exception as error:  # a template is a program, which may raise anything
+        except Exception as error:  # a template is a program, and may raise any error
             raise ModelError(f"the chat template of {self.name} refuses this conversation: {error}") from error
         return self.encode(text)
 
     def token_bytes(self, token: int) -> bytes:
-        """The bytes that a token adds to the text; empty for control tokens and those that end a text."""
+        """The bytes that a token adds to the text; empty for control tokens and end tokens."""
         if token in self.end_tokens:
             return b""
         size = 64
@@ -122,16 +122,16 @@ class LlamaCppModel:
         return text.decode("utf-8", "replace")
 
     def start(self, prompts: Sequence[Sequence[int]]) -> LlamaCppSession:
-        """Sequences that every step computes together; equal prompts are computed once."""
+        """Start sequences that every step computes together; equal prompts are computed once."""
         return LlamaCppSession(self, prompts)
 
     def start_open(self, places: int) -> LlamaCppSession:
-        """A session that up to `places` sequences at a time can join."""
+        """Start a session without sequences; up to `places` at a time can join."""
         return LlamaCppSession(self, [], places)
 
     @cached_property
     def _template(self) -> Callable[[Messages], str] | None:
-        """A function that writes a conversation as the model wants it, or None."""
+        """The model's chat template as a function, or None."""
         text = self.weights.metadata("tokenizer.chat_template")
         if not text:
             return None
@@ -143,11 +143,12 @@ class LlamaCppModel:
 class LlamaCppSession:
     """The sequences of one llama.cpp context; see `Session`.
 
-    Rows of logits are llama.cpp's own memory, which the next `advance` writes over; only what follows several prompts
-    is copied. Memory of an array that is still held is freed with the array, not by `close`.
+    Rows of logits are llama.cpp's own memory, which the next `advance` overwrites; only the rows after several prompts
+    are copied. Memory of an array that is still held is freed with the array, not by `close`.
 
-    On one thread a sequence that joins has the same logits to the last bit as a sequence that `start` began alone,
-    whatever else is in its session. Prompts that `start` reads together, and more threads, add up in another order.
+    On one thread, a sequence that joins has the same logits, to the last bit, as a sequence that `start` began alone,
+    with any other sequences in the session. Prompts that `start` reads together, and more threads, sum in another
+    order.
     """
 
     def __init__(self, model: LlamaCppModel, prompts: Sequence[Sequence[int]], places: int = 0) -> None:
@@ -157,12 +158,12 @@ class LlamaCppSession:
         self._lengths = {row: len(prompt) for row, prompt in enumerate(prompts)}
         parallel = open_library().api.layout.sequences
         self._places = max(min(places, parallel), len(prompts), 1)
-        self._reading = 0  # prompts that have a place and have not joined
+        self._reading = 0  # prompts that have a place, and have not joined yet
         self._most = self._limit * self._places
         # where a model stretches its context, the size of the cache changes the numbers
         self._fixed = model.weights.metadata("{}.rope.scaling.original_context_length") is not None
-        self._used = sum(self._lengths.values())  # what has ended stays until a move: filling gaps would reorder sums
-        # a sequence's number is not used again before a move, so that what has ended can stay
+        self._used = sum(self._lengths.values())  # ended sequences stay until a move: filling gaps would reorder sums
+        # numbers are not used again before a move, so that ended sequences can stay
         self._sequences = max(min(SPARE * places, parallel), self._places)
         self._begun = len(prompts)
         self._closed = False
@@ -174,14 +175,14 @@ class LlamaCppSession:
 
     @property
     def places(self) -> int:
-        """How many more sequences can join."""
+        """Number of sequences that can still join."""
         return 0 if self._closed else self._places - len(self._lengths) - self._reading
 
     def join(self, prompts: Sequence[Sequence[int]], part: int) -> LlamaCppReading:
         """Begin to read prompts whose sequences will join; see `OpenSession.join`. A part has 64 tokens or more.
 
         Raises:
-            ModelError: If there are fewer places, or for what `start` refuses.
+            ModelError: If there are fewer places, or `start` would refuse the prompts.
         """
         self._require_open()
         check_prompts(self._model, prompts)
@@ -201,7 +202,7 @@ class LlamaCppSession:
         return self._logits
 
     def advance(self, tokens: Mapping[int, int]) -> None:
-        """Append `tokens[row]` to the sequence `row`; live sequences that are not named end.
+        """Append `tokens[row]` to the sequence `row`. Live sequences without a token end.
 
         Raises:
             ModelError: If a sequence has filled the context, or has ended.
@@ -222,7 +223,7 @@ class LlamaCppSession:
             self._lengths[row] += 1
 
     def close(self) -> None:
-        """Free the context; the session cannot be asked afterwards."""
+        """Free the context. The session cannot be used afterwards."""
         self._closed = True
         self._context = None
         self._logits = np.empty((0, self._model.vocabulary), np.float32)
@@ -232,16 +233,16 @@ class LlamaCppSession:
             raise ModelError("the session is closed: start another")
 
     def _new(self, cells: int) -> Context:
-        """A context with room for `cells` tokens, or for all that the session may ever hold."""
+        """A context with room for `cells` tokens, or for the most that the session may hold."""
         cells = self._most if self._fixed else min(cells, self._most)
         return Context(self._model.weights, cells, self._sequences, self._model.threads)
 
     def _unused(self) -> list[int]:
-        """The numbers that no sequence has had since the last move, rising."""
+        """The sequence numbers that were not used since the last move, rising."""
         return [row for row in range(self._begun, self._sequences) if row not in self._lengths]
 
     def _with_room(self, sequences: int, tokens: int) -> Context:
-        """The context, where so many more sequences and tokens fit; else one in which what has ended is forgotten."""
+        """The context, if more sequences and tokens of these numbers fit; else a new one without ended sequences."""
         context = self._context
         if context is None:
             self._context = context = self._new(tokens + ROOM * sequences)
@@ -253,7 +254,7 @@ class LlamaCppSession:
         return context
 
     def _take_in(self, read: Sequence[Read], sources: Sequence[int]) -> tuple[list[int], NDArray[np.float32]]:
-        """Give the prompts that were read a sequence each; see `LlamaCppReading`."""
+        """Give each prompt that was read a sequence; see `LlamaCppReading`."""
         self._require_open()
         lengths = [read[source].length for source in sources]
         context = self._with_room(len(sources), sum(lengths))
@@ -271,7 +272,7 @@ class LlamaCppSession:
         return rows, np.stack([read[source].logits for source in sources])
 
     def _read(self, context: Context, prompts: Sequence[Sequence[int]]) -> NDArray[np.float32]:
-        """Compute the prompts into the empty sequences 0, 1, ...; the logits behind each."""
+        """Compute the prompts in the empty sequences 0, 1, ..., and return the logits after each."""
         first: dict[tuple[int, ...], int] = {}
         source = [first.setdefault(tuple(prompt), at) for at, prompt in enumerate(prompts)]
         entries = [

@@ -1,4 +1,4 @@
-"""Any PyTorch module that computes logits, with any tokenizer, as a model."""
+"""A model from any PyTorch module that computes logits, and any tokenizer."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from dyntemp.errors import ModelError
 from dyntemp.models import Messages, check_advance, check_prompts
 
 Memory = Literal["none", "hidden", "cache"]
-"""What a module carries from one call to the next."""
+"""The state that a module passes from one call to the next."""
 
 
 class Tokenizer(Protocol):
-    """What `TorchModel` needs of a tokenizer."""
+    """A tokenizer for `TorchModel`."""
 
     def encode(self, text: str) -> Any:
-        """The tokens of a text: a list, a tensor of shape [n] or [1, n], or what has them as `ids`."""
+        """The tokens of a text: a list, a tensor of shape [n] or [1, n], or an object with an attribute `ids`."""
 
     def decode(self, tokens: list[int]) -> str:
-        """The text of tokens."""
+        """The text of these tokens."""
 
 
 class TorchModel:
@@ -31,8 +31,8 @@ class TorchModel:
     - `state="none"`: `module(tokens)` returns logits [batch, length, vocabulary]. Every step computes the whole
       sequences again; sequences of equal length go through the module together.
     - `state="hidden"`: `module(tokens, hidden)` returns the logits and the next hidden state, as recurrent networks
-      do. It is called with `hidden=None` for the prompt, and from then on with the new token alone. Each sequence
-      goes through the module by itself, since only the module knows how its state is laid out.
+      do. It is called with `hidden=None` for the prompt, and then with one new token at a time. Each sequence goes
+      through the module by itself, since only the module knows the layout of its state.
     - `state="cache"`: `module(input_ids=..., past_key_values=..., use_cache=True)` returns an object with `logits` and
       `past_key_values`, as models of transformers do. Called like `"hidden"`, each sequence by itself;
       `dyntemp.models.transformers` computes sequences together.
@@ -40,8 +40,8 @@ class TorchModel:
     With `"none"`, and for the prompt with the others, logits may come as a tensor, as the first of a tuple, or as the
     attribute `logits`.
 
-    Bytes of a token are `tokenizer.decode([token])` in UTF-8: exact for tokenizers of characters and words, while a
-    token that is a part of a character becomes U+FFFD.
+    The bytes of a token are `tokenizer.decode([token])` in UTF-8. They are exact for tokenizers of characters and
+    words. A token that is a part of a character becomes U+FFFD.
     """
 
     def __init__(
@@ -55,19 +55,19 @@ class TorchModel:
         context: int | None = None,
         state: Memory = "none",
     ) -> None:
-        """A model around `module`, which is put into evaluation mode and, where `device` is given, moved there.
+        """Make a model of `module`. The module is put into evaluation mode, and moved to `device` if that is given.
 
         Args:
             module: The network.
-            tokenizer: What has `encode` and `decode`.
-            name: What a trace calls it; the name of the module's class by default.
-            device: Where to compute; by default where the module's parameters are.
-            end_tokens: Tokens that end a text; the tokenizer's `eos_token_id`, if it has one, by default.
-            context: Most tokens in a sequence, if there is a limit.
-            state: What the module carries from one call to the next: `"none"`, `"hidden"` or `"cache"`.
+            tokenizer: An object with `encode` and `decode`.
+            name: Its name in a trace; the name of the module's class by default.
+            device: The device to compute on; that of the module's parameters by default.
+            end_tokens: Tokens that end a text; by default the tokenizer's `eos_token_id`, if it has one.
+            context: Most tokens in a sequence; None without a limit.
+            state: The state that the module passes between calls: `"none"`, `"hidden"` or `"cache"`.
 
         Raises:
-            ModelError: If the module does not return what `state` says.
+            ModelError: If the module's output does not fit `state`.
         """
         self._torch = torch = import_torch()
         if state not in get_args(Memory):
@@ -90,7 +90,7 @@ class TorchModel:
             ) from error
 
     def encode(self, text: str) -> list[int]:
-        """The tokens of a text, as the tokenizer gives them."""
+        """The tokens of a text, from the tokenizer."""
         tokens = self.tokenizer.encode(text)
         tokens = getattr(tokens, "ids", tokens)
         return [int(token) for token in self._torch.as_tensor(tokens, dtype=self._torch.int64).reshape(-1)]
@@ -112,10 +112,10 @@ class TorchModel:
         return TorchSession(self, prompts)
 
     def compute(self, tokens: list[list[int]], memory: Any) -> tuple[Any, Any]:
-        """The logits behind the last tokens, [batch, vocabulary], and what to carry to the next call.
+        """The logits after the last tokens, [batch, vocabulary], and the state for the next call.
 
         Raises:
-            ModelError: If the module does not return what `state` says.
+            ModelError: If the module's output does not fit `state`.
         """
         ids = self._torch.tensor(tokens, dtype=self._torch.int64, device=self.device)
         with self._torch.inference_mode():
@@ -168,7 +168,7 @@ class TorchSession:
         return torch.stack([self._rows[row] for row in self._sequences]).cpu()
 
     def advance(self, tokens: Mapping[int, int]) -> None:
-        """Append `tokens[row]` to the sequence `row`; live sequences that are not named end."""
+        """Append `tokens[row]` to the sequence `row`. Live sequences without a token end."""
         if self._rows is None:
             raise ModelError("the session is closed: start another")
         check_advance(self._model, {row: len(sequence) for row, sequence in self._sequences.items()}, tokens)
@@ -180,12 +180,12 @@ class TorchSession:
         self._compute(self._sequences if whole else {row: [tokens[row]] for row in self._sequences})
 
     def close(self) -> None:
-        """Let go of what the sequences hold."""
+        """Free the sequences' tokens and states."""
         self._rows = None
         self._memory = {}
 
     def _compute(self, new: Mapping[int, list[int]]) -> None:
-        """The rows behind these new tokens of each sequence."""
+        """The rows after these new tokens of each sequence."""
         assert self._rows is not None
         groups: dict[int, list[int]] = {}
         for row, tokens in new.items():
@@ -198,7 +198,7 @@ class TorchSession:
 
 
 def import_torch() -> Any:
-    """PyTorch.
+    """Import PyTorch.
 
     Raises:
         ModelError: If it is not installed.
@@ -210,13 +210,13 @@ def import_torch() -> Any:
 
 
 def device_of(module: Any, torch: Any) -> Any:
-    """Where the parameters of a module are; the CPU for one without."""
+    """The device of a module's parameters; the CPU if it has none."""
     parameter = next(iter(module.parameters()), None)
     return torch.device("cpu") if parameter is None else parameter.device
 
 
 def _shape(value: Any) -> str:
-    """What a value is, for a message."""
+    """The type and shape of a value, for a message."""
     if isinstance(value, (tuple, list)):
         return f"a {type(value).__name__} of {len(value)}"
     return f"{type(value).__name__} of shape {list(value.shape)}" if hasattr(value, "shape") else type(value).__name__

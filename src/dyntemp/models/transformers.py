@@ -1,4 +1,4 @@
-"""transformers: any causal language model of the Hugging Face hub, by name, folder or GGUF file."""
+"""Causal language models of transformers: by name on the Hugging Face hub, folder or GGUF file."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dyntemp.errors import ModelError
 from dyntemp.models import Messages, check_advance, check_prompts
 from dyntemp.models.torch_module import import_torch
 
-BYTE_PIECE = re.compile(r"<0x([0-9A-Fa-f]{2})>")  # how sentencepiece spells a byte that has no piece of its own
+BYTE_PIECE = re.compile(r"<0x([0-9A-Fa-f]{2})>")  # the spelling of a byte without a piece of its own in sentencepiece
 
 
 def load(
@@ -25,14 +25,14 @@ def load(
     gguf_file: str | None = None,
     **options: Any,
 ) -> TransformersModel:
-    """A model that transformers can load.
+    """Load a model with transformers.
 
     Args:
         path: A name on the hub, a folder, or a GGUF file, which is converted to full precision while it loads.
-        name: What a trace calls it; `path` by default.
-        device: Where to compute; by default a GPU where PyTorch has one, else the CPU.
-        dtype: Precision of the weights, such as `"bfloat16"`; what the model was saved in by default.
-        gguf_file: The name of the GGUF file, where `path` is the folder or the repository that has it.
+        name: Its name in a trace; `path` by default.
+        device: The device to compute on; by default a GPU if PyTorch has one, else the CPU.
+        dtype: Precision of the weights, such as `"bfloat16"`; that of the saved model by default.
+        gguf_file: The name of the GGUF file, if `path` is its folder or repository.
         options: Passed to `AutoModelForCausalLM.from_pretrained`; `revision`, `token`, `cache_dir`,
             `local_files_only` and `trust_remote_code` to the tokenizer too.
 
@@ -91,22 +91,22 @@ class TransformersModel:
         self._added = {token: (added.content, added.special) for token, added in tokenizer.added_tokens_decoder.items()}
 
     def encode(self, text: str) -> list[int]:
-        """The tokens of a plain prompt, with what the tokenizer puts around a text."""
+        """The tokens of a plain prompt, with the special tokens that the tokenizer adds."""
         return list(self.tokenizer.encode(text))
 
     def encode_chat(self, messages: Messages) -> list[int] | None:
-        """The tokens of a conversation by the tokenizer's chat template, or None where it has none."""
+        """The tokens of a conversation by the tokenizer's chat template, or None without one."""
         if not self.tokenizer.chat_template:
             return None
         conversation = [dict(message) for message in messages]
         try:
             text = self.tokenizer.apply_chat_template(conversation, add_generation_prompt=True, tokenize=False)
-        except Exception as error:  # a template is a program, which may raise anything
+        except Exception as error:  # a template is a program, and may raise any error
             raise ModelError(f"the chat template of {self.name} refuses this conversation: {error}") from error
         return list(self.tokenizer.encode(text, add_special_tokens=False))
 
     def token_bytes(self, token: int) -> bytes:
-        """The bytes that a token adds to the text; empty for special tokens and those that end a text."""
+        """The bytes that a token adds to the text; empty for special tokens and end tokens."""
         text, special = self._added.get(token, (None, False))
         if special or token in self.end_tokens:
             return b""
@@ -122,11 +122,11 @@ class TransformersModel:
         return (self.tokenizer.convert_ids_to_tokens(token) if token < len(self.tokenizer) else None) or f"<{token}>"
 
     def start(self, prompts: Sequence[Sequence[int]]) -> TransformersSession:
-        """Sequences that every step computes together, padded on the left."""
+        """Start sequences that every step computes together, padded on the left."""
         return TransformersSession(self, prompts)
 
     def compute(self, ids: Any, mask: Any, cache: Any) -> tuple[Any, Any]:
-        """The logits behind the last column of `ids`, [batch, vocabulary], and the cache."""
+        """The logits after the last column of `ids`, [batch, vocabulary], and the cache."""
         torch = import_torch()
         arguments = {"attention_mask": mask}
         if "position_ids" in self._takes:
@@ -168,7 +168,7 @@ class TransformersSession:
         return self._logits
 
     def advance(self, tokens: Mapping[int, int]) -> None:
-        """Append `tokens[row]` to the sequence `row`; live sequences that are not named end."""
+        """Append `tokens[row]` to the sequence `row`. Live sequences without a token end."""
         if self._logits is None:
             raise ModelError("the session is closed: start another")
         check_advance(self._model, self._lengths, tokens)
@@ -187,7 +187,7 @@ class TransformersSession:
         self._compute(torch.tensor(ids, device=device))
 
     def close(self) -> None:
-        """Let go of the cache."""
+        """Free the cache."""
         self._cache = self._logits = None
 
     def _compute(self, ids: Any) -> None:
@@ -196,7 +196,7 @@ class TransformersSession:
 
 
 def _bytes_of_pieces(tokenizer: Any) -> Callable[[str], bytes] | None:
-    """How the pieces of this vocabulary spell bytes; None where only the tokenizer knows."""
+    """The way in which the vocabulary's pieces spell bytes; None if only the tokenizer knows."""
     backend = getattr(tokenizer, "backend_tokenizer", None)
     decoder = json.loads(backend.to_str())["decoder"] if backend is not None else None
     kinds = set(_kinds(decoder))
@@ -209,7 +209,7 @@ def _bytes_of_pieces(tokenizer: Any) -> Callable[[str], bytes] | None:
 
 
 def _kinds(decoder: Any) -> Iterator[str]:
-    """The types of a decoder and of those it is made of, as `tokenizers` writes them."""
+    """The types of a decoder and of its parts, with the names of `tokenizers`."""
     if isinstance(decoder, dict):
         yield decoder["type"]
         for part in decoder.get("decoders", ()):
@@ -222,7 +222,7 @@ def _sentencepiece_bytes(piece: str) -> bytes:
 
 
 def _byte_letters() -> dict[str, int]:
-    """The letter that byte-level vocabularies write for each byte: itself where it can be seen, else from U+0100 on."""
+    """The letter for each byte in byte-level vocabularies: itself if visible, else a letter from U+0100 on."""
     seen = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)]
     unseen = [byte for byte in range(256) if byte not in seen]
     return {chr(byte): byte for byte in seen} | {chr(256 + place): byte for place, byte in enumerate(unseen)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dyntemp.engines.vllm.options import ID, KEY
+from dyntemp.engines.request_fields import ID, KEY
 from dyntemp.serve.fields import (
     Field,
     Form,

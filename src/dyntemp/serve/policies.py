@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from dyntemp.distribution.filters import GREEDY_AT
-from dyntemp.engines.vllm.options import KEY, OFF
+from dyntemp.engines.request_fields import KEY, OFF
 from dyntemp.errors import PolicyError
 from dyntemp.language.policy import Policy
 from dyntemp.language.signals import suggestion

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dyntemp.engines.vllm.options import MOST_CHARACTERS
+from dyntemp.engines.request_fields import MOST_CHARACTERS
 from dyntemp.generation.loop import PART
 
 

@@ -1,1 +1,1 @@
-"""Tokens and policies as people see them: colours, sentences, small plots. Numbers first, drawing second."""
+"""Tokens and policies for people: colours, sentences, cards, plots. One module computes numbers, others draw them."""

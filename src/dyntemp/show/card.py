@@ -1,4 +1,4 @@
-"""Everything about one token, as numbers and words: what the terminal and the page draw cards from."""
+"""The card of one token, as numbers and words; the terminal and the page draw it."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ class Figure:
     """One number of a card.
 
     Attributes:
-        label: What it is.
-        value: Before filters and temperature, or the only one there is.
-        unit: What it counts; may be empty.
-        after: In the draw, where that is another number.
+        label: The name of the number.
+        value: The value before filters and temperature.
+        unit: Its unit; may be empty.
+        after: The value in the draw, if that differs; else None.
     """
 
     label: str
@@ -40,17 +40,17 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One candidate of a card, or several together.
+    """One candidate of a card, or several in one row.
 
     Attributes:
-        text: As it is shown, white space visible.
+        text: The token, with visible white space.
         before: Probability before filters and temperature.
         after: Probability in the draw.
-        now: Probability in the draw under the other policy; None without one.
-        chosen: Whether it is the token of this record.
-        dropped: Whether the filters left it out.
-        instead: Whether the draw under the other policy takes it instead.
-        count: How many tokens it stands for.
+        now: Probability in the draw under the other policy; None without another policy.
+        chosen: True for the token of this record.
+        dropped: True if the filters removed it.
+        instead: True if the draw under the other policy takes it.
+        count: Number of tokens in the row.
     """
 
     text: str
@@ -65,19 +65,19 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """One token and how it came about.
+    """One token, and how it was chosen.
 
     Attributes:
         position: Number of tokens generated before it.
-        name: The token, white space visible.
-        sentence: How it came about.
-        change: What the other policy changes; empty without one.
-        came: How it came to stand here, in words.
+        name: The token, with visible white space.
+        sentence: How the token was chosen.
+        change: The effect of the other policy; empty without one.
+        came: The origin of the token, in words.
         chosen: The word for its own row: drawn, kept or put here.
         figures: Its numbers.
-        temperature: What the terms add up to.
-        terms: The policy's sum, term by term; empty where the record does not tell it.
-        rows: The alternatives by falling probability, the token itself if it is none of them, then all others.
+        temperature: The sum of the terms.
+        terms: The policy's sum, term by term; empty if the record lacks them.
+        rows: The alternatives by falling probability, then the token itself if it is none of them, then all others.
     """
 
     position: int
@@ -101,8 +101,8 @@ def card(token: Token, replayed: Replayed | None = None, other: Replayed | None 
 
     Args:
         token: The record.
-        replayed: The token under the policy that it was drawn with, which tells the policy's sum.
-        other: The token under another policy, to stand beside what was.
+        replayed: The token under the policy that it was drawn with, for the terms of the policy's sum.
+        other: The token under another policy, for comparison.
     """
     told = other or replayed
     return Card(
@@ -120,20 +120,20 @@ def card(token: Token, replayed: Replayed | None = None, other: Replayed | None 
 
 
 def state(row: Row, chosen: str) -> str:
-    """What became of a row, in words."""
+    """The state of a row in words: chosen, dropped, or taken instead."""
     said = [chosen if row.chosen else "", "dropped" if row.dropped else "", "drawn instead" if row.instead else ""]
     return ", ".join(filter(None, said))
 
 
 def name_of(row: Row) -> str:
-    """A row's name, with how many tokens it stands for."""
+    """A row's name, with its number of tokens if there are several."""
     return row.text if row.count == 1 and row.text != "other" else f"{row.text} ({row.count:,})"
 
 
 def sums(card: Card) -> str:
-    """The policy's sum as it is written, in numbers, and what comes out; a limit that changes nothing is left out.
+    """The policy's sum as text, in numbers, and its result. A limit without effect is left out.
 
-    `0.3 + 0.7*normalized_entropy**0.5 = 0.3 + 0.213 = 0.513`, with `≈` where the rounded numbers add up to another.
+    `0.3 + 0.7*normalized_entropy**0.5 = 0.3 + 0.213 = 0.513`, with `≈` where the rounded numbers have another sum.
     """
     terms = [term for term in card.terms if "..." not in term.text or term.value != 0]
     texts, result = _added([term.text for term in terms]), figure(card.temperature)
@@ -148,13 +148,13 @@ def _shown(value: float) -> float:
 
 
 def _added(parts: Sequence[str]) -> str:
-    """`a + b - c` of `a`, `b` and `-c`."""
+    """The terms `a`, `b` and `-c` as the text `a + b - c`."""
     first, *others = parts
     return first + "".join(f" - {part[1:]}" if part.startswith("-") else f" + {part}" for part in others)
 
 
 def _figures(token: Token, other: Replayed | None) -> list[Figure]:
-    """The numbers of a card: the temperature, what changes in the draw, and every signal."""
+    """The numbers of a card: the temperature, the changes in the draw, and every signal."""
     recorded = [
         Figure("temperature", token.temperature, "", other.temperature if other else None),
         Figure("entropy", token.signals["entropy"], "nats", other.entropy_after if other else token.entropy_after),
@@ -168,7 +168,7 @@ def _figures(token: Token, other: Replayed | None) -> list[Figure]:
 
 
 def _unit(signal: str) -> str:
-    """The unit of a signal where its name does not say it."""
+    """The unit of a signal; empty if the name says it."""
     record = SIGNALS.get(signal.partition("(")[0])
     return record.unit if record and record.unit in ("nats", "nats^2", "tokens") else ""
 
@@ -195,9 +195,10 @@ def _rows(token: Token, other: Replayed | None) -> list[Row]:
 
 
 def _left_out(token: Token) -> bool:
-    """Whether filters dropped a token that is none of the alternatives.
+    """True if filters dropped a token that is none of the alternatives.
 
-    A greedy draw gives nothing to what is kept either: then it counts whether the least likely bin reaches the token.
+    In a greedy draw, kept tokens have probability 0 too. Then the token counts as dropped if it lies below the least
+    likely histogram bin that was kept.
     """
     if token.surprisal_after < inf or token.temperature > GREEDY_AT or not token.rest:
         return token.surprisal_after == inf
@@ -206,7 +207,7 @@ def _left_out(token: Token) -> bool:
 
 
 def _others(token: Token, other: Replayed | None, rows: list[Row], parted: int | None) -> list[Row]:
-    """What no row names: what the filters left of it, and what they dropped."""
+    """Rows for all tokens without a row of their own: those that the filters kept, and those that they dropped."""
     kept = [row for row in rows if not row.dropped]
     left = token.candidates - len(kept)
     unnamed = max(1 - sum(row.before for row in rows), 0.0)
@@ -222,6 +223,6 @@ def _others(token: Token, other: Replayed | None, rows: list[Row], parted: int |
             )
         )  # fmt: skip
     dropped = int(token.signals.get("support", token.candidates)) - len(rows) - left
-    if dropped > 0 and (token.rest or left <= 0):  # the first dyntemp did not record which share is whose
+    if dropped > 0 and (token.rest or left <= 0):  # old traces do not split the rest
         found.append(Row("other", unnamed - before, 0.0, 0.0 if other else None, dropped=True, count=dropped))
     return found

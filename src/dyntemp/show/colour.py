@@ -1,7 +1,7 @@
-"""Values as colours: blue where low, grey between, orange where high; or from grey to orange alone.
+"""Values as colours: from blue (low) over grey to orange (high), or from grey to orange alone.
 
-The two ends differ in blue against yellow, which people with any of the common colour blindnesses tell apart, and all
-stops have the one lightness at which text can be read on black as well as on white.
+The two ends differ in blue against yellow, which stays visible with the common colour blindnesses. All stops have one
+lightness, at which text can be read on black and on white.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ WIDEST = Interval(0.0, 2.0)
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """Values from `low` (blue, or grey where it is not diverging) to `high` (orange); what lies beyond has an end's."""
+    """A scale from `low` (blue, or grey if not diverging) to `high` (orange). Values beyond an end have its colour."""
 
     low: float
     high: float
@@ -25,12 +25,12 @@ class Scale:
 
     @classmethod
     def of(cls, bounds: Interval) -> Scale:
-        """A scale that spends its colours on what a policy can return, at most 0 to 2."""
+        """A scale over the temperatures that a policy can return, at most 0 to 2."""
         low, high = max(bounds.low, WIDEST.low), min(bounds.high, WIDEST.high)
         return cls(low, high) if high - low > 1e-3 else cls(*WIDEST)
 
     def share(self, value: float) -> float:
-        """How far along the scale a value lies, from 0 to 1."""
+        """The place of a value on the scale, from 0 to 1."""
         return min(max((value - self.low) / (self.high - self.low), 0.0), 1.0) if isfinite(value) else float(value > 0)
 
     def rgb(self, value: float) -> tuple[int, int, int]:
@@ -46,5 +46,5 @@ class Scale:
         return red, green, blue
 
     def style(self, value: float) -> str:
-        """The colour as Rich spells it."""
+        """The colour of a value as a style of Rich."""
         return "rgb({},{},{})".format(*self.rgb(value))

@@ -1,4 +1,4 @@
-"""What a policy does over a family of rows, from certain to uniform: the numbers behind a plot."""
+"""The temperatures of a policy over a family of rows, from certain to uniform."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ class Curve(NamedTuple):
 
 
 def curve_info(policy: Policy, vocabulary: int, points: int = POINTS) -> Curve:
-    """The policy over rows whose probabilities follow Zipf's law with an exponent of its own each.
+    """The temperatures of a policy over rows whose probabilities follow Zipf's law, each with another exponent.
 
-    The exponents are solved so that the entropies go in equal steps from 0.01 of the largest to all of it. The
-    policy is taken at the first token of a request that asked for temperature 1; numbers that the caller would give
-    are at the middle of their range.
+    The exponents are solved for entropies in equal steps, from 0.01 of the largest entropy to the largest. The policy
+    is evaluated at the first token of a request with temperature 1. Values of `given(...)` are at the middle of their
+    range.
 
     Args:
         policy: A policy without free parameters.
-        vocabulary: Entries of each row, at least 2.
+        vocabulary: Number of logits in each row, at least 2.
         points: Number of rows.
     """
     zipf = -np.log(np.arange(1, vocabulary + 1, dtype=np.float64))
@@ -50,7 +50,7 @@ def curve_info(policy: Policy, vocabulary: int, points: int = POINTS) -> Curve:
 
 
 def held(policy: Policy) -> dict[Signal, float]:
-    """The signals of `policy` that no row determines, and what they are taken to be for a curve."""
+    """The signals of `policy` that do not depend on the row, and their values for a curve."""
     values = {}
     for signal in policy.signals:
         if signal.name == "given":
@@ -62,6 +62,6 @@ def held(policy: Policy) -> dict[Signal, float]:
 
 
 def _exponent(zipf: NDArray[np.float64], target: float) -> float:
-    """The factor on `zipf` at which the row has the entropy `target`: 1/T of that temperature."""
+    """The factor on `zipf` at which the row has the entropy `target`; it equals 1/T."""
     (temperature,) = measure(zipf, temperature_for_entropy(target)).values()
     return 1.0 / float(temperature)

@@ -15,14 +15,14 @@ from dyntemp.traces.token import Token
 
 def text(tokens: Sequence[Token], values: Sequence[float | None], title: str, scale: Scale,
          cards: Sequence[Card | None] = ()) -> Markup:  # fmt: skip
-    """The tokens as running text, each tinted by its value, with that number below and its card inside.
+    """The tokens as running text, each coloured by its value, with the number below and its card inside.
 
     Args:
-        tokens: In order.
-        values: Of each token; None where there is none.
-        title: What the values are.
-        scale: Of the colours.
-        cards: Of the first tokens; the others tell their sentence alone, as a title.
+        tokens: The tokens in order.
+        values: The value of each token; None where the record lacks it.
+        title: The name of the values.
+        scale: The scale of the colours.
+        cards: Cards of the first tokens; the others have only their sentence, as a tooltip.
     """
     beside = [*cards, *[None] * (len(tokens) - len(cards))]
     written = [_token(*one, scale) for one in zip(tokens, values, beside, strict=True)]
@@ -30,7 +30,7 @@ def text(tokens: Sequence[Token], values: Sequence[float | None], title: str, sc
 
 
 def legend(measure: Quantity, scale: Scale) -> Markup:
-    """What the colours stand for, between the ends of the scale."""
+    """The legend of the colours: the title, between the ends of the scale."""
     return element(
         "div", element("span", measure.title), element("b", figure(scale.low)), element("span", class_="dt-ramp"),
         element("b", f"{figure(scale.high)} {measure.unit if measure.unit != measure.title else ''}".rstrip()),
@@ -64,13 +64,13 @@ def card_html(shown: Card) -> Markup:
 
 
 def figure_list(pairs: Iterable[tuple[str, str]], more: str = "") -> Markup:
-    """Labels and what they stand for; `more` is a further class."""
+    """A list of labels and values; `more` is a further class of the element."""
     rows = (element("div", element("dt", label), element("dd", value)) for label, value in pairs)
     return element("dl", *rows, class_=f"dt-figures {more}".rstrip())
 
 
 def _token(token: Token, value: float | None, shown: Card | None, scale: Scale) -> Markup:
-    """One token of a running text, and the line breaks that it writes."""
+    """One token of a running text, with the line breaks that it contains."""
     written, is_mark = flowing(token)
     kinds = ["dt-token", *(["dt-mark"] if is_mark else []), *(["dt-unmeasured"] if value is None else [])]
     if token.origin in ("forced", "parted"):

@@ -1,4 +1,4 @@
-"""Texts, cards and policies as static HTML: no script, light and dark, for a page of its own or a notebook."""
+"""Texts, cards and policies as static HTML without scripts, light and dark, for a page or a notebook."""
 
 from __future__ import annotations
 
@@ -26,28 +26,28 @@ from dyntemp.traces.replayed import as_if, own_replays
 from dyntemp.traces.token import Token
 
 PAGE_CARDS = 600
-"""Tokens of a page that have a card; a longer text would make it slow to open."""
+"""Most tokens of a page that have a card; more would make the page slow to open."""
 
 NOTEBOOK_TOKENS, NOTEBOOK_CARDS = 1000, 150
-"""What a notebook shows of a text, which it keeps in its file."""
+"""Most tokens that a notebook shows, and most cards. A notebook keeps them in its file."""
 
 CURVE_VOCABULARY = 32_000
-"""Entries of the rows over which a policy's curve is drawn."""
+"""Number of logits in the rows for a policy's curve."""
 
 NO_SCRIPT = "default-src 'none'; style-src 'unsafe-inline'"
-"""The page's own rule for what it may load: nothing."""
+"""The content security policy of a page: it loads nothing."""
 
 
 def page(header: Header, tokens: Sequence[Token], *, by: str = "temperature", other: Policy | None = None,
          replayed: Sequence[Replayed | None] = (), note: str = "") -> str:  # fmt: skip
-    """A page of its own about a trace: each request's text, legend, tracks and cards.
+    """An HTML page about a trace: each request's text, legend, tracks and cards.
 
     Args:
-        header: Of the trace.
+        header: The header of the trace.
         tokens: Its tokens, or some of them.
         by: The quantity that colours the text.
-        other: Another policy, and
-        replayed: the tokens under it.
+        other: Another policy, or None.
+        replayed: The tokens under the other policy.
         note: A remark on what is shown.
 
     Raises:
@@ -70,12 +70,12 @@ def page(header: Header, tokens: Sequence[Token], *, by: str = "temperature", ot
 
 
 def notebook(header: Header | None, tokens: Iterable[Token], *, by: str = "temperature") -> str:
-    """What a notebook shows of a trace, or of tokens alone: the beginning of a long one, and what is damaged, said."""
+    """The HTML of a trace, or of tokens alone, for a notebook. A long text is cut, and damage is reported."""
     shown: list[Token] = []
     note = ""
     try:
         for token in islice(tokens, NOTEBOOK_TOKENS + 1):
-            shown.append(token)  # noqa: PERF402 (what was read before a fault is kept)
+            shown.append(token)  # noqa: PERF402 (tokens before a damaged line are kept)
     except TraceError as error:
         note = str(error)
     if len(shown) > NOTEBOOK_TOKENS:
@@ -85,12 +85,12 @@ def notebook(header: Header | None, tokens: Iterable[Token], *, by: str = "tempe
 
 
 def token_card(token: Token) -> str:
-    """What a notebook shows of one token."""
+    """The HTML of one token for a notebook."""
     return element("div", _styles(), card_html(card(token)), class_="dt")
 
 
 def policy_card(policy: Policy) -> str:
-    """What a notebook shows of a policy: its text, what it can return and what it reads, and its curve."""
+    """The HTML of a policy for a notebook: its text, its bounds, its signals and its curve."""
     reads = ", ".join(str(signal) for signal in policy.signals) or "nothing: it is one temperature for all"
     figures = [("reads", reads)]
     drawing = None
@@ -118,7 +118,7 @@ def policy_card(policy: Policy) -> str:
 
 def _trace(header: Header | None, tokens: Sequence[Token], by: str, most_cards: int, other: Policy | None = None,
            replayed: Sequence[Replayed | None] = (), note: str = "") -> Markup:  # fmt: skip
-    """The facts of a run, and its requests one after the other."""
+    """The settings of a run, and its requests one after the other."""
     if not tokens:
         return element("p", note or "no tokens")
     others = replayed or [None] * len(tokens)
@@ -166,7 +166,7 @@ def _trace(header: Header | None, tokens: Sequence[Token], by: str, most_cards: 
 
 
 def _marks(tokens: Sequence[Token], others: Sequence[Replayed | None]) -> Iterator[str]:
-    """What the lines below tokens mean, as far as there are any."""
+    """Sentences about the lines below tokens, for those lines that there are."""
     if any(now is not None and not now.kept for now in others):
         yield " Dashed: the other policy would have drawn another token."
     elif any(token.origin == "parted" for token in tokens):
@@ -176,7 +176,7 @@ def _marks(tokens: Sequence[Token], others: Sequence[Replayed | None]) -> Iterat
 
 
 def _second_track(tokens: Sequence[Token], measure: Quantity, scale: Scale) -> Markup:
-    """The quantity of the colours along the text, or the entropy where that is the temperature."""
+    """The quantity of the second track: that of the colours, or the entropy if that is the temperature."""
     if measure.name == "temperature":
         measure = quantity("entropy", tokens)
         scale = measure.scale(tokens)
@@ -184,7 +184,7 @@ def _second_track(tokens: Sequence[Token], measure: Quantity, scale: Scale) -> M
 
 
 def _prompt(prompt: Any, request: int | None) -> Markup:
-    """What was asked: text, or the messages of a conversation."""
+    """The prompt: a text, or the messages of a conversation."""
     number = "" if request is None else f" {request}"
     if isinstance(prompt, str):
         asked = element("blockquote", prompt)
@@ -198,13 +198,13 @@ def _prompt(prompt: Any, request: int | None) -> Markup:
 
 
 def _span(summary: Summary) -> str:
-    """`0.52, from 0.3 to 0.83`."""
+    """A mean and its range as text: `0.52, from 0.3 to 0.83`."""
     mean = figure(summary.mean) if summary.finite else "inf"
     return f"mean {mean}, from {figure(summary.low)} to {figure(summary.high)}"
 
 
 @cache
 def _styles() -> Markup:
-    """The style sheet of texts and cards without its comments, as an element."""
+    """The style sheet of texts and cards as an element, without comments."""
     sheet = files("dyntemp.show").joinpath("tokens.css").read_text(encoding="utf-8")
     return Markup(f"<style>{re.sub(r'/[*].*?[*]/', '', sheet, flags=re.DOTALL).strip()}</style>")

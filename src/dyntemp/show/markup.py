@@ -1,4 +1,4 @@
-"""HTML built from elements, so that no text gets in unescaped."""
+"""HTML built from elements, so that every text is escaped."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dyntemp.show.words import visible
 VOID = {"br", "input", "meta"}
 
 UNFIT = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
-"""What HTML cannot hold: control characters, and halves of surrogate pairs."""
+"""Characters that HTML cannot hold: control characters, and halves of surrogate pairs."""
 
 
 class Markup(str):
@@ -24,8 +24,8 @@ def element(name: str, /, *children: str | None, **attributes: object) -> Markup
     """One element with its children, which are escaped unless they are elements themselves.
 
     Args:
-        name: Of the element.
-        children: Text and elements; None is left out.
+        name: The name of the element.
+        children: Text and elements; None is skipped.
         attributes: By name; `class_` is `class`, other underscores are hyphens. None and False are left out, True is
             an attribute without a value.
 
@@ -51,5 +51,5 @@ def _attribute(key: str, value: object) -> str:
 
 
 def _text(text: str) -> str:
-    """`text` escaped; what HTML cannot hold is made visible."""
+    """`text` escaped; characters of `UNFIT` are made visible."""
     return escape(UNFIT.sub(lambda found: visible(found.group()), text))

@@ -1,4 +1,4 @@
-"""Tokens in a notebook: what `Trace` shows by itself, for tokens from anywhere and by any quantity."""
+"""Tokens in a notebook, coloured by any quantity. A `Trace` shows itself in the same way."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ class View:
     `View(list(generate(model, "Once upon a time", policy)), by="surprisal")` at the end of a cell.
 
     Attributes:
-        tokens: Of one run.
-        header: Of its trace, which tells the policy and its sum: a `Generation` has it as `header`.
-        by: What colours the text; see `dyntemp.show.quantity`.
+        tokens: The tokens of one run.
+        header: The header of its trace, with the policy and its terms; a `Generation` has it as `header`.
+        by: The quantity that colours the text; see `dyntemp.show.quantity`.
     """
 
     tokens: Sequence[Token] = field(repr=False)

@@ -1,4 +1,4 @@
-"""Traces as numbers to draw: along a text, a policy over the signals it met, and runs beside one another."""
+"""The numbers of plots: a text along its tokens, a policy over a signal's values, and several runs."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from dyntemp.traces.token import Token
 Values = NDArray[np.float64]
 
 BINS = 48
-"""Bars of a histogram."""
+"""Number of histogram bins."""
 
 WINDOW = 20
-"""Tokens that a running mean looks back on."""
+"""Number of positions in a running mean."""
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
@@ -34,7 +34,7 @@ class Text(NamedTuple):
 
     Attributes:
         label: The name of the trace's file, and the request where the trace has several.
-        trace: What it was read from.
+        trace: The trace.
         request: Number of its prompt.
         tokens: Its tokens, in order.
     """
@@ -46,14 +46,14 @@ class Text(NamedTuple):
 
 
 class Track(NamedTuple):
-    """One text along its tokens.
+    """One text along its tokens; all arrays are [tokens].
 
     Attributes:
-        label: Which text it is.
-        policy: The text of the policy that these temperatures are of.
-        pieces: The tokens as they are shown, white space visible.
-        temperature: Of each token.
-        signal: What is drawn beside it, by name.
+        label: The name of the text.
+        policy: The text of the policy with these temperatures.
+        pieces: The tokens, with visible white space.
+        temperature: The temperature of each token.
+        signal: The name of the signal in the second panel.
         values: The signal at each token.
         after: The entropy of each draw in nats.
     """
@@ -68,17 +68,17 @@ class Track(NamedTuple):
 
 
 class Visited(NamedTuple):
-    """The values of a signal that texts met, and what a policy made of them.
+    """The values of a signal in some texts, and a policy's temperatures there.
 
     Attributes:
-        policy: Its text.
+        policy: The text of the policy.
         signal: The signal's name.
-        edges: Ends of the histogram's bars, rising.
-        counts: Tokens in each bar.
+        edges: Edges of the histogram bins, rising, [bins + 1].
+        counts: Tokens in each bin, [bins].
         values: The signal at each token.
         temperature: The policy's temperature at each token.
-        curve: Points (values, temperatures) of the policy as a function of the signal; None where it reads more
-            than that, so that one value has several temperatures.
+        curve: Points (values, temperatures) of the policy as a function of the signal; None if the policy reads more
+            than this signal.
     """
 
     policy: str
@@ -91,19 +91,19 @@ class Visited(NamedTuple):
 
 
 class Run(NamedTuple):
-    """One trace beside others. Quantiles are at `QUANTILES`; running means are over the last `WINDOW` positions.
+    """One trace among several. Quantiles are at `QUANTILES`; running means are over the last `WINDOW` positions.
 
     Attributes:
         label: The name of its file.
         policy: The text of its policy.
-        texts: How many requests it holds.
-        tokens: How many tokens.
+        texts: Number of requests.
+        tokens: Number of tokens.
         temperature: Quantiles of the temperature.
         entropy: Quantiles of the model's entropy, in nats.
-        mean_temperature: Mean of the finite temperatures; NaN where there is none.
+        mean_temperature: Mean of the finite temperatures; NaN if there is none.
         mean_entropy: Mean of the entropy.
-        running_temperature: Mean temperature of what the texts wrote up to each position.
-        running_entropy: The same of the entropy.
+        running_temperature: Running mean of the temperature at each position, over all texts.
+        running_entropy: Running mean of the entropy at each position.
     """
 
     label: str
@@ -119,15 +119,15 @@ class Run(NamedTuple):
 
 
 def texts_of(traces: Sequence[Trace], request: int | None = None) -> list[Text]:
-    """The texts of some traces: of each its requests in order, or the one that `request` names.
+    """The texts of some traces: all requests of each in order, or only the number `request`.
 
     Raises:
         TraceError: If a trace is damaged or holds no tokens.
-        ValueError: For a request that a trace does not hold.
+        ValueError: If a trace lacks the request.
     """
     found = []
     for trace in traces:
-        tokens = sorted(trace, key=lambda token: token.request)  # stable: positions stay in order
+        tokens = sorted(trace, key=lambda token: token.request)  # a stable sort: positions stay in order
         texts = {number: tuple(group) for number, group in groupby(tokens, key=lambda token: token.request)}
         if not texts:
             raise TraceError(f"{trace.path} holds no tokens: there is nothing to draw")
@@ -140,11 +140,11 @@ def texts_of(traces: Sequence[Trace], request: int | None = None) -> list[Text]:
 
 
 def track_info(text: Text, signal: str = "entropy", policy: Policy | None = None) -> Track:
-    """A text along its tokens, at its own temperatures or those that another policy gives the same tokens.
+    """A text along its tokens, at its own temperatures or at those of another policy for the same tokens.
 
     Raises:
-        ValueError: For a signal that the trace does not hold.
-        PolicyError: If the policy reads what the trace does not hold.
+        ValueError: If the trace lacks the signal.
+        PolicyError: If the trace lacks a signal of the policy.
     """
     draws = _draws(text, policy)
     return Track(
@@ -159,16 +159,16 @@ def track_info(text: Text, signal: str = "entropy", policy: Policy | None = None
 
 
 def visited_info(texts: Sequence[Text], signal: str | None = None, policy: Policy | None = None) -> Visited:
-    """What the texts met of a signal, and the temperatures of a policy there.
+    """The values of a signal in the texts, and the temperatures of a policy there.
 
     Args:
-        texts: Texts of one policy, or of any where `policy` is given.
-        signal: Its name; None takes the one signal that the policy reads, and the entropy where it reads several.
+        texts: Texts of one policy; of any policies if `policy` is given.
+        signal: The signal's name; None takes the policy's only signal, or the entropy if it reads several.
         policy: The policy to draw; None takes the texts' own.
 
     Raises:
-        ValueError: For texts of several policies without `policy`, or a signal that a trace does not hold.
-        PolicyError: If the policy reads what a trace does not hold.
+        ValueError: If the texts have several policies and `policy` is missing, or a trace lacks the signal.
+        PolicyError: If a trace lacks a signal of the policy.
     """
     own = list(dict.fromkeys(text.trace.header.policy for text in texts))
     if policy is None and len(own) > 1:
@@ -189,7 +189,7 @@ def visited_info(texts: Sequence[Text], signal: str | None = None, policy: Polic
 
 
 def runs_info(texts: Sequence[Text]) -> list[Run]:
-    """The traces that the texts are of, one beside the other, in the order in which they come."""
+    """A `Run` for each trace of the texts, in their order."""
     groups: dict[str, list[Text]] = {}
     for text in texts:
         groups.setdefault(str(text.trace.path), []).append(text)
@@ -201,7 +201,7 @@ def runs_info(texts: Sequence[Text]) -> list[Run]:
 
 
 def running_mean(texts: Sequence[Values], window: int = WINDOW) -> Values:
-    """At each position, the mean of what the texts hold at it and the `window - 1` before; only finite values count.
+    """The mean of all texts' finite values at each position and the `window - 1` positions before it.
 
     >>> running_mean([np.array([1.0, 3.0, 5.0]), np.array([2.0])], window=2).tolist()
     [1.5, 2.0, 4.0]
@@ -219,12 +219,12 @@ def running_mean(texts: Sequence[Values], window: int = WINDOW) -> Values:
 
 
 def quantiles(values: Values) -> Values:
-    """The values at `QUANTILES`, each one that occurs, so that infinities stay what they are."""
+    """The quantiles at `QUANTILES`. Each is one of the values, so that infinite ones stay exact."""
     return np.asarray(np.quantile(values, QUANTILES, method="inverted_cdf"))
 
 
 def with_unit(signal: str) -> str:
-    """A signal and what it is counted in.
+    """A signal's name with its unit.
 
     >>> with_unit("entropy"), with_unit("quantile(0.9)")
     ('entropy (nats)', 'quantile(0.9) (probability)')
@@ -257,7 +257,7 @@ def _temperatures(text: Text, policy: Policy | None) -> Values:
 
 
 def _draws(text: Text, policy: Policy | None) -> Sequence[Token | Replayed]:
-    """What each token was drawn from, or would have been under another policy."""
+    """The draw of each token, under its own policy or another one."""
     return text.tokens if policy is None else replays(text.trace.header, text.tokens, policy)
 
 
@@ -273,7 +273,7 @@ def _piece(token: Token) -> str:
 
 
 def _listed(numbers: list[int]) -> str:
-    """`requests 0, 1, 2`, in few words where they are many."""
+    """A list of requests as text, such as `requests 0, 1, 2`; a long list is shortened."""
     if len(numbers) == 1:
         return f"request {numbers[0]}"
     shown = ", ".join(map(str, numbers)) if len(numbers) <= 8 else f"{numbers[0]} to {numbers[-1]}"

@@ -1,4 +1,4 @@
-"""Pictures of what `plots` computed, as PNG and SVG, through matplotlib. The same numbers give the same file."""
+"""The numbers of `plots` as PNG and SVG, through matplotlib. The same numbers give the same file."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ FORMATS = (".png", ".svg")
 COLD, WARM = (tuple(channel / 255 for channel in STOPS[at]) for at in (0, 4))
 INK, QUIET, FAINT = "0.15", "0.4", "0.85"
 RUN_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000")
-"""Okabe and Ito's colours, which people with any of the common colour blindnesses tell apart."""
+"""Okabe and Ito's colours, which differ with the common colour blindnesses too."""
 
 DASHES = ("-", "--", "-.", ":")
-"""Runs differ in their lines too, for those who print without colour."""
+"""Line styles of runs, which differ in a print without colour too."""
 
 NAMED_TOKENS = 90
-"""A text of up to this many tokens has them written under its axis."""
+"""Most tokens that are written under the axis of a text."""
 
 PIECE = 14
-"""Characters of a token that are written."""
+"""Most characters of a token that are written."""
 
 SETTINGS = {
     "svg.hashsalt": "dyntemp",
@@ -47,14 +47,14 @@ SETTINGS = {
     "text.parse_math": False,
     "text.usetex": False,
 }
-"""Letters stay letters in an SVG, so that what its reader's fonts can show is shown; `$` is a character like others."""
+"""Settings of matplotlib: an SVG keeps text as text, in the reader's fonts, and `$` is an ordinary character."""
 
 
 def require() -> None:
-    """Say what to install where matplotlib is missing.
+    """Check that matplotlib is installed.
 
     Raises:
-        ValueError: If it is.
+        ValueError: If it is missing; the message says what to install.
     """
     try:
         import matplotlib as mpl  # noqa: F401
@@ -65,10 +65,10 @@ def require() -> None:
 
 
 def save(figure: Figure, path: str | Path) -> None:
-    """Write a figure as PNG or SVG, by the path's ending; nothing in it depends on the clock.
+    """Write a figure as PNG or SVG, by the ending of the path. The file does not depend on the time.
 
     Raises:
-        ValueError: For another ending.
+        ValueError: If the path has another ending.
     """
     import matplotlib as mpl
 
@@ -77,12 +77,12 @@ def save(figure: Figure, path: str | Path) -> None:
         raise ValueError(f"{path} was given; a picture's name ends in {' or '.join(FORMATS)}")
     metadata: dict[str, Any] = {"Date": None, "Creator": "dyntemp"} if kind == ".svg" else {"Software": None}
     with mpl.rc_context(SETTINGS), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing from")  # an SVG keeps it for the reader's fonts
+        warnings.filterwarnings("ignore", "Glyph .* missing from")  # an SVG keeps the text, for the reader's fonts
         figure.savefig(path, format=kind[1:], dpi=150, metadata=metadata)
 
 
 def draw_tracks(tracks: Sequence[Track]) -> Figure:
-    """Temperature and a signal along each text, one pair of panels a text, on scales that all share."""
+    """Draw temperature and signal along each text: two panels for each text, on shared scales."""
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
@@ -119,7 +119,7 @@ def draw_tracks(tracks: Sequence[Track]) -> Figure:
 
 
 def draw_visited(info: Visited) -> Figure:
-    """The policy over the signal, above how often each value of the signal came."""
+    """Draw the policy over the signal, above a histogram of the signal's values."""
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
@@ -141,7 +141,7 @@ def draw_visited(info: Visited) -> Figure:
 
 
 def draw_runs(runs: Sequence[Run]) -> Figure:
-    """Temperature and entropy of each run: how they spread, and how they move along the texts."""
+    """Draw temperature and entropy of each run: their quantiles, and their running means along the texts."""
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
@@ -176,7 +176,7 @@ def _steps(axis: Axes, at: Any, values: Any, colour: Any, dash: str, label: str)
 
 
 def _box(axis: Axes, row: int, at: list[float], mean: float, colour: str, dash: str) -> None:
-    """Quantiles as a line, a box and a bar; what is infinite is left out."""
+    """Draw quantiles as a line, a box and a bar, without infinite values."""
     low, first, middle, third, high = (value if np.isfinite(value) else np.nan for value in at)
     axis.plot([low, high], [row, row], color=colour, linestyle=dash, linewidth=1.5)
     axis.barh(row, third - first, left=first, height=0.5, color=colour, alpha=0.45)
@@ -185,7 +185,7 @@ def _box(axis: Axes, row: int, at: list[float], mean: float, colour: str, dash: 
 
 
 def _beyond(highest: float) -> float:
-    """Where an axis from 0 ends, a little above what it shows."""
+    """The end of an axis from 0: a little above the largest value."""
     return 1.05 * highest if np.isfinite(highest) and highest > 0 else 1.0
 
 

@@ -1,4 +1,4 @@
-"""What `plots` computed, drawn with characters: 80 columns are enough, and colours repeat what the numbers say."""
+"""The numbers of `plots` drawn with characters. 80 columns are enough; colours only repeat the numbers."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ CHART, HEIGHT = 56, 8
 """Columns and lines of a chart."""
 
 NAMED_TOKENS = 400
-"""Tokens of a text that stand under bars of their own; of a longer text, these are the first."""
+"""Most tokens of a text that have a bar each; of a longer text, the first ones."""
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 BRAILLE = 0x2800
 DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
-"""Bits of a braille cell, by line and column."""
+"""Bits of a braille character, by line and column."""
 
 
 def draw_track(track: Track) -> Iterator[Text]:
-    """Charts of the whole text, then the text itself with bars over its tokens."""
+    """Draw charts of the whole text, then the text itself with bars over its tokens."""
     count = len(track.temperature)
     scale = _scale(track.temperature)
     yield Text(f"{track.label}   {track.policy}", style="bold")
@@ -46,7 +46,7 @@ def draw_track(track: Track) -> Iterator[Text]:
 
 
 def draw_visited(info: Visited) -> Iterator[Text]:
-    """The policy over the signal, above a histogram of the signal."""
+    """Draw the policy over the signal, above a histogram of the signal."""
     scale = _scale(info.temperature)
     yield Text(info.policy, style="bold")
     yield Text(f"\ntemperature: {_figures(info.temperature)}")
@@ -59,7 +59,7 @@ def draw_visited(info: Visited) -> Iterator[Text]:
 
 
 def draw_runs(runs: Sequence[Run]) -> Iterator[Text]:
-    """A line for each run: how temperature and entropy spread; then how their means move along the texts."""
+    """Draw quantiles of temperature and entropy, a line for each run, and then their running means."""
     letters = [LETTERS[number] if number < len(LETTERS) else "·" for number in range(len(runs))]
     for letter, run in zip(letters, runs, strict=True):
         texts = f"{run.texts} texts, " if run.texts > 1 else ""
@@ -82,7 +82,7 @@ def draw_runs(runs: Sequence[Run]) -> Iterator[Text]:
 
 
 def _columns(values: Values, scale: Scale | None) -> Iterator[Text]:
-    """A bar chart of a text: its tokens in at most `CHART` columns, each the mean of what falls into it."""
+    """A bar chart of a text in at most `CHART` columns; each bar is the mean of its tokens."""
     size = max(1, ceil(len(values) / CHART))
     parts = [_mean(values[at : at + size]) for at in range(0, len(values), size)]
     yield from _bars(np.array(parts), scale, 4, "{:8.3g}")
@@ -100,13 +100,13 @@ def _bars(values: Values, scale: Scale | None, height: int, form: str) -> Iterat
             share = (min(value, top) if value > 0 else 0.0) / top * height - row
             eighths = min(max(round(8 * share), 0), 8)
             if row == 0 and value > 0:
-                eighths = max(eighths, 1)  # what is there is seen
+                eighths = max(eighths, 1)  # a value above 0 is always visible
             line.append(BARS[eighths], style=scale.style(float(value)) if scale else "")
         yield line
 
 
 def _dots(x: Values, y: Values, ends: tuple[float, float], scale: Scale) -> Iterator[Text]:
-    """Points in braille, two by four to a character; y from 0."""
+    """A chart of points in braille, two by four points to a character; y begins at 0."""
     top = scale.high
     cells = np.zeros((HEIGHT, CHART), int)
     for across, up in zip(x, np.minimum(y, top), strict=True):
@@ -122,7 +122,7 @@ def _dots(x: Values, y: Values, ends: tuple[float, float], scale: Scale) -> Iter
 
 
 def _letters(letters: Sequence[str], series: Sequence[Values]) -> Iterator[Text]:
-    """Several lines in one chart, each drawn with its letter; `*` where they meet."""
+    """A chart of several lines, each drawn with its letter, with `*` where lines meet."""
     length = max(map(len, series))
     top = _highest(np.concatenate(list(series)))
     rows = [[" "] * min(CHART, length) for _ in range(HEIGHT)]
@@ -139,7 +139,7 @@ def _letters(letters: Sequence[str], series: Sequence[Values]) -> Iterator[Text]
 
 
 def _aligned(track: Track, first: int, last: int, scale: Scale, highest: float) -> Iterator[Text]:
-    """A line of the text below its bars, with the line's means at its end."""
+    """A line of the text below its bars, with the means of the line at its end."""
     hot, signal, words = Text("T "), Text("S "), Text("  ")
     for at in range(first, last):
         width = cell_len(track.pieces[at])
@@ -155,7 +155,7 @@ def _aligned(track: Track, first: int, last: int, scale: Scale, highest: float) 
 
 
 def _lines(pieces: Sequence[str]) -> Iterator[tuple[int, int]]:
-    """(first, one past the last) of the tokens that stand on one line of the text."""
+    """The tokens on each line of the text, as (first, one past the last)."""
     room = COLUMNS - 10
     first = width = 0
     for at, piece in enumerate(pieces):
@@ -168,7 +168,7 @@ def _lines(pieces: Sequence[str]) -> Iterator[tuple[int, int]]:
 
 
 def _box(at: Values, top: float, width: int) -> str:
-    """Quantiles on a line from 0 to `top`."""
+    """Quantiles drawn on a line from 0 to `top`."""
     low, first, middle, third, high = (
         min(round(min(max(value, 0.0), top) / top * (width - 1)), width - 1) for value in at
     )
@@ -181,7 +181,7 @@ def _box(at: Values, top: float, width: int) -> str:
 
 
 def _bar(value: float, top: float) -> str:
-    """One of eight bars; the lowest for 0, so that every token has one."""
+    """One of eight bars, by height; the lowest stands for 0 too."""
     return BARS[1 + min(int(min(max(value, 0.0), top) / top * 8), 7)] if value == value else " "  # noqa: PLR0124 (NaN)
 
 
@@ -205,7 +205,7 @@ def _mean(values: Values) -> float:
 
 
 def _highest(values: Values) -> float:
-    """The largest finite value; 1 where that is 0 or there is none."""
+    """The largest finite value; 1 if that is 0 or there is none."""
     finite = values[np.isfinite(values)]
     return (float(finite.max()) if len(finite) else 0.0) or 1.0
 

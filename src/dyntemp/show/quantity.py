@@ -1,4 +1,4 @@
-"""What a text can be coloured by: one record per quantity, its value per token, and the scale of its colours."""
+"""The quantities that a text can be coloured by: the value of each token, and the scale of the colours."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from dyntemp.show.words import decimals, rounded
 from dyntemp.traces.token import Token
 
 SHARES = {"probability", "share"}
-"""Units whose values go from 0 to 1, and so do their scales."""
+"""Units whose values, and so their scales, go from 0 to 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,10 +23,10 @@ class Quantity:
     """One number that every token of a trace has.
 
     Attributes:
-        name: As it is asked for.
-        title: As it is shown.
-        unit: What it counts; may be empty.
-        value: Of a token; None where the record lacks it.
+        name: Its name in commands.
+        title: Its name on a page.
+        unit: Its unit; may be empty.
+        value: Returns the value of a token; None if the record lacks it.
     """
 
     name: str
@@ -35,7 +35,7 @@ class Quantity:
     value: Callable[[Token], float | None]
 
     def scale(self, tokens: Iterable[Token], bounds: Interval = WIDEST) -> Scale:
-        """The scale of its colours: for temperatures what `bounds` allow, for shares 0 to 1, else 0 to the largest."""
+        """The scale of the colours: `bounds` for temperatures, 0 to 1 for shares, else 0 to the largest value."""
         if self.name == "temperature":
             return Scale.of(bounds)
         if self.unit in SHARES:
@@ -56,11 +56,11 @@ RECORDED: dict[str, Quantity] = {
         Quantity("candidates", "candidates left", "tokens", lambda token: float(token.candidates)),
     )
 }
-"""What every trace holds beside signals."""
+"""The quantities of every trace, by name; signals come beside these."""
 
 
 def quantities(tokens: Sequence[Token]) -> dict[str, Quantity]:
-    """The quantities of these tokens by name: what every trace holds, and each signal that was recorded."""
+    """The quantities of these tokens by name: those of every trace, and each recorded signal."""
     names = dict.fromkeys(name for token in tokens for name in token.signals)
     return {**RECORDED, **{name: _signal(name) for name in names if name not in RECORDED}}
 
@@ -69,7 +69,7 @@ def quantity(name: str, tokens: Sequence[Token]) -> Quantity:
     """The quantity `name` of these tokens.
 
     Raises:
-        TraceError: If they have none of that name; the message says which they have.
+        TraceError: If there is no such quantity; the message lists those there are.
     """
     known = quantities(tokens)
     if name in known:
@@ -78,7 +78,7 @@ def quantity(name: str, tokens: Sequence[Token]) -> Quantity:
 
 
 def reach(policy: str) -> Interval:
-    """What the temperatures of a trace's policy can be; 0 to 2 for one that this dyntemp cannot read."""
+    """The bounds of a trace's policy, as (low, high); 0 to 2 for a policy that this version cannot read."""
     try:
         return Policy(policy).bounds()
     except PolicyError:
@@ -86,7 +86,7 @@ def reach(policy: str) -> Interval:
 
 
 def short(value: float) -> str:
-    """A value in the few characters that fit below a token: .42, 1.30, 12, ∞.
+    """A value in few characters, to stand below a token: .42, 1.30, 12, ∞.
 
     >>> [short(value) for value in (0.418, 1.3, 12.4, 0.0)]
     ['.42', '1.30', '12', '0']
@@ -105,7 +105,7 @@ def short(value: float) -> str:
 
 
 def figure(value: float) -> str:
-    """A value in three digits: 0.307, 12.4, 48,900, 1.2e-05, inf."""
+    """A value with three digits: 0.307, 12.4, 48,900, 1.2e-05, inf."""
     if value in (inf, -inf):
         return "inf" if value > 0 else "-inf"
     sign, size = "-" if value < 0 else "", abs(value)
@@ -121,7 +121,7 @@ def _signal(name: str) -> Quantity:
 
 
 def _above(value: float) -> float:
-    """The next half of a power of ten, from 0.5 on."""
+    """A value rounded up to a multiple of half a power of ten; at least 0.5."""
     value = max(value, 0.5)
     step = 10 ** floor(log10(value)) / 2
     return ceil(value / step - 1e-9) * step

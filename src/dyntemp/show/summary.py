@@ -40,11 +40,11 @@ class Summary:
 
     @property
     def mean(self) -> float:
-        """The mean of the finite temperatures; NaN where there is none."""
+        """The mean of the finite temperatures; NaN if there is none."""
         return self.total / self.finite if self.finite else float("nan")
 
     def line(self, seconds: float, seed: int) -> str:
-        """`96 tokens, 84.2 per second; T mean 0.52, from 0.30 to 0.83; seed 7`."""
+        """The figures as text: `96 tokens, 84.2 per second; T mean 0.52, from 0.30 to 0.83; seed 7`."""
         if not self.count:
             return f"no tokens; seed {seed}"
         rate = f"{self.count / seconds:.1f} per second; " if seconds > 0 else ""

@@ -13,11 +13,11 @@ from dyntemp.show.quantity import figure
 TRACK_HEIGHT = 32
 WIDTH, HEIGHT = 360, 150
 LEFT, RIGHT, TOP, BOTTOM = 44, 10, 10, 28
-"""Room beside the curve, for the numbers at its axes."""
+"""Margins around the curve, for the numbers at its axes."""
 
 
 def track(title: str, values: Sequence[float], scale: Scale) -> Markup:
-    """The values along a text as a line of steps, one step per token, from the low to the high end of the scale."""
+    """The values along a text as a line with one step per token; y goes from `low` to `high` of the scale."""
     heights = [TRACK_HEIGHT * (1 - scale.share(value)) for value in values]
     steps = " ".join(f"{'M' if at == 0 else 'L'}{at} {y:.1f}H{at + 1}" for at, y in enumerate(heights))
     finite = [value for value in values if isfinite(value)]
@@ -31,12 +31,12 @@ def track(title: str, values: Sequence[float], scale: Scale) -> Markup:
 
 
 def curve(drawn: Curve, low: float, high: float) -> Markup:
-    """The curve of a policy between its bounds, which are dashed; what is beyond the drawing lies at its edge.
+    """The curve of a policy, with dashed lines at its bounds. Values beyond the drawing lie at its edge.
 
     Args:
         drawn: Entropy and temperature of each row.
-        low: The least that the policy can return,
-        high: and the most.
+        low: The lowest temperature that the policy can return.
+        high: The highest one.
     """
     finite = [value for value in drawn.temperature.tolist() if isfinite(value)]
     most = max([*finite, high] if isfinite(high) else finite, default=1.0)

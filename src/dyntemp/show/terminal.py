@@ -32,17 +32,17 @@ SIGNS: dict[int, int | str] = {
     127: "\N{SYMBOL FOR DELETE}",
     **dict.fromkeys(range(128, 160), "\N{REPLACEMENT CHARACTER}"),
 }
-"""What is shown for control characters."""
+"""Visible signs for control characters."""
 
 
 class _Console(Console):
-    """A console that leaves it to the command what a closed pipe means."""
+    """A console that raises on a closed pipe, so that the command decides."""
 
     def on_broken_pipe(self) -> None:
         raise BrokenPipeError
 
     def print(self, *objects: Any, **settings: Any) -> None:
-        """Print, with signs in place of control characters, which a terminal would obey."""
+        """Print, with signs in place of control characters, since a terminal would execute these."""
         super().print(*map(_harmless, objects), **settings)
 
 
@@ -51,16 +51,16 @@ def _harmless(what: Any) -> Any:
         return what.translate(SIGNS)
     if isinstance(what, Text) and what.plain != (plain := what.plain.translate(SIGNS)):
         what = what.copy()
-        what.plain = plain  # sign for character, so that what is coloured stays coloured
+        what.plain = plain  # one sign for each character, so that colours stay in place
     return what
 
 
 def console(colour: Colour = "auto", *, stderr: bool = False) -> Console:
-    """A console that writes text as it is: no markup, no wrapping of what is streamed, no guessed highlights.
+    """A console that writes text unchanged: no markup, no wrapping of streamed text, no guessed highlights.
 
     Args:
-        colour: `auto` asks the terminal, `NO_COLOR` and `FORCE_COLOR`; the others decide.
-        stderr: Whether it writes to the standard error.
+        colour: `auto` follows the terminal, `NO_COLOR` and `FORCE_COLOR`; `always` and `never` override them.
+        stderr: True writes to the standard error.
     """
     return _Console(
         stderr=stderr,
@@ -75,15 +75,15 @@ def console(colour: Colour = "auto", *, stderr: bool = False) -> Console:
 
 
 def has_colours(out: Console) -> bool:
-    """Whether what is written to `out` is coloured."""
+    """True if text on `out` is coloured."""
     return out.color_system is not None and not out.no_color
 
 
 def write(out: Console, token: Token, scale: Scale) -> None:
-    """Write the token's text as it is, in the colour of its temperature where `out` has colours.
+    """Write the token's text unchanged, in the colour of its temperature if `out` has colours.
 
-    Rich's own printing would turn tabs into spaces and drop control characters. Only the escape character is replaced,
-    and only on a terminal, which would obey what follows it.
+    Rich's own printing turns tabs into spaces and drops control characters. Only the escape character is replaced, and
+    only on a terminal, which would execute the sequence after it.
     """
     text = token.text.replace("\x1b", "␛") if out.is_terminal else token.text
     if out.color_system is not None and has_colours(out):
@@ -94,7 +94,7 @@ def write(out: Console, token: Token, scale: Scale) -> None:
 
 
 def padded(text: str, columns: int) -> str:
-    """Text with spaces behind it where it takes fewer columns; a wide character takes two, a combining mark none.
+    """Text filled with spaces to a number of columns. A wide character has two columns, a combining mark none.
 
     >>> padded("ab", 4) + "|", padded("東", 4) + "|"
     ('ab  |', '東  |')
@@ -103,7 +103,7 @@ def padded(text: str, columns: int) -> str:
 
 
 def shortened(text: str, columns: int) -> str:
-    """Text on one line, cut to so many columns, with an ellipsis in the last where something is missing.
+    """Text on one line, cut to a number of columns; an ellipsis in the last column marks a cut.
 
     >>> shortened("Name a  river.", 20), shortened("Name a river.", 8)
     ('Name a river.', 'Name a…')
@@ -131,10 +131,10 @@ def explanation(
 
     Args:
         token: The record.
-        scale: Of the colours.
-        by: What colours the token; its value is among the figures.
-        coloured: The record whose value is the colour, if that is another.
-        change: What another policy changes, told in a third line.
+        scale: The scale of the colours.
+        by: The quantity that colours the token; its value is among the figures.
+        coloured: The record whose value is the colour, if not `token`.
+        change: The effect of another policy, for a third line.
     """
     value = by.value(coloured or token)
     style = "" if value is None else scale.style(value)
@@ -154,7 +154,7 @@ def explanation(
 
 
 def plot(x: Sequence[float], y: Sequence[float], height: int = 10) -> list[str]:
-    """The points of a curve as lines of text, one column each; y in equal steps from its smallest to its largest."""
+    """A curve as lines of text, one column for each point; y goes in equal steps from the smallest to the largest."""
     shown = [value for value in y if isfinite(value)]
     if not shown:
         return ["nothing finite to draw"]

@@ -13,13 +13,13 @@ from dyntemp.show.card import Card, Row, name_of, state, sums
 from dyntemp.show.words import percent
 
 BAR, NARROW_BAR = 14, 6
-"""Columns of the largest bar; the narrow one where three stand side by side."""
+"""Columns of the largest bar; the second number where three bars stand side by side."""
 
 EIGHTHS = " ▏▎▍▌▋▊▉█"
 
 
 def card_view(shown: Card) -> Iterator[RenderableType]:
-    """The parts of a card, one below the other."""
+    """The card as parts for Rich, one below the other."""
     yield Text.assemble(f"{shown.position:>5}  ", (f"`{shown.name}`", "bold"), f"  {shown.came}")
     yield Padding(Text(shown.sentence), (1, 0, 0, 7), expand=False)
     if shown.change:
@@ -36,7 +36,7 @@ def card_view(shown: Card) -> Iterator[RenderableType]:
 
 
 def bar(share: float, columns: int) -> str:
-    """A bar of up to `columns` columns, in eighths; what is above 0 shows at least one eighth.
+    """A bar of up to `columns` columns, in eighths; a share above 0 has at least one eighth.
 
     >>> bar(0.5, 4), bar(0.01, 4), bar(0.0, 4)
     ('██  ', '▏   ', '    ')
@@ -47,7 +47,7 @@ def bar(share: float, columns: int) -> str:
 
 
 def _candidates(shown: Card) -> Table:
-    """The candidates with bars before and after; what the filters dropped is dim and stays."""
+    """The candidates with bars before and after; dropped candidates stay, dimmed."""
     compared = any(row.now is not None for row in shown.rows)
     largest = max(max(row.before, row.after, row.now or 0.0) for row in shown.rows) or 1.0
     table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="dim")

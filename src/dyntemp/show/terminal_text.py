@@ -17,13 +17,13 @@ from dyntemp.traces.token import Token
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One token as it stands in a line.
+    """One token in a line.
 
     Attributes:
-        text: As it is shown.
-        number: What stands below it; may be empty.
-        style: How Rich writes it.
-        breaks: How many lines end behind it.
+        text: Its visible text.
+        number: The number below it; may be empty.
+        style: Its style for Rich.
+        breaks: Number of line breaks after it.
     """
 
     text: str
@@ -33,7 +33,7 @@ class Cell:
 
     @property
     def joins(self) -> bool:
-        """Whether it goes on with the word before it."""
+        """True if the token continues the word before it."""
         return not self.text.startswith((" ", "␣"))
 
 
@@ -48,15 +48,15 @@ def lines(
     tokens: Sequence[Token], measure: Quantity, scale: Scale, width: int, *, numbers: bool = False,
     marked: Sequence[bool] = (),
 ) -> Iterator[Line]:  # fmt: skip
-    """The tokens in lines of at most `width` columns, broken between words where that is possible.
+    """The tokens in lines of at most `width` columns, broken between words if possible.
 
     Args:
-        tokens: Of one request, in order.
-        measure: What colours them, and what the numbers tell.
-        scale: Of the colours.
-        width: Columns.
-        numbers: Whether each token's number stands below it.
-        marked: For each token, whether it is underlined, and its number starred.
+        tokens: The tokens of one request, in order.
+        measure: The quantity of the colours and numbers.
+        scale: The scale of the colours.
+        width: Most columns of a line.
+        numbers: True writes each token's number below it.
+        marked: True for tokens that are underlined, with a star at their number; [tokens].
     """
     marks = marked or [False] * len(tokens)
     cells = [_cell(token, measure, scale, marked=mark) for token, mark in zip(tokens, marks, strict=True)]
@@ -90,7 +90,7 @@ def _cell(token: Token, measure: Quantity, scale: Scale, *, marked: bool) -> Cel
 
 
 def _words(cells: Sequence[Cell]) -> Iterator[list[Cell]]:
-    """Runs of cells that a line keeps together."""
+    """Groups of cells that stay on one line."""
     word: list[Cell] = []
     for cell in cells:
         if word and (not cell.joins or word[-1].breaks):
@@ -102,7 +102,7 @@ def _words(cells: Sequence[Cell]) -> Iterator[list[Cell]]:
 
 
 def _placed(line: Sequence[Cell], *, numbers: bool) -> list[tuple[int, int]]:
-    """(columns, column of the number) of each cell; what follows a number without a space keeps one from it."""
+    """(columns, column of the number) of each cell. One space at least separates a number from the next."""
     placed = []
     for at, cell in enumerate(line):
         inset = len(cell.text) - len(cell.text.lstrip(" "))

@@ -1,6 +1,6 @@
-"""One true sentence about a token: what the model was torn between, which temperature, what that did.
+"""A sentence about a token: the model's candidates, the temperature, its effect, and the draw.
 
-Numbers are rounded half up and by plain arithmetic, so that a browser writes the same sentences.
+Numbers are rounded half up, by plain arithmetic, so that a browser writes the same sentences.
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ from dyntemp.traces.replay import Replayed
 from dyntemp.traces.token import Alternative, Token
 
 CERTAIN = 0.95
-"""The model counts as sure of a candidate from this probability on."""
+"""The smallest probability of a candidate of which the model is sure."""
 
 TORN = 0.5
-"""Candidates with at least this share of the first one's probability are its peers, between which the model is torn."""
+"""The smallest share of the first candidate's probability that makes another candidate its peer."""
 
 MOST = 0.5
-"""Candidates that have less than this together are not what the model is torn between: it is undecided."""
+"""The smallest probability of all peers together at which the model is torn between them; below, it is undecided."""
 
 PEERS = 3
-"""More peers than this are not named one by one."""
+"""Most peers that are named one by one."""
 
 AGAINST_THE_ODDS = 2.0
-"""A draw is against the odds where its surprise is this many nats above the mean, the entropy of the draw."""
+"""Nats above the mean surprisal, the entropy of the draw, from which a draw is against the odds."""
 
 ORIGINS = {
     "drawn": "drawn",
@@ -33,14 +33,14 @@ ORIGINS = {
     "kept": "kept from the run that it follows",
     "parted": "drawn, where it had to part from the run that it follows",
 }
-"""How a token came to stand where it stands."""
+"""The origin of a token, in words."""
 
 HIDDEN = {"Cc", "Cf", "Co", "Cs", "Zl", "Zp", "Zs"}
 """Unicode's categories of characters that have no glyph of their own."""
 
 
 def explain(token: Token) -> str:
-    """The sentence for one token of a trace."""
+    """The sentence about one token of a trace."""
     if not token.alternatives:
         return f"{_came(token, [])}, at {at(token.temperature)}; the trace names no alternatives"
     if token.candidates == 1:
@@ -50,7 +50,7 @@ def explain(token: Token) -> str:
 
 
 def changed(token: Token, replayed: Replayed) -> str:
-    """What another policy changes at one token: the temperature, the token's chance, and whether the draw stays."""
+    """The effect of another policy at one token: the temperature, the token's probability, and the token drawn."""
     before, after = percent(token.probability_after), percent(replayed.probability)
     was, becomes = at(token.temperature), at(replayed.temperature)
     about = "about " if replayed.error >= 0.005 else ""
@@ -78,7 +78,7 @@ def _only(token: Token) -> str:
 
 
 def _standing(alternatives: tuple[Alternative, ...]) -> tuple[str, list[Alternative]]:
-    """How things stood before filters and temperature, and which candidates that names."""
+    """The distribution before filters and temperature in words, and the candidates that this names."""
     first, *others = alternatives
     if first.probability >= CERTAIN:
         return f"sure of {_share(first)}", [first]
@@ -93,7 +93,7 @@ def _standing(alternatives: tuple[Alternative, ...]) -> tuple[str, list[Alternat
 
 
 def _effect(token: Token, named: list[Alternative]) -> str:
-    """What filters and temperature made of the candidates that were named."""
+    """The effect of filters and temperature on the candidates that were named."""
     t, support = at(token.temperature), token.signals.get("support")
     before = [percent(alternative.probability) for alternative in named]
     after = [percent(alternative.probability_after) for alternative in named]
@@ -114,7 +114,7 @@ def _effect(token: Token, named: list[Alternative]) -> str:
 
 
 def _came(token: Token, named: list[Alternative] | tuple[Alternative, ...]) -> str:
-    """How the token came: drawn, kept or put there; with its own figures where the sentence has not named it."""
+    """The origin of the token: drawn, kept or put there; with its probabilities if it was not named yet."""
     match token.origin:
         case "forced":
             came = f"{quoted(token)} was put here, not drawn"
@@ -136,35 +136,35 @@ def _share(alternative: Alternative) -> str:
 
 
 def _list(alternatives: list[Alternative]) -> str:
-    """`a` 40%, `b` 30% and `c` 25%."""
+    """Candidates with probabilities: `a` 40%, `b` 30% and `c` 25%."""
     *first, last = map(_share, alternatives)
     return f"{', '.join(first)} and {last}"
 
 
 def _joined(percentages: list[str]) -> str:
-    """40/30/25%."""
+    """Probabilities in short: 40/30/25%."""
     return "/".join(text.rstrip("%") for text in percentages) + "%"
 
 
 def _name(token: Token, number: int) -> str:
-    """One of the token's alternatives by its number, between backticks."""
+    """The text of the token's alternative with this number, between backticks."""
     names = [alternative.text for alternative in token.alternatives if alternative.token == number]
     return f"`{visible(names[0]) if names else f'token {number}'}`"
 
 
 def quoted(token: Token) -> str:
-    """The token between backticks, white space visible; a control token by its name where the trace knows it."""
+    """The token between backticks, with visible white space; a control token by its name, if the trace has it."""
     if token.bytes:
         return f"`{visible(token.bytes.decode(errors='backslashreplace'))}`"
     return _name(token, token.token)
 
 
 def flowing(token: Token) -> tuple[str, bool]:
-    r"""The token as it stands in a running text, and whether that is a mark for what adds no text by itself.
+    r"""The text of a token in a running text, and True if that text is a mark.
 
-    Single spaces stay spaces, which a token's ground shows; a line break becomes ⏎, after which the line ends. White
-    space that stands alone, or in a row, is visible. The bytes of an unfinished character, a control token and a token
-    that a stop text cut away are marks.
+    A single space inside a token stays a space: the colour behind the token makes it visible. A token of white space
+    alone, and several spaces in a row, get visible signs. A line break becomes ⏎ and ends the line. A token without
+    text of its own gets a mark: bytes of an unfinished character, a control token, a token that a stop text cut away.
     """
     if not token.text:
         return quoted(token)[1:-1], True
@@ -184,7 +184,7 @@ def visible(text: str) -> str:
 
 
 def percent(probability: float) -> str:
-    """A probability in as few digits as say something: 41%, 3.2%, <0.01%, >99.9%; 0% and 100% only where exact."""
+    """A probability in few digits: 41%, 3.2%, <0.01%, >99.9%. 0% and 100% are exact."""
     if 0 < probability < 0.0001:
         return "<0.01%"
     if 0.9995 <= probability < 1:
@@ -195,7 +195,7 @@ def percent(probability: float) -> str:
 
 
 def temperature(value: float) -> str:
-    """A temperature in three digits: 0.307, 1.2, 35, <0.001, inf."""
+    """A temperature with three digits: 0.307, 1.2, 35, <0.001, inf."""
     if 0 < value < 0.001:
         return "<0.001"
     if value > 1e6:
@@ -204,7 +204,7 @@ def temperature(value: float) -> str:
 
 
 def at(value: float) -> str:
-    """`T = 0.51`; `T ≈ 1` where it is 1 to three digits only, `T ≈ 0` where it counts as 0."""
+    """A temperature as `T = 0.51`; `T ≈ 1` if only its three digits are 1, `T ≈ 0` if it counts as 0."""
     shown = "0" if value <= GREEDY_AT else temperature(value)
     if shown[0] in "<>":
         return f"T {shown[0]} {shown[1:]}"
@@ -212,9 +212,9 @@ def at(value: float) -> str:
 
 
 def decimals(value: float, digits: int) -> int:
-    """How many places behind the point show `digits` digits of a value below 10**digits, at most 5."""
+    """Number of decimals that show `digits` digits of a value below 10**digits, at most 5."""
     places = digits - 1
-    limit = 10 - 0.5 / 10**places  # what rounds to 10 has one place less
+    limit = 10 - 0.5 / 10**places  # a value that rounds to 10 has one decimal less
     while value >= limit and places > 0:
         places, limit = places - 1, limit * 10
     while 0 < value < limit / 10 and places < 5:
@@ -223,7 +223,7 @@ def decimals(value: float, digits: int) -> int:
 
 
 def rounded(value: float, places: int) -> str:
-    """`value` rounded half up, without zeros at its end.
+    """`value` rounded half up, without trailing zeros.
 
     >>> rounded(6.25, 1), rounded(12.5, 0), rounded(0.3, 2)
     ('6.3', '13', '0.3')

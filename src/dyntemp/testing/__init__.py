@@ -1,6 +1,7 @@
-"""For tests of what is built on dyntemp: a model without weights, and what an adapter to a host must pass."""
+"""For tests of code that uses dyntemp: a model without weights, and a suite for adapters to hosts."""
 
-from dyntemp.testing.engines import Asked, EngineSuite, FakeHost
+from dyntemp.testing.engine_suite import EngineSuite
+from dyntemp.testing.fake_host import Asked, FakeHost
 from dyntemp.testing.models import FakeModel, FakeSession
 
 __all__ = ["Asked", "EngineSuite", "FakeHost", "FakeModel", "FakeSession"]

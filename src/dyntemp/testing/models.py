@@ -1,4 +1,4 @@
-"""A model without weights, for tests of what drives a model; and whether the bundled model is here."""
+"""A model without weights, for tests of code that drives a model, and the check for the bundled model."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ def has_bundled() -> bool:
 
 
 class FakeModel:
-    """A model whose logits a function gives: everything around it is real.
+    """A model whose logits come from a function; all methods of `Model` work.
 
     Args:
-        pieces: The bytes of each token, in the order of the vocabulary; text is encoded by the longest that fit.
+        pieces: The bytes of each token, in the order of the vocabulary. Text is encoded by the longest piece that fits.
         logits: The tokens of a sequence so far -> the logits of the next, one per piece.
         end: Tokens that end a text.
         context: Most tokens in one sequence, or None.
-        chat: Whether it has a chat template, which joins the contents of the messages.
-        name: What a trace calls it.
+        chat: True for a chat template, which joins the contents of the messages.
+        name: Its name in a trace.
 
     Attributes:
         open_sessions: Sessions that were started and not closed.
         open_readings: Readings that began and have not ended.
-        read: Called with the number of tokens of each part of a prompt that is read, as a test may want to know.
+        read: Called with the number of tokens of each part of a prompt that is read; for tests to replace.
         advanced: Called with the number of sequences of each step.
 
     >>> from dyntemp import generate
@@ -67,7 +67,7 @@ class FakeModel:
         """The tokens of `text`.
 
         Raises:
-            ModelError: For text that the pieces cannot spell.
+            ModelError: If the pieces cannot spell the text.
         """
         rest, tokens = text.encode(), []
         while rest:
@@ -87,7 +87,7 @@ class FakeModel:
         return self.pieces[token]
 
     def token_name(self, token: int) -> str:
-        """How to show a token without bytes."""
+        """The name of a token without bytes."""
         return f"<{token}>"
 
     def start(self, prompts: Sequence[Sequence[int]]) -> FakeSession:
@@ -114,7 +114,7 @@ class FakeSession:
 
     @property
     def places(self) -> int:
-        """How many more sequences can join."""
+        """Number of sequences that can still join."""
         return 0 if self.closed else self.sequences_at_most - len(self.sequences) - self.reading
 
     def join(self, prompts: Sequence[Sequence[int]], part: int) -> FakeReading:
@@ -130,19 +130,19 @@ class FakeSession:
         return np.asarray(rows, np.float32)
 
     def advance(self, tokens: Mapping[int, int]) -> None:
-        """Append a token to each sequence named; the others end."""
+        """Append a token to each named sequence; the others end."""
         check_advance(self.model, {row: len(tokens) for row, tokens in self.sequences.items()}, tokens)
         self.model.advanced(len(tokens))
         self.sequences = {row: [*self.sequences[row], token] for row, token in tokens.items()}
 
     def close(self) -> None:
-        """Count as closed, once."""
+        """Count the session as closed, once."""
         self.model.open_sessions -= not self.closed
         self.closed = True
 
 
 class FakeReading:
-    """Prompts on their way into a `FakeSession`."""
+    """Prompts that are being read for a `FakeSession`."""
 
     def __init__(self, session: FakeSession, prompts: Sequence[Sequence[int]], part: int) -> None:
         self._session, self._prompts, self._part = session, [list(prompt) for prompt in prompts], part
@@ -161,7 +161,7 @@ class FakeReading:
         return count
 
     def finish(self) -> tuple[list[int], NDArray[Any]]:
-        """Let the sequences join the session; their numbers, and the logits behind their prompts."""
+        """Let the sequences join. Returns their numbers, and the logits after their prompts."""
         if not self._open or self.left:
             raise ModelError(f"{self.left} tokens of these prompts are not read yet, or the reading has ended")
         self.close()
@@ -171,7 +171,7 @@ class FakeReading:
         return rows, np.asarray([session.model.next_logits(prompt) for prompt in self._prompts], np.float32)
 
     def close(self) -> None:
-        """Give the places back, once."""
+        """Free the places, once."""
         if self._open:
             self._open = False
             self._session.reading -= len(self._prompts)

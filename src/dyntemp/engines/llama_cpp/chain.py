@@ -1,4 +1,4 @@
-"""A place in llama.cpp's chain of samplers: what it calls with each token's candidates, and how it gets there."""
+"""A policy as a sampler in llama.cpp's chain: the callback for each token's candidates, and its insertion."""
 
 from __future__ import annotations
 
@@ -18,34 +18,34 @@ RECORD = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)])
 """llama.cpp's `llama_token_data`."""
 
 PLACES = ("penalties", "top-k", "typical", "top-p", "min-p", "temp")
-"""The links of llama-cpp-python's chain that a policy can stand before; a grammar's is between the first two."""
+"""The samplers of llama-cpp-python's chain that a policy can stand before; a grammar is between the first two."""
 
 
 def candidates_of(array: Any) -> NDArray[np.void]:
-    """The candidates of a `llama_token_data_array*` as records: llama.cpp's own memory."""
+    """The candidates of a `llama_token_data_array*` as records, in llama.cpp's own memory."""
     found = array.contents
     size = found.size * RECORD.itemsize
     return np.frombuffer((ctypes.c_char * size).from_address(ctypes.addressof(found.data.contents)), RECORD)
 
 
 class Generation:
-    """One generation: its policy, where it is, and what was raised inside a callback.
+    """One generation: its policy, its position, and the error that a callback raised.
 
-    Python's exceptions do not pass through llama.cpp: ctypes prints them, and llama.cpp goes on with what the row
-    held. So they are kept here, to be raised by `check` when llama.cpp has returned.
+    Python's exceptions do not pass through llama.cpp: ctypes prints them, and llama.cpp goes on with the unchanged row.
+    So they are kept here, and `check` raises them when llama.cpp has returned.
 
-    A temperature of 0 leaves the first of equal candidates, as llama.cpp's own does: the lowest token where nothing
-    sorted them.
+    A temperature of 0 leaves the first of equal candidates, as llama.cpp's own does. That is the lowest token, unless
+    the candidates were sorted.
 
     Args:
-        requests: The engine's; the generation begins there with its first token.
-        policy: Its policy; None for none.
-        requested: The temperature that was asked for.
+        requests: The engine's requests; the generation begins there with its first token.
+        policy: Its policy, or None.
+        requested: The temperature that the call asked for.
 
     Attributes:
-        position: Index in the sequence of the token that is decided next; to be set before each.
-        drawn: The token before it; to be set too.
-        slot: Its slot in `requests`.
+        position: Index in the sequence of the next token; set by the caller before each token.
+        drawn: The token before it; set by the caller too.
+        slot: The generation's slot in `requests`.
     """
 
     def __init__(self, requests: Requests, policy: Policy | None, requested: float) -> None:
@@ -61,7 +61,7 @@ class Generation:
         self._before: tuple[int, NDArray[np.int32]] = (-1, np.empty(0, np.int32))
 
     def apply(self, array: Any) -> None:
-        """Divide the logits of a `llama_token_data_array*` in their place; the callback."""
+        """Divide the logits of a `llama_token_data_array*` in place. llama.cpp calls this for each token."""
         self._called_at = self.position
         try:
             self._scale(candidates_of(array))
@@ -69,7 +69,7 @@ class Generation:
             self._error = error
 
     def guarded(self, processors: Sequence[Callable[..., Any]]) -> Callable[..., Any]:
-        """Logits processors as one, whose errors `check` raises."""
+        """One processor that runs several; `check` raises their errors."""
 
         def process(input_ids: Any, scores: Any) -> Any:
             try:
@@ -82,7 +82,7 @@ class Generation:
         return process
 
     def count(self, _: Any) -> None:
-        """Count a row that llama.cpp's own sampler scaled in our place; the callback there."""
+        """Count a row that llama.cpp's own sampler scales. llama.cpp calls this for each token."""
         self._called_at = self.position
         counts = self.requests.counts
         counts.calls += 1
@@ -93,10 +93,10 @@ class Generation:
             counts.changed += 1
 
     def check(self) -> None:
-        """Raise what was raised inside a callback since the position was set.
+        """Raise the error of a callback since the position was set.
 
         Raises:
-            EngineError: If there is a policy, and nothing was called.
+            EngineError: If there is a policy, and no callback was called.
         """
         error, self._error = self._error, None
         if error is not None:
@@ -118,7 +118,7 @@ class Generation:
         candidates["logit"] = row[0]
 
     def _place_of_drawn(self, candidates: NDArray[np.void]) -> int:
-        """Where among the candidates before the token stood that was then drawn; -1 if it did not."""
+        """Index of the drawn token among the candidates of the step before; -1 if it was not there."""
         position, ids = self._before
         self._before = self.position, candidates["id"].copy()
         places = np.flatnonzero(ids == self.drawn)
@@ -126,16 +126,16 @@ class Generation:
 
 
 def insert(sampler: Any, before: str, add: Callable[[], None], *, short: bool) -> None:
-    """Put a link into a `LlamaSampler`, and take its temperature out.
+    """Insert a sampler into a `LlamaSampler`, and remove its temperature.
 
     Args:
         sampler: The chain as llama-cpp-python makes it.
-        before: A name of `PLACES`: the link in front of which the new one will stand.
-        add: Appends the new link.
-        short: Whether the chain has neither truncation nor temperature; the new link then stands before the last.
+        before: A name of `PLACES`: the sampler that will come after the new one.
+        add: Appends the new sampler.
+        short: True for a chain without truncation and temperature; the new sampler then comes before the last.
 
     Raises:
-        EngineError: If this is no chain that we know.
+        EngineError: If the chain is an unknown one.
     """
     import llama_cpp
 
@@ -160,9 +160,9 @@ def insert(sampler: Any, before: str, add: Callable[[], None], *, short: bool) -
 
 
 def links(sampler: Any) -> list[str]:
-    """The names of a chain's links; `custom` for those of Python, whose name llama.cpp must not be asked for.
+    """The names of a chain's samplers; `custom` for those written in Python, whose name llama.cpp cannot tell.
 
-    A link that does nothing with its numbers, such as top-k with k = 0, is called as if it did something.
+    A sampler that is switched off, such as top-k with k = 0, has its usual name.
     """
     import llama_cpp
 

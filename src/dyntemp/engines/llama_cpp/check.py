@@ -1,4 +1,4 @@
-"""Proof on a loaded model that llama.cpp calls us, and that its rows get the policy's temperatures."""
+"""The self-tests on a loaded model: llama.cpp calls us, and its rows get the policy's temperatures."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from dyntemp.errors import EngineError
 from dyntemp.language.policy import Policy
 
 PLAIN = {"temp": 1.0, "top_k": 0, "top_p": 1.0, "min_p": 0.0}
-"""A chain in which nothing but the policy touches a row, as `generate` is asked for it."""
+"""Arguments of `generate` for a chain in which only the policy changes a row."""
 
 TOKENS = 4
 TOLERANCE = 1e-4
@@ -71,7 +71,7 @@ def _prompt(llama: Any) -> list[int]:
 
 @contextmanager
 def _without_drafts(llama: Any) -> Iterator[None]:
-    """Let llama-cpp-python compute one row at a time, so that the last is the one drawn from."""
+    """Have llama-cpp-python compute one row at a time, so that each token is drawn from the last row."""
     drafts, llama.draft_model = llama.draft_model, None
     try:
         yield
@@ -80,7 +80,7 @@ def _without_drafts(llama: Any) -> Iterator[None]:
 
 
 def _generated(llama: Any, generation: Iterable[int]) -> tuple[list[NDArray[np.float32]], list[int]]:
-    """The model's row, and the token drawn, of the first tokens."""
+    """The model's rows of the first tokens, and the tokens drawn."""
     import llama_cpp
 
     rows, tokens = [], []
@@ -106,7 +106,7 @@ def _check_called(changed: int, rows: list[NDArray[np.float32]], tokens: list[in
 
 
 def _applied(sampler: Any, row: NDArray[np.float32]) -> NDArray[np.float32]:
-    """What llama.cpp makes of a row in a chain of samplers."""
+    """A row after llama.cpp's chain of samplers; -inf where a candidate was removed."""
     import llama_cpp
 
     records = np.zeros(len(row), RECORD)
@@ -121,7 +121,7 @@ def _applied(sampler: Any, row: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _temperature_of(row: NDArray[np.float32], scaled: NDArray[np.float32]) -> float:
-    """What a row was divided by, from its ends; 0 where all but the likeliest is gone."""
+    """The divisor of a row, from its largest and smallest logit; 0 where only the likeliest is left."""
     high, low = int(row.argmax()), int(row.argmin())
     with np.errstate(divide="ignore"):
         return float(np.float64(row[high] - row[low]) / np.float64(scaled[high] - scaled[low]))

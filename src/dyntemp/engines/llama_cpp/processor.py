@@ -1,4 +1,4 @@
-"""A policy among llama-cpp-python's logits processors, for a `Llama` that somebody else made."""
+"""A policy as a logits processor, for a `llama_cpp.Llama` that other code made."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ except ImportError:
     LogitsProcessorList = StoppingCriteriaList = list
 
 NEUTRAL: Mapping[str, float] = {"temperature": 1.0, "top_k": 0, "top_p": 1.0, "min_p": 0.0, "typical_p": 1.0}
-"""What to call a `Llama` with so that it draws from what the processor returns, and from nothing else."""
+"""Arguments with which a `Llama` draws from the processor's row unchanged."""
 
 
 class Processors(LogitsProcessorList):  # type: ignore[misc]  # Any to a type checker
-    """Logits processors that a `logit_bias` can stand beside."""
+    """A list of logits processors that works beside a `logit_bias`."""
 
     def extend(self, others: Iterable[Callable[..., Any]]) -> Processors:
-        """Add others, and return them all: where `logit_bias` is set, llama-cpp-python uses what this returns."""
+        """Add others, and return the list: where `logit_bias` is set, llama-cpp-python uses the returned value."""
         super().extend(others)
         return self
 
 
 class Carrier(Processors):
-    """Logits processors of one call, and its policy on the way through llama-cpp-python's methods.
+    """The logits processors of one call, which carry its policy through llama-cpp-python's methods.
 
     Attributes:
-        policy: The policy; None for none.
-        arrived: Whether the chain of samplers was made with them.
+        policy: The policy, or None.
+        arrived: True once the chain of samplers was made with this list.
     """
 
     def __init__(self, processors: Iterable[Callable[..., Any]], policy: Policy | None) -> None:
@@ -49,10 +49,10 @@ class Carrier(Processors):
         self.arrived = False
 
     def check_arrival(self) -> None:
-        """Raise if a chat handler did not pass the processors on, and with them the policy.
+        """Check that a chat handler passed on the processors, and with them the policy.
 
         Raises:
-            EngineError: Then.
+            EngineError: If it did not.
         """
         if not self.arrived and (self or self.policy is not None):
             raise EngineError(
@@ -62,10 +62,10 @@ class Carrier(Processors):
 
 
 def callables(processors: Any) -> list[Callable[..., Any]]:
-    """Logits processors as a list: None, one of them, or several.
+    """Logits processors as a list, from None, one processor or several.
 
     Raises:
-        EngineError: For what cannot be called, which llama-cpp-python would find out where nobody hears of it.
+        EngineError: If one cannot be called. llama-cpp-python would find that out inside a callback, which hides it.
     """
     if processors is None:
         return []
@@ -82,26 +82,26 @@ class DynamicTemperature:
         with DynamicTemperature("0.3 + 0.7*normalized_entropy") as processor:
             llama("Once upon a time", **processor.arguments)
 
-    llama-cpp-python calls it first, so that it measures the model's own row, before penalties, grammar and truncation;
-    these act on the scaled row, and so does the call's own temperature, which has to be 1: see `NEUTRAL`. It is not
-    told what temperature was asked for: at 0 its rows are scaled all the same, which changes no choice as long as the
+    llama-cpp-python calls it first, so it measures the model's own row, before penalties, grammar and truncation.
+    These act on the scaled row. So does the call's own temperature, which has to be 1: see `NEUTRAL`. The processor
+    does not know the temperature of the call: at 0 its rows are scaled too, which changes no choice as long as the
     policy stays finite.
 
-    An error in here cannot reach the caller by itself, since llama.cpp is what called us. It is logged; it is raised
-    by the stopping criterion among `arguments` before the token is used, and at the end of the `with` block. That
-    also raises if nothing was called, as where a plain list of processors meets a `logit_bias`.
+    An error in the processor cannot pass through llama.cpp to the caller. It is logged. It is raised by the stopping
+    criterion in `arguments` before the token is used, and at the end of the `with` block. The end of the block also
+    raises if the processor was never called, as with a plain list of processors beside a `logit_bias`.
 
-    A policy that remembers, or reads `position` or `surprisal`, serves one text: make a processor for each. It cannot
-    work under a draft model, whose drafts are in `input_ids` too, and says so; `DynamicLlama` can.
+    A policy that remembers, or reads `position` or `surprisal`, serves one sequence: make a processor for each. Such a
+    policy is refused under a draft model, whose drafts are in `input_ids` too. `DynamicLlama` can run it there.
 
     Args:
-        policy: The policy.
-        given: What each `given("name", low, high)` reads, by name; read anew at every token.
+        policy: The policy, or its text.
+        given: The value of each `given("name", low, high)`, by name; read again at every token.
         record: Called with each `Step`.
 
     Attributes:
         policy: The policy.
-        requests: What has run; see `Requests`.
+        requests: The requests and their counts; see `Requests`.
 
     Raises:
         EngineError, PolicyError: As `Requests.accept`.
@@ -116,21 +116,21 @@ class DynamicTemperature:
     ) -> None:
         self.requests = Requests(CAPABILITIES["llama_cpp/processor"], given=given, record=record)
         self.policy = self.requests.accept(policy)
-        self._text: NDArray[np.int32] | None = None
+        self._tokens: NDArray[np.int32] | None = None
         self._prompt = 0
         self._error: BaseException | None = None
         self._calls = 0
 
     @property
     def counts(self) -> Counts:
-        """How many rows were seen and changed."""
+        """Numbers of calls and rows; see `Counts`."""
         return self.requests.counts
 
     @property
     def arguments(self) -> dict[str, Any]:
-        """What to call a `Llama`, or its `create_completion`, with.
+        """Arguments of a `Llama` call, and of `create_completion`.
 
-        `create_chat_completion` takes no stopping criteria; leave that one out, and rely on the `with` block.
+        `create_chat_completion` takes no `stopping_criteria`: leave that one out, and use the `with` block.
         """
         return {
             "logits_processor": Processors([self]),
@@ -151,36 +151,36 @@ class DynamicTemperature:
         return scores
 
     def __iter__(self) -> Iterator[DynamicTemperature]:
-        """Itself, so that `logits_processor=processor` will do where a list is asked for."""
+        """Yield the processor itself, so that `logits_processor=processor` works where a list is expected."""
         return iter((self,))
 
     def extend(self, others: Iterable[Callable[..., Any]]) -> Processors:
-        """The list of it and others, as llama-cpp-python asks for where `logit_bias` is set."""
+        """A list of this processor and others: llama-cpp-python asks for it where `logit_bias` is set."""
         return Processors([self, *others])
 
     def stop(self, _: Any = None, __: Any = None) -> bool:
-        """A stopping criterion that never stops, but raises what went wrong."""
+        """A stopping criterion that never stops the generation, and raises the processor's error."""
         self.check()
         return False
 
     def check(self) -> None:
-        """Raise what was raised where llama.cpp called."""
+        """Raise the error of an earlier call, if there was one."""
         error, self._error = self._error, None
         if error is not None:
             raise error
 
     def self_test(self, llama: Any) -> None:
-        """Prove that a `Llama` calls such a processor, draws from what it returns, and gets the policy's temperatures.
+        """Prove that a `Llama` calls such a processor, draws from its rows, and gets the policy's temperatures.
 
-        Generates a few tokens, whose prompt is then what the model's cache holds.
+        The test generates a few tokens; afterwards the model's cache holds their prompt.
 
         Raises:
-            EngineError: If it does not, with what to check.
+            EngineError: If it does not; the message says what to check.
         """
         check_processor(self, llama)
 
     def __enter__(self) -> DynamicTemperature:
-        self._text, self._error, self._calls = None, None, self.counts.calls
+        self._tokens, self._error, self._calls = None, None, self.counts.calls
         return self
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:
@@ -204,13 +204,13 @@ class DynamicTemperature:
         return self.requests.scale(Batch(row, [0], position, drawn=[drawn]), out=row)[0]
 
     def _follow(self, input_ids: NDArray[np.int32]) -> None:
-        """Begin a text, or go on with it.
+        """Begin a sequence, or continue it.
 
         Raises:
-            EngineError: If there are tokens that we were not asked about.
+            EngineError: If tokens were added without a call of this processor.
         """
-        before, length = self._text, len(input_ids)
-        self._text = input_ids.copy()
+        before, length = self._tokens, len(input_ids)
+        self._tokens = input_ids.copy()
         common = 0 if before is None else min(len(before), length)
         if before is None or length < self._prompt or not np.array_equal(before[:common], input_ids[:common]):
             self._prompt = length

@@ -1,4 +1,4 @@
-"""What `self_test` of the adapters to MLX-LM runs and compares."""
+"""The self-tests of the adapters to MLX-LM."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from dyntemp.language.policy import Policy
 from dyntemp.sampling import temperatures
 
 TOLERANCE = 2e-5
-"""Relative error of a temperature that passes."""
+"""Largest relative error of a temperature that passes."""
 
 
 def run_host(model: Any, tokenizer: Any, prompt: str, sampler: Any, processors: list[Any]) -> list[Any]:
-    """What MLX-LM yields for four tokens."""
+    """Generate four tokens with MLX-LM, and return all that it yields."""
     from mlx_lm import stream_generate
 
     return list(stream_generate(model, tokenizer, prompt, max_tokens=4, sampler=sampler, logits_processors=processors))
@@ -26,10 +26,10 @@ def run_host(model: Any, tokenizer: Any, prompt: str, sampler: Any, processors: 
 def check_temperatures(
     rows: list[Any], steps: list[Step], policy: Policy, requested: float, given: Mapping[str, Any] | None
 ) -> None:
-    """See that each step decided what the reference makes of the row.
+    """Check that each step's temperature is the reference's.
 
     Raises:
-        EngineError: If it did not, or there are fewer steps than rows, or none.
+        EngineError: If one is not, if there are no rows, or fewer steps than rows.
     """
     if not rows or len(steps) < len(rows):
         raise EngineError(f"MLX-LM yielded {len(rows)} tokens, and called {len(steps)} times: is it in the arguments?")

@@ -1,4 +1,4 @@
-"""Whether the real host called an adapter, and drew from the rows that it handed back."""
+"""The self-tests: the host called an adapter, and drew from the rows that it returned."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dyntemp.distribution.filters import Filters
-from dyntemp.engines.batch import on_host
+from dyntemp.engines.arrays import on_host
 from dyntemp.errors import EngineError
 from dyntemp.kernels import backend_of
 from dyntemp.language.policy import Policy
@@ -19,16 +19,16 @@ from dyntemp.language.signals import MAX_REQUESTED
 from dyntemp.sampling import sample, temperatures
 
 OF_SELF_TEST = "0.1 + 0.8*normalized_entropy"
-"""The policy of a self-test where the user has not chosen one."""
+"""The policy of a self-test where the user has none."""
 
 TOKENS = 4
 
 TOLERANCE = 1e-4
-"""By how much a probability may differ: a float32 row over its temperature, as float32."""
+"""Largest error of a probability that passes, for float32 rows."""
 
 
 def four_tokens(model: Any, settings: Mapping[str, Any], **ours: Any) -> Any:
-    """What `generate()` returns for four tokens after a prompt of no meaning; the random state is left as it was."""
+    """Generate four tokens after a meaningless prompt, and return the output. The random state is kept."""
     torch: Any = import_module("torch")
     ids = torch.arange(1, 5, device=model.device)[None] % model.config.get_text_config().vocab_size
     wanted = {
@@ -54,18 +54,18 @@ def check_scores(
     instead: str,
     requested: float = 1.0,
 ) -> None:
-    """Raise unless what the host drew from is each row over the temperature of the policy.
+    """Check that the host drew from each row divided by the policy's temperature.
 
     Args:
         policy: The policy.
-        rows: What the adapter was handed at each step, at temperature 1, [1, vocabulary].
-        output: What `generate()` returned, with its scores.
-        given: What `given(...)` reads.
-        instead: What to do if it is not.
-        requested: What `requested` reads.
+        rows: The adapter's input at each step, at temperature 1, [1, vocabulary].
+        output: The output of `generate()`, with its scores.
+        given: The values of `given(...)`, by name.
+        instead: The advice at the end of an error's message.
+        requested: The value of `requested`.
 
     Raises:
-        EngineError: With the reason.
+        EngineError: If it did not; the message says why.
     """
     if not rows or len(rows) < len(output.scores):
         raise EngineError(f"the host called {len(rows)} times for {len(output.scores)} tokens: {instead}")
@@ -86,19 +86,19 @@ def check_draws(
     policy: Policy, rows: Sequence[Any], output: Any, given: Mapping[str, Any] | None, seed: int, filters: Filters,
     requested: float,
 ) -> None:  # fmt: skip
-    """Raise unless the tokens are those that the reference draws from the rows, with this seed.
+    """Check that the tokens are those that the reference draws from the rows with this seed.
 
     Args:
         policy: The policy.
-        rows: What the adapter was handed at each step, [1, vocabulary].
-        output: What `generate()` returned.
-        given: What `given(...)` reads.
+        rows: The adapter's input at each step, [1, vocabulary].
+        output: The output of `generate()`.
+        given: The values of `given(...)`, by name.
         seed: The seed of the row.
-        filters: What truncates it.
-        requested: What `requested` reads.
+        filters: The truncation.
+        requested: The value of `requested`.
 
     Raises:
-        EngineError: With the reason.
+        EngineError: If it did not; the message says why.
     """
     if len(rows) < TOKENS:
         raise EngineError(f"the host called {len(rows)} times for {TOKENS} tokens: set do_sample=True")
@@ -118,7 +118,7 @@ def check_draws(
 def expected(
     policy: Policy, rows: Sequence[Any], sequences: Any, given: Mapping[str, Any] | None, requested: float
 ) -> Iterator[tuple[NDArray[np.float64], float]]:
-    """Each step's row and the temperature that the reference gives it."""
+    """Each step's row, and its temperature from the reference."""
     state = policy.state() if policy.remembers else None
     tokens = sequences[0, -len(rows) :].tolist()
     for step, found in enumerate(rows):
@@ -137,7 +137,7 @@ def probabilities(row: NDArray[Any]) -> NDArray[np.float64]:
 
 
 def implied(row: NDArray[Any], drawn_from: NDArray[Any]) -> float:
-    """The temperature that made one row of another, by its two likeliest entries."""
+    """The temperature that lies between two rows, from the two likeliest tokens."""
     first, second = np.argsort(row)[[-1, -2]]
     with np.errstate(divide="ignore", invalid="ignore"):
         return float((row[first] - row[second]) / np.float64(drawn_from[first] - drawn_from[second]))

@@ -1,4 +1,4 @@
-"""Whether a running vLLM really draws at the policies' temperatures, asked from outside."""
+"""The self-test of a running vLLM: it draws at the policies' temperatures."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Any, NamedTuple
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
-from dyntemp.engines.vllm.options import KEY, OFF
+from dyntemp.engines.request_fields import KEY, OFF
 from dyntemp.errors import EngineError
 
 SEEDS = (1, 2, 3, 4)
 
 NEUTRAL = {"top_k": 0, "min_p": 0.0, "repetition_penalty": 1.0}
-"""What a server may otherwise take from the model's own generation_config.json."""
+"""Settings that a server otherwise takes from the model's own generation_config.json."""
 
 PLAIN = {"top_p": 1.0, "presence_penalty": 0.0, "frequency_penalty": 0.0}
 
@@ -26,7 +26,13 @@ NOT_CALLED = (
 
 
 class Ask(NamedTuple):
-    """A short text that is wanted."""
+    """A request for a short text.
+
+    Attributes:
+        policy: The text of its policy.
+        temperature: The temperature that it asks for.
+        seed: vLLM's seed.
+    """
 
     policy: str
     temperature: float
@@ -34,7 +40,7 @@ class Ask(NamedTuple):
 
 
 class RefusedError(Exception):
-    """The host's answer is that a request is wrong."""
+    """The host refused a request as wrong."""
 
 
 Answer = Callable[[Ask], Any]
@@ -43,20 +49,20 @@ Answer = Callable[[Ask], Any]
 def self_test(
     host: Any, *, model: str | None = None, key: str = "", prompt: str = "Once upon a time", tokens: int = 8
 ) -> None:
-    """Prove that a running vLLM calls us, and that what it draws is at the policies' temperatures.
+    """Prove that a running vLLM calls us, and draws at the policies' temperatures.
 
-    A wrong policy has to be refused. A constant policy has to give the texts that vLLM's own temperature of that value
-    gives for the same seeds, whatever temperature is requested beside it; and 0 the greedy text for every seed.
+    A wrong policy has to be refused. A constant policy has to give the same texts as vLLM's own temperature of that
+    value with the same seeds, at any requested temperature. The policy 0 has to give the greedy text for every seed.
 
     Args:
-        host: An `LLM`; or a server: its URL, or a client of the package `openai`.
+        host: An `LLM`, the URL of a server, or a client of the package `openai`.
         model: The model's name, where a server has several.
         key: The server's API key, where a URL is given.
-        prompt: What is continued; the model must not be certain how.
-        tokens: How many tokens each of some twenty texts has.
+        prompt: The prompt; the model must be uncertain how to continue it.
+        tokens: Number of tokens in each of some twenty texts.
 
     Raises:
-        EngineError: If it does not, with what to check.
+        EngineError: If it does not; the message says what to check.
     """
     answer = _answering(host, model, key, prompt, tokens)
     try:
@@ -85,7 +91,7 @@ def self_test(
 
 
 def _answering(host: Any, model: str | None, key: str, prompt: str, tokens: int) -> Answer:
-    """A function that gives the continuation at a policy, a temperature and a seed."""
+    """A function that returns the host's text for an `Ask`."""
     if hasattr(host, "generate"):
         return _offline(host, prompt, tokens)
     if hasattr(host, "completions"):
@@ -100,7 +106,7 @@ def _answering(host: Any, model: str | None, key: str, prompt: str, tokens: int)
 
 def _offline(llm: Any, prompt: str, tokens: int) -> Answer:
     make = import_module("vllm").SamplingParams
-    refused = getattr(import_module("vllm.exceptions"), "VLLMValidationError", ValueError)  # of older ones the latter
+    refused = getattr(import_module("vllm.exceptions"), "VLLMValidationError", ValueError)  # ValueError: older ones
 
     def answer(ask: Ask) -> list[int]:
         params = make(
@@ -139,7 +145,7 @@ def _server(url: str, key: str, fields: dict[str, Any]) -> Answer:
 
 
 def _http(url: str, key: str, body: dict[str, Any] | None = None) -> Any:
-    """The JSON that a server answers with."""
+    """The JSON of a server's answer."""
     if not url.startswith(("http://", "https://")):
         raise EngineError(f"{url!r} was given; a server's URL begins with http:// or https://")
     data = None if body is None else json.dumps(body).encode()

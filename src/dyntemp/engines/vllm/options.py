@@ -1,4 +1,4 @@
-"""What users of vLLM ask for: each request in its `extra_args`, and the one who starts the engine in its config."""
+"""Options of the engine, from vLLM's configuration, and the policy of a request, from its `extra_args`."""
 
 from __future__ import annotations
 
@@ -8,36 +8,26 @@ from difflib import get_close_matches
 from importlib.metadata import entry_points
 from typing import Any
 
+from dyntemp.engines.request_fields import ID, KEY, MOST_CHARACTERS, OFF
 from dyntemp.errors import EngineError
 
-KEY = "dyntemp"
-"""The name of a request's policy in `extra_args` and `vllm_xargs`, and of our part of `additional_config`."""
-
-ID = "dyntemp_id"
-"""What a request may be called in the trace."""
-
-OFF = "off"
-"""The policy of a request that wants the server's default for others, and none for itself."""
-
 HERE = "dyntemp.engines.vllm"
+"""The module under which vLLM and its users name our classes."""
 
 GROUP = "vllm.logits_processors"
-"""The entry point whose classes vLLM loads into every engine."""
-
-MOST_CHARACTERS = 2000
-"""How long the text of a policy, which anyone who reaches the server may send, can be."""
+"""The group of entry points whose classes vLLM loads into every engine."""
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the engine was started with: `--additional-config '{"dyntemp": {"policy": "0.1 + 0.8*entropy"}}'`.
+    """Options that the engine was started with: `--additional-config '{"dyntemp": {"policy": "0.1 + 0.8*entropy"}}'`.
 
     Attributes:
-        policy: The policy of requests that bring none; None leaves them alone.
-        counts: A directory where each worker keeps a file of how often it was called.
-        trace: A directory where each worker writes a line of JSON per row that it changed. On a GPU that waits for
-            every step.
-        backend: A name of `dyntemp.kernels.BACKENDS`; by default it follows from where the rows live.
+        policy: The policy of requests without one; None leaves their rows as they are.
+        counts: A directory where each worker keeps a file with its counts.
+        trace: A directory where each worker writes a line of JSON for each row that it changed. On a GPU, every step
+            is then waited for.
+        backend: A name of `dyntemp.kernels.BACKENDS`; by default it follows from the device of the rows.
     """
 
     policy: str | None = None
@@ -47,7 +37,7 @@ class Options:
 
     @classmethod
     def of(cls, vllm_config: Any) -> Options:
-        """The options in a `VllmConfig`.
+        """Read the options of a `VllmConfig`.
 
         Raises:
             EngineError: For options that do not exist, or are not text.
@@ -70,10 +60,15 @@ class Options:
 
 
 def refuse(vllm_config: Any, options: Options, remembers: bool) -> None:
-    """Raise for an engine in which a class that lets policies remember, or not, cannot do what it says.
+    """Refuse an engine whose settings a class of ours cannot serve.
+
+    Args:
+        vllm_config: vLLM's configuration.
+        options: Our part of it.
+        remembers: True for a class whose policies may remember.
 
     Raises:
-        EngineError: Where it drafts tokens, or loads us twice.
+        EngineError: If the engine drafts tokens and `remembers`, or drafts and traces, or loads two of our classes.
     """
     if getattr(vllm_config, "speculative_config", None) is not None:
         if remembers:
@@ -98,7 +93,7 @@ def asked(extra_args: Mapping[str, Any] | None) -> str | None:
     """The text of a request's policy, `OFF`, or None where it brings none.
 
     Raises:
-        EngineError: For what is no text, too long, or under a name that is not ours.
+        EngineError: If the policy is no text or too long, or stands under a misspelt name.
     """
     if not extra_args:
         return None
@@ -113,10 +108,10 @@ def asked(extra_args: Mapping[str, Any] | None) -> str | None:
 
 
 def checked(policy: Any) -> str:
-    """A policy's text, before anyone reads it.
+    """Check that a policy is text of an allowed length; it is not parsed.
 
     Raises:
-        EngineError: For what is no text, or too long.
+        EngineError: If it is no text, or too long.
     """
     if not isinstance(policy, str):
         raise EngineError(

@@ -1,1 +1,1 @@
-"""A small binding to llama.cpp, which opens the library of an installed package and checks it first."""
+"""A small binding to llama.cpp: it opens the library of an installed package, and checks it before use."""

@@ -1,8 +1,8 @@
 """The functions of llama.h that models use, with their types.
 
-A struct that goes by value is a `Block`, which is longer than the struct. On x86-64 and AArch64 a struct of more than
-16 bytes lies in memory, and a function reads no more of it than it knows of: so the length that we give does not matter
-to it. This holds as long as no other argument in memory follows the struct, and in llama.h each such struct comes last.
+A struct that is passed by value is a `Block`, which is longer than the struct. On x86-64 and AArch64 a struct of more
+than 16 bytes lies in memory, and a function reads only the bytes that it knows. So the longer block does no harm,
+unless another argument in memory follows the struct. In llama.h each such struct comes last.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from dyntemp.errors import ModelError
 from dyntemp.models.llama.layout import Block, Layout
 
 Log = ctypes.CFUNCTYPE(None, c_int32, c_char_p, c_void_p)
-"""What receives a line of llama.cpp's log: its level, its text, and a pointer that we do not use."""
+"""A callback for a line of llama.cpp's log: its level, its text, and an unused pointer."""
 
 FUNCTIONS: Mapping[str, tuple[Any, list[Any]]] = {
     "llama_backend_init": (None, []),
@@ -58,11 +58,11 @@ FUNCTIONS: Mapping[str, tuple[Any, list[Any]]] = {
 """Result and arguments of each function."""
 
 VERSIONS = ("llama_version", "ggml_version")
-"""Functions that tell the version, as text."""
+"""Functions that return a version as text."""
 
 
 class Api(SimpleNamespace):
-    """The functions of `FUNCTIONS` as attributes, and `layout`: where the fields of their structs lie."""
+    """The functions of `FUNCTIONS` as attributes, and `layout`, the places of the fields in their structs."""
 
     layout: Layout
 
@@ -72,11 +72,11 @@ def bind(library: Any, name: str, layout: Layout) -> Api:
 
     Args:
         library: A `ctypes.CDLL`.
-        name: How messages call it.
-        layout: Where the fields of its structs lie.
+        name: Its name in messages.
+        layout: The places of the fields in its structs.
 
     Raises:
-        ModelError: If it lacks a function.
+        ModelError: If the library lacks a function.
     """
     if missing := [function for function in (*FUNCTIONS, *VERSIONS) if not hasattr(library, function)]:
         raise ModelError(

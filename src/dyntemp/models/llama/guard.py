@@ -1,9 +1,9 @@
-"""The guard: does an open library fill its structs as the layout says?
+"""The check of an open library's structs against their layout.
 
-A wrong layout gives the right tokens and writes past its memory, without an error. So each function that returns a
-struct is called before any other, and the memory that it wrote is compared with the layout: every field with its
-default, and every byte behind the end with what lay there before. A field that moved, appeared or went away changes one
-of these.
+With a wrong layout, tokens may be right while memory past a struct is overwritten, without an error. So each function
+that returns a struct is called first of all, and the memory that it wrote is compared with the layout. Every field must
+have its default, and every byte after the end must be unchanged. A field that moved, appeared or disappeared changes
+one of these.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from dyntemp.models.llama.binding import FUNCTIONS, Api
 from dyntemp.models.llama.layout import ROOM, Block, Struct, known
 
 CANARIES = (0xA5, 0x5A)
-"""What fills the memory before a call. There are two, so that a byte that is written differs from one of them."""
+"""Bytes that fill the memory before a call: two, so that any byte written differs from one of them."""
 
 POINTED = (ctypes.c_int32 * 3)(1, 2, 3)
-"""Tokens for `llama_batch_get_one`, which puts their address and number into a batch and reads nothing."""
+"""Tokens for `llama_batch_get_one`, which stores their address and number, and does not read them."""
 
 
 def check(api: Api, name: str) -> None:
@@ -29,7 +29,7 @@ def check(api: Api, name: str) -> None:
 
     Args:
         api: The library's functions and the layout.
-        name: How the message calls it.
+        name: Its name in the message.
 
     Raises:
         ModelError: If its version or one of its structs differs.
@@ -71,9 +71,9 @@ def defaults(struct: Struct) -> dict[str, Any]:
 def returned(function: Any, arguments: tuple[int, ...], canary: int) -> tuple[bytes, int]:
     """The memory that a function returned its struct in, and the byte that filled it before.
 
-    On x86-64 the caller passes the address of that memory as a hidden first argument, which we do here ourselves, so
-    that it is filled with `canary`. On AArch64 the address lies in a register of its own, x8, which only ctypes can
-    set. It fills the memory with zeros, so that a field behind the end that is zero by default is not seen there.
+    On x86-64 the caller passes the address of that memory as a hidden first argument. That is done here, with memory
+    filled with `canary`. On AArch64 the address is in a register of its own, x8, which only ctypes can set. ctypes
+    fills the memory with zeros, so a field after the end whose default is zero is not found there.
     """
     if platform.machine().lower() not in {"x86_64", "amd64"}:
         return bytes(function(*arguments)), 0
@@ -87,7 +87,7 @@ def returned(function: Any, arguments: tuple[int, ...], canary: int) -> tuple[by
 
 
 def _difference(found: tuple[bytes, int], struct: Struct, expected: Mapping[str, Any]) -> str:
-    """How the memory differs from the struct, in words, or an empty text."""
+    """The difference between the memory and the struct, in words, or an empty text."""
     memory, filler = found
     written = len(memory.rstrip(bytes([filler])))
     if written > struct.size:

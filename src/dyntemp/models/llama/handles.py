@@ -1,4 +1,4 @@
-"""llama.cpp's objects as Python objects, which free themselves in the right order, also when the interpreter ends."""
+"""llama.cpp's models, contexts and batches as Python objects, which are freed in the right order."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from dyntemp.models.llama.library import open_library
 BATCH = 512  # tokens of a prompt that are computed together
 ROUNDED = 256  # llama.cpp rounds a context up to a multiple of this
 Entry = tuple[int, int, int, bool]
-"""A token, its position, its sequence, and whether the logits behind it are wanted."""
+"""A token, its position, its sequence, and True if the logits after it are needed."""
 
 
 class Weights:
     """A `llama_model`, freed when neither a model nor a context needs it.
 
     Raises:
-        ModelError: If the file is missing, or not a model that continues text.
+        ModelError: If the file is missing, or is not a model that continues text.
     """
 
     def __init__(self, path: Path, repack: bool) -> None:
@@ -63,11 +63,11 @@ class Context:
     """A `llama_context`, freed when neither a session nor an array of its logits needs it.
 
     Attributes:
-        cells: How many tokens all sequences together have room for.
-        sequences: How many sequences there can be.
+        cells: Most tokens of all sequences together.
+        sequences: Most sequences.
 
     Raises:
-        ModelError: For too many sequences, or if there is no memory.
+        ModelError: If there are too many sequences, or too little memory.
     """
 
     def __init__(self, weights: Weights, cells: int, sequences: int, threads: int) -> None:
@@ -84,7 +84,7 @@ class Context:
             n_ubatch=BATCH,
             n_seq_max=sequences,
             n_outputs_max=sequences,
-            kv_unified=True,  # else sequences that end leave gaps, and a gap splits the batch
+            kv_unified=True,  # without it, ended sequences leave gaps, and a gap splits the batch
             n_threads=threads,
             n_threads_batch=threads,
         )
@@ -104,11 +104,11 @@ class Context:
         self._batch = _Batch(api)
 
     def _read_back(self, cells: int, sequences: int, threads: int) -> None:
-        """Refuse a context that did not get what was written into its parameters."""
+        """Check that the context has the values that were written into its parameters."""
         api, pointer = self._api, self._pointer
         asked = {"n_seq_max": sequences, "n_threads": threads, "n_threads_batch": threads}
         got = {name: getattr(api, f"llama_{name}")(pointer) for name in asked}
-        if got != asked or (cells and not cells <= self.cells < cells + ROUNDED):  # 0 is as many as trained for
+        if got != asked or (cells and not cells <= self.cells < cells + ROUNDED):  # 0 means the length of the training
             raise ModelError(
                 f"{self._library.name} made a context with {got} and n_ctx = {self.cells}, and {asked} and n_ctx = "
                 f"{cells} were asked for: its structs have another layout, and another build is needed"
@@ -126,19 +126,19 @@ class Context:
             raise ModelError(f"llama_decode returned {code}: {self._library.reason()}")
 
     def rows(self, count: int) -> NDArray[np.float32]:
-        """All `count` rows of logits that the last `decode` wanted, [count, vocabulary]: llama.cpp's own memory."""
+        """The `count` rows of logits of the last `decode`, [count, vocabulary], in llama.cpp's own memory."""
         first = self._api.llama_get_logits(self._pointer)
         memory: Any = (ctypes.c_float * (count * self._width)).from_address(ctypes.addressof(first.contents))
-        memory.context = self  # which thereby lives as long as any array of this memory
+        memory.context = self  # so the context lives as long as any array of this memory
         found: NDArray[np.float32] = np.frombuffer(memory, np.float32)
         return found.reshape(count, self._width)
 
     def copy(self, source: int, sequence: int) -> None:
-        """Let an empty sequence begin with all that another holds."""
+        """Copy the tokens of a sequence into an empty one."""
         self._api.llama_memory_seq_cp(self._memory, source, sequence, -1, -1)
 
     def state(self, sequence: int) -> Any:
-        """All that a sequence holds, as bytes that `restore` takes.
+        """The cache of a sequence as bytes, for `restore`.
 
         Raises:
             ModelError: If llama.cpp fails.
@@ -150,7 +150,7 @@ class Context:
         return found
 
     def restore(self, state: Any, sequence: int) -> None:
-        """Let an empty sequence hold what `state` returned, perhaps in another context.
+        """Fill an empty sequence from the bytes of `state`, also from another context.
 
         Raises:
             ModelError: If llama.cpp fails.
@@ -159,14 +159,14 @@ class Context:
             raise ModelError(f"sequence {sequence} cannot be moved to other memory: {self._library.reason()}")
 
     def clear(self) -> None:
-        """Forget every sequence."""
+        """Remove all sequences."""
         self._api.llama_memory_clear(self._memory, False)
 
     def moved(self, sequences: Sequence[int], cells: int) -> Context:
-        """A context with room for `cells` tokens in which these sequences, and no others, hold the same.
+        """A new context with room for `cells` tokens and copies of these sequences alone.
 
         Raises:
-            ModelError: If there is no memory.
+            ModelError: If there is too little memory.
         """
         other = Context(self._weights, cells, self.sequences, self._threads)
         for sequence in sequences:
@@ -204,5 +204,5 @@ class _Batch:
 
 
 def _free(free: Any, pointer: Any, _: Weights) -> None:
-    """Free a context; the weights are an argument so that they outlive it, even as garbage of one cycle."""
+    """Free a context. The weights are an argument so that they outlive it, also in one garbage collection."""
     free(pointer)

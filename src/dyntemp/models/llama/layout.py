@@ -1,9 +1,9 @@
-"""Layouts: where the fields of llama.cpp's structs lie, one JSON file for each build that we know.
+"""Layouts: the places of the fields in llama.cpp's structs, one JSON file for each known build.
 
-`tools/llama_layout.py` writes these files from the source of a build. A struct is not described to ctypes: it is a
-block of memory that is larger than any of them, and fields are written and read at the places that the layout names. A
-block of this size goes to llama.cpp and comes back by value, so that a struct that is longer than expected is never cut
-off and never written past its end.
+`tools/llama_layout.py` writes these files from the source of a build. ctypes has no description of a struct. Instead,
+each is a block of memory larger than any struct, and fields are read and written at the places in the layout. Blocks
+of this size are passed to and from llama.cpp by value. So a struct that is longer than expected is neither cut off nor
+written past its end.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from importlib.resources import files
 from typing import Any
 
 ROOM = 1024
-"""Bytes of a block; the largest struct has 168."""
+"""Size of a block in bytes; the largest struct has 168."""
 
 STRUCTS = ("llama_model_params", "llama_context_params", "llama_batch")
-"""The structs that go by value."""
+"""The structs that are passed by value."""
 
 
 class Block(ctypes.Structure):
-    """Memory for a struct that goes by value, with room behind its end."""
+    """Memory for a struct that is passed by value, with room after its end."""
 
     _fields_ = [("words", ctypes.c_uint64 * (ROOM // 8))]
 
@@ -35,9 +35,9 @@ class Field:
     """A field of a struct.
 
     Attributes:
-        offset: Where it begins, in bytes.
-        format: Its type, as the module `struct` writes it.
-        default: Its value where llama.cpp fills the struct; None where no function does.
+        offset: Its first byte.
+        format: Its type, in the notation of the module `struct`.
+        default: Its value after llama.cpp filled the struct; None if no function does.
     """
 
     offset: int
@@ -50,7 +50,7 @@ class Struct:
     """A struct of one build.
 
     Attributes:
-        size: Its length in bytes.
+        size: Its size in bytes.
         fields: All its fields, by name.
     """
 
@@ -71,16 +71,16 @@ class Struct:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """The structs of one build of llama.cpp, in the package that brings it.
+    """The structs of one build of llama.cpp, as a package ships it.
 
     Attributes:
         package: The package's name.
         version: The package's version.
-        llama: What `llama_version()` of this build begins with.
-        ggml: What `ggml_version()` of this build begins with.
+        llama: The beginning of `llama_version()` in this build.
+        ggml: The beginning of `ggml_version()` in this build.
         sequences: Most sequences of a context, `LLAMA_MAX_SEQ`.
         structs: The structs of `STRUCTS`, by name.
-        functions: The types of the functions that we call, as llama.h declares them.
+        functions: The declarations in llama.h of the functions that are called.
     """
 
     package: str
@@ -97,7 +97,7 @@ class Layout:
 
     @classmethod
     def from_json(cls, text: str) -> Layout:
-        """The layout that `tools/llama_layout.py` wrote."""
+        """Read a layout that `tools/llama_layout.py` wrote."""
         data = json.loads(text)
         data["structs"] = {
             name: Struct(entry["size"], {field: Field(*place) for field, place in entry["fields"].items()})
@@ -108,12 +108,12 @@ class Layout:
 
 @cache
 def layouts() -> tuple[Layout, ...]:
-    """The layouts of all builds that we know, by package and version."""
+    """The layouts of all known builds, by package and version."""
     folder = files("dyntemp.models.llama") / "layouts"
     texts = [file.read_text(encoding="utf-8") for file in folder.iterdir() if file.name.endswith(".json")]
     return tuple(sorted(map(Layout.from_json, texts), key=lambda layout: (layout.package, layout.version)))
 
 
 def known() -> str:
-    """The builds that work, as messages name them."""
+    """The known builds, as a list for messages."""
     return " and ".join(map(str, layouts()))

@@ -1,4 +1,4 @@
-"""llama.cpp's library, found, opened and checked: that of xllamacpp or llama-cpp-python, or one that the user names."""
+"""llama.cpp's library, found, opened and checked: from xllamacpp, llama-cpp-python, or a file that the user names."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ PACKAGES = {
     "xllamacpp": ("xllamacpp", ("xllamacpp*.so",)),
     "llama-cpp-python": ("llama_cpp", ("lib/libllama.so", "lib/libllama.dylib", "lib/llama.dll", "lib/libllama.dll")),
 }
-"""Packages that bring llama.cpp, the first one first: their module, and the library's file in its folder."""
+"""Packages with llama.cpp, the preferred one first: their module, and the library's file in its folder."""
 
 ERROR_LEVEL = 4  # ggml's
-NEEDS = ("avx2", "fma", "f16c", "bmi2")  # of an x86 processor; xllamacpp's code uses them without asking
+NEEDS = ("avx2", "fma", "f16c", "bmi2")  # of an x86 processor; xllamacpp's code uses them without a check
 
 INSTALL = (
     "run `pip install 'dyntemp[llama]'` on Linux and macOS, elsewhere `pip install 'dyntemp[llama-cpp]'`, which "
@@ -38,13 +38,13 @@ INSTALL = (
 
 
 class Library(NamedTuple):
-    """llama.cpp as this process opened it.
+    """llama.cpp's library in this process.
 
     Attributes:
-        api: Its functions, and where the fields of its structs lie.
-        name: The package and version that it is from, or its file.
-        errors: The latest errors; why something failed stands nowhere but in llama.cpp's log.
-        log: A function that llama.cpp calls with each line of its log, kept here from being freed.
+        api: Its functions and the layout of its structs.
+        name: Its package and version, or its file.
+        errors: The latest errors. llama.cpp gives reasons only in its log.
+        log: The function that llama.cpp calls with each line of its log; kept here so that it is not freed.
     """
 
     api: Api
@@ -53,7 +53,7 @@ class Library(NamedTuple):
     log: Any
 
     def listen(self) -> None:
-        """Forget earlier errors and receive the log, which llama-cpp-python takes over when it is imported."""
+        """Forget earlier errors, and receive the log again: an import of llama-cpp-python takes it over."""
         self.errors.clear()
         self.api.llama_log_set(self.log, None)
 
@@ -64,10 +64,10 @@ class Library(NamedTuple):
 
 @cache
 def open_library() -> Library:
-    """llama.cpp, with its errors kept for our messages, and the rest of its log dropped instead of sent to stderr.
+    """Open llama.cpp's library. Its errors are kept for our messages; the rest of its log is dropped.
 
     Raises:
-        ModelError: If there is none, if it cannot be opened here, or if its structs are not laid out as we know.
+        ModelError: If there is none, if it cannot be opened here, or if its structs have an unknown layout.
     """
     api, name = opened(os.environ.get(VARIABLE, ""))
     errors: deque[str] = deque(maxlen=4)
@@ -88,7 +88,7 @@ def running() -> str | None:
 
 
 def opened(choice: str) -> tuple[Api, str]:
-    """The checked functions of the library that `choice` names, and how to call it.
+    """The checked functions of the library that `choice` names, and its name for messages.
 
     Args:
         choice: A package of `PACKAGES`, a file, or nothing for the first package that is installed.
@@ -121,7 +121,7 @@ def opened(choice: str) -> tuple[Api, str]:
 
 
 def _named(path: Path) -> tuple[Api, str]:
-    """The functions of a file that the user names, with the first layout that fits it."""
+    """The functions of a file that the user names, with the first layout that fits."""
     if not path.is_file():
         raise ModelError(f"{VARIABLE} is {str(path)!r}; allowed are {', '.join(PACKAGES)}, or the file of a library")
     library = _load(path, str(path))
@@ -150,7 +150,7 @@ def _file(package: str) -> Path:
 def _load(path: Path, name: str) -> ctypes.CDLL:
     """The open library."""
     if sys.platform == "win32":
-        os.add_dll_directory(str(path.parent))  # where the libraries lie that it needs
+        os.add_dll_directory(str(path.parent))  # the folder of the libraries that it needs
     try:
         return ctypes.CDLL(str(path))
     except OSError as error:
@@ -159,9 +159,9 @@ def _load(path: Path, name: str) -> ctypes.CDLL:
 
 
 def _check_processor(name: str) -> None:
-    """Refuse an x86 processor that lacks instructions of the library's code, which would end the process.
+    """Check that an x86 processor has the instructions of the library's code; without them, the process would end.
 
-    Only Linux is asked: macOS 13, which the package needs, runs on no such processor.
+    Only Linux is checked: macOS 13, which the package needs, runs on no processor without them.
     """
     information = Path("/proc/cpuinfo")
     if platform.machine() != "x86_64" or not information.is_file():

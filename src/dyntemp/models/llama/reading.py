@@ -1,4 +1,4 @@
-"""Prompts that llama.cpp reads part by part, for a session whose other sequences go on meanwhile."""
+"""Prompts that llama.cpp reads part by part, while other sequences of the session continue."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from dyntemp.errors import ModelError
 from dyntemp.models.llama.handles import BATCH, Context, Weights
 
 LEAST = 64
-"""Fewest tokens of a part, unless the prompt has fewer. llama.cpp computes the attention of fewer tokens by another
-kernel, which adds up in another order and takes up to twice as long for each token."""
+"""Fewest tokens of a part, unless the prompt has fewer. For fewer tokens llama.cpp computes attention with another
+kernel, which sums in another order and takes up to twice as long for each token."""
 
 
 class Read(NamedTuple):
     """A prompt that was read.
 
     Attributes:
-        length: Its tokens.
-        state: All that its sequence holds; see `Context.state`.
-        logits: Of the token behind it, [vocabulary].
+        length: Number of its tokens.
+        state: The cache of its sequence; see `Context.state`.
+        logits: The logits of the token after it, [vocabulary].
     """
 
     length: int
@@ -53,19 +53,19 @@ def part_ends(length: int, part: int) -> list[int]:
 
 
 class LlamaCppReading:
-    """Prompts on their way into a `LlamaCppSession`; see `Reading`.
+    """Prompts that are being read for a `LlamaCppSession`; see `Reading`.
 
-    A prompt is read in a context of its own. Its logits therefore do not depend on what else the session holds, and a
-    prompt that is given up leaves nothing behind.
+    A prompt is read in a context of its own. So its logits do not depend on other sequences of the session, and a
+    cancelled prompt leaves nothing in it.
 
     Args:
-        weights: The model's.
+        weights: The weights of the model.
         threads: Processor threads.
         prompts: The prompts, none of them empty.
         part: See `OpenSession.join`.
-        take_in: Called by `finish` with each distinct prompt that was read, and for each prompt the place of its
-            distinct one; returns what `finish` returns.
-        end: Called once, when the reading ends in any way.
+        take_in: Called by `finish` with each distinct prompt, and with the index of the distinct prompt for each
+            prompt; returns the result of `finish`.
+        end: Called once, when the reading ends for any reason.
     """
 
     def __init__(
@@ -89,10 +89,10 @@ class LlamaCppReading:
         self.left = sum(map(len, places))
 
     def read(self) -> int:
-        """Read the next part, and return how many tokens it had.
+        """Read the next part, and return its number of tokens.
 
         Raises:
-            ModelError: If llama.cpp fails, or nothing is left to read.
+            ModelError: If llama.cpp fails, or all tokens are read.
         """
         if not self._open or not self._parts:
             raise ModelError("this reading has ended: join again")
@@ -118,7 +118,7 @@ class LlamaCppReading:
         return self._take_in(read, sources)
 
     def close(self) -> None:
-        """Free what was read."""
+        """Free the prompts."""
         if self._open:
             self._open = False
             self._context, self._read = None, []

@@ -1,1 +1,1 @@
-"""A driver per adapter that calls it as its host does, for tests without the host; see `dyntemp.testing.FakeHost`."""
+"""A fake host for each adapter, for tests without the host; see `dyntemp.testing.FakeHost`."""

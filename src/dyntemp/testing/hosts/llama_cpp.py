@@ -1,4 +1,4 @@
-"""llama.cpp as its adapters see it: an array of candidates in its own memory, or llama-cpp-python's processors."""
+"""Fakes of llama.cpp: an array of candidates in memory, and llama-cpp-python's logits processors."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from dyntemp.engines import CAPABILITIES, Counts, Requests
 from dyntemp.engines.llama_cpp import DynamicTemperature
 from dyntemp.engines.llama_cpp.chain import RECORD, Generation
-from dyntemp.testing.engines import Asked, FakeHost, Row
+from dyntemp.testing.fake_host import Asked, FakeHost, Row
 
 Order = Literal["ids", "sorted", "shuffled"]
 
@@ -29,7 +29,7 @@ class TokenDataArray(ctypes.Structure):
 
 
 class Candidates:
-    """A row as llama.cpp keeps it, in one of the orders that its samplers leave."""
+    """A row in llama.cpp's memory, in one of the orders that its samplers leave."""
 
     def __init__(self, row: Row, order: Order) -> None:
         ids = {
@@ -44,7 +44,7 @@ class Candidates:
 
     @property
     def pointer(self) -> Any:
-        """What llama.cpp calls a sampler with."""
+        """The argument with which llama.cpp calls a sampler."""
         return ctypes.pointer(self.array)
 
     @property
@@ -56,11 +56,11 @@ class Candidates:
 
 
 class ChainHost(FakeHost):
-    """Runs one generation at a time, as `DynamicLlama` does with a chain of samplers.
+    """A host that runs one generation at a time, as `DynamicLlama` does with a chain of samplers.
 
     Args:
         order: The order of the candidates.
-        apply: What makes a row of candidates what the draw sees; by default the generation's own callback.
+        apply: Called with each row of candidates before the draw; by default the generation's own callback.
     """
 
     adapter = "llama_cpp/chain"
@@ -74,7 +74,7 @@ class ChainHost(FakeHost):
         self.requests = Requests(CAPABILITIES[self.adapter])
 
     def begin(self, asked: Sequence[Asked]) -> list[int]:
-        """The one generation."""
+        """Begin the generation."""
         (one,) = asked
         assert one.policy is not None
         self.generation = Generation(self.requests, self.requests.accept(one.policy), one.requested)
@@ -83,28 +83,28 @@ class ChainHost(FakeHost):
         return [0]
 
     def step(self, rows: Mapping[int, Row]) -> dict[int, Row]:
-        """Call the link with the candidates, and raise what it could not."""
+        """Call the sampler with the candidates, and raise its error."""
         candidates = Candidates(rows[0], self.order)
         self.apply(self.generation, candidates)
         self.generation.check()
         return {0: candidates.row}
 
     def draw(self, tokens: Mapping[int, int]) -> None:
-        """The token goes into the sequence."""
+        """Append the token to the sequence."""
         self.generation.position += 1
         self.generation.drawn = tokens[0]
 
     def finish(self, request: int) -> None:
-        """Nobody says so; the next generation takes the place."""
+        """End the generation. The adapter is not told; the next generation takes the slot."""
 
     @property
     def counts(self) -> Counts:
-        """Those of `DynamicLlama`."""
+        """The counts of `DynamicLlama`."""
         return self.requests.counts
 
 
 class ProcessorHost(FakeHost):
-    """Calls a `DynamicTemperature` as `Llama._init_sampler` of llama-cpp-python 0.3.36 does."""
+    """A host that calls a `DynamicTemperature` as `Llama._init_sampler` of llama-cpp-python 0.3.36 does."""
 
     adapter = "llama_cpp/processor"
     batch = 1
@@ -116,7 +116,7 @@ class ProcessorHost(FakeHost):
         self.counted = Counts()
 
     def begin(self, asked: Sequence[Asked]) -> list[int]:
-        """A processor, and a prompt."""
+        """Make a processor and a prompt."""
         (one,) = asked
         assert one.policy is not None
         self.processor = DynamicTemperature(one.policy)
@@ -126,7 +126,7 @@ class ProcessorHost(FakeHost):
         return [0]
 
     def step(self, rows: Mapping[int, Row]) -> dict[int, Row]:
-        """Put what the processor returns into the column of logits."""
+        """Write the processor's row into the column of logits."""
         records = Candidates(rows[0], "ids").records.view(np.recarray)
         for processor in self.processor.arguments["logits_processor"]:
             records.logit[:] = processor(self.input_ids[: self.length], records.logit)
@@ -134,14 +134,14 @@ class ProcessorHost(FakeHost):
         return {0: records.logit.copy()}
 
     def draw(self, tokens: Mapping[int, int]) -> None:
-        """The token goes into the text."""
+        """Append the token to the sequence."""
         self.input_ids[self.length] = tokens[0]
         self.length += 1
 
     def finish(self, request: int) -> None:
-        """Nobody says so."""
+        """End the generation. The adapter is not told."""
 
     @property
     def counts(self) -> Counts:
-        """Those of the processor."""
+        """The counts of the processor."""
         return self.counted

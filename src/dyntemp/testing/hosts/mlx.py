@@ -1,4 +1,4 @@
-"""Calls the adapters to MLX-LM as its `GenerationBatch` does, with rows and tokens of any array library."""
+"""Fakes of MLX-LM's `GenerationBatch`, with rows and tokens of any array library."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ import numpy as np
 
 from dyntemp.engines.batch import Counts, Step
 from dyntemp.engines.mlx import DynamicTemperature, ScaleLogits
-from dyntemp.testing.engines import Asked, FakeHost, Row
+from dyntemp.testing.fake_host import Asked, FakeHost, Row
 
 
 class MLX(FakeHost):
-    """Sequences in a batch, each with a context of tokens; a position is never run again.
+    """A batch of sequences, each with its tokens. A position is never run again.
 
     Args:
-        array: What makes the host's arrays of NumPy's: `mlx.core.array`.
-        follows: Whether samplers see the tokens too.
+        array: Converts a NumPy array to the host's: `mlx.core.array`.
+        follows: True lets samplers see the tokens too.
     """
 
     tells_requested = False
@@ -33,7 +33,7 @@ class MLX(FakeHost):
         self.made: list[Any] = []
 
     def begin(self, asked: Sequence[Asked]) -> list[int]:
-        """Sequences join the batch, with prompts that differ."""
+        """Let sequences with different prompts join the batch."""
         numbers = []
         for one in asked:
             number = len(self.asked)
@@ -45,27 +45,27 @@ class MLX(FakeHost):
         return numbers
 
     def plug(self, one: Asked, number: int) -> Any:
-        """What serves a sequence: a sampler or a processor of its own, None for the host's."""
+        """The sampler or processor of a sequence; None for the host's own."""
         raise NotImplementedError
 
     def draw(self, tokens: Mapping[int, int]) -> None:
-        """The sequences go on."""
+        """Append a token to each sequence."""
         for number, token in tokens.items():
             self.texts[number].append(token)
         self.done = {}
 
     def finish(self, request: int) -> None:
-        """A sequence leaves the batch."""
+        """Remove a sequence from the batch."""
         del self.texts[request], self.plugged[request]
         self.done = {}
 
     def rearrange(self) -> None:
-        """Sequences change places when one leaves, and another joins."""
+        """Reorder the batch, as when one sequence leaves and another joins."""
         self.texts = dict(reversed(self.texts.items()))
 
     @property
     def counts(self) -> Counts:
-        """Those of all that were plugged in."""
+        """The counts of all samplers and processors."""
         total = Counts()
         for plugged in self.made:
             for name, value in plugged.counts.as_dict().items():
@@ -73,24 +73,24 @@ class MLX(FakeHost):
         return total
 
     def context(self, number: int) -> Any:
-        """The tokens of a sequence, as a processor is given them."""
+        """The tokens of a sequence, as a processor receives them."""
         return self.array(np.array(self.texts[number], np.int32))
 
 
 class Sampler(MLX):
-    """`samplers=`, one of its own for each sequence, so that rows come one by one."""
+    """`samplers=`: each sequence has its own sampler, so rows come one by one."""
 
     adapter = "mlx/sampler"
     tells_requested = True
 
     def plug(self, one: Asked, number: int) -> Any:
-        """A sampler with the number as its seed."""
+        """A sampler with the sequence's number as its seed."""
         if one.policy is None:
             return None
         return DynamicTemperature(one.policy, seed=number, requested=one.requested, record=self.steps.append)
 
     def step(self, rows: Mapping[int, Row]) -> dict[int, Row]:
-        """All processors, then all samplers; what is drawn from is the row over the temperature."""
+        """Call all processors, then all samplers. The rows returned are those drawn from."""
         if self.done:
             return self.done
         running = [number for number in self.texts if number in rows]
@@ -103,11 +103,11 @@ class Sampler(MLX):
         return self.done
 
     def calls(self, running: list[int]) -> list[tuple[list[int], Any]]:
-        """Which sequences come in one call, and the sampler that is called."""
+        """The sequences of each call, with the sampler that is called."""
         return [([number], self.plugged[number]) for number in running]
 
     def called(self, numbers: list[int], sampler: Any, rows: Mapping[int, Row]) -> None:
-        """One call of a sampler, with log-probabilities."""
+        """Call a sampler with log-probabilities."""
         given = np.stack([rows[number] for number in numbers])
         if sampler is None:
             self.done |= {number: rows[number] for number in numbers}
@@ -121,22 +121,22 @@ class Sampler(MLX):
 
 
 class Shared(Sampler):
-    """`sampler=` of a `BatchGenerator`: one for all sequences, so that rows come in one call."""
+    """`sampler=` of a `BatchGenerator`: one sampler for all sequences, so rows come in one call."""
 
     mixes = False
     tells_requested = False
 
     def plug(self, one: Asked, number: int) -> Any:
-        """The one that is there, if there is one."""
+        """The sampler that exists already, or a new one."""
         return self.made[0] if self.made else super().plug(one, number)
 
     def calls(self, running: list[int]) -> list[tuple[list[int], Any]]:
-        """All in one."""
+        """One call with all sequences."""
         return [(running, self.plugged[running[0]])]
 
 
 class Processor(MLX):
-    """`logits_processors=`, one of its own for each sequence, or one for all."""
+    """`logits_processors=`: a processor for each sequence, or one for all."""
 
     adapter = "mlx/processor"
 
@@ -151,7 +151,7 @@ class Processor(MLX):
         return self.made[0] if self.made and not self.mixes else ScaleLogits(one.policy)
 
     def step(self, rows: Mapping[int, Row]) -> dict[int, Row]:
-        """Each row by itself, [1, n], with its tokens."""
+        """Call the processor with each row by itself, [1, n], and its tokens."""
         if not self.done:
             for number in self.texts:
                 if number in rows:
@@ -162,7 +162,7 @@ class Processor(MLX):
 
 
 def drawn_from(row: Row, temperature: float) -> Row:
-    """The row that a draw at a temperature is from; NaN is one that was left alone."""
+    """The row divided by its temperature; unchanged where the temperature is NaN."""
     if np.isnan(temperature):
         return row
     if temperature == 0:

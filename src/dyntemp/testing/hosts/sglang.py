@@ -1,4 +1,4 @@
-"""Calls the adapter to SGLang as its sampler does: rows of one processor, with the requests' parameters."""
+"""A fake of SGLang's sampler, which calls a processor with its rows and the requests' parameters."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ import numpy as np
 
 from dyntemp.engines.batch import Counts
 from dyntemp.engines.sglang import DynamicTemperature, extra_body
-from dyntemp.testing.engines import Asked, FakeHost, Row
+from dyntemp.testing.fake_host import Asked, FakeHost, Row
 
 TOP_K_ALL = 1 << 30
 
 
 @dataclass(eq=False)
 class Running:
-    """A request as the host keeps it: T = 0 is kept as top_k = 1."""
+    """A request in the host, which keeps T = 0 as top_k = 1."""
 
     params: dict[str, Any] | None
     sampling_params: SimpleNamespace
@@ -29,7 +29,7 @@ class SGLang(FakeHost):
     """A batch of requests, some with our processor.
 
     Args:
-        array: What makes the host's arrays of NumPy's: `torch.from_numpy`.
+        array: Converts a NumPy array to the host's: `torch.from_numpy`.
     """
 
     adapter = "sglang"
@@ -41,7 +41,7 @@ class SGLang(FakeHost):
         self.before = DynamicTemperature.counts.as_dict()
 
     def begin(self, asked: Sequence[Asked]) -> list[int]:
-        """Requests of a client."""
+        """Begin requests of a client."""
         numbers = []
         for one in asked:
             params = None if one.policy is None else dict(extra_body(one.policy)["custom_params"])
@@ -56,7 +56,7 @@ class SGLang(FakeHost):
         return numbers
 
     def step(self, rows: Mapping[int, Row]) -> dict[int, Row]:
-        """Rows of the processor are taken out, and what it returns is put back; then each is divided."""
+        """Call the processor with its rows and write them back; then divide each row."""
         numbers = [number for number in self.running if number in rows]
         logits = np.stack([rows[number] for number in numbers])
         ours = [place for place, number in enumerate(numbers) if self.running[number].params is not None]
@@ -71,18 +71,18 @@ class SGLang(FakeHost):
         return dict(zip(numbers, logits, strict=True))
 
     def draw(self, tokens: Mapping[int, int]) -> None:
-        """Nothing that the adapter hears of."""
+        """Do nothing: the adapter is not told of tokens."""
 
     def finish(self, request: int) -> None:
-        """A request ends."""
+        """End a request."""
         del self.running[request]
 
     def rearrange(self) -> None:
-        """The batch is filtered and merged."""
+        """Reorder the batch, as when it is filtered and merged."""
         self.running = dict(reversed(self.running.items()))
 
     @property
     def counts(self) -> Counts:
-        """What was counted since this host was made."""
+        """The counts since this host was made."""
         now = DynamicTemperature.counts.as_dict()
         return Counts(**{name: now[name] - self.before[name] for name in now})

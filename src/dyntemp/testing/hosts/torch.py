@@ -1,4 +1,4 @@
-"""Calls the module for PyTorch as a loop of one's own does."""
+"""A loop of a user's own that calls the module for PyTorch."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from dyntemp.engines.batch import Counts
-from dyntemp.testing.engines import Asked, FakeHost, Row
+from dyntemp.testing.fake_host import Asked, FakeHost, Row
 
 
 class Loop(FakeHost):
-    """Sequences in slots, which are used again; some of them none of the module's."""
+    """Sequences in slots that are used again; some sequences have no policy."""
 
     adapter = "torch"
 
@@ -28,7 +28,7 @@ class Loop(FakeHost):
         self.others: set[int] = set()
 
     def begin(self, asked: Sequence[Asked]) -> list[int]:
-        """Sequences take the lowest free slots."""
+        """Begin sequences in the lowest free slots."""
         slots = []
         for one in asked:
             slot = next(slot for slot in range(100) if slot not in self.lengths)
@@ -41,7 +41,7 @@ class Loop(FakeHost):
         return slots
 
     def step(self, rows: Mapping[int, Row]) -> dict[int, Row]:
-        """One call for all that are the module's."""
+        """Call the module once, with the rows of all sequences that have a policy."""
         slots = [slot for slot in self.lengths if slot in rows and slot not in self.others]
         scaled = self.module(
             self.array(np.stack([rows[slot] for slot in slots])),
@@ -52,22 +52,22 @@ class Loop(FakeHost):
         return {**rows, **dict(zip(slots, scaled.numpy(), strict=True))}
 
     def draw(self, tokens: Mapping[int, int]) -> None:
-        """Sequences go on."""
+        """Append a token to each sequence."""
         for slot, token in tokens.items():
             self.lengths[slot] += 1
             self.last[slot] = token
 
     def finish(self, request: int) -> None:
-        """A slot is free."""
+        """End a sequence and free its slot."""
         self.module.end(request)
         self.others.discard(request)
         del self.lengths[request]
 
     def rearrange(self) -> None:
-        """Rows come in another order."""
+        """Reorder the rows."""
         self.lengths = dict(reversed(self.lengths.items()))
 
     @property
     def counts(self) -> Counts:
-        """The module's."""
+        """The counts of the module."""
         return self.module.counts

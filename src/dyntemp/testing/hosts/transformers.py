@@ -1,4 +1,4 @@
-"""Calls the adapters to transformers as `generate()` does, with rows and tokens of a test; needs PyTorch alone."""
+"""Fakes of transformers' `generate()`, with rows and tokens of a test. They need PyTorch alone."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ import numpy as np
 from dyntemp.engines.batch import Counts, Step
 from dyntemp.engines.transformers import AfterWarpers, DynamicSampler, DynamicTemperature
 from dyntemp.kernels import backend_of
-from dyntemp.testing.engines import Asked, FakeHost, Row
+from dyntemp.testing.fake_host import Asked, FakeHost, Row
 
 VOCABULARY = 1000
 
 
 class Generate(FakeHost):
-    """One `generate()` at a time: a batch of prompts of one length, which go on together to the last step.
+    """One `generate()` at a time, with a batch of prompts of one length that run together to the last step.
 
-    A step is what lies between the model's logits and the draw: float32 scores, [rows, vocabulary], and all ids so far,
-    a new tensor each time. Rows of requests that ended go on being processed.
+    A step passes float32 scores, [rows, vocabulary], and all ids so far, a new tensor each time. Rows of finished
+    requests are processed too.
     """
 
     mixes = False
@@ -37,7 +37,7 @@ class Generate(FakeHost):
         self.begun = 0
 
     def begin(self, asked: Sequence[Asked]) -> list[int]:
-        """A call of `generate()` with so many prompts, which all ask for the same."""
+        """Begin a `generate()` with prompts of equal settings."""
         first = asked[0]
         self.ids = self.torch.from_numpy(self.random.integers(0, VOCABULARY, (len(asked), first.prompt)))
         self.process = self.plug(first)
@@ -46,11 +46,11 @@ class Generate(FakeHost):
         return list(self.requests)
 
     def plug(self, asked: Asked) -> Callable[[Any, Any], Any]:
-        """What turns ids and scores of a step of a new `generate()` into what is drawn from."""
+        """A function for the steps of a new `generate()`: (ids, scores) -> the rows that are drawn from."""
         raise NotImplementedError
 
     def step(self, rows: Mapping[int, Row]) -> dict[int, Row]:
-        """Rows of requests that ended hold whatever the model makes of padding."""
+        """Run a step. Rows of finished requests hold logits after padding."""
         rest = self.random.normal(0, 3, VOCABULARY).astype(np.float32)
         scores = self.torch.from_numpy(np.stack([rows.get(request, rest) for request in self.requests]))
         before = scores.numpy().tobytes()
@@ -59,16 +59,16 @@ class Generate(FakeHost):
         return {request: row for request, row in zip(self.requests, found.numpy(), strict=True) if request in rows}
 
     def draw(self, tokens: Mapping[int, int]) -> None:
-        """Each text gets a token; those that ended get padding."""
+        """Append a token to each sequence, and padding to finished ones."""
         new = self.torch.tensor([[tokens.get(request, 0)] for request in self.requests])
         self.ids = self.torch.cat([self.ids, new], dim=1)
 
     def finish(self, request: int) -> None:
-        """It keeps its row."""
+        """End a request, whose row stays in the batch."""
 
 
 class WithProcessor(Generate):
-    """`generate(logits_processor=[DynamicTemperature(...)], **neutral(model))`: one object for one policy."""
+    """`generate(logits_processor=[DynamicTemperature(...)], **neutral(model))`, with one processor for each policy."""
 
     adapter = "transformers/processor"
     tells_requested = False
@@ -78,7 +78,7 @@ class WithProcessor(Generate):
         self.processors: dict[str, DynamicTemperature] = {}
 
     def plug(self, asked: Asked) -> Callable[[Any, Any], Any]:
-        """The object, which may have served another `generate()` before."""
+        """The processor, which may have served another `generate()` before."""
         key = str(asked.policy)
         if key not in self.processors:
             self.processors[key] = DynamicTemperature(asked.policy or 1.0)
@@ -86,12 +86,12 @@ class WithProcessor(Generate):
 
     @property
     def counts(self) -> Counts:
-        """Those of the object that was last made."""
+        """The counts of the latest processor."""
         return list(self.processors.values())[-1].counts
 
 
 class FakeModel:
-    """The parts of a model of transformers that a `generate()` calls, and adapters with it."""
+    """The parts of a model of transformers that `generate()` and the adapters call."""
 
     def __init__(self) -> None:
         self.device = import_module("torch").device("cpu")
@@ -107,18 +107,18 @@ class FakeModel:
 
 
 class TemperatureLogitsWarper:
-    """The host's own temperature."""
+    """The host's own warper for the temperature."""
 
     def __init__(self, temperature: float) -> None:
         self.temperature = temperature
 
     def __call__(self, _: Any, scores: Any) -> Any:
-        """The rows over it."""
+        """Divide the rows by the temperature."""
         return scores / self.temperature
 
 
 def config_of(asked: Asked) -> SimpleNamespace:
-    """A generation config as `generate()` completes it; without a temperature it decodes greedily."""
+    """A generation config with all settings, as `generate()` completes it; greedy without a temperature."""
     return SimpleNamespace(
         do_sample=asked.requested > 0, temperature=asked.requested or 1.0, top_k=0, top_p=1.0, min_p=None, num_beams=1,
         renormalize_logits=None, watermarking_config=None, dyntemp=asked.policy,
@@ -126,7 +126,7 @@ def config_of(asked: Asked) -> SimpleNamespace:
 
 
 class WithHook(Generate):
-    """`AfterWarpers(model)`, with the policy in the generation config, and a temperature of the host's own."""
+    """`AfterWarpers(model)`, with the policy and the host's own temperature in the generation config."""
 
     adapter = "transformers/after-warpers"
 
@@ -136,7 +136,7 @@ class WithHook(Generate):
         self.hook = AfterWarpers(self.model).install()
 
     def plug(self, asked: Asked) -> Callable[[Any, Any], Any]:
-        """All that the host lists."""
+        """All processors that the host lists."""
         listed = self.model._get_logits_processor(  # noqa: SLF001
             generation_config=config_of(asked), input_ids_seq_length=asked.prompt
         )
@@ -150,12 +150,12 @@ class WithHook(Generate):
 
     @property
     def counts(self) -> Counts:
-        """Those of the hook."""
+        """The counts of the hook."""
         return self.hook.counts
 
 
 class WithSampler(Generate):
-    """`custom_generate=DynamicSampler(...)`: rows come back as the distributions that tokens were drawn from."""
+    """`custom_generate=DynamicSampler(...)`; the rows returned are the distributions of the draws."""
 
     adapter = "transformers/custom-generate"
 
@@ -165,7 +165,7 @@ class WithSampler(Generate):
         self.steps: list[Step] = []
 
     def plug(self, asked: Asked) -> Callable[[Any, Any], Any]:
-        """The processors that our callable hands to the host's loop, and what it says of each step."""
+        """The processors that the sampler passes to the host's loop, with the sampler's record of each step."""
         model, config = FakeModel(), config_of(asked)
         self.sampler = DynamicSampler(asked.policy or 1.0, seed=7, record=self.steps.append)
         listed = self.sampler(
@@ -184,5 +184,5 @@ class WithSampler(Generate):
 
     @property
     def counts(self) -> Counts:
-        """Those of the sampler of the latest `generate()`."""
+        """The counts of the latest sampler."""
         return self.sampler.counts

@@ -1,4 +1,4 @@
-"""Calls the adapter to vLLM as vLLM's two runners do, without vLLM: what they hand over, in which order and shapes."""
+"""Fakes of vLLM's two runners, which call the adapter in the same order and with the same shapes."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dyntemp.engines import Capabilities, Counts
-from dyntemp.testing.engines import Asked, FakeHost, Row
+from dyntemp.testing.fake_host import Asked, FakeHost, Row
 
 GREEDY_BELOW = 1e-5
-"""vLLM's own limit."""
+"""Temperatures below this are greedy in vLLM."""
 
 
 class Direction(Enum):
-    """Of a move; called as in vLLM."""
+    """The direction of a move, with vLLM's names."""
 
     UNIDIRECTIONAL = auto()
     SWAP = auto()
@@ -43,17 +43,17 @@ class Running:
 
     @property
     def length(self) -> int:
-        """How many tokens it has."""
+        """Number of its tokens."""
         return len(self.prompt) + len(self.output)
 
 
 class _Runner(FakeHost):
-    """What the two have in common: requests by number, which begin and end at the next step.
+    """The base of both runners: requests by number, which begin and end at the next step.
 
     Args:
-        adapter: The class that is loaded.
-        options: What `additional_config["dyntemp"]` holds.
-        drafts: Whether the server is configured to draft tokens.
+        adapter: The class that vLLM loads.
+        options: The value of `additional_config["dyntemp"]`.
+        drafts: True for a server that is configured to draft tokens.
     """
 
     def __init__(self, adapter: Any, options: Mapping[str, str] | None = None, drafts: bool = False) -> None:
@@ -69,7 +69,7 @@ class _Runner(FakeHost):
         self.processor = adapter
 
     def begin(self, asked: Sequence[Asked]) -> list[int]:
-        """The front end admits requests."""
+        """Admit requests in the front end."""
         new = [Running(one) for one in asked]
         for one in new:
             self.processor.validate_params(one.params)
@@ -81,16 +81,16 @@ class _Runner(FakeHost):
         return numbers
 
     def draw(self, tokens: Mapping[int, int]) -> None:
-        """Tokens are appended to lists that the adapter may hold."""
+        """Append tokens to the requests' lists, which the adapter may hold."""
         for number, token in tokens.items():
             self.requests[number].output.append(token)
 
     def arrive(self, number: int) -> None:
-        """A request joins the batch."""
+        """Let a request join the batch."""
         raise NotImplementedError
 
     def preempt(self, request: int) -> None:
-        """The request loses its place and its cache, and comes back with the tokens that it has."""
+        """Preempt a request: it loses its slot and its cache, and joins again with its tokens."""
         kept = self.requests[request]
         self.finish(request)
         self.requests[request] = kept
@@ -98,12 +98,12 @@ class _Runner(FakeHost):
 
     @property
     def counts(self) -> Counts:
-        """Of the one worker."""
+        """The counts of the only worker."""
         return self.processor.counts
 
 
 class FirstRunner(_Runner):
-    """vLLM's V1 runner: places without gaps, whose changes it hands over before each step; it divides first."""
+    """vLLM's V1 runner: a batch without gaps, whose changes it hands over before each step. It divides first."""
 
     adapter = "vllm/v1"
 
@@ -116,11 +116,11 @@ class FirstRunner(_Runner):
         self.swaps: list[tuple[int, int, Direction]] = []
 
     def arrive(self, number: int) -> None:
-        """At the next step."""
+        """Let the request join at the next step."""
         self.arriving.append(number)
 
     def finish(self, request: int) -> None:
-        """At the next step."""
+        """End the request at the next step."""
         if request in self.arriving:
             self.arriving.remove(request)
         else:
@@ -128,14 +128,14 @@ class FirstRunner(_Runner):
         del self.requests[request]
 
     def rearrange(self) -> None:
-        """Swaps the first two, as attention backends ask for."""
+        """Swap the first two requests, as attention backends ask for."""
         self.update()
         if len(self.places) > 1:
             self.places[0], self.places[1] = self.places[1], self.places[0]
             self.swaps.append((0, 1, Direction.SWAP))
 
     def update(self) -> None:
-        """Places that became free are filled by requests that arrive, the lowest first, and then by the last ones."""
+        """Fill free places, the lowest first: with requests that arrive, and then with the last ones of the batch."""
         gone, update = sorted(self.gone, reverse=True), Update([], [], [])
         for place in gone:
             self.places[place] = None
@@ -156,7 +156,7 @@ class FirstRunner(_Runner):
         self.processor.update_state(update if any(update) else None)
 
     def step(self, rows: Mapping[int, Row]) -> dict[int, Row]:
-        """Penalties and masks are the caller's; then the runner divides, and then it calls, unless all are greedy."""
+        """Divide the rows, and then call the adapter, unless all requests are greedy."""
         self.update()
         numbers = [number for number in self.places if number is not None]
         logits = self.torch.from_numpy(np.stack([rows[number] for number in numbers]))
@@ -168,12 +168,12 @@ class FirstRunner(_Runner):
 
 
 class SecondRunner(_Runner):
-    """vLLM's V2 runner: slots that never move, rows in another order at every step; it divides last.
+    """vLLM's V2 runner: slots stay, rows come in another order at every step, and the runner divides last.
 
     Args:
-        adapter: The class that is loaded.
-        options: What `additional_config["dyntemp"]` holds.
-        drafts: How many tokens it drafts; None where it is not configured to.
+        adapter: The class that vLLM loads.
+        options: The value of `additional_config["dyntemp"]`.
+        drafts: Number of tokens that it drafts; None for a server without drafts.
     """
 
     adapter = "vllm/v2"
@@ -195,27 +195,27 @@ class SecondRunner(_Runner):
 
     @property
     def capabilities(self) -> Capabilities:
-        """Of the class that is loaded."""
+        """The record of the class that vLLM loads."""
         return self.processor.capabilities(second=True)
 
     def arrive(self, number: int) -> None:
-        """Slots are taken from a list, the latest freed first."""
+        """Give a request a free slot, the latest freed first."""
         slot, one = self.free.pop(), self.requests[number]
         self.slot[number] = slot
         self.state.prompt_len.np[slot], self.state.prefill_len.np[slot] = len(one.prompt), one.length
         self.wants[number] = self.processor.add_request(slot, one.params) or one.params.temperature not in {0.0, 1.0}
 
     def finish(self, request: int) -> None:
-        """Nobody is told."""
+        """End a request. The adapter is not told."""
         self.free.append(self.slot.pop(request))
         del self.requests[request], self.wants[request]
 
     def step(self, rows: Mapping[int, Row], read: Mapping[int, int] | None = None) -> dict[int, Row]:
-        """The rows of the tokens to come, the first of each where it drafts.
+        """Run a step, and return the row of each request's next token.
 
         Args:
-            rows: One of each running request.
-            read: How many tokens of a request were read in this step and before, where that is not all.
+            rows: A row of each running request.
+            read: Number of tokens read so far, for requests whose prompt is not read completely.
         """
         order = self.turn.permutation(list(self.requests)).tolist()
         own = {number: [row] for number, row in rows.items()}
@@ -224,7 +224,7 @@ class SecondRunner(_Runner):
     def expanded(
         self, rows: Mapping[int, Sequence[Row]], order: Sequence[int], read: Mapping[int, int]
     ) -> dict[int, Any]:
-        """Several rows for each request: of the token to come, and of those after tokens that were drafted."""
+        """Several rows for each request: for the next token, and for the tokens after each draft."""
         torch = self.torch
         self.processor.apply_staged_writes()
         if not any(self.wants[number] for number in order):
@@ -238,7 +238,7 @@ class SecondRunner(_Runner):
             expanded_idx_mapping=torch.from_numpy(np.repeat(slots, counts).astype(np.int32)),
             expanded_local_pos=torch.from_numpy(local.astype(np.int32)),
             pos=torch.from_numpy(np.repeat(lengths, counts) - 1 + local), input_ids=torch.zeros(len(local)),
-            seq_lens_upper_bound_np=np.r_[lengths, 0, 0].astype(np.int32),  # padded
+            seq_lens_upper_bound_np=np.r_[lengths, 0, 0].astype(np.int32),  # the batch is padded
         )  # fmt: skip
         logits = self.processor.apply(torch.from_numpy(np.concatenate([rows[number] for number in order])), ctx)
         t = np.repeat([self.requests[number].params.temperature for number in order], counts).astype(np.float32)

@@ -1,99 +1,22 @@
-"""What every adapter to a host must do: a suite for pytest to inherit, and the driver that it asks for.
+"""A suite of tests that every adapter to a host passes.
 
     class TestMyAdapter(EngineSuite):
         def make_host(self):
             return MyHost()          # a `FakeHost` that calls the adapter as the host does
 
-The suite needs pytest; the rest of this module does not.
+The suite needs pytest.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from math import inf
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from dyntemp.engines import CAPABILITIES, Capabilities, Counts, EngineError
-from dyntemp.errors import PolicyError
-from dyntemp.sampling import PolicyLike, as_policy, temperatures
-
-Row = NDArray[np.float32]
-
-TOLERANCE = 2e-5
-"""Relative error of a temperature: 5e-6 of a signal of float32 rows, and what float32 loses in the scaled rows."""
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What a request asks of the host.
-
-    Attributes:
-        policy: Its policy; None for a request that has nothing to do with us.
-        requested: Its own temperature; 0 is greedy.
-        prompt: How many tokens its prompt has.
-    """
-
-    policy: PolicyLike | None
-    requested: float = 1.0
-    prompt: int = 3
-
-
-class FakeHost(ABC):
-    """Calls an adapter as its host does, with rows that a test gives.
-
-    Attributes:
-        adapter: The adapter's key in `CAPABILITIES`.
-        batch: How many requests run at a time at most.
-        mixes: Whether these may have different policies, and temperatures of their own.
-        joins: Whether requests begin and end while others run.
-        tells_requested: Whether the host divides by a temperature of the request's own.
-        vocabulary: How long a row is.
-    """
-
-    adapter: str
-    batch: int = 8
-    mixes: bool = True
-    joins: bool = True
-    tells_requested: bool = True
-    vocabulary: int = 1000
-
-    @property
-    def capabilities(self) -> Capabilities:
-        """The adapter's record."""
-        return CAPABILITIES[self.adapter]
-
-    @abstractmethod
-    def begin(self, asked: Sequence[Asked]) -> list[int]:
-        """Requests begin; the number of each, for the methods below. Errors of the adapter come through."""
-
-    @abstractmethod
-    def step(self, rows: Mapping[int, Row]) -> dict[int, Row]:
-        """Hand over a row of each running request, and return what the host would draw from.
-
-        That is after whatever the host does to them next: dividing by the request's own temperature, say. Calling it
-        again without `draw` runs the same position again.
-        """
-
-    @abstractmethod
-    def draw(self, tokens: Mapping[int, int]) -> None:
-        """Each running request goes on with this token."""
-
-    @abstractmethod
-    def finish(self, request: int) -> None:
-        """A request ends, and its place is free for another."""
-
-    def rearrange(self) -> None:  # noqa: B027  # many hosts never do
-        """The host puts its requests into other places, as it may between steps."""
-
-    @property
-    @abstractmethod
-    def counts(self) -> Counts:
-        """The adapter's counts."""
+from dyntemp.sampling import as_policy, temperatures
+from dyntemp.testing.checks import check, check_row, refuses, some_rows
+from dyntemp.testing.fake_host import Asked, FakeHost
 
 
 class EngineSuite(ABC):
@@ -101,10 +24,10 @@ class EngineSuite(ABC):
 
     @abstractmethod
     def make_host(self) -> FakeHost:
-        """A host with nothing running."""
+        """A host without running requests."""
 
     def test_the_same_row_has_the_same_temperature_as_in_the_reference(self) -> None:
-        """A thousand rows."""
+        """For a thousand rows."""
         for policy in (
             "0.1 + 0.8*entropy",
             "0.5 - 0.4*max_prob",
@@ -132,7 +55,7 @@ class EngineSuite(ABC):
             host.draw({request: 1})
 
     def test_a_batch_is_as_its_rows_alone(self) -> None:
-        """Whatever stands beside a row."""
+        """For any rows beside it."""
         policy = "0.3 + 0.7*normalized_entropy**0.5"
         host = self.make_host()
         rows = some_rows(min(host.batch, 6), host.vocabulary, seed=1)
@@ -144,7 +67,7 @@ class EngineSuite(ABC):
             np.testing.assert_allclose(together[request], alone.step({only: row})[only], rtol=1e-6)
 
     def test_what_is_remembered_follows_its_request(self) -> None:
-        """Through new places, and positions that are run again."""
+        """After reordering, and when positions are run again."""
         policy = "0.2 + ema(entropy, 0.5)/5 + integral(0.1*max_prob, 0, 1)"
         host = self.make_host()
         if not host.capabilities.remembers:
@@ -166,7 +89,7 @@ class EngineSuite(ABC):
         assert host.counts.as_dict()["restarts"] == 0
 
     def test_surprisal_is_that_of_the_token_drawn_before(self) -> None:
-        """Where the adapter can know it in time."""
+        """If the adapter knows it in time."""
         policy = "0.5 + surprisal/20"
         host = self.make_host()
         if not host.capabilities.surprisal:
@@ -197,7 +120,7 @@ class EngineSuite(ABC):
         assert np.flatnonzero(found > np.finfo(np.float32).min / 2).tolist() == [7]
 
     def test_an_infinite_temperature_makes_all_alike(self) -> None:
-        """Over the support."""
+        """For all unmasked tokens."""
         host = self.make_host()
         (request,) = host.begin([Asked("1/(1 - max_prob*0) + where(max_prob > 0, 1/(0*entropy), 0)")])
         row = some_rows(1, host.vocabulary)[0]
@@ -220,7 +143,7 @@ class EngineSuite(ABC):
         assert host.counts.as_dict()["changed"] == 0
 
     def test_a_request_without_a_policy_is_left_alone(self) -> None:
-        """Beside one that has one."""
+        """Beside a request with a policy."""
         host = self.make_host()
         if not host.mixes:
             return
@@ -246,7 +169,7 @@ class EngineSuite(ABC):
                 host.finish(request)
 
     def test_requests_keep_apart(self) -> None:
-        """Policies, and what is remembered where another request was before."""
+        """Policies, and memory in a slot that another request had before."""
         host = self.make_host()
         if not (host.mixes and host.joins):
             return
@@ -269,11 +192,11 @@ class EngineSuite(ABC):
             first = next(iter(running))
             policy = running.pop(first)
             host.finish(first)
-            (new,) = host.begin([Asked(policy)])  # where the other was
+            (new,) = host.begin([Asked(policy)])  # the slot of the other one
             running[new], memories[new], positions[new] = policy, as_policy(policy).state(), 0
 
     def test_broken_rows_are_left_alone_and_counted(self) -> None:
-        """NaN, +inf, and nothing unmasked, beside rows that are right."""
+        """NaN, +inf and nothing unmasked, beside intact rows."""
         host = self.make_host()
         rows = some_rows(4, host.vocabulary)
         rows[0, 3], rows[1, 5], rows[2] = np.nan, inf, -inf
@@ -294,7 +217,7 @@ class EngineSuite(ABC):
         assert host.counts.as_dict()["broken"] == 3
 
     def test_no_row_becomes_nan(self) -> None:
-        """However extreme, as long as its largest number is finite."""
+        """For extreme rows whose largest logit is finite."""
         n = self.make_host().vocabulary
         for row in (
             np.zeros(n),
@@ -307,7 +230,7 @@ class EngineSuite(ABC):
             assert not np.isnan(host.step({request: row.astype(np.float32)})[request]).any()
 
     def test_calls_are_counted(self) -> None:
-        """Where the user can see it."""
+        """In the counts that the user reads."""
         host = self.make_host()
         running = host.begin([Asked("0.1 + entropy")] * min(host.batch, 2))
         for turn in range(3):
@@ -324,41 +247,3 @@ class EngineSuite(ABC):
         refuses(self.make_host(), "0.1 + entropi", "did you mean")
         if not self.make_host().capabilities.given:
             refuses(self.make_host(), "given('kl', 0, 2)", "given")
-
-
-def some_rows(count: int, n: int, seed: int = 0) -> Any:
-    """float32 [count, n] rows of many temperaments: flat, peaked, with few and with many candidates."""
-    rng = np.random.default_rng(seed)
-    spread = rng.uniform(0.5, 6, (count, 1))
-    rows = rng.normal(0, 1, (count, n)) * spread + rng.normal(0, 5, (count, 1))
-    lead = rng.integers(0, n, count)
-    rows[np.arange(count), lead] += rng.exponential(8, count)
-    return rows.astype(np.float32)
-
-
-def check(given: Mapping[int, Row], found: Mapping[int, Row], policies: Mapping[int, PolicyLike]) -> None:
-    """Each row was divided by the temperature of its policy."""
-    for request, row in given.items():
-        check_row(row, found[request], float(temperatures(row, policies[request], backend="reference")))
-
-
-def check_row(row: Row, found: Row, temperature: float) -> None:
-    """`found` is the row over the temperature, but for a constant."""
-    kept = row > np.finfo(np.float32).min / 2
-    z, s = row[kept].astype(np.float64), found[kept].astype(np.float64)
-    order = np.argsort(z)[[0, -1]]
-    implied = np.diff(z[order])[0] / np.diff(s[order])[0]
-    assert abs(implied / temperature - 1) < TOLERANCE, f"T = {implied}, and {temperature} was expected"
-    centred = (s - s.max()) - (z - z.max()) / temperature
-    assert np.all(np.abs(centred) <= 2 * TOLERANCE * np.maximum(1.0, np.abs(z - z.max()) / temperature))
-
-
-def refuses(host: FakeHost, policy: str, reason: str = "") -> None:
-    """A request with this policy is an error, and the message says why."""
-    said = None
-    try:
-        host.begin([Asked(policy)])
-    except (EngineError, PolicyError) as error:
-        said = str(error)
-    assert said is not None, f"`{policy}` was not refused"
-    assert reason in said, f"{reason!r} is not in {said!r}"

@@ -1,4 +1,4 @@
-"""A policy in `custom_generate=`: transformers prepares everything and computes the logits, we draw the tokens."""
+"""A policy in `custom_generate=`: transformers computes the logits, and we draw the tokens."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 
 from dyntemp.distribution.filters import Filters
-from dyntemp.engines.batch import Counts, Step, beside, on_host
+from dyntemp.engines.arrays import beside, on_host
+from dyntemp.engines.batch import Counts, Step
 from dyntemp.engines.capabilities import CAPABILITIES
-from dyntemp.engines.requests import draw_at
+from dyntemp.engines.draw import draw_at
 from dyntemp.engines.transformers.check import check_draws, four_tokens
-from dyntemp.engines.transformers.rows import Generation, Wanted, accepted
+from dyntemp.engines.transformers.generation import AdapterSettings, Generation, accepted
 from dyntemp.errors import EngineError
 from dyntemp.sampling import PolicyLike, new_seed
 
@@ -24,37 +25,37 @@ RECORD = CAPABILITIES["transformers/custom-generate"]
 
 UNUSED = {"typical_p": 1.0, "epsilon_cutoff": 0.0, "eta_cutoff": 0.0, "top_h": None, "watermarking_config": None,
           "prompt_lookup_num_tokens": None}  # fmt: skip
-"""Settings that this form has no equal of, with the values at which they do nothing."""
+"""Settings that this form does not support, with the values that switch them off."""
 
 
 class DynamicSampler:
-    """Draws the tokens of a `generate()` itself, with its own noise, at the temperatures of a policy.
+    """Draws the tokens of a `generate()`, with noise of its own, at the temperatures of a policy.
 
-    The loop stays the host's: stopping criteria, batches with padding and end tokens, caches, `return_dict_in_generate`
-    and streamers work. `top_k`, `top_p` and `min_p` are read from the generation config and applied by us, at
-    temperature 1 (see `dyntemp.sample`); its `temperature` is what `requested` reads and has no other effect. Without
-    `do_sample=True` the host decodes greedily, and says so once in the log. `output_scores` hold the choice alone, 0 at
-    the token drawn; `output_logits` are the model's.
+    The loop is the host's: stopping criteria, batches with padding and end tokens, caches, `return_dict_in_generate`
+    and streamers work. `top_k`, `top_p` and `min_p` are read from the generation config, and applied by dyntemp at
+    temperature 1 (see `dyntemp.sample`). The config's `temperature` is the value of `requested`, and has no other
+    effect. Without `do_sample=True` the host decodes greedily, with a warning in the log. `output_scores` are 0 at the
+    token drawn and -inf elsewhere; `output_logits` are the model's.
 
-    transformers does not hand `streamer=`, `assistant_model=` and `tokenizer=` on to such a callable: give the streamer
-    as `token_streamer=`; an assistant is not used; `stop_strings` need a `StopStringCriteria` in `stopping_criteria=`.
+    transformers does not pass `streamer=`, `assistant_model=` and `tokenizer=` to such a callable. Give the streamer as
+    `token_streamer=`. An assistant is not used. `stop_strings` need a `StopStringCriteria` in `stopping_criteria=`.
     One sampler serves one `generate()` at a time.
 
     Args:
-        policy: A policy, or what makes one.
-        seed: 64-bit seed for all rows, or one for each; None draws one for each `generate()`. Rows with a seed of
-            their own draw the same tokens alone as in any batch; among rows of one seed their order tells them apart.
-        given: What each `given("name", low, high)` reads, by name: a number, or one per row; read at every step.
+        policy: A policy, or its text.
+        seed: 64-bit seed for all rows, or one for each; None draws one for each `generate()`. A row with a seed of its
+            own gets the same tokens alone and in any batch. Rows that share a seed get noise by their order.
+        given: The value of each `given("name", low, high)`, by name: a number, or one per row; read at every step.
         record: Called with each `Step`.
 
     Attributes:
         policy: The policy.
         seeds: The seed of each row of the latest `generate()`.
-        counts: See `Counts`. Finished rows of a batch go on being processed, and counted.
+        counts: See `Counts`. Finished rows of a batch are processed and counted too.
 
     Raises:
-        PolicyError: For what is no policy.
-        EngineError: For a policy with parameters that have no values.
+        PolicyError: If `policy` is no policy.
+        EngineError: If it has parameters without values.
     """
 
     def __init__(
@@ -70,7 +71,7 @@ class DynamicSampler:
         self.seeds: list[int] = []
         self._seed = seed
         self._draw: _Draw | None = None
-        self._wanted = Wanted(RECORD, self.policy, self.counts, given, record)
+        self._settings = AdapterSettings(RECORD, self.policy, self.counts, given, record)
 
     def __call__(
         self,
@@ -83,20 +84,20 @@ class DynamicSampler:
         token_streamer: Any = None,
         **model_kwargs: Any,
     ) -> Any:
-        """What `generate(..., custom_generate=self, seed=..., token_streamer=...)` calls.
+        """Generate the tokens; called by `generate(..., custom_generate=self, seed=..., token_streamer=...)`.
 
         Args:
-            model: The model; this and what follows as transformers prepared them.
+            model: The model. transformers prepares this argument and the next four.
             input_ids: The prompts.
             logits_processor: The host's processors.
             stopping_criteria: The host's criteria.
             generation_config: All settings.
-            model_kwargs: What goes to the model.
-            seed: In place of the sampler's own, for this call.
-            token_streamer: What `streamer=` is elsewhere: told of the prompt, of each token, and of the end.
+            model_kwargs: Further arguments of the model.
+            seed: A seed for this call, in place of the sampler's own.
+            token_streamer: A streamer, which receives the prompt, each token and the end.
 
         Raises:
-            EngineError: For beams and settings that this form has no equal of, and for a wrong number of seeds.
+            EngineError: If beams or an unsupported setting are asked for, or the number of seeds is wrong.
         """
         check_settings(generation_config)
         if token_streamer is not None:
@@ -104,10 +105,10 @@ class DynamicSampler:
         config = generation_config
         if config.do_sample:
             self.seeds = _seeds(self._seed if seed is None else seed, len(input_ids))
-            self._draw = _Draw(self._wanted, config, self.seeds)
+            self._draw = _Draw(self._settings, config, self.seeds)
             logits_processor = type(logits_processor)([*_without_warpers(logits_processor, config), self._draw])
             config = copy.copy(config)
-            config.do_sample = False  # one token is left, and the likeliest of one is found sooner than drawn
+            config.do_sample = False  # one token is left: taking the likeliest is faster than a draw
         else:
             logging.getLogger("dyntemp").warning("dyntemp: do_sample is not set, so tokens are the likeliest ones")
         return model._sample(  # noqa: SLF001
@@ -116,29 +117,29 @@ class DynamicSampler:
         )  # fmt: skip
 
     def self_test(self, model: Any, **settings: Any) -> None:
-        """Let the model generate four tokens, and check that they are those that `dyntemp.sample` draws.
+        """Generate four tokens, and check that they are those that `dyntemp.sample` draws.
 
         Args:
             model: The model.
-            settings: What `generate()` will be called with.
+            settings: The arguments of your calls of `generate()`.
 
         Raises:
-            EngineError: If the host did not call, or other tokens came out.
+            EngineError: If the host did not call, or the tokens differ.
         """
         rows: list[Any] = []
-        twin = DynamicSampler(self.policy, seed=7, given=self._wanted.given)
-        twin._wanted = replace(twin._wanted, watch=rows.append)
+        twin = DynamicSampler(self.policy, seed=7, given=self._settings.given)
+        twin._settings = replace(twin._settings, watch=rows.append)
         output = four_tokens(model, {"do_sample": True, **settings}, custom_generate=twin)
         if twin._draw is None:
             raise EngineError("the host did not call: pass do_sample=True and custom_generate=sampler to generate()")
-        check_draws(self.policy, rows, output, self._wanted.given, 7, twin._draw.filters, twin._draw.requested)
+        check_draws(self.policy, rows, output, self._settings.given, 7, twin._draw.filters, twin._draw.requested)
 
 
 class _Draw:
-    """A logits processor that leaves in each row one token, the one drawn."""
+    """A logits processor that leaves one token in each row: the one that it draws."""
 
-    def __init__(self, wanted: Wanted, config: Any, seeds: Sequence[int]) -> None:
-        self._wanted = wanted
+    def __init__(self, settings: AdapterSettings, config: Any, seeds: Sequence[int]) -> None:
+        self._settings = settings
         self.requested = 1.0 if config.temperature is None else float(config.temperature)
         self.filters = filters_of(config)
         self._seeds = np.array(seeds, np.uint64)
@@ -151,10 +152,10 @@ class _Draw:
 
     def __call__(self, input_ids: Any, scores: Any) -> Any:
         if self._generation is None:
-            self._generation = Generation(self._wanted, input_ids, scores, requested=self.requested)
+            self._generation = Generation(self._settings, input_ids, scores, requested=self.requested)
         generation = self._generation
         temperature = on_host(generation.requests.temperatures(generation.batch(input_ids, scores)))
-        ours = np.flatnonzero(~np.isnan(temperature))  # the others are broken: the host takes what it can of them
+        ours = np.flatnonzero(~np.isnan(temperature))  # the others are broken, and stay as they are
         at = slice(None) if len(ours) == len(scores) else beside(ours, scores)
         kept = self.filters
         tokens = draw_at(
@@ -169,15 +170,15 @@ class _Draw:
 
 
 def filters_of(config: Any) -> Filters:
-    """The truncation that a generation config asks for."""
+    """The truncation of a generation config."""
     return Filters(config.top_k or 0, 1.0 if config.top_p is None else config.top_p, config.min_p or 0.0)
 
 
 def check_settings(config: Any) -> None:
-    """Raise for what this form cannot do.
+    """Check that this form supports all settings of a generation config.
 
     Raises:
-        EngineError: With what to do instead.
+        EngineError: If it does not; the message says what to do instead.
     """
     if (config.num_beams or 1) > 1:
         raise EngineError(
@@ -194,7 +195,7 @@ def check_settings(config: Any) -> None:
 
 
 def _without_warpers(processors: Any, config: Any) -> list[Any]:
-    """The host's processors without those that it appended to sample: temperature, top-k, top-p, min-p."""
+    """The host's processors without its warpers: temperature, top-k, top-p, min-p and the normalisation."""
     names = ["TemperatureLogitsWarper"] * (config.temperature not in (None, 1.0))
     names += ["TopKLogitsWarper"] * bool(config.top_k) + ["TopPLogitsWarper"] * (
         config.top_p is not None and config.top_p < 1
@@ -216,7 +217,7 @@ def _seeds(seed: int | Sequence[int] | None, rows: int) -> list[int]:
     """A seed for each row.
 
     Raises:
-        EngineError: For a number of them that is neither 1 nor that of the rows.
+        EngineError: If there are neither one seed nor as many as rows.
     """
     if seed is None or isinstance(seed, (int, np.integer)):
         return [new_seed() if seed is None else int(seed)] * rows

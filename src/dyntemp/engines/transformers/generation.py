@@ -1,4 +1,4 @@
-"""The rows of one `generate()` of transformers, from its first step on, whatever order it asks for positions in."""
+"""One `generate()` of transformers: its rows, and the settings that the user gave the adapter."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dyntemp.language.policy import Policy
 from dyntemp.sampling import PolicyLike
 
 WINDOW = 256
-"""How many positions back `generate()` may go: more than it ever drafts."""
+"""Number of positions that `generate()` may go back: more than it ever drafts."""
 
 BEAMS = (
     "`{policy}` remembers earlier tokens of a row, but beam search puts another text into the row at every step: set "
@@ -23,16 +23,16 @@ BEAMS = (
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Wanted:
-    """What the user asked of an adapter, for every `generate()` that it takes part in.
+class AdapterSettings:
+    """The settings of an adapter, for every `generate()` that it takes part in.
 
     Attributes:
         capabilities: The adapter's record.
         policy: The policy of all rows.
-        counts: Where calls and rows are counted.
-        given: What each `given("name", low, high)` reads, by name; read anew at every step.
+        counts: The counts to continue.
+        given: The value of each `given("name", low, high)`, by name; read again at every step.
         record: Called with each `Step`.
-        watch: Called with the rows of each step as they are at temperature 1; for `self_test`.
+        watch: Called with the rows of each step at temperature 1; for `self_test`.
     """
 
     capabilities: Capabilities
@@ -46,7 +46,7 @@ class Wanted:
         self, rows: int, device: Any, *, requested: float = 1.0, divided: Literal["never", "before"] = "never",
         prompt: int = 0,
     ) -> Requests:  # fmt: skip
-        """Requests that take so many rows, each the slot of its number."""
+        """New `Requests`, with one request for each row, in the slot of the row's number."""
         made = Requests(
             self.capabilities, divided=divided, window=WINDOW, device=None if device.type == "cpu" else device,
             given=self.given, record=self.record, counts=self.counts,
@@ -57,7 +57,7 @@ class Wanted:
 
 
 def accepted(capabilities: Capabilities, policy: PolicyLike) -> Policy:
-    """The policy that `policy` is or spells, if this adapter can carry it out.
+    """Read a policy, and check that this adapter can carry it out.
 
     Raises:
         PolicyError, EngineError: As `Requests.accept`.
@@ -66,38 +66,38 @@ def accepted(capabilities: Capabilities, policy: PolicyLike) -> Policy:
 
 
 class Generation:
-    """The rows of one `generate()`.
+    """The rows of one `generate()`, each a request in the slot of its number.
 
-    A row is told by its number, and its place by how many tokens `input_ids` has beyond the prompt. Assistants and
-    targets call with the same texts, which go back to the first draft that was rejected; what is remembered is kept by
-    position, so that the target finds what it wrote for the tokens that stayed.
+    A row's position is the number of tokens in `input_ids`. An assistant model and its target call with the same
+    sequences, and go back to the first draft that was rejected. Memory is kept by position, so the target finds the
+    memory of the accepted tokens.
 
     Args:
-        wanted: What the user asked for.
-        input_ids: Those of the first step: prompts, padded on the left.
-        scores: Those of the first step.
-        beams: Whether the scores are log-probabilities, as in beam search.
+        settings: The settings of the adapter.
+        input_ids: The prompts of the first step, padded on the left, [rows, length].
+        scores: The rows of the first step, [rows, vocabulary].
+        beams: True for log-probabilities, as in beam search.
         requested: The temperature that the host divides by.
-        divided: Whether it did before we see the rows.
+        divided: `"before"` if the host divides the rows before it calls us.
     """
 
     def __init__(
-        self, wanted: Wanted, input_ids: Any, scores: Any, *, beams: bool = False, requested: float = 1.0,
+        self, settings: AdapterSettings, input_ids: Any, scores: Any, *, beams: bool = False, requested: float = 1.0,
         divided: Literal["never", "before"] = "never",
     ) -> None:  # fmt: skip
         rows, self.prompt = input_ids.shape
-        self.requests = wanted.requests(rows, scores.device, requested=requested, divided=divided, prompt=self.prompt)
-        self._policy = wanted.policy
-        self._watch = wanted.watch
+        self.requests = settings.requests(rows, scores.device, requested=requested, divided=divided, prompt=self.prompt)
+        self._policy = settings.policy
+        self._watch = settings.watch
         self._divided_by = requested if divided == "before" else 1.0
-        self._places_matter = wanted.policy.reads_place or wanted.record is not None
+        self._places_matter = settings.policy.reads_place or settings.record is not None
         self._beams = beams
         self._ids = input_ids
 
     def goes_on_with(self, input_ids: Any) -> bool:
-        """Whether a step with these ids belongs to this `generate()`.
+        """True if a step with these ids belongs to this `generate()`.
 
-        Where no policy depends on it, only lengths are looked at: equal ids would wait for a device.
+        Where no policy depends on the tokens, only lengths are compared: a comparison of ids waits for a device.
 
         Raises:
             EngineError: If the rows were put in another order, as beam search does, and the policy remembers.
@@ -109,16 +109,16 @@ class Generation:
         if not self._places_matter:
             return True
         shared = max(length - 1, self.prompt)
-        texts, before = input_ids[:, :shared], last[:, :shared]
-        if bool((texts == before).all()):
+        ids, before = input_ids[:, :shared], last[:, :shared]
+        if bool((ids == before).all()):
             return True
-        reordered = length == last.shape[1] + 1 and bool((texts[:, None] == before).all(-1).any(-1).all())
+        reordered = length == last.shape[1] + 1 and bool((ids[:, None] == before).all(-1).any(-1).all())
         if reordered and self._policy.remembers:
             raise EngineError(BEAMS.format(policy=self._policy))
         return reordered
 
     def batch(self, input_ids: Any, scores: Any) -> Batch:
-        """A step's rows, as `Requests` takes them."""
+        """A step's rows, for `Requests`."""
         self._ids = input_ids
         if self._watch is not None:
             self._watch(scores * self._divided_by)
@@ -127,5 +127,5 @@ class Generation:
         return Batch(scores, position=length, drawn=drawn, space="log-probabilities" if self._beams else "logits")
 
     def scale(self, input_ids: Any, scores: Any) -> Any:
-        """The rows over their temperatures, a new tensor."""
+        """Divide the rows by their temperatures; a new tensor."""
         return self.requests.scale(self.batch(input_ids, scores))

@@ -1,4 +1,4 @@
-"""What a worker of vLLM tells: it has no way to the response, so a log line, and files of its own."""
+"""Counts and traces of a worker of vLLM, in the log and in files: a worker cannot add to a response."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from dyntemp.engines.batch import Counts, Step
 from dyntemp.errors import EngineError
 
 LOG = logging.getLogger("vllm.dyntemp")
-"""Below vLLM's own logger, so that its handlers and its level hold for us too."""
+"""A child of vLLM's own logger, so that its handlers and its level hold here too."""
 
 EVERY = 1.0
 """Seconds between two writes of the counts."""
@@ -26,11 +26,14 @@ LOG_EVERY = 60.0
 
 
 class Worker:
-    """Where this worker's files go, and what they say of it.
+    """The identity of this worker, and the paths of its files.
 
     Args:
         runner: "V1" or "V2".
-        vllm_config: vLLM's.
+        vllm_config: vLLM's configuration.
+
+    Attributes:
+        facts: The worker's version, runner, host name, process id and ranks, by name.
     """
 
     def __init__(self, runner: str, vllm_config: Any) -> None:
@@ -45,10 +48,10 @@ class Worker:
         }
 
     def path(self, directory: str, suffix: str) -> Path:
-        """A file of this worker alone, in a directory that is made.
+        """The path of a file of this worker alone. The directory is created.
 
         Raises:
-            EngineError: Where that cannot be done.
+            EngineError: If it cannot be created.
         """
         folder = Path(directory)
         try:
@@ -60,13 +63,13 @@ class Worker:
 
 
 class Report:
-    """Tells how often the host called: a line of the log each minute, and a file each second, while rows come.
+    """Writes the counts while rows come: a line of the log each minute, and a file each second.
 
     Args:
-        counts: What is told; on a device, reading it waits.
-        worker: Whose they are.
-        directory: Where the file goes; None for none.
-        clock: Seconds, for tests.
+        counts: The counts; reading them waits for a device.
+        worker: The worker that counts.
+        directory: The directory of the file; None writes no file.
+        clock: Returns the time in seconds; replaced in tests.
     """
 
     def __init__(
@@ -79,7 +82,7 @@ class Report:
         self._written = self._logged = -float("inf")
 
     def tell(self, now: bool = False) -> None:
-        """Write and log what is due; `now` also what is not."""
+        """Write the file and the log line that are due; with `now`, write the file at once."""
         time = self._clock()
         to_file = self._path is not None and (now or time - self._written >= EVERY)
         to_log = time - self._logged >= LOG_EVERY
@@ -105,11 +108,11 @@ class Report:
 
 
 class Trace:
-    """Writes a line of JSON for each row that was changed: `id`, `position`, `temperature`, and what was measured.
+    """Writes a line of JSON for each row that was changed: `id`, `position`, `temperature`, and the signals.
 
     Args:
         path: The file.
-        names: What each slot's request is called.
+        names: The name of the request in each slot.
     """
 
     def __init__(self, path: Path, names: Mapping[int, str]) -> None:

@@ -1,4 +1,4 @@
-"""A policy behind the host's own temperature and truncation, read from the generation config."""
+"""A policy after the host's own temperature and truncation, read from the generation config."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from dyntemp.engines.batch import Batch, Counts, Step
 from dyntemp.engines.capabilities import CAPABILITIES
 from dyntemp.engines.transformers.check import OF_SELF_TEST, check_scores, four_tokens
-from dyntemp.engines.transformers.rows import BEAMS, Generation, Wanted, accepted
+from dyntemp.engines.transformers.generation import BEAMS, AdapterSettings, Generation, accepted
 from dyntemp.errors import EngineError
 from dyntemp.language.policy import Policy
 from dyntemp.sampling import PolicyLike
@@ -17,38 +17,39 @@ from dyntemp.sampling import PolicyLike
 RECORD = CAPABILITIES["transformers/after-warpers"]
 
 METHOD = "_get_logits_processor"
-"""The method of a model that lists the processors of a `generate()`, the warpers last; not a public name."""
+"""The private method of a model that lists the processors of a `generate()`, the warpers last."""
 
 ATTRIBUTE = "dyntemp"
 """The attribute of a `GenerationConfig` that holds the policy, as text."""
 
 
 class AfterWarpers:
-    """A hook in a model: each `generate()` whose generation config has a policy gets it behind all warpers.
+    """A hook in a model that adds the policy of a generation config to `generate()`, after all warpers.
 
     The policy is text: `GenerationConfig(do_sample=True, dyntemp="0.1 + 0.8*entropy")`, or
-    `model.generation_config.dyntemp = "..."`, which goes through JSON, `save_pretrained` and `from_pretrained`. (Of a
-    model made in code, rather than loaded, transformers keeps no setting of others': give it a new `GenerationConfig`.)
-    It is measured, and has its effect, on what penalties, constraints and truncation left; the
-    host's own temperature, by which rows were divided, is made up for and is what `requested` reads. Without
-    `do_sample=True` nothing is changed. Streamers, batches, assistants and `return_dict_in_generate` work as ever.
+    `model.generation_config.dyntemp = "..."`. It goes through JSON, `save_pretrained` and `from_pretrained`. (In the
+    config of a model that was made in code, transformers drops such settings: give it a new `GenerationConfig`.)
 
-    It replaces one private method of this one model object, since no public door leads there: `logits_processor=`
-    comes before the warpers, a `custom_generate=` callable loses the streamer, beams and assistants, and what
-    transformers applies last (`watermarking_config=`) knows neither the temperature nor whether tokens are sampled.
-    `uninstall()`, or leaving the `with` block, puts the method back. One model serves one thread at a time.
+    The policy measures and scales rows after penalties, constraints and truncation. The host's own temperature is
+    undone; it is the value of `requested`. Without `do_sample=True` no row is changed. Streamers, batches, assistants
+    and `return_dict_in_generate` work as before.
+
+    The hook replaces one private method of this one model object, since no public argument will do. Processors in
+    `logits_processor=` come before the warpers. A `custom_generate=` callable loses the streamer, beams and assistants.
+    The last processor, of `watermarking_config=`, knows neither the temperature nor `do_sample`. `uninstall()`, or the
+    end of the `with` block, restores the method. One model serves one thread at a time.
 
     Args:
         model: A model with `generate()`.
-        policy: For generation configs without a policy; by default those are left alone.
-        given: What each `given("name", low, high)` reads, by name: a number, or one per row; read at every step.
+        policy: The policy of generation configs without one; by default their rows stay as they are.
+        given: The value of each `given("name", low, high)`, by name: a number, or one per row; read at every step.
         record: Called with each `Step`.
 
     Attributes:
         counts: See `Counts`.
 
     Raises:
-        PolicyError, EngineError: For `policy`, as elsewhere.
+        PolicyError, EngineError: If `policy` cannot be read, or not be carried out here.
     """
 
     def __init__(
@@ -69,10 +70,10 @@ class AfterWarpers:
         self._before: Any = None
 
     def install(self) -> AfterWarpers:
-        """Put the hook in; returns itself.
+        """Install the hook, and return it.
 
         Raises:
-            EngineError: If it is in already, or this version of transformers has no such place.
+            EngineError: If the model has such a hook already, or this version of transformers lacks the method.
         """
         if isinstance(getattr(getattr(self._model, METHOD, None), "__self__", None), AfterWarpers):
             raise EngineError("this model has such a hook already: uninstall() that one first")
@@ -89,10 +90,10 @@ class AfterWarpers:
         return self
 
     def uninstall(self) -> None:
-        """Take the hook out, if it is in.
+        """Remove the hook, if it is installed.
 
         Raises:
-            EngineError: If something else was put in its place since.
+            EngineError: If the method was replaced once more since.
         """
         if self._original is None:
             return
@@ -111,32 +112,34 @@ class AfterWarpers:
         self.uninstall()
 
     def _listed(self, *arguments: Any, **keywords: Any) -> Any:
-        """The host's processors with ours behind the warpers."""
+        """The host's processors, with ours after the warpers."""
         if self._original is None:
             raise EngineError("the hook was taken out while generate() ran")
         processors = self._original(*arguments, **keywords)
         config = keywords["generation_config"] if "generation_config" in keywords else arguments[0]
         chosen = getattr(config, ATTRIBUTE, None)
         policy = self._policy if chosen is None else accepted(RECORD, chosen)
-        if policy is None or not config.do_sample or any(isinstance(one, _Behind) for one in processors):
+        if policy is None or not config.do_sample or any(isinstance(one, _Warper) for one in processors):
             return processors
         continuous = "input_ids_seq_length" not in keywords and len(arguments) < 2
-        wanted = Wanted(RECORD, policy, self.counts, self._given, self._record, self._watch)
-        ours = _EveryRow(wanted, config, self._model.device) if continuous else _Behind(wanted, config)
-        last = [config.watermarking_config is not None, config.renormalize_logits is True]  # stand behind the warpers
+        settings = AdapterSettings(
+            RECORD, policy, counts=self.counts, given=self._given, record=self._record, watch=self._watch
+        )
+        ours = _BatchWarper(settings, config, self._model.device) if continuous else _Warper(settings, config)
+        last = [config.watermarking_config is not None, config.renormalize_logits is True]  # these come after warpers
         processors.insert(len(processors) - sum(last), ours)
         return processors
 
     def self_test(self, **settings: Any) -> None:
-        """Let the model generate four tokens, and check that its host called us and drew from our rows as they are.
+        """Generate four tokens, and check that the host called this hook and drew from its rows unchanged.
 
-        These rows are counted too. Where no policy is set, it is done with one of its own.
+        These rows are counted too. Where no policy is set, the test has one of its own.
 
         Args:
-            settings: What `generate()` will be called with.
+            settings: The arguments of your calls of `generate()`.
 
         Raises:
-            EngineError: If it did not call, or changed the rows afterwards.
+            EngineError: If the host did not call, or changed the rows afterwards.
         """
         config = settings.get("generation_config", self._model.generation_config)
         chosen = settings.get(ATTRIBUTE, getattr(config, ATTRIBUTE, None))
@@ -152,50 +155,51 @@ class AfterWarpers:
                      requested=1.0 if requested is None else requested)  # fmt: skip
 
 
-class _Behind:
-    """The policy in one `generate()`, behind the warpers."""
+class _Warper:
+    """The policy in one `generate()`, after the warpers."""
 
-    def __init__(self, wanted: Wanted, config: Any) -> None:
-        self._wanted = wanted
+    def __init__(self, settings: AdapterSettings, config: Any) -> None:
+        self._settings = settings
         self._beams = (config.num_beams or 1) > 1
-        if self._beams and wanted.policy.remembers:
-            raise EngineError(BEAMS.format(policy=wanted.policy))
+        if self._beams and settings.policy.remembers:
+            raise EngineError(BEAMS.format(policy=settings.policy))
         self._requested = _temperature(config)
         self._generation: Generation | None = None
 
     def __call__(self, input_ids: Any, scores: Any) -> Any:
         if self._generation is None:
             self._generation = Generation(
-                self._wanted, input_ids, scores, beams=self._beams, requested=self._requested, divided="before"
+                self._settings, input_ids, scores, beams=self._beams, requested=self._requested, divided="before"
             )
         return self._generation.scale(input_ids, scores)
 
 
-class _EveryRow:
-    """The policy in `generate_batch()`, which tells of each row nothing but the token before."""
+class _BatchWarper:
+    """The policy in `generate_batch()`, which does not say which sequence a row belongs to."""
 
     supports_continuous_batching = True
 
-    def __init__(self, wanted: Wanted, config: Any, device: Any) -> None:
-        reads = {signal.name for signal in wanted.policy.signals}
-        if wanted.policy.remembers or "position" in reads or device.type != "cpu" or _temperature(config) != 1:
+    def __init__(self, settings: AdapterSettings, config: Any, device: Any) -> None:
+        reads = {signal.name for signal in settings.policy.signals}
+        if settings.policy.remembers or "position" in reads or device.type != "cpu" or _temperature(config) != 1:
             raise EngineError(
-                f"`{wanted.policy}` was given for generate_batch() on {device} at temperature {_temperature(config)}; "
+                f"`{settings.policy}` was given for generate_batch() on {device} at temperature "
+                f"{_temperature(config)}; "
                 "policies that read the row alone are allowed there, on a CPU, at temperature=1.0: use generate()"
             )
-        self._wanted = wanted
-        self._requests = wanted.requests(0, device)
+        self._settings = settings
+        self._requests = settings.requests(0, device)
         self._rows = 0
 
     def __call__(self, _: Any, scores: Any) -> Any:
         for row in range(self._rows, len(scores)):
-            self._requests.begin(row, self._wanted.policy)
+            self._requests.begin(row, self._settings.policy)
         self._rows = max(self._rows, len(scores))
-        if self._wanted.watch is not None:
-            self._wanted.watch(scores.clone())
+        if self._settings.watch is not None:
+            self._settings.watch(scores.clone())
         return self._requests.scale(Batch(scores))
 
 
 def _temperature(config: Any) -> float:
-    """What the host's warper divides by."""
+    """The temperature of a generation config; 1 where it has none."""
     return 1.0 if config.temperature is None else float(config.temperature)

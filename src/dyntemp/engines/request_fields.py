@@ -1,0 +1,13 @@
+"""The fields of a request to vLLM that hold a policy; `dyntemp serve` takes the same."""
+
+KEY = "dyntemp"
+"""The name of a request's policy in `extra_args` and `vllm_xargs`, and of our part of `additional_config`."""
+
+ID = "dyntemp_id"
+"""The field with a request's name in the trace."""
+
+OFF = "off"
+"""The policy of a request that declines the server's default policy."""
+
+MOST_CHARACTERS = 2000
+"""Most characters in the text of a policy, since anyone who reaches the server may send one."""
