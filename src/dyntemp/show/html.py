@@ -22,7 +22,7 @@ from dyntemp.show.summary import Summary
 from dyntemp.show.svg import curve, track
 from dyntemp.traces.header import Header
 from dyntemp.traces.replay import Replayed
-from dyntemp.traces.replayed import as_if, own_replays
+from dyntemp.traces.replay_trace import as_if, own_replays
 from dyntemp.traces.token import Token
 
 PAGE_CARDS = 600
