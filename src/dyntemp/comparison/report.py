@@ -11,7 +11,7 @@ from dyntemp.comparison.folder import Cell
 from dyntemp.comparison.measures import MEASURES
 from dyntemp.comparison.report_parts import LETTERS, distributions, number, signed
 from dyntemp.comparison.report_texts import LONGEST, Sample, key, sample, scale_of
-from dyntemp.show.html import NO_SCRIPT
+from dyntemp.page.security import content_security_policy
 from dyntemp.show.markup import Markup, element, joined
 from dyntemp.traces.settings import Settings
 
@@ -49,7 +49,7 @@ def document(contents: Contents) -> str:
         "head",
         element("meta", charset="utf-8"),
         element("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        element("meta", http_equiv="Content-Security-Policy", content=NO_SCRIPT),
+        element("meta", http_equiv="Content-Security-Policy", content=content_security_policy()),
         element("title", title),
         _style(),
     )

@@ -12,6 +12,7 @@ from typing import Any
 
 from dyntemp.errors import PolicyError, TraceError
 from dyntemp.language.policy import Policy
+from dyntemp.page.security import content_security_policy
 from dyntemp.show.card import card
 from dyntemp.show.colour import Scale
 from dyntemp.show.curve import curve_info
@@ -34,7 +35,7 @@ NOTEBOOK_TOKENS, NOTEBOOK_CARDS = 1000, 150
 CURVE_VOCABULARY = 32_000
 """Entries of the rows over which a policy's curve is drawn."""
 
-NO_SCRIPT = "default-src 'none'; style-src 'unsafe-inline'"
+NO_SCRIPT = content_security_policy()
 """The page's own rule for what it may load: nothing."""
 
 
