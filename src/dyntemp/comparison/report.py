@@ -6,13 +6,14 @@ from collections.abc import Iterable, Sequence
 from importlib.resources import files
 from typing import NamedTuple
 
-from dyntemp.comparison.figures import FEW_PROMPTS, Estimate, Figures
+from dyntemp.comparison.figures import Figures
 from dyntemp.comparison.folder import Cell
 from dyntemp.comparison.measures import MEASURES
 from dyntemp.comparison.report_parts import LETTERS, distributions, number, signed
 from dyntemp.comparison.report_texts import LONGEST, Sample, key, sample, scale_of
 from dyntemp.page.security import content_security_policy
 from dyntemp.show.markup import Markup, element, joined
+from dyntemp.statistics.estimate import FEW_PROMPTS, Estimate
 from dyntemp.traces.settings import Settings
 
 PROMPTS, SEEDS, IN_NOTEBOOK = 10, 2, 1
