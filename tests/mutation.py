@@ -185,16 +185,16 @@ MUTANTS = [
     Mutant("traces/replay", "state.observe(0, positions, [token.surprisal for token in tokens])", "pass"),
     Mutant("traces/replay", "window=len(tokens) + 1", "window=2"),
     Mutant("traces/replay", "max(token.candidates - len(token.alternatives), 0)", "count(token.rest)"),
-    Mutant("generation/loop", 'run.ask.policy.remembers and origin != "drawn"', "False"),
+    Mutant("generation/loop", 'request.policy.remembers and record.origin != "drawn"', "False"),
     Mutant("generation/loop", "met[noise] = met.get(noise, -1) + 1", "met[noise] = 0"),
-    Mutant("generation/loop", "self._free.append(group.runs.pop(row).slot)", "group.runs.pop(row)"),
+    Mutant("generation/loop", "self._free.append(group.sequences.pop(row).slot)", "group.sequences.pop(row)"),
     Mutant("generation/loop", ">= count:", "> 0:"),
-    Mutant("generation/next_token", "run.alone = True\n        return int(order[at])", "return int(order[at])"),
+    Mutant("generation/next_token", "sequence.coupled = False\n        return int(order[at])", "return int(order[at])"),
     Mutant("generation/next_token", 'kind="stable")', 'kind="stable")[::-1]', REPLAY),
     Mutant("generation/next_token", "np.where(filters.mask(z, temperature), z, -np.inf) if filters.active else z",
            "z"),
-    Mutant("generation/request", "self.read(model.token_bytes(token))", "pass"),
-    Mutant("generation/request", "room = ask.max_tokens + len(ask.begin)", "room = ask.max_tokens"),
+    Mutant("generation/sequence", "self.decode(model.token_bytes(token))", "pass"),
+    Mutant("generation/sequence", "settings.max_tokens + len(settings.begin)", "settings.max_tokens"),
 ]  # fmt: skip
 
 

@@ -191,19 +191,20 @@ def sample(
     plain = top_k == 0 and top_p == 1.0 and min_p == 0.0 and filter_at == "model"
     seed = new_seed() if seed is None else seed
     job = Job(
-        as_policies(policy), (), True, NO_FILTERS if plain else Filters(top_k, top_p, min_p, filter_at), seed, request,
-        position, state, slot, requested, given, parameters,
+        as_policies(policy), draw=True, filters=NO_FILTERS if plain else Filters(top_k, top_p, min_p, filter_at),
+        seed=seed, request=request, position=position, state=state, slot=slot, requested=requested, given=given,
+        parameters=parameters,
     )  # fmt: skip
     found = backend_of(logits, backend, parameters).run(logits, job)
     shown = found.shown
     return Draw(
-        shown(found.token),
-        shown(found.temperature),
-        {name: shown(values) for name, values in found.signals.items()},
-        shown(found.candidates),
-        seed if isinstance(seed, int) else _seeds(seed),
-        found.backend,
-        None if found.broken is None else shown(found.broken),
+        token=shown(found.token),
+        temperature=shown(found.temperature),
+        signals={name: shown(values) for name, values in found.signals.items()},
+        candidates=shown(found.candidates),
+        seed=seed if isinstance(seed, int) else _seeds(seed),
+        backend=found.backend,
+        broken=None if found.broken is None else shown(found.broken),
     )
 
 

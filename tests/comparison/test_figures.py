@@ -1,13 +1,12 @@
-"""Figures are what their definitions say, counted by hand and by SciPy."""
+"""Figures are what their definitions say, counted by hand."""
 
 from math import inf
 
 import numpy as np
 import pytest
-from scipy import stats
 
 from dyntemp import generate
-from dyntemp.comparison.figures import distribution, figures, interval, overlap, parting
+from dyntemp.comparison.figures import figures, overlap, parting
 from dyntemp.comparison.measures import MEASURES, Written, distinct, parted_at, repetition, written
 from dyntemp.testing import FakeModel
 
@@ -105,31 +104,6 @@ def test_differences_are_paired_by_prompt_and_seeds_are_averaged_within_it():
     assert (2, 2, ("1", "static")) == (found.prompts, found.seeds, found.policies[1][:2])
 
 
-def test_the_interval_is_the_percentile_bootstrap_of_scipy():
-    values = np.random.default_rng(5).gamma(2.0, 1.0, 25)
-    theirs = stats.bootstrap((values,), np.mean, n_resamples=9_999, method="percentile", rng=1).confidence_interval
-
-    low, high = interval(values)
-
-    assert pytest.approx((theirs.low, theirs.high), abs=0.02) == (low, high)
-    assert interval(values) == interval(values), "the same every time"
-    assert interval(values[:1]) is None
-
-
-def test_many_prompts_are_resampled_in_parts_that_make_up_the_whole():
-    values = np.random.default_rng(6).normal(3.0, 1.0, 301)
-    picked = np.random.default_rng(0).integers(0, 301, (9_999, 301))
-
-    assert np.quantile(values[picked].mean(axis=1), [0.025, 0.975]) == pytest.approx(interval(values), abs=1e-12)
-
-
-def test_intervals_hold_the_true_mean_about_as_often_as_they_say():
-    generator = np.random.default_rng(7)
-    inside = [low <= 1.0 <= high for low, high in (interval(generator.normal(1, 2, 100)) for _ in range(400))]
-
-    assert stats.binomtest(sum(inside), 400, 0.95).pvalue > 1e-3
-
-
 def test_infinite_temperatures_are_said_and_not_subtracted():
     texts = [[text(1, 2, temperature=inf)]]
     found = figures([texts, texts], [("1", None), ("2", None)])
@@ -154,11 +128,3 @@ def test_quantiles_are_over_all_tokens():
 
     assert [0.0, 1.0, 1.0, 1.0, 1.0] == found.quantiles["temperature"]
     assert {"length": 2} == found.finishes
-
-
-def test_histograms_have_the_same_bars_for_all_and_sum_to_one():
-    spread = distribution([np.array([0.0, 0.5, 2.0]), np.array([1.0])])
-
-    assert (0.0, 2.0) == (spread.edges[0], spread.edges[-1])
-    assert [pytest.approx(1.0)] * 2 == [sum(shares) for shares in spread.shares]
-    assert 1.0 == distribution([np.zeros(3)]).edges[-1]

@@ -5,11 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from scipy.stats import chi2
+from tests.requested import make_request
 
 from dyntemp import generate
 from dyntemp.distribution.filters import Filters
 from dyntemp.errors import ModelError
-from dyntemp.generation.loop import Ask, Loop, Path
+from dyntemp.generation.loop import Loop
+from dyntemp.generation.recorded import RecordedSequence
 from dyntemp.language.policy import Policy
 from dyntemp.testing import FakeModel
 from dyntemp.traces.file import Trace
@@ -29,13 +31,13 @@ def model(**options):
     return FakeModel(PIECES, logits, **options)
 
 
-def ask(prompt=(0,), policy=FLAT, seed=1, **more):
-    return Ask(prompt=prompt, policy=policy, seed=seed, **{"max_tokens": 12, **more})
+def asked(prompt=(0,), policy=FLAT, seed=1, **more):
+    return make_request(prompt, policy, seed=seed, **{"max_tokens": 12, **more})
 
 
-def written(loop, *asks, steps=1_000):
+def written(loop, *requests, steps=1_000):
     """The tokens of each text, by number, of texts that begin together."""
-    numbers = loop.add(asks)
+    numbers = loop.add(requests)
     found = {number: [] for number in numbers}
     for _ in range(steps):
         if not loop.live:
@@ -56,23 +58,23 @@ def same(left, right):
     ]
 
 
-ASKS = [
-    ask(),
-    ask(seed=2, policy=REMEMBERS),
-    ask((1, 2, 3), filters=Filters(top_k=3)),
-    ask((1, 2), policy=Policy("0.2 + quantile(0.9)"), seed=2**63 + 5, requested=0.5),
-    ask((4,), policy=Policy('0.5 + given("x", 0, 1)'), given={"x": 0.25}),
-    ask((4,), policy=Policy('0.5 + given("x", 0, 1)'), given={"x": 0.75}),
-    ask((4,), policy=Policy('param("u", 0, 2)'), parameters={"u": 1.25}),
-    ask(seed=1),  # the same noise as the first
-    ask((5,), policy=REMEMBERS, filters=Filters(min_p=0.1), request=9),
+REQUESTS = [
+    asked(),
+    asked(seed=2, policy=REMEMBERS),
+    asked((1, 2, 3), filters=Filters(top_k=3)),
+    asked((1, 2), policy=Policy("0.2 + quantile(0.9)"), seed=2**63 + 5, requested=0.5),
+    asked((4,), policy=Policy('0.5 + given("x", 0, 1)'), given={"x": 0.25}),
+    asked((4,), policy=Policy('0.5 + given("x", 0, 1)'), given={"x": 0.75}),
+    asked((4,), policy=Policy('param("u", 0, 2)'), parameters={"u": 1.25}),
+    asked(seed=1),  # the same noise as the first
+    asked((5,), policy=REMEMBERS, filters=Filters(min_p=0.1), number=9),
 ]
 
 
 def test_a_text_is_the_same_alone_and_beside_others():
-    together = written(Loop(model()), *ASKS)
+    together = written(Loop(model()), *REQUESTS)
 
-    assert all(same(alone(one), tokens) for one, tokens in zip(ASKS, together, strict=True))
+    assert all(same(alone(one), tokens) for one, tokens in zip(REQUESTS, together, strict=True))
     assert together[4][0].temperature == 0.75
     assert together[6][0].temperature == 1.25
 
@@ -81,7 +83,7 @@ def test_a_text_is_the_same_alone_and_beside_others():
 def test_a_text_that_comes_later_is_the_same_too(places):
     loop = Loop(model(), places=places)
     found = {}
-    for one in ASKS:
+    for one in REQUESTS:
         (number,) = loop.add([one])
         found[number] = []
         for _ in range(3):
@@ -91,13 +93,13 @@ def test_a_text_that_comes_later_is_the_same_too(places):
         for at, token in loop.step():
             found[at].append(token)
 
-    assert all(same(alone(one), tokens) for one, tokens in zip(ASKS, found.values(), strict=True))
+    assert all(same(alone(one), tokens) for one, tokens in zip(REQUESTS, found.values(), strict=True))
 
 
 def test_sessions_are_closed_when_their_texts_have_ended():
     fake = model()
     loop = Loop(fake)
-    written(loop, ask(), ask(max_tokens=3))
+    written(loop, asked(), asked(max_tokens=3))
 
     assert (fake.open_sessions, loop.live) == (0, 0)
 
@@ -105,13 +107,13 @@ def test_sessions_are_closed_when_their_texts_have_ended():
 def test_later_texts_join_the_session_that_runs():
     fake = model()
     loop = Loop(fake, places=3)
-    loop.add([ask()])
+    loop.add([asked()])
     loop.step()
-    loop.add([ask(seed=4), ask(seed=5)])
+    loop.add([asked(seed=4), asked(seed=5)])
     loop.step()
     assert fake.open_sessions == 1
 
-    loop.add([ask(seed=6)])
+    loop.add([asked(seed=6)])
     loop.step()
     assert fake.open_sessions == 2
 
@@ -119,9 +121,9 @@ def test_later_texts_join_the_session_that_runs():
 def test_texts_that_find_too_few_places_begin_a_session_together():
     fake = model()
     loop = Loop(fake, places=2)
-    loop.add([ask()])
+    loop.add([asked()])
     loop.step()
-    loop.add([ask(seed=4), ask(seed=5)])
+    loop.add([asked(seed=4), asked(seed=5)])
     loop.step()
 
     assert (fake.open_sessions, loop.live) == (2, 3)
@@ -130,9 +132,9 @@ def test_texts_that_find_too_few_places_begin_a_session_together():
 @pytest.mark.parametrize("policy", [FLAT, REMEMBERS])
 @pytest.mark.parametrize("at", [1, 5, 11])
 def test_a_text_that_goes_on_from_its_middle_is_the_same(policy, at):
-    whole = alone(ask(policy=policy))
+    whole = alone(asked(policy=policy))
     begin = [token.token for token in whole[:at]]
-    rest = alone(ask(policy=policy, begin=begin, max_tokens=12 - at))
+    rest = alone(asked(policy=policy, begin=begin, max_tokens=12 - at))
 
     assert same(whole[at:], rest)
     assert [at + step for step in range(12 - at)] == [token.position for token in rest]
@@ -140,10 +142,10 @@ def test_a_text_that_goes_on_from_its_middle_is_the_same(policy, at):
 
 @pytest.mark.parametrize("policy", [FLAT, REMEMBERS])
 def test_forced_tokens_come_whatever_would_be_drawn(policy):
-    whole = alone(ask(policy=policy))
+    whole = alone(asked(policy=policy))
     other = next(token for token in range(10) if token != whole[3].token)
-    forced = alone(ask(policy=policy, begin=[t.token for t in whole[:3]], force=[other], max_tokens=9))
-    stepwise = alone(ask(policy=policy, force=[*(t.token for t in whole[:3]), other]))
+    forced = alone(asked(policy=policy, begin=[t.token for t in whole[:3]], force=[other], max_tokens=9))
+    stepwise = alone(asked(policy=policy, force=[*(t.token for t in whole[:3]), other]))
 
     assert (forced[0].token, forced[0].origin, forced[1].origin) == (other, "forced", "drawn")
     assert same(stepwise[3:], forced)
@@ -154,7 +156,7 @@ def test_forced_tokens_come_whatever_would_be_drawn(policy):
 
 @pytest.mark.parametrize("policy", [FLAT, REMEMBERS], ids=["forgets", "remembers"])
 def test_a_token_that_ends_texts_ends_none_that_begins_with_it(policy):
-    (tokens,) = written(Loop(model(end=[9])), ask(policy=policy, begin=[3, 9, 4], force=[5], max_tokens=1))
+    (tokens,) = written(Loop(model(end=[9])), asked(policy=policy, begin=[3, 9, 4], force=[5], max_tokens=1))
 
     assert [(token.position, token.token, token.finish) for token in tokens] == [(3, 5, "length")]
 
@@ -162,20 +164,20 @@ def test_a_token_that_ends_texts_ends_none_that_begins_with_it(policy):
 def test_characters_that_span_the_beginning_are_read_whole():
     euro = "€".encode()
     fake = FakeModel([bytes([part]) for part in euro] + [b"x"], lambda tokens: np.full(4, 0.0))
-    (tokens,) = written(Loop(fake), ask((3,), begin=[0, 1], force=[2], max_tokens=1))
+    (tokens,) = written(Loop(fake), asked((3,), begin=[0, 1], force=[2], max_tokens=1))
 
     assert [token.text for token in tokens] == ["€"]
 
 
 def test_a_cancelled_text_ends_and_hands_out_what_it_held():
     loop = Loop(model())
-    first, second = loop.add([ask(stop=["zz"]), ask(seed=3)])
+    first, second = loop.add([asked(stop=["zz"]), asked(seed=3)])
     loop.step()
     assert loop.cancel(first) == []
     assert {number for number, _ in loop.step()} == {second}
     assert loop.cancel(first) == loop.cancel(99) == []
 
-    (waiting,) = loop.add([ask()])
+    (waiting,) = loop.add([asked()])
     loop.cancel(waiting)
     loop.cancel(second)
     assert (loop.live, loop.step()) == (0, [])
@@ -183,10 +185,10 @@ def test_a_cancelled_text_ends_and_hands_out_what_it_held():
 
 def test_a_place_in_the_memory_that_is_used_again_remembers_nothing():
     loop = Loop(model())
-    first = written(loop, ask(policy=REMEMBERS))
+    first = written(loop, asked(policy=REMEMBERS))
     for seed in range(5):
-        written(loop, ask(policy=REMEMBERS, seed=seed))
-    again = written(loop, ask(policy=REMEMBERS))
+        written(loop, asked(policy=REMEMBERS, seed=seed))
+    again = written(loop, asked(policy=REMEMBERS))
 
     assert same(first[0], again[0])
     assert (loop.restarts, loop._state.slots) == (0, 1)
@@ -204,23 +206,23 @@ def test_a_prompt_that_does_not_fit_is_refused_before_anything_runs():
     loop = Loop(model(context=4))
 
     with pytest.raises(ModelError, match="5 tokens and the context holds 4"):
-        loop.add([ask(), ask((1, 1, 1, 1, 1))])
+        loop.add([asked(), asked((1, 1, 1, 1, 1))])
     assert loop.live == 0
 
 
 def test_the_context_ends_a_text():
-    (tokens,) = written(Loop(model(context=6)), ask((0, 1), begin=[1, 2], max_tokens=50))
+    (tokens,) = written(Loop(model(context=6)), asked((0, 1), begin=[1, 2], max_tokens=50))
 
     assert len(tokens) == 3
     assert tokens[-1].finish == "length"
 
 
 def follow(policy, seed=1, filters=Filters(), leader=FLAT, **more):
-    path = Path(Filters(top_k=6))
+    record = RecordedSequence(Filters(top_k=6))
     return written(
         Loop(model()),
-        ask(policy=leader, seed=seed, notes=path, filters=path.filters),
-        ask(policy=policy, seed=seed, request=1, follow=path, filters=filters, **more),
+        asked(policy=leader, seed=seed, record=record, filters=record.filters),
+        asked(policy=policy, seed=seed, number=1, leader=record, filters=filters, **more),
     )
 
 
@@ -232,10 +234,10 @@ def test_a_follower_with_the_same_distribution_never_parts():
 
 
 def test_a_follower_follows_whatever_is_drawn_together_with_it():
-    path = Path(Filters(top_k=6))
-    leader = ask(notes=path, filters=path.filters)
-    follower = ask(request=1, follow=path, filters=Filters(min_p=0.02))
-    between = written(Loop(model()), ask(seed=5, filters=Filters(min_p=0.02)), leader, follower)
+    record = RecordedSequence(Filters(top_k=6))
+    leader = asked(record=record, filters=record.filters)
+    follower = asked(number=1, leader=record, filters=Filters(min_p=0.02))
+    between = written(Loop(model()), asked(seed=5, filters=Filters(min_p=0.02)), leader, follower)
 
     assert {token.origin for token in between[2][:3]} <= {"kept", "parted"}
 
@@ -253,7 +255,7 @@ def test_what_a_follower_draws_is_distributed_as_if_it_were_alone(place):
     n = 1_200
     policy, filters = Policy(1.3), Filters(min_p=0.02)
     follower = [follow(policy, seed, filters, max_tokens=3)[1] for seed in range(n)]
-    lone = [alone(ask(policy=policy, seed=seed + n, filters=filters, max_tokens=3)) for seed in range(n)]
+    lone = [alone(asked(policy=policy, seed=seed + n, filters=filters, max_tokens=3)) for seed in range(n)]
     drawn = np.bincount([tokens[place].token for tokens in follower], minlength=10)
     expected = np.bincount([tokens[place].token for tokens in lone], minlength=10)
     both = drawn + expected
@@ -308,11 +310,11 @@ def test_a_run_cannot_follow_records_with_gaps(tmp_path, left):
 
 
 def test_what_was_forced_is_forced_in_who_follows():
-    path = Path()
-    leader = ask(notes=path, force=[7])
+    record = RecordedSequence()
+    leader = asked(record=record, force=[7])
     for seed in range(20):
-        path.steps.clear()
-        _, follower = written(Loop(model()), leader, ask(policy=Policy(1.4), seed=seed, request=1, follow=path))
+        record.tokens.clear()
+        _, follower = written(Loop(model()), leader, asked(policy=Policy(1.4), seed=seed, number=1, leader=record))
         assert (follower[0].token, follower[0].origin) == (7, "forced")
         assert follower[1].origin in ("kept", "parted")
 

@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from tests.requested import make_request
 
 from dyntemp import ModelError
-from dyntemp.generation.loop import Ask, Loop
+from dyntemp.generation.loop import Loop
 from dyntemp.language.policy import Policy
 from dyntemp.models import bundled_path, load_model
 from dyntemp.models.llama import handles as llama_handles
@@ -303,30 +304,30 @@ def test_options_out_of_range_are_refused(path, option):
 def test_texts_that_join_and_leave_are_to_the_bit_what_each_is_alone(model):
     """More than the spare numbers of sequences and the first cells hold, so that the session moves in between."""
     generator = np.random.default_rng(3)
-    asks = [
-        Ask(prompt=model.encode(f"{word} and"), policy=Policy("0.4 + 0.5*normalized_entropy"), seed=seed,
-            max_tokens=int(generator.integers(3, 60)))
+    requests = [
+        make_request(model.encode(f"{word} and"), Policy("0.4 + 0.5*normalized_entropy"), seed=seed,
+                max_tokens=int(generator.integers(3, 60)))
         for seed, word in enumerate(["Sun", "The sea", "A king", "Two birds", "Bread"] * 4)
     ]  # fmt: skip
 
     def shown(tokens):
         return [(token.token, token.signals["entropy"]) for token in tokens]
 
-    def alone(ask):
+    def alone(one):
         loop = Loop(model)
-        loop.add([ask])
-        return shown(token for _ in range(ask.max_tokens) if loop.live for _, token in loop.step())
+        loop.add([one])
+        return shown(token for _ in range(one.settings.max_tokens) if loop.live for _, token in loop.step())
 
-    loop, found, waiting = Loop(model, places=3), {}, list(range(len(asks)))
+    loop, found, waiting = Loop(model, places=3), {}, list(range(len(requests)))
     numbers = {}
     while waiting or loop.live:
         while waiting and loop.live < 3 and (not loop.live or generator.random() < 0.3):
-            (number,) = loop.add([asks[waiting[0]]])
+            (number,) = loop.add([requests[waiting[0]]])
             numbers[number] = waiting.pop(0)
         for number, token in loop.step():
             found.setdefault(numbers[number], []).append(token)
 
-    assert [alone(ask) for ask in asks] == [shown(found[at]) for at in range(len(asks))]
+    assert [alone(one) for one in requests] == [shown(found[at]) for at in range(len(requests))]
 
 
 @pytest.mark.parametrize("part", [1, 64, 100, 512, 5000])

@@ -23,10 +23,10 @@ class Serving:
     """A server in a thread, on a port of its own."""
 
     def __init__(self, model, **settings):
-        from dyntemp.serve import Settings
+        from dyntemp.serve import ServerSettings
         from dyntemp.serve.app import make_app
 
-        app = make_app(model, settings=Settings(**settings), page=document(examples=[], server=True))
+        app = make_app(model, settings=ServerSettings(**settings), page=document(examples=[], server=True))
         config = uvicorn.Config(app, port=0, log_level="warning", ws="none", lifespan="on")
         self.server = uvicorn.Server(config)
         self.thread = threading.Thread(target=self.server.run, daemon=True)

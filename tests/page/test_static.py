@@ -10,7 +10,7 @@ from dyntemp.show.html import page as static
 from dyntemp.show.html import policy_card
 from dyntemp.testing import FakeModel
 from dyntemp.traces.file import Trace
-from dyntemp.traces.replayed import replays
+from dyntemp.traces.replay_trace import replays
 
 HOSTILE = '"><img src=http://example.com/x onerror=alert(1)>'
 PIECES = [b" one", b" two", b" three", b"!", b"\n", b"\xc3", b"\xa9", b" <script>alert(1)</script>", HOSTILE.encode()]

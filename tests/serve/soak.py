@@ -28,7 +28,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from tests.serve.models import repeated, repeating_model, serving, settled
 
 from dyntemp import load_model
-from dyntemp.serve import Settings
+from dyntemp.serve import ServerSettings
 from dyntemp.serve.app import make_app
 
 PATH = "/v1/completions"
@@ -118,7 +118,7 @@ async def play_round(address: str, clients: int, chance: random.Random) -> Count
 def soak(rounds: int, clients: int, batch: int, *, quiet: bool = False) -> list[str]:
     """The faults that were found."""
     chance, faults, memory = random.Random(1), [], []
-    app = make_app(repeating_model(), settings=Settings(batch=batch, queue=clients))
+    app = make_app(repeating_model(), settings=ServerSettings(batch=batch, queue=clients))
     with serving(app) as address:
         for number in range(rounds):
             began = time.perf_counter()

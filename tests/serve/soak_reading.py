@@ -19,7 +19,7 @@ from tests.serve.models import serving, settled
 from tests.serve.soak import post, status_of
 
 from dyntemp.models import Model
-from dyntemp.serve import Settings
+from dyntemp.serve import ServerSettings
 from dyntemp.serve.app import make_app
 
 LONGEST_PAUSE = 20.0
@@ -99,7 +99,7 @@ def soak_reading(model: Model, clients: int, longest: int = 6000, patience: floa
     prompts = [
         [chance.randrange(model.vocabulary // 4, model.vocabulary // 2) for _ in range(length)] for length in lengths
     ]
-    settings = Settings(queue=2 * clients, max_tokens=8000, timeout=36_000)
+    settings = ServerSettings(queue=2 * clients, max_tokens=8000, timeout=36_000)
     app = make_app(model, settings=settings)
     before, began = status_of("VmRSS"), time.perf_counter()
     with serving(app) as address:

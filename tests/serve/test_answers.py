@@ -11,7 +11,7 @@ from tests.serve.models import END, HALF, LETTERS, OTHER_HALF, PIECES, repeated,
 
 import dyntemp
 from dyntemp import generate
-from dyntemp.serve import Settings
+from dyntemp.serve import ServerSettings
 from dyntemp.serve.app import make_app
 
 CHAT, TEXT = "/v1/chat/completions", "/v1/completions"
@@ -264,7 +264,7 @@ def test_a_seed_writes_the_same_text_alone_and_beside_others(asked, size):
     wanted = ["".join(token.text for token in tokens) for tokens in alone]
 
     async def run():
-        async with asked(make_app(wandering_model(), settings=Settings(batch=size))) as client:
+        async with asked(make_app(wandering_model(), settings=ServerSettings(batch=size))) as client:
             bodies = [{"prompt": one, "policy": "0.9", "max_tokens": 25, "seed": seed} for seed, one in letters]
             return await asyncio.gather(*(client.post(TEXT, json=body) for body in bodies))
 
@@ -273,7 +273,7 @@ def test_a_seed_writes_the_same_text_alone_and_beside_others(asked, size):
 
 def test_more_texts_than_fit_into_the_batch_are_written_all_the_same(asked):
     data = answered(
-        asked, make_app(repeating_model(), settings=Settings(batch=2)), TEXT, prompt="abc|", n=7, max_tokens=10
+        asked, make_app(repeating_model(), settings=ServerSettings(batch=2)), TEXT, prompt="abc|", n=7, max_tokens=10
     )
     assert [repeated("abc|", 10)] * 7 == [choice["text"] for choice in data["choices"]]
 

@@ -4,27 +4,28 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
+from tests.requested import make_request
 from tests.serve.models import LETTERS, PIECES, wandering, wandering_model
 
 from dyntemp import InvalidLogitsError, ModelError, Policy, generate
-from dyntemp.generation.loop import Ask, Path
+from dyntemp.generation.recorded import RecordedSequence
 from dyntemp.serve.batch import Batch
 
 BROKEN = LETTERS.index(b"!")
 
 
 @dataclass(eq=False)
-class Request:
+class Group:
     """A request, and what came of it."""
 
-    asks: list
+    requests: list
     together: bool = False
     began: int = 0
     texts: list = field(init=False)
     failed: list = field(default_factory=list)
 
     def __post_init__(self):
-        self.texts = [[] for _ in self.asks]
+        self.texts = [[] for _ in self.requests]
 
     def tell(self, token):
         return token.position
@@ -52,9 +53,9 @@ def batch(model, size=4, **settings):
     return Batch(model, size, began, drew, failed, **settings)
 
 
-def asks(model, *prompts, policy="0.9", tokens=5, **settings):
+def requests_of(model, *prompts, policy="0.9", tokens=5, **settings):
     return [
-        Ask(prompt=model.encode(prompt), policy=Policy(policy), seed=3, request=number, max_tokens=tokens, **settings)
+        make_request(model.encode(prompt), Policy(policy), seed=3, number=number, max_tokens=tokens, **settings)
         for number, prompt in enumerate(prompts)
     ]
 
@@ -83,7 +84,7 @@ def test_first_come_first_served_within_the_size():
     model = wandering_model()
     work = batch(model, 2)
     requests = [
-        Request(asks(model, letter, tokens=length)) for letter, length in zip("abcd", (2, 4, 3, 3), strict=True)
+        Group(requests_of(model, letter, tokens=length)) for letter, length in zip("abcd", (2, 4, 3, 3), strict=True)
     ]
     for request in requests:
         work.add(request)
@@ -99,7 +100,7 @@ def test_first_come_first_served_within_the_size():
 def test_a_request_of_more_texts_than_fit_begins_where_there_is_room():
     model = wandering_model()
     work, request = batch(model, 3), None
-    work.add(request := Request(asks(model, *"abcde")))
+    work.add(request := Group(requests_of(model, *"abcde")))
     assert finish(work) == 10
     assert written(wandering_model(), *"abcde") == tokens(request)
     assert 1 == request.began
@@ -107,10 +108,13 @@ def test_a_request_of_more_texts_than_fit_begins_where_there_is_room():
 
 def test_texts_that_belong_together_wait_until_there_is_room_for_all():
     model = wandering_model()
-    work, first = batch(model, 2), Request(asks(model, "a", tokens=4))
-    path = Path()
-    leader, follower = asks(model, "b", notes=path)[0], asks(model, "b", policy="0.91", follow=path)[0]
-    pair = Request([leader, follower], together=True)
+    work, first = batch(model, 2), Group(requests_of(model, "a", tokens=4))
+    record = RecordedSequence()
+    leader, follower = (
+        requests_of(model, "b", record=record)[0],
+        requests_of(model, "b", policy="0.91", leader=record)[0],
+    )
+    pair = Group([leader, follower], together=True)
     work.add(first)
     work.add(pair)
     for _ in range(4):
@@ -123,7 +127,7 @@ def test_texts_that_belong_together_wait_until_there_is_room_for_all():
 
 def test_texts_that_belong_together_begin_even_where_the_batch_is_smaller():
     model = wandering_model()
-    work, pair = batch(model, 1), Request(asks(model, "a", "b"), together=True)
+    work, pair = batch(model, 1), Group(requests_of(model, "a", "b"), together=True)
     work.add(pair)
 
     assert 5 == finish(work)
@@ -133,7 +137,7 @@ def test_texts_that_belong_together_begin_even_where_the_batch_is_smaller():
 @pytest.mark.parametrize("turns", [0, 2, 9])
 def test_a_request_can_be_dropped_at_any_time(turns):
     model = wandering_model()
-    work, gone, stays = batch(model, 2), Request(asks(model, *"abc")), Request(asks(model, "d"))
+    work, gone, stays = batch(model, 2), Group(requests_of(model, *"abc")), Group(requests_of(model, "d"))
     work.add(gone)
     work.add(stays)
     for _ in range(turns):
@@ -159,8 +163,8 @@ def breaking(sequence):
 def test_a_broken_row_ends_its_own_request_alone(size):
     model = wandering_model(logits=breaking)
     work = batch(model, size)
-    healthy = [Request(asks(model, letter, letter, tokens=9)) for letter in "abc"]
-    broken, waiting = Request(asks(model, "x", "!y", tokens=9)), Request(asks(model, "d", tokens=9))
+    healthy = [Group(requests_of(model, letter, letter, tokens=9)) for letter in "abc"]
+    broken, waiting = Group(requests_of(model, "x", "!y", tokens=9)), Group(requests_of(model, "d", tokens=9))
     for request in (healthy[0], broken, *healthy[1:], waiting):
         work.add(request)
     finish(work)
@@ -180,8 +184,8 @@ def test_what_a_policy_remembers_and_a_stop_in_the_making_survive_a_broken_step(
     text = "".join(PIECES[token].decode() for token in expected)
     model = wandering_model(logits=breaking)
     work = batch(model)
-    healthy = Request(asks(model, "ab", policy=policy, tokens=12, stop=[text[1:3] + "\n", text[9:11]]))
-    broken = Request(asks(model, "!y", tokens=9))
+    healthy = Group(requests_of(model, "ab", policy=policy, tokens=12, stop=[text[1:3] + "\n", text[9:11]]))
+    broken = Group(requests_of(model, "!y", tokens=9))
     work.add(healthy)
     work.add(broken)
     finish(work)
@@ -195,7 +199,11 @@ def test_what_a_policy_remembers_and_a_stop_in_the_making_survive_a_broken_step(
 
 def test_two_texts_that_belong_together_end_together():
     model = wandering_model(logits=breaking)
-    work, pair, other = batch(model), Request(asks(model, "a", "!b"), together=True), Request(asks(model, "c"))
+    work, pair, other = (
+        batch(model),
+        Group(requests_of(model, "a", "!b"), together=True),
+        Group(requests_of(model, "c")),
+    )
     work.add(pair)
     work.add(other)
     finish(work)
@@ -206,7 +214,7 @@ def test_two_texts_that_belong_together_end_together():
 
 def test_a_request_that_cannot_begin_ends_by_itself():
     model = wandering_model(context=5)
-    work, wrong, right = batch(model), Request(asks(model, "abcdefg")), Request(asks(model, "ab", tokens=2))
+    work, wrong, right = batch(model), Group(requests_of(model, "abcdefg")), Group(requests_of(model, "ab", tokens=2))
     work.add(wrong)
     work.add(right)
     finish(work)
@@ -217,7 +225,7 @@ def test_a_request_that_cannot_begin_ends_by_itself():
 
 def test_closing_ends_everything_with_a_word():
     model = wandering_model()
-    work, requests = batch(model, 1), [Request(asks(model, letter)) for letter in "ab"]
+    work, requests = batch(model, 1), [Group(requests_of(model, letter)) for letter in "ab"]
     for request in requests:
         work.add(request)
     work.turn()

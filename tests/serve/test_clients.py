@@ -10,7 +10,7 @@ import pytest
 from tests.serve.models import repeated, repeating_model, serving, settled, wandering_model
 
 from dyntemp import generate, load_model
-from dyntemp.serve import Settings
+from dyntemp.serve import ServerSettings
 from dyntemp.serve.app import make_app
 from dyntemp.testing.models import has_bundled
 
@@ -103,7 +103,7 @@ def test_errors_as_the_official_client_raises_them(client):
 
 
 def test_the_key_is_asked_for():
-    settings = Settings(api_key="secret")
+    settings = ServerSettings(api_key="secret")
     with serving(make_app(wandering_model(), settings=settings)) as address:
         with openai.OpenAI(base_url=f"{address}/v1", api_key="wrong", max_retries=0) as client:
             with pytest.raises(openai.AuthenticationError) as caught:
@@ -161,7 +161,7 @@ def test_curl_without_a_content_type_is_told_what_to_do(address):
 
 
 def test_many_streams_at_once_are_not_mixed_up():
-    app = make_app(repeating_model(), settings=Settings(batch=4, queue=100))
+    app = make_app(repeating_model(), settings=ServerSettings(batch=4, queue=100))
     prompts = [f"text {number}: {'abcdefgh'[number % 8] * (number % 5)}|" for number in range(40)]
 
     async def one(client, prompt):

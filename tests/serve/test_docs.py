@@ -7,7 +7,7 @@ import pytest
 from tests.serve.models import serving, wandering_model
 
 from dyntemp.cli import serve as command
-from dyntemp.serve import Settings, forms
+from dyntemp.serve import ServerSettings, forms
 from dyntemp.serve.app import make_app
 
 PAGE = (Path(__file__).parents[2] / "docs" / "serve.md").read_text(encoding="utf-8")
@@ -28,7 +28,7 @@ def test_the_snippets_run(capsys):
     assert 40 == printed.count(" T = ")
 
 
-@pytest.mark.parametrize("form", [forms.of_chat(Settings()), forms.of_completions(Settings())])
+@pytest.mark.parametrize("form", [forms.of_chat(ServerSettings()), forms.of_completions(ServerSettings())])
 def test_every_field_is_told(form):
     assert not [name for name in form.fields if f"`{name}`" not in PAGE]
 
@@ -47,7 +47,7 @@ def test_every_metric_and_error_is_told():
 
 
 def test_every_option_of_the_command_with_a_default_is_told():
-    settings = Settings()
+    settings = ServerSettings()
     for name in ("batch", "queue", "part", "steps", "max_tokens", "timeout"):
         assert f"`--{name.replace('_', '-')}` | {getattr(settings, name):g} |" in PAGE
     assert f"| {settings.max_body:,} |" in PAGE

@@ -3,12 +3,12 @@
 from collections import Counter
 
 import pytest
+from tests.requested import make_request
 from tests.serve.models import PIECES, wandering_model
-from tests.serve.test_batch import Request, batch, finish
+from tests.serve.test_batch import Group, batch, finish
 
-from dyntemp.generation.loop import Ask
 from dyntemp.language.policy import Policy
-from dyntemp.serve.pace import Pace
+from dyntemp.serve.wait_estimate import WaitEstimate
 
 
 class Clock:
@@ -31,7 +31,7 @@ class Clock:
 def prompts(*lengths, tokens=5):
     """A request for each length."""
     return [
-        Request([Ask(prompt=[at % 90] * length, policy=Policy(0.9), seed=at, max_tokens=tokens, alternatives=0)])
+        Group([make_request([at % 90] * length, Policy(0.9), seed=at, max_tokens=tokens, alternatives=0)])
         for at, length in enumerate(lengths)
     ]
 
@@ -196,7 +196,7 @@ def test_when_the_next_request_ends_is_told_from_what_was_measured():
 
 def test_the_pace_is_a_moving_average():
     now = 0.0
-    pace = Pace(16, lambda: now)
+    pace = WaitEstimate(16, lambda: now)
     assert 0 == pace.seconds(100, 10, 1, 100)
     now = 2.0
     pace.stepped(1.0)

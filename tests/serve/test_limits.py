@@ -10,7 +10,7 @@ from contextlib import suppress
 import pytest
 from tests.serve.models import repeated, repeating_model, serving, settled, wandering_model
 
-from dyntemp.serve import Settings
+from dyntemp.serve import ServerSettings
 from dyntemp.serve.app import make_app
 
 TEXT = "/v1/completions"
@@ -46,7 +46,7 @@ def exchange(address, *parts):
 
 
 def test_a_body_that_says_it_is_too_large_is_not_read():
-    with serving(make_app(wandering_model(), settings=Settings(max_body=2000))) as address:
+    with serving(make_app(wandering_model(), settings=ServerSettings(max_body=2000))) as address:
         found = exchange(address, head(TEXT, "Content-Type: application/json", "Content-Length: 2001"))
 
     assert found.startswith("HTTP/1.1 413")
@@ -54,7 +54,10 @@ def test_a_body_that_says_it_is_too_large_is_not_read():
 
 
 def test_a_body_that_does_not_say_how_large_it_is_is_cut_off():
-    with serving(make_app(wandering_model(), settings=Settings(max_body=2000))) as address, dial(address) as connection:
+    with (
+        serving(make_app(wandering_model(), settings=ServerSettings(max_body=2000))) as address,
+        dial(address) as connection,
+    ):
         connection.sendall(head(TEXT, "Content-Type: application/json", "Transfer-Encoding: chunked"))
         for _ in range(30):
             connection.sendall(b"64\r\n" + b" " * 100 + b"\r\n")
@@ -73,7 +76,7 @@ def test_a_policy_of_a_megabyte_is_answered_although_nobody_keeps_it():
 
 
 def test_a_body_without_end_is_not_listened_to_for_long():
-    app = make_app(wandering_model(), settings=Settings(max_body=2000))
+    app = make_app(wandering_model(), settings=ServerSettings(max_body=2000))
     with serving(app) as address, dial(address) as connection:
         connection.sendall(head(TEXT, "Content-Type: application/json", "Transfer-Encoding: chunked"))
         began = time.monotonic()
@@ -97,7 +100,7 @@ def test_a_body_in_chunks_is_read():
 
 
 def test_a_body_that_does_not_come_is_not_waited_for():
-    with serving(make_app(wandering_model(), settings=Settings(patience=0.2))) as address:
+    with serving(make_app(wandering_model(), settings=ServerSettings(patience=0.2))) as address:
         found = exchange(address, head(TEXT, "Content-Type: application/json", "Content-Length: 50"), b'{"pro')
 
     assert found.startswith("HTTP/1.1 408")
@@ -123,7 +126,7 @@ def test_a_client_that_leaves_ends_its_run(stream, received):
 
 
 def test_a_client_that_leaves_the_queue_never_begins():
-    app = make_app(repeating_model(seconds=0.002), settings=Settings(batch=1))
+    app = make_app(repeating_model(seconds=0.002), settings=ServerSettings(batch=1))
     with serving(app) as address, dial(address) as first:
         first.sendall(request(TEXT, {"prompt": "ab|", "max_tokens": 400, "stream": True, "policy": "1"}))
         assert first.recv(100)
@@ -142,7 +145,7 @@ def test_a_client_that_leaves_the_queue_never_begins():
 
 
 def test_beyond_the_queue_there_is_429_and_then_room_again(asked):
-    app = make_app(repeating_model(seconds=0.005), settings=Settings(batch=1, queue=2))
+    app = make_app(repeating_model(seconds=0.005), settings=ServerSettings(batch=1, queue=2))
 
     async def run():
         async with asked(app) as client:
@@ -183,7 +186,7 @@ def within(seconds, condition):
 
 @pytest.mark.parametrize("stream", [False, True])
 def test_a_client_that_leaves_while_its_prompt_is_read_costs_a_part_at_most(stream):
-    app = make_app(slow_reader(0.002), settings=Settings(batch=2, queue=1))
+    app = make_app(slow_reader(0.002), settings=ServerSettings(batch=2, queue=1))
     worker = app.state.server.worker
     with serving(app) as address:
         connections = [dial(address) for _ in range(3)]
@@ -211,7 +214,7 @@ def test_a_client_that_leaves_while_its_prompt_is_read_costs_a_part_at_most(stre
 
 
 def test_a_stream_goes_on_and_a_short_question_is_answered_while_long_prompts_are_read():
-    app = make_app(slow_reader(0.001), settings=Settings(batch=8, max_tokens=50_000))
+    app = make_app(slow_reader(0.001), settings=ServerSettings(batch=8, max_tokens=50_000))
     worker = app.state.server.worker
     with serving(app) as address, dial(address) as stream, dial(address) as long, dial(address) as longer:
         stream.sendall(request(TEXT, {"prompt": "ab|", "max_tokens": 50_000, "stream": True}))
@@ -237,7 +240,7 @@ def test_a_body_may_begin_with_a_byte_order_mark(asked):
 
 @pytest.mark.parametrize("stream", [False, True])
 def test_a_request_that_takes_too_long_ends(asked, stream):
-    app = make_app(repeating_model(seconds=0.02), settings=Settings(timeout=0.3))
+    app = make_app(repeating_model(seconds=0.02), settings=ServerSettings(timeout=0.3))
 
     async def run():
         async with asked(app) as client:
@@ -256,7 +259,7 @@ def test_a_request_that_takes_too_long_ends(asked, stream):
 
 
 def test_a_reader_that_does_not_read_is_hung_up_on_and_holds_nobody_up():
-    app = make_app(repeating_model(context=100_000), settings=Settings(patience=0.5, max_tokens=50_000, batch=2))
+    app = make_app(repeating_model(context=100_000), settings=ServerSettings(patience=0.5, max_tokens=50_000, batch=2))
     with serving(app) as address, dial(address) as lazy:
         lazy.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1000)
         lazy.sendall(request(TEXT, {"prompt": "ab|", "max_tokens": 20_000, "stream": True, "logprobs": 5}))
@@ -268,7 +271,7 @@ def test_a_reader_that_does_not_read_is_hung_up_on_and_holds_nobody_up():
 
 
 def test_the_key_opens_what_is_not_open(asked):
-    app = make_app(wandering_model(), settings=Settings(api_key="s3cret"), page="<p>page</p>")
+    app = make_app(wandering_model(), settings=ServerSettings(api_key="s3cret"), page="<p>page</p>")
 
     async def run():
         async with asked(app) as client:
@@ -298,7 +301,7 @@ def test_the_key_opens_what_is_not_open(asked):
 
 def test_metrics_may_be_open_or_absent(asked):
     async def status(**settings):
-        async with asked(make_app(wandering_model(), settings=Settings(**settings))) as client:
+        async with asked(make_app(wandering_model(), settings=ServerSettings(**settings))) as client:
             return (await client.get("/metrics")).status_code
 
     assert 401 == asyncio.run(status(api_key="k"))
@@ -312,7 +315,7 @@ def test_metrics_may_be_open_or_absent(asked):
      ("evil.example", 403), ("127.0.0.1.evil.example", 403), ("localhost.evil.example:8000", 403), ("", 403)],
 )  # fmt: skip
 def test_a_page_elsewhere_does_not_reach_us_under_its_own_name(host, status):
-    app = make_app(wandering_model(), settings=Settings(hosts=("127.0.0.1", "localhost", "::1")))
+    app = make_app(wandering_model(), settings=ServerSettings(hosts=("127.0.0.1", "localhost", "::1")))
     with serving(app) as address:
         found = exchange(address, head("/v1/models", "Connection: close", method="GET", host=host))
 
@@ -322,7 +325,7 @@ def test_a_page_elsewhere_does_not_reach_us_under_its_own_name(host, status):
 def test_other_origins_are_answered_only_where_they_are_allowed(asked):
     async def run(*origins):
         async with asked(
-            make_app(wandering_model(), settings=Settings(allowed_origins=origins, api_key="k"))
+            make_app(wandering_model(), settings=ServerSettings(allowed_origins=origins, api_key="k"))
         ) as client:
             asks = {"Origin": "https://a.example", "Access-Control-Request-Method": "POST",
                     "Access-Control-Request-Headers": "authorization,content-type"}  # fmt: skip

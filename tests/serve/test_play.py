@@ -11,7 +11,7 @@ from tests.serve.models import MARK, repeated, repeating_model, serving, settled
 import dyntemp
 from dyntemp import Token, Trace, generate
 from dyntemp.methods import default
-from dyntemp.serve import Settings
+from dyntemp.serve import ServerSettings
 from dyntemp.serve.app import make_app
 
 PAGE = (
@@ -68,13 +68,13 @@ def test_the_page_knows_what_it_stands_before(asked):
         async with asked(make_app(model, settings=settings, page=PAGE)) as client:
             return (await client.get("/play/info")).json()
 
-    data = asyncio.run(info(wandering_model(), Settings(policy="0.7", max_tokens=99)))
+    data = asyncio.run(info(wandering_model(), ServerSettings(policy="0.7", max_tokens=99)))
     assert ("fake", 98, 500, dyntemp.__version__) == tuple(
         data[name] for name in ("model", "vocabulary", "context", "version")
     )
     assert (99, 2000) == (data["limits"]["max_tokens"], data["limits"]["policy"])
     assert ("0.7", 99) == (data["defaults"]["policy"], data["defaults"]["max_tokens"])
-    data = asyncio.run(info(None, Settings()))
+    data = asyncio.run(info(None, ServerSettings()))
     assert (None, str(default())) == (data["model"], data["defaults"]["policy"])
 
 
@@ -108,7 +108,7 @@ def test_the_second_policy_follows_the_first(asked, tmp_path):
     list(generate(wandering_model(), "abc", "0.8", trace=first, **settings))
     wanted = list(generate(wandering_model(), "abc", "0.82", follow=Trace.open(first), **settings))
     body = {"prompt": "abc", "policies": ["0.8", "0.82"], **settings}
-    response = played(asked, body, settings=Settings(batch=1))
+    response = played(asked, body, settings=ServerSettings(batch=1))
     (_, other, _), (header, tokens, _) = runs(response, 2)
     order = [line["run"] for line in lines(response) if "token" in line]
 
@@ -207,7 +207,7 @@ def test_without_a_page_there_is_nothing_to_play_with(asked):
 
 def test_the_page_lets_in_who_brings_the_key_once(asked):
     async def run():
-        async with asked(make_app(repeating_model(), settings=Settings(api_key="k,1"), page=PAGE)) as client:
+        async with asked(make_app(repeating_model(), settings=ServerSettings(api_key="k,1"), page=PAGE)) as client:
             stages = [await client.get("/"), await client.get("/?key=no"), await client.get("/play/info")]
             stages.append(await client.get("/?key=k%2C1"))
             stages += [await client.get("/"), await client.get("/play/info"), await client.get("/v1/models")]

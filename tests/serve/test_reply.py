@@ -4,9 +4,9 @@ import asyncio
 from contextlib import asynccontextmanager
 from types import SimpleNamespace
 
-from dyntemp.serve import Settings
-from dyntemp.serve.asked import Part
+from dyntemp.serve import ServerSettings
 from dyntemp.serve.reply import Run, Streamed, unless_gone
+from dyntemp.serve.request_group import TokenOutput
 from dyntemp.serve.worker import Stream
 
 
@@ -30,7 +30,7 @@ def arrived(count):
     stream = Stream([None], lambda token: None, lambda parts: None, together=False)
     for position in range(count):
         finish = "length" if position == count - 1 else None
-        stream.arrive([Part(0, SimpleNamespace(position=position, finish=finish), None)])
+        stream.arrive([TokenOutput(0, SimpleNamespace(position=position, finish=finish), None)])
     return stream
 
 
@@ -54,7 +54,7 @@ def respond(stream, leave_after=None):
         if len(sent) == leave_after:
             left.set()
 
-    asyncio.run(Streamed(Run(Settings(), begin, {}), Numbers())({}, receive, send))
+    asyncio.run(Streamed(Run(ServerSettings(), begin, {}), Numbers())({}, receive, send))
     return sent, closed
 
 

@@ -8,7 +8,7 @@ from tests.serve.models import wandering_model
 
 from dyntemp import Policy
 from dyntemp.methods import METHODS, default
-from dyntemp.serve import Settings
+from dyntemp.serve import ServerSettings
 from dyntemp.serve.app import make_app
 
 CHAT, TEXT = "/v1/chat/completions", "/v1/completions"
@@ -17,7 +17,7 @@ HELLO = [{"role": "user", "content": "hi"}]
 
 def send(asked, path, body, *, settings=None, model=None, headers=None, **options):
     async def run():
-        app = make_app(model or wandering_model(), settings=settings or Settings())
+        app = make_app(model or wandering_model(), settings=settings or ServerSettings())
         async with asked(app) as client:
             content = body if isinstance(body, bytes) else json.dumps(body).encode()
             headers_ = {"Content-Type": "application/json"} | (headers or {})
@@ -265,7 +265,7 @@ def test_the_policy_that_is_used_is_told(asked, body, policy):
     ],
 )  # fmt: skip
 def test_the_server_may_have_a_policy_of_its_own(asked, body, policy):
-    assert policy == used(asked, body, settings=Settings(policy="0.2 + requested*entropy/9"))
+    assert policy == used(asked, body, settings=ServerSettings(policy="0.2 + requested*entropy/9"))
 
 
 @pytest.mark.parametrize(("given", "temperature"), [({"policy": "requested*0.5"}, 0.2), ({}, 0.4)])
@@ -285,7 +285,7 @@ def test_given_numbers_are_read(asked):
 @pytest.mark.parametrize("settings", [{}, {"policy": "0.1 + entropy"}])
 def test_a_temperature_that_nothing_reads_is_refused(asked, settings):
     body = {"prompt": "x", "temperature": 0.4} | ({} if settings else {"policy": "0.1 + entropy"})
-    error = refused(asked, TEXT, body, settings=Settings(**settings))
+    error = refused(asked, TEXT, body, settings=ServerSettings(**settings))
 
     assert ("temperature", "temperature_without_effect") == (error["param"], error["code"])
     assert "requested*(" in error["message"]
@@ -296,15 +296,15 @@ def test_a_lenient_server_ignores_what_it_cannot_do_and_says_so(asked):
         "prompt": "x", "max_tokens": 1, "mirostat": 2, "frequency_penalty": 0.5, "wéird\r\nX: y": 1,
         "policy": "0.1 + entropy", "temperature": 0.4,
     }  # fmt: skip
-    response = send(asked, TEXT, body, settings=Settings(lenient=True))
+    response = send(asked, TEXT, body, settings=ServerSettings(lenient=True))
 
     assert 200 == response.status_code, response.text
     assert "mirostat, frequency_penalty, w?ird??X??y, temperature" == response.headers["X-Dyntemp-Ignored"]
     assert "x" not in response.headers
-    assert 400 == send(asked, TEXT, {"prompt": "x", "n": "two"}, settings=Settings(lenient=True)).status_code
+    assert 400 == send(asked, TEXT, {"prompt": "x", "n": "two"}, settings=ServerSettings(lenient=True)).status_code
 
 
-LENIENT = Settings(lenient=True, max_tokens=30)
+LENIENT = ServerSettings(lenient=True, max_tokens=30)
 
 
 @pytest.mark.parametrize(
@@ -334,7 +334,7 @@ def test_a_lenient_server_answers_what_it_can_and_names_the_rest(asked, fields, 
     if "max_tokens" in fields or "max_completion_tokens" in fields:
         assert 30 == response.json()["usage"]["completion_tokens"]
 
-    strict = send(asked, CHAT, body, settings=Settings(max_tokens=30))
+    strict = send(asked, CHAT, body, settings=ServerSettings(max_tokens=30))
     assert (200 if ignored is None else 400) == strict.status_code
 
 
@@ -394,7 +394,9 @@ def test_other_paths_answer_in_the_same_shape(asked, method, path, status, words
 
 def test_what_a_server_was_started_without_is_not_offered(asked):
     async def run(path, **settings):
-        async with asked(make_app(wandering_model(), settings=Settings(**settings), page="<p>page</p>")) as client:
+        async with asked(
+            make_app(wandering_model(), settings=ServerSettings(**settings), page="<p>page</p>")
+        ) as client:
             return (await client.get(path)).json()["error"]["message"]
 
     assert "did you mean `/play/info`?" in asyncio.run(run("/play/inf"))
@@ -418,10 +420,10 @@ def test_the_fields_are_documented(asked):
 )  # fmt: skip
 def test_settings_that_make_no_sense_are_refused(settings):
     with pytest.raises(ValueError, match=r"was given|API key"):
-        Settings(**settings)
+        ServerSettings(**settings)
 
 
 @pytest.mark.parametrize("policy", ["entropi", "a + entropy", "0.3 - 0.4*max_prob"])
 def test_a_policy_of_the_server_that_makes_no_sense_is_refused(policy):
     with pytest.raises(ValueError, match=r"did you mean|parameter|can reach"):
-        make_app(None, settings=Settings(policy=policy))
+        make_app(None, settings=ServerSettings(policy=policy))

@@ -13,7 +13,7 @@ from dyntemp.show.card import Row, card, name_of, state, sums
 from dyntemp.testing import FakeModel
 from dyntemp.traces.file import Trace
 from dyntemp.traces.replay import Term
-from dyntemp.traces.replayed import as_if, own_replays, replays
+from dyntemp.traces.replay_trace import as_if, own_replays, replays
 
 PIECES = [f" {chr(97 + number)}".encode() for number in range(26)]
 

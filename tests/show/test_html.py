@@ -20,7 +20,7 @@ from dyntemp.show.words import explain, flowing
 from dyntemp.testing import FakeModel
 from dyntemp.traces.file import Trace
 from dyntemp.traces.header import Header
-from dyntemp.traces.replayed import replays
+from dyntemp.traces.replay_trace import replays
 
 HOSTILE = ["<script>alert(1)</script>", '"><img src=//evil.example/x onerror=alert(1)>', "</style></title>",
            "&lt;b&gt;", "'--><!--", "{{x}}", "\x00\x1b[2J", "\u202egnp", "`", " <details open>"]  # fmt: skip

@@ -14,8 +14,9 @@ from typing import Any
 from rich.console import Console
 
 from dyntemp.cli import UsageError
+from dyntemp.generation import policies
 from dyntemp.language.policy import Policy
-from dyntemp.methods import METHODS, default
+from dyntemp.methods import default
 from dyntemp.models import BUNDLED, Model, load_model
 from dyntemp.textfile import decoded, read_text, unmarked
 from dyntemp.traces.token import plain
@@ -79,23 +80,19 @@ def add_policy_argument(parser: argparse.ArgumentParser) -> None:
 
 
 def read_policy(text: str) -> Policy:
-    """The policy that a person means by `text`: a published one by its name, a JSON file, or a formula."""
+    """The policy of a command line: a published one by its name, a JSON file, or a formula."""
     text = unmarked(text)
-    if text in METHODS:
-        return METHODS[text].make()
-    if text.endswith(".json"):
-        return Policy.load(text)
-    return Policy(text)
+    return Policy.load(text) if text.endswith(".json") else policies.read_policy(text)
 
 
 def chosen_policy(policy: str | None, temp: float | None) -> tuple[Policy, float]:
-    """The policy to run and what `requested` reads.
+    """The policy to run, and the value of `requested`.
 
     Raises:
         UsageError: If both were given and the policy does not read the temperature.
     """
     if policy is None:
-        return (default() if temp is None else Policy(temp, name="static")), 1.0
+        return policies.policy_of_temperature(temp), 1.0
     readable(policy)
     found = read_policy(policy)
     if given := [str(signal) for signal in found.signals if signal.name == "given"]:
@@ -105,10 +102,10 @@ def chosen_policy(policy: str | None, temp: float | None) -> tuple[Policy, float
         )
     if temp is None:
         return found, 1.0
-    if not any(signal.name == "requested" for signal in found.signals):
+    if not policies.reads_temperature(found):
         raise UsageError(
             f"--temp {temp:g} has no effect beside --policy: `{found}` does not read `requested`. "
-            "Leave one of them out, or write the temperature into the policy, as in `requested*(0.5 + entropy/10)`"
+            f"{policies.TEMPERATURE_ADVICE}"
         )
     return found, temp
 

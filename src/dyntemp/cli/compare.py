@@ -31,12 +31,13 @@ from dyntemp.cli.common import (
     readable,
 )
 from dyntemp.comparison import Progress, compare, seeds_of
-from dyntemp.comparison.figures import FEW_PROMPTS, Figures
+from dyntemp.comparison.figures import Figures
 from dyntemp.comparison.measures import MEASURES
 from dyntemp.comparison.report import HONEST
 from dyntemp.comparison.report_parts import LETTERS, number, signed
 from dyntemp.errors import InvalidLogitsError, ModelError, PolicyError, StateError, TraceError
 from dyntemp.show.terminal import console
+from dyntemp.statistics.estimate import FEW_PROMPTS
 from dyntemp.textfile import read_text
 
 SECONDS_APART = 10.0

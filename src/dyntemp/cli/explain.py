@@ -34,7 +34,7 @@ from dyntemp.show.words import changed, explain, temperature, visible
 from dyntemp.traces.file import Trace
 from dyntemp.traces.header import Header
 from dyntemp.traces.replay import Replayed
-from dyntemp.traces.replayed import as_if, own_replays, replays
+from dyntemp.traces.replay_trace import as_if, own_replays, replays
 from dyntemp.traces.token import Token
 
 UNWRAPPED = 10_000

@@ -26,12 +26,13 @@ from dyntemp.cli.common import (
     sampling_settings,
 )
 from dyntemp.generation.generate import Generation, generate
-from dyntemp.generation.request import ALTERNATIVES, RECORDED
+from dyntemp.generation.request import RECORDED
 from dyntemp.sampling import measurable
 from dyntemp.show.colour import Scale
 from dyntemp.show.summary import Summary
 from dyntemp.show.terminal import console, has_colours, legend, write
 from dyntemp.traces.file import Trace
+from dyntemp.traces.settings import ALTERNATIVES
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

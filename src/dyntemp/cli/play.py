@@ -54,11 +54,11 @@ def run(options: argparse.Namespace) -> int:
             f"serving the page needs {', '.join(missing)}: run `pip install 'dyntemp[serve]'`; without it, "
             "`dyntemp play --html FILE` writes the page as a file"
         )
-    from dyntemp.serve import Settings
+    from dyntemp.serve import ServerSettings
     from dyntemp.serve import run as serve
     from dyntemp.serve.app import make_app
 
-    settings = Settings(hosts=own_names(options.host, []))
+    settings = ServerSettings(hosts=own_names(options.host, []))
     if settings.hosts is None:
         _say(f"{options.host} is open to other machines, which may write with this model")
     page = document(traces=traces, server=True)

@@ -62,7 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Serve until Ctrl-C, and return the exit code."""
     try:
-        from dyntemp.serve import Settings, run
+        from dyntemp.serve import ServerSettings, run
         from dyntemp.serve.app import make_app
     except ModuleNotFoundError as error:
         if error.name not in PACKAGES:
@@ -73,7 +73,7 @@ def run(options: argparse.Namespace) -> int:
     if policy is not None and policy not in METHODS:
         policy = str(read_policy(policy))
     try:
-        settings = Settings(
+        settings = ServerSettings(
             batch=options.batch, queue=options.queue, part=options.part, steps=options.steps,
             max_tokens=options.max_tokens, max_body=options.max_body,
             timeout=options.timeout, policy=policy, lenient=options.lenient, api_key=key,

@@ -15,8 +15,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-
 from dyntemp.comparison.figures import Figures, figures
 from dyntemp.comparison.folder import MANIFEST, Cell, Manifest, begin, deciding_versions, write_whole
 from dyntemp.comparison.measures import written
@@ -24,17 +22,26 @@ from dyntemp.comparison.report import IN_NOTEBOOK, Contents, chosen, document, f
 from dyntemp.comparison.report_texts import Sample
 from dyntemp.distribution.filters import Filters
 from dyntemp.errors import TraceError
-from dyntemp.generation.generate import header_of
-from dyntemp.generation.loop import Ask, Loop
-from dyntemp.generation.loop import Path as Notes
+from dyntemp.generation.dry_run import dry_run
+from dyntemp.generation.header import header_of
+from dyntemp.generation.loop import Loop
 from dyntemp.generation.prompts import Prompt, encode, prompts_of
-from dyntemp.generation.request import ALTERNATIVES
-from dyntemp.language.policy import Policy
+from dyntemp.generation.request import Request, coupled
 from dyntemp.models import Model, check_prompts
-from dyntemp.sampling import PolicyLike, as_policy, sample
+from dyntemp.sampling import PolicyLike, as_policy
 from dyntemp.traces.file import Trace, TraceWriter
+from dyntemp.traces.settings import Settings
 
 REPORT = "report.html"
+
+KEPT = (
+    "max_tokens", "stop", "top_k", "top_p", "min_p", "filter_at", "requested", "given", "alternatives", "backend",
+    "system", "chat",
+)  # fmt: skip
+"""Settings that the manifest holds, in the order of the file."""
+
+TRACED = (*KEPT, "parameters", "follow")
+"""Settings that the header of each trace holds."""
 
 
 class Progress(NamedTuple):
@@ -110,7 +117,7 @@ class Comparison:
             )
             for cell in cells
         )
-        return Contents(self.figures, manifest.model, manifest.settings, samples)
+        return Contents(self.figures, manifest.model, Settings.from_json(manifest.settings), samples)
 
 
 def compare(
@@ -165,23 +172,21 @@ def compare(
     chosen = [as_policy(policy) for policy in policies]
     if len(chosen) < 2:
         raise ValueError(f"{len(chosen)} of the two or more policies that a comparison needs were given")
-    filters = Filters(top_k, top_p, min_p, filter_at)
+    settings = Settings(
+        max_tokens=max_tokens, stop=stop, filters=Filters(top_k, top_p, min_p, filter_at), requested=requested,
+        given=given or {}, system=system, chat=chat,
+    )  # fmt: skip
     for policy in chosen:
-        _check(policy, requested, given)
-    asked = prompts_of(prompts)
-    encoded = [encode(model, prompt, system, chat) for prompt in asked]
+        dry_run(policy, settings)
+    texts = prompts_of(prompts)
+    encoded = [encode(model, prompt, system, chat) for prompt in texts]
     check_prompts(model, encoded)
-    settings = {
-        "max_tokens": max_tokens, "stop": list(stop), "top_k": filters.top_k, "top_p": filters.top_p,
-        "min_p": filters.min_p, "filter_at": filters.at, "requested": requested, "given": dict(given or {}),
-        "alternatives": ALTERNATIVES, "backend": "cpu", "system": system, "chat": chat,
-    }  # fmt: skip
     manifest = Manifest(
         model.name,
         [{"policy": str(policy), "name": policy.name} for policy in chosen],
-        json.loads(json.dumps(asked)),
+        json.loads(json.dumps(texts)),
         seeds_of(seeds),
-        settings,
+        settings.to_json(KEPT),
         deciding_versions(),
     )
     begin(Path(folder), manifest)
@@ -191,14 +196,9 @@ def compare(
     for cell in missing:
         if progress:
             progress(Progress(done, len(manifest.cells), tokens))
-        asks = [
-            Ask(
-                prompt=encoded[cell.prompt], policy=policy, seed=manifest.seed_of(cell), max_tokens=max_tokens,
-                stop=stop, filters=filters, requested=requested, given=given,
-            )
-            for policy in chosen
-        ]  # fmt: skip
-        for count in _write(comparison, cell, model, asks):
+        seeded = replace(settings, seed=manifest.seed_of(cell))
+        requests = coupled([Request(prompt=encoded[cell.prompt], policy=policy, settings=seeded) for policy in chosen])
+        for count in _write(comparison, cell, model, requests):
             tokens += count
             if progress:
                 progress(Progress(done, len(manifest.cells), tokens))
@@ -223,24 +223,20 @@ def seeds_of(seeds: int | Sequence[int]) -> list[int]:
     return found
 
 
-def _write(comparison: Comparison, cell: Cell, model: Model, asks: Sequence[Ask]) -> Iterator[int]:
-    """Write the texts of a cell, the first leading, and tell how many tokens each step brought.
+def _write(comparison: Comparison, cell: Cell, model: Model, requests: Sequence[Request]) -> Iterator[int]:
+    """Write the texts of a cell, and yield the number of tokens of each step.
 
     Files have another name until all of them are complete.
     """
-    manifest, leader = comparison.manifest, asks[0]
-    paths = [manifest.path(comparison.folder, cell, policy) for policy in range(len(asks))]
+    manifest = comparison.manifest
+    paths = [manifest.path(comparison.folder, cell, policy) for policy in range(len(requests))]
     partial = [path.with_suffix(".partial") for path in paths]
     loop = Loop(model)
     with ExitStack() as stack:
         stack.callback(loop.close)
-        notes = Notes(leader.filters)
-        coupled = [_coupled(ask, notes, leads=ask is leader) for ask in asks]
         writers = {}
-        for number, ask, path in zip(loop.add(coupled), asks, partial, strict=True):
-            follow = None if ask is leader else {"policy": str(leader.policy), "seed": leader.seed}
-            settings = {**manifest.settings, "parameters": {}, "follow": follow}
-            header = header_of(model, ask.policy, ask.seed, [manifest.prompts[cell.prompt]], settings)
+        for number, request, path in zip(loop.add(requests), requests, partial, strict=True):
+            header = header_of(model, request.policy, [manifest.prompts[cell.prompt]], request.settings, TRACED)
             writers[number] = stack.enter_context(TraceWriter(path, header, overwrite=True))
         while loop.live:
             ready = loop.step()
@@ -251,13 +247,3 @@ def _write(comparison: Comparison, cell: Cell, model: Model, asks: Sequence[Ask]
             writer.sync()
     for path, name in zip(partial, paths, strict=True):
         path.replace(name)
-
-
-def _coupled(ask: Ask, notes: Notes, *, leads: bool) -> Ask:
-    return replace(ask, notes=notes) if leads else replace(ask, follow=notes)
-
-
-def _check(policy: Policy, requested: float, given: Mapping[str, float] | None) -> None:
-    """Refuse a policy that cannot be run as it is, by running it on two equal logits."""
-    state = policy.state() if policy.remembers else None
-    sample(np.zeros((1, 2), np.float32), policy, seed=0, requested=requested, given=given, state=state)

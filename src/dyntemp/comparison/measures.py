@@ -7,11 +7,9 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from dyntemp.statistics.estimate import Values, mean
 from dyntemp.traces.token import Token
-
-Values = NDArray[np.float64]
 
 
 class Written(NamedTuple):
@@ -134,8 +132,3 @@ MEASURES: dict[str, Measure] = {
 
 def _grams(tokens: Sequence[int], n: int) -> list[tuple[int, ...]]:
     return list(zip(*(tokens[at:] for at in range(n)), strict=False))
-
-
-def mean(values: Sequence[float]) -> float | None:
-    """The mean; None of nothing."""
-    return float(np.mean(values)) if len(values) else None

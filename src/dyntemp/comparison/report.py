@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from importlib.resources import files
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from dyntemp.comparison.figures import FEW_PROMPTS, Estimate, Figures
+from dyntemp.comparison.figures import Figures
 from dyntemp.comparison.folder import Cell
 from dyntemp.comparison.measures import MEASURES
 from dyntemp.comparison.report_parts import LETTERS, distributions, number, signed
 from dyntemp.comparison.report_texts import LONGEST, Sample, key, sample, scale_of
-from dyntemp.show.html import NO_SCRIPT
+from dyntemp.page.security import content_security_policy
 from dyntemp.show.markup import Markup, element, joined
+from dyntemp.statistics.estimate import FEW_PROMPTS, Estimate
+from dyntemp.traces.settings import Settings
 
 PROMPTS, SEEDS, IN_NOTEBOOK = 10, 2, 1
 """Prompts whose texts a file shows, seeds of each, and prompts that a notebook shows."""
@@ -37,7 +39,7 @@ class Contents(NamedTuple):
 
     figures: Figures
     model: str
-    settings: Mapping[str, Any]
+    settings: Settings
     samples: Iterable[Sample]
 
 
@@ -48,7 +50,7 @@ def document(contents: Contents) -> str:
         "head",
         element("meta", charset="utf-8"),
         element("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        element("meta", http_equiv="Content-Security-Policy", content=NO_SCRIPT),
+        element("meta", http_equiv="Content-Security-Policy", content=content_security_policy()),
         element("title", title),
         _style(),
     )
@@ -93,17 +95,19 @@ def _body(contents: Contents) -> Markup:
 
 
 def _circumstances(contents: Contents) -> str:
-    figures, settings = contents.figures, contents.settings
-    filters = [
-        f"{name} {settings[key]:g}"
-        for name, key, off in (("top-k", "top_k", 0), ("top-p", "top_p", 1.0), ("min-p", "min_p", 0.0))
-        if settings[key] != off
-    ]
+    figures, filters = contents.figures, contents.settings.filters
+    active = [
+        f"{name} {value:g}"
+        for name, value, off in (
+            ("top-k", filters.top_k, 0), ("top-p", filters.top_p, 1.0), ("min-p", filters.min_p, 0.0)
+        )
+        if value != off
+    ]  # fmt: skip
     return "; ".join([
         contents.model,
         f"{_counted(figures.prompts, 'prompt')} with {_counted(figures.seeds, 'seed')} each",
-        f"at most {settings['max_tokens']} tokens a text",
-        ", ".join(filters) if filters else "no filters",
+        f"at most {contents.settings.max_tokens} tokens a text",
+        ", ".join(active) if active else "no filters",
     ])  # fmt: skip
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from dyntemp.comparison.figures import Distribution, Figures
+from dyntemp.comparison.figures import Figures
 from dyntemp.show.markup import Markup, element
 from dyntemp.show.quantity import figure
+from dyntemp.statistics.spread import Distribution
 
 LETTERS = tuple("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
 TITLES = {"temperature": "temperature", "entropy": "entropy of the model, nats",

@@ -1,1 +1,1 @@
-"""The loop of our own: prompts, requests, sequences, and the next token of each."""
+"""Our own loop: prompts, requests, sequences, and the next token of each."""

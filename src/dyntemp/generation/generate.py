@@ -1,34 +1,30 @@
-"""The loop we own: a model, a prompt and a policy -> tokens that tell how they came about."""
+"""Generation with our own loop: a model, prompts and a policy -> tokens, each with a record of its draw."""
 
 from __future__ import annotations
 
 import asyncio
-import platform
-import sys
 import threading
 from collections import deque
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from datetime import datetime
 from numbers import Integral
-from pathlib import Path as FilePath
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import numpy as np
-
-from dyntemp._version import __version__
 from dyntemp.distribution.filters import Filters
-from dyntemp.generation.loop import Ask, Loop, Path
+from dyntemp.generation.dry_run import dry_run
+from dyntemp.generation.header import header_of
+from dyntemp.generation.loop import Loop
 from dyntemp.generation.prompts import Prompt, encode, prompts_of
-from dyntemp.generation.request import ALTERNATIVES, RECORDED
-from dyntemp.kernels import backend_of
-from dyntemp.kernels.job import Job, Keys
+from dyntemp.generation.recorded import RecordedSequence
+from dyntemp.generation.request import RECORDED, Request
+from dyntemp.kernels.job import Keys
 from dyntemp.language.nodes import Signal
-from dyntemp.language.policy import Policy
 from dyntemp.models import Model
 from dyntemp.sampling import PolicyLike, as_policy, measurable, new_seed
 from dyntemp.traces.file import Trace, TraceWriter
 from dyntemp.traces.header import Header
+from dyntemp.traces.settings import ALTERNATIVES, Leader, Settings
 from dyntemp.traces.token import Token
 
 
@@ -52,39 +48,38 @@ def generate(
     given: Mapping[str, float] | None = None,
     parameters: Mapping[str, float] | None = None,
     follow: Trace | None = None,
-    trace: str | FilePath | None = None,
+    trace: str | Path | None = None,
     overwrite: bool = False,
     backend: str | None = None,
 ) -> Generation:
-    """Write text, token by token, at the temperatures that `policy` gives.
+    """Generate text, token by token, at the temperatures that `policy` gives.
 
-    The filters are measured before the temperature by default, so that what survives does not depend on it.
+    By default the filters read probabilities before the temperature, so that it does not change which tokens they keep.
 
     Args:
-        model: What `load_model` returned, or anything that meets `dyntemp.models.Model`.
+        model: A model from `load_model`, or any object that meets `dyntemp.models.Model`.
         prompt: Text, a conversation (`[{"role": "user", "content": "..."}]`) or tokens; a list of these runs as a
             batch, whose tokens come position by position.
-        policy: A policy, or what makes one: text, an expression, a number.
+        policy: A policy, or its text, an expression, or a number.
         max_tokens: Tokens to write at most for each prompt; fewer where the model's context ends before.
-        seed: 64-bit seed; None draws one, or takes that of `follow`; the result's
-            `seed` names it. The same seed writes the same text, alone
-            or in a batch: prompt i draws with request number i.
-        stop: Text, or texts, that end a request where they appear; they are left out of the text.
+        seed: 64-bit seed; None takes the one of `follow`, or draws one. The result names it in `seed`. The same seed
+            gives the same text, alone or in a batch: prompt i draws with request number i.
+        stop: A text, or several, that end a sequence where they appear; they are not part of its text.
         top_k: Keep the k likeliest tokens; 0 keeps all.
         top_p: Keep the likeliest that together have this probability; 1 keeps all.
         min_p: Keep what has at least this share of the likeliest's probability; 0 keeps all.
         filter_at: `"model"`: filters read probabilities at temperature 1; `"temperature"`: after the temperature.
-        system: What the system message of a chat says; needs a chat template.
+        system: Text of the system message; needs a chat template.
         chat: Whether text is put into the model's chat template; None does so where the model has one.
         alternatives: How many of the likeliest tokens each record names.
-        signals: What each record holds beside what the policy reads, so that the text can be looked at under others:
-            all that take no argument, by default.
-        requested: What the signal `requested` reads.
-        given: What each `given("name", low, high)` reads, by name.
+        signals: Signals that each record holds beside those of the policy, so that other policies can be replayed; by
+            default all that take no argument.
+        requested: The value of the signal `requested`.
+        given: The value of each `given("name", low, high)`, by name.
         parameters: Values for free parameters.
-        follow: A recorded run of the same prompts that this one is coupled to: the texts part only where they must,
-            while this one's tokens are distributed as if it were alone. See `dyntemp.distribution.coupling`.
-        trace: A file to write the records to as they come; see `Trace`.
+        follow: A trace of the same prompts that this run is coupled to: the texts part only where they must, and yet
+            the tokens of this run are distributed as without it. See `dyntemp.distribution.coupling`.
+        trace: A file for the records, written as they come; see `Trace`.
         overwrite: Whether a trace file that is already there may be replaced.
         backend: `cpu` (the default) or `reference`.
 
@@ -92,8 +87,8 @@ def generate(
         An iterator of `Token`. Closing it, or leaving its `with` block, ends the run and frees the model's memory.
 
     Raises:
-        PolicyError, ModelError, TraceError, ValueError: For what cannot be run, before anything is.
-        InvalidLogitsError: While running, for a broken row of logits.
+        PolicyError, ModelError, TraceError, ValueError: Before the model runs, for arguments that cannot be run.
+        InvalidLogitsError: During the run, for a broken row of logits.
     """
     policy = as_policy(policy)
     for setting, value, least in (("max_tokens", max_tokens, 1), ("alternatives", alternatives, 0)):
@@ -105,69 +100,57 @@ def generate(
     prompts = prompts_of(prompt)
     if seed is None:
         seed = new_seed() if follow is None else follow.header.seed
-    seed = int(Keys.of(1, seed, 0, 0).seed[0])
-    filters = Filters(top_k, top_p, min_p, filter_at)
+    settings = Settings(
+        seed=int(Keys.of(1, seed, 0, 0).seed[0]), max_tokens=max_tokens, stop=stops,
+        filters=Filters(top_k, top_p, min_p, filter_at), requested=requested, given=given or {},
+        parameters=parameters or {}, alternatives=alternatives, backend=backend or "cpu", system=system, chat=chat,
+        follow=None if follow is None else Leader(follow.header.policy, follow.header.seed),
+    )  # fmt: skip
     recorded = tuple(measurable(signal) for signal in signals)
-    dry_run = np.zeros((1, 2), np.float32)  # two equal logits: what the policy lacks is told before the model runs
-    state = policy.state() if policy.remembers else None
-    job = Job(
-        (policy,), recorded, True, filters, seed, state=state, requested=requested, given=given, parameters=parameters
-    )
-    backend_of(dry_run, backend or "cpu").run(dry_run, job)
-    paths = _paths(follow, prompts)
-    asks = [
-        Ask(
-            prompt=encode(model, one, system, chat), policy=policy, seed=seed, request=number, max_tokens=max_tokens,
-            stop=stops, filters=filters, alternatives=alternatives, signals=recorded, requested=requested,
-            given=given, parameters=parameters, follow=paths.get(number),
+    dry_run(policy, settings, recorded)
+    leaders = {} if follow is None else _recorded(follow, prompts)
+    requests = [
+        Request(
+            prompt=encode(model, one, system, chat), policy=policy, settings=settings, number=number,
+            signals=recorded, leader=leaders.get(number),
         )
         for number, one in enumerate(prompts)
     ]  # fmt: skip
-    settings = {
-        "max_tokens": max_tokens, "stop": stops, "top_k": filters.top_k, "top_p": filters.top_p,
-        "min_p": filters.min_p, "filter_at": filters.at, "requested": requested, "given": dict(given or {}),
-        "parameters": dict(parameters or {}), "alternatives": alternatives, "backend": backend or "cpu",
-        "system": system, "chat": chat,
-        "follow": None if follow is None else {"policy": follow.header.policy, "seed": follow.header.seed},
-    }  # fmt: skip
-    header = header_of(model, policy, seed, prompts, settings)
-    loop = Loop(model, backend or "cpu")
-    loop.add(asks)
+    header = header_of(model, policy, prompts, settings)
+    loop = Loop(model, settings.backend)
+    loop.add(requests)
     writer = None if trace is None else TraceWriter(trace, header, overwrite=overwrite)
     return Generation(loop, header, writer)
 
 
-def _paths(follow: Trace | None, prompts: list[Any]) -> dict[int, Path]:
-    """What each request follows, by its number.
+def _recorded(follow: Trace, prompts: list[Any]) -> dict[int, RecordedSequence]:
+    """The sequences of a trace, by the number of their request.
 
     Raises:
-        ValueError: If the trace is of other prompts, or does not hold its texts from their beginning.
+        ValueError: If the trace has other prompts, or does not hold its sequences from their beginning.
     """
-    if follow is None:
-        return {}
     if follow.header.prompts != prompts:
         raise ValueError(
             f"follow was given a trace of {follow.header.prompts!r:.200}; texts can only follow those of their own "
             "prompts"
         )
-    written: dict[int, list[Token]] = {}
+    filters = follow.header.run().filters
+    sequences: dict[int, RecordedSequence] = {}
     for token in follow:
-        text = written.setdefault(token.request, [])
-        if token.position != len(text):
+        sequence = sequences.setdefault(token.request, RecordedSequence(filters))
+        if token.position != len(sequence.tokens):
             raise ValueError(
-                f"follow was given a trace in which position {token.position} comes where {len(text)} should; texts "
-                "can only follow records from position 0 on, without gaps"
+                f"follow was given a trace in which position {token.position} comes where {len(sequence.tokens)} "
+                "should; texts can only follow records from position 0 on, without gaps"
             )
-        text.append(token)
-    asked = follow.header.settings
-    filters = Filters(asked["top_k"], asked["top_p"], asked["min_p"], asked["filter_at"])
-    return {number: Path.of(tokens, filters) for number, tokens in written.items()}
+        sequence.append(token)
+    return sequences
 
 
 async def agenerate(
     model: Model, prompt: Prompt | Sequence[Prompt], policy: PolicyLike, **settings: Any
 ) -> AsyncIterator[Token]:
-    """`generate` for asyncio: each token is computed in a thread, so that the event loop goes on meanwhile."""
+    """`generate` for asyncio: a thread computes each token, so that the event loop goes on meanwhile."""
     run = await asyncio.to_thread(generate, model, prompt, policy, **settings)
     try:
         while (token := await asyncio.to_thread(next, run, None)) is not None:
@@ -176,30 +159,12 @@ async def agenerate(
         run.close()
 
 
-def header_of(model: Model, policy: Policy, seed: int, prompts: list[Any], settings: Mapping[str, Any]) -> Header:
-    """The first line of a trace that begins now."""
-    return Header(
-        model.name, str(policy), policy.name, seed, prompts, settings, versions(),
-        datetime.now().astimezone().isoformat(timespec="seconds"),
-    )  # fmt: skip
-
-
-def versions() -> dict[str, str]:
-    """The versions of dyntemp, Python, and what has been loaded beside them; of llama.cpp the library that runs."""
-    from dyntemp.models.llama.library import running
-
-    beside = ("numpy", "numba", "torch", "transformers")
-    loaded = {name: getattr(sys.modules.get(name), "__version__", None) for name in beside}
-    known = {name: str(version) for name, version in {**loaded, "llama.cpp": running()}.items() if version}
-    return {"dyntemp": __version__, "python": platform.python_version(), **known}
-
-
 class Generation(Iterator[Token]):
     """A run of `generate`: an iterator of tokens.
 
     Attributes:
-        header: Model, policy, seed, versions and settings, as a trace begins with them.
-        seed: The seed that writes the same text again.
+        header: Model, policy, seed, settings and versions, as in the first line of a trace.
+        seed: The seed that gives the same text again.
     """
 
     def __init__(self, loop: Loop, header: Header, writer: TraceWriter | None) -> None:
@@ -243,7 +208,7 @@ class Generation(Iterator[Token]):
             self.close()
 
     def close(self) -> None:
-        """End the run: nothing more is computed, the trace is complete as far as it goes. May be called again."""
+        """End the run and complete the trace with the records that were held back. May be called again."""
         with self._lock:
             self._end()
 

@@ -1,175 +1,177 @@
-"""The loop we own, one step at a time: texts that come and go, each with a policy, filters and a seed of its own."""
+"""The loop we own, one step at a time: sequences that come and go, each with its own policy, filters and seed."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from dyntemp.generation.next_token import Drawn
-from dyntemp.generation.prompt_queue import Group, Reader, Readers
-from dyntemp.generation.request import MEASURED, Ask, Path, Text
+from dyntemp.generation.next_token import NextTokens
+from dyntemp.generation.prefill import Prefill, PrefillQueue, SequenceGroup
+from dyntemp.generation.request import MEASURED, Request
+from dyntemp.generation.sequence import GeneratedSequence
 from dyntemp.kernels import backend_of
 from dyntemp.kernels.job import Job
 from dyntemp.kernels.rows import as_rows
 from dyntemp.language.policy import Policy
 from dyntemp.language.state import State
-from dyntemp.models import Model, OpenSession, check_prompts
+from dyntemp.models import Model, OpenModel, OpenSession, check_prompts
 from dyntemp.traces.token import Token
 
-__all__ = ["PART", "Ask", "Loop", "Part", "Path"]
-
-
 PART = 64
-"""Tokens of a prompt that are read at a time where others write meanwhile; see `Loop`."""
+"""Tokens of a prompt that are read at a time while other sequences run; see `Loop`."""
+
+Records = list[tuple[int, Token]]
+"""Records of tokens, each with the loop's number of its sequence."""
 
 
-class Part(NamedTuple):
+class PrefillPart(NamedTuple):
     """A part of a prompt that was read.
 
     Attributes:
-        texts: The numbers of the texts that the prompt, or the prompts, are of.
+        numbers: Numbers of the sequences that begin with the prompt.
         tokens: How many tokens the part had.
-        begun: Whether it was the last part, so that these texts have begun.
-        records: The first records of the texts, as `Loop.step` returns records.
-        fault: What went wrong, if anything; the texts have ended then.
+        begun: Whether it was the last part, so that these sequences have begun.
+        records: The first records of the sequences, as `Loop.step` returns records.
+        fault: The error that ended the sequences, if there was one.
     """
 
-    texts: list[int]
+    numbers: list[int]
     tokens: int
     begun: bool
-    records: list[tuple[int, Token]]
+    records: Records
     fault: Exception | None = None
 
 
 class Loop:
-    """Texts that one model writes, a token each at every step.
+    """Sequences that one model generates, a token each at every step.
 
-    Texts that are added together are computed together. With `places`, and a model that has open sessions, later texts
-    join those that run, and their prompts are read part by part: `advance` takes the running texts one token further,
-    and `read` reads one part. `step` does both, and reads every prompt to its end. One thread at a time may use a loop.
+    Sequences that are added together are computed together. With `places`, and a model that has open sessions, later
+    sequences join those that run, and their prompts are read part by part: `advance` takes the running sequences one
+    token further, and `read` reads one part. `step` does both, and reads every prompt to its end. One thread at a time
+    may use a loop.
 
     Args:
-        model: What gives the logits.
+        model: The model that gives the logits.
         backend: `cpu` or `reference`.
-        places: How many sequences a session is to have room for, so that later ones can join; 0 for as many as it
-            begins with, whose prompts are read in one piece.
-        part: About how many tokens of a prompt one `read` takes, where `places` are asked for.
+        places: How many sequences a session has room for, so that later ones can join. With 0 a session has room for
+            those that it begins with, and reads their prompts in one piece.
+        part: About how many tokens of a prompt one `read` takes, where there are `places`.
     """
 
     def __init__(self, model: Model, backend: str = "cpu", places: int = 0, part: int = PART) -> None:
         self._model, self._backend, self._places, self._part = model, backend, places, part
         self._state = State()
-        self._groups: list[Group] = []
-        self._readers = Readers()
+        self._groups: list[SequenceGroup] = []
+        self._prefills = PrefillQueue()
         self._free: list[int] = []
         self._slots = 0
         self._count = 0
 
     @property
     def live(self) -> int:
-        """How many texts have not ended."""
-        return len(self._texts())
+        """How many sequences have not ended."""
+        return len(self._sequences())
 
     @property
     def unread(self) -> dict[tuple[int, ...], int]:
-        """The numbers of the texts that begin together -> how many tokens of their prompts are not read yet."""
-        return {tuple(run.number for run in reader.live): reader.left for reader in self._readers}
+        """The numbers of the sequences that begin together -> how many tokens of their prompts are not read yet."""
+        return {tuple(sequence.number for sequence in prefill.live): prefill.left for prefill in self._prefills}
 
     @property
     def restarts(self) -> int:
         """How often a policy's memory had to begin afresh; 0 in an undisturbed run."""
         return int(self._state.restarts)
 
-    def add(self, asks: Sequence[Ask]) -> list[int]:
-        """Begin these texts once their prompts are read, and return their numbers.
+    def add(self, requests: Sequence[Request]) -> list[int]:
+        """Queue the prompts of these requests, and return the numbers of their sequences.
 
         Raises:
             ModelError: For a prompt that the model cannot begin with.
         """
-        check_prompts(self._model, [ask.ahead for ask in asks])
-        runs = []
-        for ask in asks:
-            runs.append(Text(self._count, ask, self._slot(ask.policy), self._model))
+        check_prompts(self._model, [request.prefix for request in requests])
+        sequences = []
+        for request in requests:
+            sequences.append(GeneratedSequence(self._count, request, self._slot(request.policy), self._model))
             self._count += 1
-        if runs:
-            self._readers.add(Reader([*runs]))
-        return [run.number for run in runs]
+        if sequences:
+            self._prefills.add(Prefill([*sequences]))
+        return [sequence.number for sequence in sequences]
 
     def cancel(self, number: int) -> list[Token]:
-        """End a text, and return its records that were held back; nothing where it has ended."""
+        """End a sequence, and return its records that were held back; none if it has ended already."""
         for group in self._groups:
-            for row, run in group.runs.items():
-                if run.number == number:
+            for row, sequence in group.sequences.items():
+                if sequence.number == number:
                     self._end(group, row)
-                    return run.release(None)
-        for reader in self._readers:
-            for at, waiting in enumerate(reader.runs):
+                    return sequence.release(None)
+        for prefill in self._prefills:
+            for at, waiting in enumerate(prefill.sequences):
                 if waiting is not None and waiting.number == number:
-                    reader.runs[at] = None
+                    prefill.sequences[at] = None
                     self._free.append(waiting.slot)
-                    if not reader.live:
-                        self._give_up(reader)
+                    if not prefill.live:
+                        self._give_up(prefill)
                     return []
         return []
 
-    def step(self) -> list[tuple[int, Token]]:
-        """One more token of every text; records come with the number of their text, and may be held back for a while.
+    def step(self) -> Records:
+        """One more token of every sequence. A record is held back while a stop text may be in the making.
 
         Raises:
             ModelError: If the model fails.
             InvalidLogitsError: For a broken row of logits.
         """
         ready = self.advance()
-        while self._readers:
+        while self._prefills:
             part = self.read()
             if part.fault is not None:
                 raise part.fault
             ready += part.records
         return ready
 
-    def advance(self) -> list[tuple[int, Token]]:
-        """One more token of every text that has begun; see `step`."""
-        ready: list[tuple[int, Token]] = []
+    def advance(self) -> Records:
+        """One more token of every sequence that has begun; see `step`."""
+        ready: Records = []
         for group in list(self._groups):
-            if group.runs:
+            if group.sequences:
                 group.session.advance(group.next)
                 group.next = {}
-                ready += self._draw(group, sorted(group.runs), group.session.logits())
+                ready += self._draw(group, sorted(group.sequences), group.session.logits())
         return ready
 
-    def read(self) -> Part:
-        """Read one part of a prompt, if any is unread; the last part begins the texts. See `Readers` for the order."""
-        if not self._readers:
-            return Part([], 0, begun=False, records=[])
-        reader = self._readers.next()
-        texts = [run.number for run in reader.live]
+    def read(self) -> PrefillPart:
+        """Read one part of a prompt, if any is unread. The last part begins its sequences. Order: `PrefillQueue`."""
+        if not self._prefills:
+            return PrefillPart([], 0, begun=False, records=[])
+        prefill = self._prefills.next()
+        numbers = [sequence.number for sequence in prefill.live]
         try:
-            return Part(texts, *self._read(reader))
-        except Exception as error:  # noqa: BLE001 (whoever asked for the texts is told)
-            for number in texts:
+            return PrefillPart(numbers, *self._read(prefill))
+        except Exception as error:  # noqa: BLE001 (the caller is told, in `fault`)
+            for number in numbers:
                 self.cancel(number)
-            return Part(texts, 0, begun=False, records=[], fault=error)
+            return PrefillPart(numbers, 0, begun=False, records=[], fault=error)
 
     def close(self) -> list[Token]:
-        """End all texts, free what they hold, and return the records that were held back. May be called again."""
-        held = [token for text in self._texts() for token in text.release(None)]
-        for reader in self._readers:
-            if reader.reading is not None:
-                reader.reading.close()
+        """End all sequences, free their memory, and return the records that were held back. May be called again."""
+        held = [token for sequence in self._sequences() for token in sequence.release(None)]
+        for prefill in self._prefills:
+            if prefill.reading is not None:
+                prefill.reading.close()
         for group in self._groups:
             group.session.close()
-        self._groups, self._readers = [], Readers()
+        self._groups, self._prefills = [], PrefillQueue()
         return held
 
-    def _texts(self) -> list[Text]:
-        waiting = (run for reader in self._readers for run in reader.live)
-        return [*(run for group in self._groups for run in group.runs.values()), *waiting]
+    def _sequences(self) -> list[GeneratedSequence]:
+        waiting = (sequence for prefill in self._prefills for sequence in prefill.live)
+        return [*(sequence for group in self._groups for sequence in group.sequences.values()), *waiting]
 
     def _slot(self, policy: Policy) -> int:
-        """A place in the memory, for a text that writes it from its first position on."""
+        """A free slot in the policies' memory; its sequence writes it from the first position on."""
         if not self._free:
             self._free.append(self._slots)
             self._slots += 1
@@ -177,124 +179,125 @@ class Loop:
         self._state.grow(self._slots, len(policy.program.cells))
         return slot
 
-    def _read(self, reader: Reader) -> tuple[int, bool, list[tuple[int, Token]]]:
-        """Read a part of a reader's prompts: its tokens, whether the texts have begun, and their first records."""
-        prompts = [run.ask.ahead for run in reader.live]
-        start_open = getattr(self._model, "start_open", None)
-        if not self._places or start_open is None:
-            group = Group(self._model.start(prompts), dict(enumerate(reader.live)))
+    def _read(self, prefill: Prefill) -> tuple[int, bool, Records]:
+        """Read a part: how many tokens it had, whether the sequences have begun, and their first records."""
+        prompts = [sequence.request.prefix for sequence in prefill.live]
+        if not self._places or not isinstance(self._model, OpenModel):
+            group = SequenceGroup(self._model.start(prompts), sequences=dict(enumerate(prefill.live)))
             self._groups.append(group)
-            tokens = reader.left
-            self._readers.remove(reader)
-            return tokens, True, self._draw(group, list(group.runs), group.session.logits())
-        if reader.group is None or reader.reading is None:
-            reader.runs = [*reader.live]
-            reader.group = self._open_group(start_open, len(prompts))
-            reader.group.readers += 1
-            reader.reading = reader.group.session.join(prompts, self._part)  # type: ignore[attr-defined]
-        tokens = reader.reading.read()
-        if reader.reading.left:
+            tokens = prefill.left
+            self._prefills.remove(prefill)
+            return tokens, True, self._draw(group, list(group.sequences), group.session.logits())
+        if prefill.group is None or prefill.reading is None:
+            prefill.sequences = [*prefill.live]
+            prefill.group, session = self._group_with_room(self._model, len(prompts))
+            prefill.group.prefills += 1
+            prefill.reading = session.join(prompts, self._part)
+        tokens = prefill.reading.read()
+        if prefill.reading.left:
             return tokens, False, []
-        rows, logits = reader.reading.finish()
-        return tokens, True, self._begin(reader, reader.group, rows, logits)
+        rows, logits = prefill.reading.finish()
+        return tokens, True, self._begin(prefill, prefill.group, rows, logits)
 
-    def _open_group(self, start_open: Callable[[int], OpenSession], count: int) -> Group:
-        """A group that so many texts can join."""
+    def _group_with_room(self, model: OpenModel, count: int) -> tuple[SequenceGroup, OpenSession]:
+        """A group that `count` sequences can join, and its session."""
         for group in self._groups:
-            if getattr(group.session, "places", 0) >= count:
-                return group
-        group = Group(start_open(max(self._places, count)))
+            if group.joinable is not None and group.joinable.places >= count:
+                return group, group.joinable
+        session = model.start_open(max(self._places, count))
+        group = SequenceGroup(session, joinable=session)
         self._groups.append(group)
-        return group
+        return group, session
 
-    def _begin(self, reader: Reader, group: Group, rows: Sequence[int], logits: Any) -> list[tuple[int, Token]]:
-        """Draw the first tokens of texts that have joined; sequences of cancelled texts end with the next step."""
-        self._readers.remove(reader)
-        group.readers -= 1
-        kept = [at for at, run in enumerate(reader.runs) if run is not None]
-        group.runs.update(zip((rows[at] for at in kept), reader.live, strict=True))
+    def _begin(self, prefill: Prefill, group: SequenceGroup, rows: Sequence[int], logits: Any) -> Records:
+        """Draw the first tokens of sequences that have joined; cancelled ones leave the session at its next step."""
+        self._prefills.remove(prefill)
+        group.prefills -= 1
+        kept = [at for at, sequence in enumerate(prefill.sequences) if sequence is not None]
+        group.sequences.update(zip((rows[at] for at in kept), prefill.live, strict=True))
         return self._draw(group, [rows[at] for at in kept], logits if len(kept) == len(rows) else logits[kept])
 
-    def _end(self, group: Group, row: int) -> None:
-        self._free.append(group.runs.pop(row).slot)
+    def _end(self, group: SequenceGroup, row: int) -> None:
+        self._free.append(group.sequences.pop(row).slot)
         group.next.pop(row, None)
         self._tidy(group)
 
-    def _give_up(self, reader: Reader) -> None:
-        """Forget a reader whose texts were all cancelled."""
-        self._readers.remove(reader)
-        if reader.reading is not None:
-            reader.reading.close()
-        if reader.group is not None:
-            reader.group.readers -= 1
-            self._tidy(reader.group)
+    def _give_up(self, prefill: Prefill) -> None:
+        """Forget a prefill whose sequences were all cancelled."""
+        self._prefills.remove(prefill)
+        if prefill.reading is not None:
+            prefill.reading.close()
+        if prefill.group is not None:
+            prefill.group.prefills -= 1
+            self._tidy(prefill.group)
 
-    def _tidy(self, group: Group) -> None:
-        """Close the session of a group that nobody is in, or about to join."""
-        if not group.runs and not group.readers:
+    def _tidy(self, group: SequenceGroup) -> None:
+        """Close the session of a group without sequences, which no prefill is about to join."""
+        if not group.sequences and not group.prefills:
             group.session.close()
             self._groups.remove(group)
 
-    def _draw(self, group: Group, rows: Sequence[int], logits: Any) -> list[tuple[int, Token]]:
-        """The next token of the texts whose rows of logits these are, in the same order."""
-        runs = [group.runs[row] for row in rows]
-        chosen: dict[int, tuple[Drawn, int]] = {}
-        for places in _together(runs):
-            part = logits if len(places) == len(runs) else logits[places]
-            outcome = backend_of(part, self._backend).run(part, self._job([runs[place] for place in places]))
-            drawn = Drawn(self._model, as_rows(part), outcome)
-            chosen |= {place: (drawn, at) for at, place in enumerate(places)}
-        ready: list[tuple[int, Token]] = []
-        for place, run in enumerate(runs):  # in their order: who follows comes after whom it follows
-            token, shown = self._take(run, *chosen[place])
-            ready += [(run.number, one) for one in shown]
+    def _draw(self, group: SequenceGroup, rows: Sequence[int], logits: Any) -> Records:
+        """Draw the next token of the sequences in these rows of the session; `logits` has the same order."""
+        sequences = [group.sequences[row] for row in rows]
+        drawn: dict[int, tuple[NextTokens, int]] = {}
+        for places in _batches(sequences):
+            part = logits if len(places) == len(sequences) else logits[places]
+            outcome = backend_of(part, self._backend).run(part, self._job([sequences[place] for place in places]))
+            tokens = NextTokens(self._model, as_rows(part), outcome)
+            drawn |= {place: (tokens, at) for at, place in enumerate(places)}
+        ready: Records = []
+        for place, sequence in enumerate(sequences):  # in their order, since a leader comes before its followers
+            token, shown = self._take(sequence, *drawn[place])
+            ready += [(sequence.number, one) for one in shown]
             if token.finish or (shown and shown[-1].finish):
                 self._end(group, rows[place])
             else:
                 group.next[rows[place]] = token.token
         return ready
 
-    def _job(self, runs: Sequence[Text]) -> Job:
-        """What is asked for the rows of these texts, which are of one kind."""
-        asks = [run.ask for run in runs]
-        policies = [ask.policy for ask in asks]
+    def _job(self, sequences: Sequence[GeneratedSequence]) -> Job:
+        """The kernel's job for the rows of these sequences, whose requests have one `batch_key`."""
+        requests = [sequence.request for sequence in sequences]
+        settings = [request.settings for request in requests]
+        policies = [request.policy for request in requests]
         remembers = any(policy.remembers for policy in policies)
         return Job(
-            tuple(policies[:1] if len(set(policies)) == 1 else policies),
-            tuple(dict.fromkeys((*MEASURED, *asks[0].signals))),
-            True,
-            asks[0].filters,
-            np.array([ask.seed for ask in asks], np.uint64),
-            np.array([ask.request for ask in asks], np.int64),
-            np.array([run.position for run in runs], np.int64),
-            self._state if remembers else None,
-            np.array([run.slot for run in runs], np.int64) if remembers else None,
-            np.array([ask.requested for ask in asks]),
-            {name: np.array([(ask.given or {})[name] for ask in asks]) for name in asks[0].given or {}},
-            asks[0].parameters,
+            policies=tuple(policies[:1] if len(set(policies)) == 1 else policies),
+            also=tuple(dict.fromkeys((*MEASURED, *requests[0].signals))),
+            draw=True,
+            filters=settings[0].filters,
+            seed=np.array([one.seed for one in settings], np.uint64),
+            request=np.array([request.number for request in requests], np.int64),
+            position=np.array([sequence.position for sequence in sequences], np.int64),
+            state=self._state if remembers else None,
+            slot=np.array([sequence.slot for sequence in sequences], np.int64) if remembers else None,
+            requested=np.array([one.requested for one in settings]),
+            given={name: np.array([one.given[name] for one in settings]) for name in settings[0].given},
+            parameters=settings[0].parameters,
         )
 
-    def _take(self, run: Text, drawn: Drawn, row: int) -> tuple[Token, list[Token]]:
-        """The text's next token, and the records that may be shown now that it has come."""
-        token, origin = drawn.token(run, row)
-        record = drawn.record(run, row, token, origin)
-        if run.ask.policy.remembers and origin != "drawn":
-            self._state.observe(run.slot, run.position, record.surprisal)
-        if run.ask.notes is not None:
-            run.ask.notes.steps.append((token, record.temperature, origin == "forced"))
-        run.position += 1
-        if run.position > len(run.ask.begin):
-            return record, run.receive(record)
-        run.read(record.bytes)
-        return replace(record, finish=None), []  # what is there already ends nothing
+    def _take(self, sequence: GeneratedSequence, drawn: NextTokens, row: int) -> tuple[Token, list[Token]]:
+        """The next token of a sequence, and the records that can be shown now."""
+        request = sequence.request
+        record = drawn.record(sequence, row, *drawn.token(sequence, row))
+        if request.policy.remembers and record.origin != "drawn":
+            self._state.observe(sequence.slot, sequence.position, record.surprisal)
+        if request.record is not None:
+            request.record.append(record)
+        sequence.position += 1
+        if sequence.position > len(request.settings.begin):
+            return record, sequence.receive(record)
+        sequence.decode(record.bytes)
+        return replace(record, finish=None), []  # a token in `begin` ends nothing
 
 
-def _together(runs: Sequence[Text]) -> list[list[int]]:
-    """The places of texts that can be drawn in one call: of one kind, and with noise of their own each."""
-    groups: dict[Any, list[int]] = {}
+def _batches(sequences: Sequence[GeneratedSequence]) -> list[list[int]]:
+    """The places of sequences that one call can draw: they have one `batch_key`, and no two the same noise."""
+    batches: dict[Any, list[int]] = {}
     met: dict[Any, int] = {}
-    for place, run in enumerate(runs):
-        noise = (run.ask.seed, run.ask.request, run.position)
+    for place, sequence in enumerate(sequences):
+        noise = sequence.noise_key
         met[noise] = met.get(noise, -1) + 1
-        groups.setdefault((run.ask.kind, met[noise]), []).append(place)
-    return list(groups.values())
+        batches.setdefault((sequence.request.batch_key, met[noise]), []).append(place)
+    return list(batches.values())

@@ -1,4 +1,4 @@
-"""Which token comes next in a text, and the record of how it came about."""
+"""The next token of a sequence, drawn or coupled to another sequence, and its record."""
 
 from __future__ import annotations
 
@@ -10,91 +10,97 @@ import numpy as np
 from dyntemp.distribution.coupling import keeps, parts
 from dyntemp.distribution.draw_distribution import After, rest, top
 from dyntemp.distribution.filters import Filters
-from dyntemp.generation.request import Text
+from dyntemp.generation.sequence import GeneratedSequence
 from dyntemp.kernels.job import Outcome
 from dyntemp.kernels.rows import Rows
 from dyntemp.models import Model
 from dyntemp.traces.token import Alternative, Token
 
 
-class Drawn:
-    """What a kernel drew from some rows, and how that is told."""
+class NextTokens:
+    """The next tokens of some sequences, from the outcome of a kernel.
 
-    def __init__(self, model: Model, rows: Rows, chosen: Outcome) -> None:
-        self._model, self._rows, self._chosen = model, rows, chosen
+    Args:
+        model: The model that the logits come from.
+        rows: The rows of logits, one for each sequence.
+        outcome: The kernel's signals, temperatures and draws.
+    """
+
+    def __init__(self, model: Model, rows: Rows, outcome: Outcome) -> None:
+        self._model, self._rows, self._outcome = model, rows, outcome
         self._afters: dict[int, After] = {}
 
-    def token(self, run: Text, row: int) -> tuple[int, str]:
-        """The token that comes next, and whether it was drawn, forced, kept or had to part."""
-        if run.position < len(run.script):
-            return run.script[run.position], "forced"
-        drawn = int(self._chosen.token[row])
-        path = run.ask.follow
-        if run.alone or path is None or run.position >= len(path.steps):
-            run.alone = True
+    def token(self, sequence: GeneratedSequence, row: int) -> tuple[int, str]:
+        """The next token, and its origin: `drawn`, `forced`, `kept` from the leader, or `parted` from it."""
+        if sequence.position < len(sequence.given):
+            return sequence.given[sequence.position], "forced"
+        drawn = int(self._outcome.token[row])
+        leader = sequence.request.leader
+        if not sequence.coupled or leader is None or sequence.position >= len(leader.tokens):
+            sequence.coupled = False
             return drawn, "drawn"
-        other, temperature, forced = path.steps[run.position]
+        other, temperature, forced = leader.tokens[sequence.position]
         if forced:
             return other, "forced"
-        theirs = After(self._filtered(row, path.filters, temperature), self._rows.masked_at, temperature)
+        theirs = After(self._filtered(row, leader.filters, temperature), self._rows.masked_at, temperature)
         ours = self._after(row)
-        noise = run.ask.seed, run.ask.request, run.position
-        if keeps(exp(-ours.surprisal(other)), exp(-theirs.surprisal(other)), *noise):
+        if keeps(exp(-ours.surprisal(other)), exp(-theirs.surprisal(other)), *sequence.noise_key):
             return other, "kept"
         order = np.argsort(-self._rows.widened(row), kind="stable")
-        at = parts((ours.probabilities() - theirs.probabilities())[order], *noise)
+        at = parts((ours.probabilities() - theirs.probabilities())[order], *sequence.noise_key)
         if at < 0:
             return other, "kept"
-        run.alone = True
+        sequence.coupled = False
         return int(order[at]), "parted"
 
     def _after(self, row: int) -> After:
         if row not in self._afters:
-            kept = self._rows.kept(row, self._chosen.cut, self._chosen.last)
-            self._afters[row] = After(kept, self._rows.masked_at, float(self._chosen.temperature[row]))
+            kept = self._rows.kept(row, self._outcome.cut, self._outcome.last)
+            self._afters[row] = After(kept, self._rows.masked_at, float(self._outcome.temperature[row]))
         return self._afters[row]
 
     def _filtered(self, row: int, filters: Filters, temperature: float) -> Any:
-        """The row as other filters leave it, -inf where they do not."""
+        """The row under other filters: logits of the entries that stay, -inf elsewhere."""
         z = self._rows.unmasked(row)
         return np.where(filters.mask(z, temperature), z, -np.inf) if filters.active else z
 
-    def record(self, run: Text, row: int, token: int, origin: str) -> Token:
-        """Everything about the token that comes next in a text."""
+    def record(self, sequence: GeneratedSequence, row: int, token: int, origin: str) -> Token:
+        """The record of the next token of a sequence."""
         z, after = self._rows.widened(row), self._after(row)
-        measured = {name: float(values[row]) for name, values in self._chosen.signals.items()}
-        signals = {name: value for name, value in measured.items() if not isnan(value)}  # what others' policies read
+        measured = {name: float(values[row]) for name, values in self._outcome.signals.items()}
+        # a signal is NaN where only the policies of other rows read it
+        signals = {name: value for name, value in measured.items() if not isnan(value)}
         highest, most = float(z.max()), log(signals["max_prob"])
-        likeliest = top(z, run.ask.alternatives)
+        likeliest = top(z, sequence.request.settings.alternatives)
 
         def probability(other: int) -> float:
             return exp(float(z[other]) - highest + most)
 
         ended = token in self._model.end_tokens
         return Token(
-            request=run.ask.request,
-            position=run.position,
+            request=sequence.request.number,
+            position=sequence.position,
             token=token,
             text="",
             bytes=b"" if ended else self._model.token_bytes(token),
-            temperature=float(self._chosen.temperature[row]),
+            temperature=float(self._outcome.temperature[row]),
             signals=signals,
             probability=probability(token),
             probability_after=exp(-after.surprisal(token)),
             surprisal=max(highest - float(z[token]) - most, 0.0),
             entropy_after=after.entropy,
             surprisal_after=after.surprisal(token),
-            candidates=int(self._chosen.candidates[row]),
+            candidates=int(self._outcome.candidates[row]),
             alternatives=tuple(
                 Alternative(other, self._name(other), probability(other), exp(-after.surprisal(other)))
                 for other in likeliest
             ),
             rest=rest(z, after.kept, likeliest, most) if likeliest else (),
             origin=origin,
-            finish="end" if ended else "length" if run.position + 1 == run.limit else None,
+            finish="end" if ended else "length" if sequence.position + 1 == sequence.limit else None,
         )
 
     def _name(self, token: int) -> str:
-        """How an alternative is shown."""
+        """The text of an alternative."""
         raw = self._model.token_bytes(token)
         return raw.decode(errors="backslashreplace") if raw else self._model.token_name(token)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from dyntemp.serve.settings import Settings
+from dyntemp.serve.settings import ServerSettings
 
-__all__ = ["Settings", "run"]
+__all__ = ["ServerSettings", "run"]
 
 
 def run(app: Any, host: str = "127.0.0.1", port: int = 8000, *, announce: Callable[[str], object] = print) -> None:

@@ -18,8 +18,8 @@ from openai.types.chat.chat_completion_token_logprob import TopLogprob
 from openai.types.completion_choice import Logprobs
 
 from dyntemp._version import __version__
-from dyntemp.serve.asked import Part
 from dyntemp.serve.logprobs import columns
+from dyntemp.serve.request_group import TokenOutput
 
 FINISH = {"end": "stop", "stop": "stop", "length": "length"}
 """Our reasons for the end of a text -> OpenAI's."""
@@ -31,7 +31,7 @@ class Answer(Protocol):
     def opening(self) -> list[Any]:
         """What is sent before any token."""
 
-    def piece(self, index: int, parts: Sequence[Part]) -> Any | None:
+    def piece(self, index: int, outputs: Sequence[TokenOutput]) -> Any | None:
         """A chunk with what came of one of the texts, or None where there is nothing to tell yet."""
 
     def ending(self, index: int, finish: str) -> Any:
@@ -40,7 +40,7 @@ class Answer(Protocol):
     def usage(self, counts: CompletionUsage) -> Any:
         """The last chunk, for those who asked for the counts."""
 
-    def whole(self, texts: Sequence[Sequence[Part]], counts: CompletionUsage) -> Any:
+    def whole(self, texts: Sequence[Sequence[TokenOutput]], counts: CompletionUsage) -> Any:
         """The response in one piece."""
 
 
@@ -93,10 +93,10 @@ class ChatAnswer:
     def _chunk(self, choices: list[ChunkChoice]) -> ChatCompletionChunk:
         return ChatCompletionChunk(object="chat.completion.chunk", choices=choices, **self.told.fields(chunk=True))
 
-    def _logprobs(self, parts: Sequence[Part], kind: type[Any]) -> Any:
+    def _logprobs(self, outputs: Sequence[TokenOutput], kind: type[Any]) -> Any:
         if not self.logprobs:
             return None
-        return kind(content=[_entry(part.told) for part in parts], refusal=None)
+        return kind(content=[_entry(output.told) for output in outputs], refusal=None)
 
     def opening(self) -> list[ChatCompletionChunk]:
         """The role of each text."""
@@ -106,12 +106,12 @@ class ChatAnswer:
             for index in range(self.texts)
         ]
 
-    def piece(self, index: int, parts: Sequence[Part]) -> ChatCompletionChunk | None:
+    def piece(self, index: int, outputs: Sequence[TokenOutput]) -> ChatCompletionChunk | None:
         """What came of one text, if there is anything to tell."""
-        content = _text(parts)
+        content = _text(outputs)
         if not content and not self.logprobs:
             return None
-        logprobs = self._logprobs(parts, ChunkLogprobs)
+        logprobs = self._logprobs(outputs, ChunkLogprobs)
         delta = ChoiceDelta(content=content)
         return self._chunk([ChunkChoice(index=index, delta=delta, finish_reason=None, logprobs=logprobs)])
 
@@ -125,16 +125,16 @@ class ChatAnswer:
         fields = self.told.fields(chunk=True) | {"usage": counts}
         return ChatCompletionChunk(object="chat.completion.chunk", choices=[], **fields)
 
-    def whole(self, texts: Sequence[Sequence[Part]], counts: CompletionUsage) -> ChatCompletion:
+    def whole(self, texts: Sequence[Sequence[TokenOutput]], counts: CompletionUsage) -> ChatCompletion:
         """All texts at once."""
         choices = [
             Choice(
                 index=index,
-                message=ChatCompletionMessage(role="assistant", content=_text(parts), refusal=None),
-                finish_reason=_finish(parts),
-                logprobs=self._logprobs(parts, ChoiceLogprobs),
+                message=ChatCompletionMessage(role="assistant", content=_text(outputs), refusal=None),
+                finish_reason=_finish(outputs),
+                logprobs=self._logprobs(outputs, ChoiceLogprobs),
             )
-            for index, parts in enumerate(texts)
+            for index, outputs in enumerate(texts)
         ]
         return ChatCompletion(object="chat.completion", choices=choices, usage=counts, **self.told.fields(chunk=False))
 
@@ -162,11 +162,11 @@ class CompletionAnswer:
     def _chunk(self, choices: list[CompletionChoice]) -> Completion:
         return Completion(object="text_completion", choices=choices, **self.told.fields(chunk=True))
 
-    def _choice(self, index: int, text: str, finish: str | None, parts: Sequence[Part]) -> CompletionChoice:
+    def _choice(self, index: int, text: str, finish: str | None, outputs: Sequence[TokenOutput]) -> CompletionChoice:
         logprobs = None
-        if self.logprobs and parts:
-            logprobs = Logprobs(**columns(parts, self.written[index]))
-        self.written[index] += len(_text(parts))
+        if self.logprobs and outputs:
+            logprobs = Logprobs(**columns(outputs, self.written[index]))
+        self.written[index] += len(_text(outputs))
         # the type wants a reason, and a chunk has none until its text has ended
         return CompletionChoice.model_construct(
             {"index", "text", "finish_reason", "logprobs"}, index=index, text=text, finish_reason=finish,
@@ -177,10 +177,10 @@ class CompletionAnswer:
         """The prompt of each text, where it is echoed."""
         return [self._chunk([self._choice(at, prompt, None, [])]) for at, prompt in enumerate(self.echo) if prompt]
 
-    def piece(self, index: int, parts: Sequence[Part]) -> Completion | None:
+    def piece(self, index: int, outputs: Sequence[TokenOutput]) -> Completion | None:
         """What came of one text, if there is anything to tell."""
-        text = _text(parts)
-        return self._chunk([self._choice(index, text, None, parts)]) if text or self.logprobs else None
+        text = _text(outputs)
+        return self._chunk([self._choice(index, text, None, outputs)]) if text or self.logprobs else None
 
     def ending(self, index: int, finish: str) -> Completion:
         """The end of one text."""
@@ -190,23 +190,23 @@ class CompletionAnswer:
         """The counts."""
         return Completion(object="text_completion", choices=[], **self.told.fields(chunk=True) | {"usage": counts})
 
-    def whole(self, texts: Sequence[Sequence[Part]], counts: CompletionUsage) -> Completion:
+    def whole(self, texts: Sequence[Sequence[TokenOutput]], counts: CompletionUsage) -> Completion:
         """All texts at once."""
         choices = [
             self._choice(
-                index, self.echo[index] + _text(parts), _finish(parts), parts
+                index, self.echo[index] + _text(outputs), _finish(outputs), outputs
             )
-            for index, parts in enumerate(texts)
+            for index, outputs in enumerate(texts)
         ]  # fmt: skip
         return Completion(object="text_completion", choices=choices, usage=counts, **self.told.fields(chunk=False))
 
 
-def _text(parts: Sequence[Part]) -> str:
-    return "".join(part.token.text for part in parts)
+def _text(outputs: Sequence[TokenOutput]) -> str:
+    return "".join(output.token.text for output in outputs)
 
 
-def _finish(parts: Sequence[Part]) -> str:
-    return FINISH[parts[-1].token.finish or ""]
+def _finish(outputs: Sequence[TokenOutput]) -> str:
+    return FINISH[outputs[-1].token.finish or ""]
 
 
 def counts(prompt: int, written: int) -> CompletionUsage:

@@ -21,10 +21,10 @@ from dyntemp.serve import play, v1
 from dyntemp.serve.errors import ApiError
 from dyntemp.serve.guard import LEFT, PATHS, Guard
 from dyntemp.serve.server import IGNORED, Server
-from dyntemp.serve.settings import Settings
+from dyntemp.serve.settings import ServerSettings
 
 
-def make_app(model: Model | None, *, settings: Settings | None = None, page: str | None = None) -> FastAPI:
+def make_app(model: Model | None, *, settings: ServerSettings | None = None, page: str | None = None) -> FastAPI:
     """The ASGI application in front of `model`, which it uses in a thread of its own while it runs.
 
     Args:
@@ -35,7 +35,7 @@ def make_app(model: Model | None, *, settings: Settings | None = None, page: str
     Raises:
         ValueError: If the settings' policy is none.
     """
-    server = Server.of(model, settings or Settings())
+    server = Server.of(model, settings or ServerSettings())
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -91,7 +91,7 @@ def _add_operations(app: FastAPI, server: Server) -> None:
             return Response(server.metrics.text(), media_type=CONTENT_TYPE_LATEST)
 
 
-def _paths(settings: Settings, page: str | None) -> list[str]:
+def _paths(settings: ServerSettings, page: str | None) -> list[str]:
     """The paths that this server answers."""
     absent = () if page is not None else ("/", "/play/info", "/play/generate")
     return [path for path in PATHS if path not in absent and (settings.metrics or path != "/metrics")]

@@ -11,7 +11,7 @@ from typing import Any
 from starlette.requests import Request
 
 from dyntemp.serve.errors import ApiError, wrong
-from dyntemp.serve.settings import Settings
+from dyntemp.serve.settings import ServerSettings
 
 CLOSE = {"Connection": "close"}
 """Whoever still sends a body that is not wanted is hung up on."""
@@ -20,7 +20,7 @@ SECONDS_TO_DROP, IDLE_SECONDS, MOST_DROPPED = 10.0, 2.0, 100_000_000
 """How long, and how much, what is not wanted is taken and thrown away."""
 
 
-async def read_json(request: Request, settings: Settings) -> dict[str, Any]:
+async def read_json(request: Request, settings: ServerSettings) -> dict[str, Any]:
     """The object that a request brings.
 
     Raises:
@@ -33,7 +33,7 @@ async def read_json(request: Request, settings: Settings) -> dict[str, Any]:
     return _object(await _read(request, settings))
 
 
-async def _read(request: Request, settings: Settings) -> bytes:
+async def _read(request: Request, settings: ServerSettings) -> bytes:
     most = settings.max_body
     length = request.headers.get("content-length", "0")
     parts = request.stream()

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from dyntemp.serve.answers import Answer, as_json, counts
-from dyntemp.serve.asked import Part
 from dyntemp.serve.errors import ApiError
+from dyntemp.serve.request_group import TokenOutput
 
 DONE = b"data: [DONE]\n\n"
 
@@ -32,12 +32,12 @@ class Events:
         """The roles, or the prompts that are echoed."""
         return b"".join(map(_event, self._answer.opening()))
 
-    def step(self, parts: Sequence[Part]) -> bytes:
+    def step(self, outputs: Sequence[TokenOutput]) -> bytes:
         """A chunk for each text that has gone on, and one for each that has ended."""
-        self._written += len(parts)
-        texts: dict[int, list[Part]] = {}
-        for part in parts:
-            texts.setdefault(part.text, []).append(part)
+        self._written += len(outputs)
+        texts: dict[int, list[TokenOutput]] = {}
+        for output in outputs:
+            texts.setdefault(output.text, []).append(output)
         chunks = []
         for text, its in texts.items():
             chunks.append(self._answer.piece(text, its))

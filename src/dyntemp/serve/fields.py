@@ -9,7 +9,7 @@ from typing import Any
 
 from dyntemp.language.signals import suggestion
 from dyntemp.serve.errors import ApiError, shown, wrong
-from dyntemp.serve.settings import Settings
+from dyntemp.serve.settings import ServerSettings
 
 
 class Unfit(Exception):  # noqa: N818 (no error by itself: the field's name is not known here)
@@ -70,7 +70,7 @@ class Neutral:
 
 
 @dataclass(frozen=True, slots=True)
-class Form:
+class RequestFields:
     """All fields of one kind of request.
 
     Attributes:
@@ -239,7 +239,7 @@ def at_most(most: int) -> Bend:
     return bend
 
 
-def stop_texts(settings: Settings) -> Kind:
+def stop_texts(settings: ServerSettings) -> Kind:
     """A stop text, or a list of them."""
     one = text(settings.max_stop)
 

@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dyntemp.serve.errors import ApiError, internal
 from dyntemp.serve.metrics import Metrics
-from dyntemp.serve.settings import Settings
+from dyntemp.serve.settings import ServerSettings
 
 OPEN = ("/", "/health", "/ready")
 """Paths that need no key; the page asks for it itself."""
@@ -40,7 +40,7 @@ class Guard:
         metrics: Where responses are counted.
     """
 
-    def __init__(self, app: ASGIApp, settings: Settings, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, settings: ServerSettings, metrics: Metrics) -> None:
         self._app, self._settings, self._metrics = app, settings, metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -12,7 +12,7 @@ from math import isfinite, log
 from typing import Any
 
 from dyntemp.models import Model
-from dyntemp.serve.asked import Part
+from dyntemp.serve.request_group import TokenOutput
 from dyntemp.traces.token import Alternative, Token, plain
 
 LEAST = -9999.0
@@ -34,15 +34,15 @@ def entry(model: Model, token: Token) -> dict[str, Any]:
     }
 
 
-def columns(parts: Sequence[Part], offset: int) -> dict[str, list[Any] | None]:
+def columns(outputs: Sequence[TokenOutput], offset: int) -> dict[str, list[Any] | None]:
     """A completion's `logprobs`: a list of each thing told, an item per token.
 
     Args:
-        parts: The tokens, told of by `entry`.
+        outputs: The tokens, told of by `entry`.
         offset: Characters of the text before them.
     """
-    told = [part.told for part in parts]
-    lengths = [len(part.token.text) for part in parts]
+    told = [output.told for output in outputs]
+    lengths = [len(output.token.text) for output in outputs]
     named = [{one["token"]: one["logprob"] for one in item["top_logprobs"]} for item in told]
     return {
         "tokens": [item["token"] for item in told],

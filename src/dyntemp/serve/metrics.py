@@ -11,7 +11,7 @@ from prometheus_client.registry import Collector
 
 from dyntemp.language.policy import Policy
 from dyntemp.methods import METHODS
-from dyntemp.serve.asked import Part
+from dyntemp.serve.request_group import TokenOutput
 from dyntemp.serve.worker import Worker
 
 MOST_POLICIES = 20
@@ -92,7 +92,7 @@ class Metrics:
         """Count a response."""
         self._requests.labels(endpoint, str(status)).inc()
 
-    def watch(self, policies: Sequence[Policy], prompt_tokens: int) -> Callable[[Sequence[Part]], None]:
+    def watch(self, policies: Sequence[Policy], prompt_tokens: int) -> Callable[[Sequence[TokenOutput]], None]:
         """Count a request that begins now; what is returned is called with its tokens, step by step.
 
         Args:
@@ -102,18 +102,18 @@ class Metrics:
         labels = [self._label(policy) for policy in policies]
         before, is_first = time.perf_counter(), True
 
-        def see(parts: Sequence[Part]) -> None:
+        def see(outputs: Sequence[TokenOutput]) -> None:
             nonlocal before, is_first
             now = time.perf_counter()
             if is_first:
                 self._read.inc(prompt_tokens)
             (self._first if is_first else self._between).observe(now - before)
             before, is_first = now, False
-            self._written.inc(len(parts))
-            for part in parts:
-                label = labels[part.text if len(labels) > 1 else 0]
-                self._temperature.labels(label).observe(min(part.token.temperature, HOTTEST))
-                self._entropy.labels(label).observe(part.token.signals["entropy"])
+            self._written.inc(len(outputs))
+            for output in outputs:
+                label = labels[output.text if len(labels) > 1 else 0]
+                self._temperature.labels(label).observe(min(output.token.temperature, HOTTEST))
+                self._entropy.labels(label).observe(output.token.signals["entropy"])
 
         return see
 

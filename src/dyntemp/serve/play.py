@@ -2,49 +2,54 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter
+from fastapi import Request as HttpRequest
 from starlette.datastructures import Headers
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from dyntemp._version import __version__
-from dyntemp.distribution.filters import Filters
-from dyntemp.generation.generate import header_of
-from dyntemp.generation.request import ALTERNATIVES, Ask, Path
+from dyntemp.generation.header import header_of
+from dyntemp.generation.request import Request, coupled
 from dyntemp.methods import default
-from dyntemp.serve import forms
-from dyntemp.serve.asked import Part
+from dyntemp.page.security import content_security_policy
+from dyntemp.serve import endpoint_fields
 from dyntemp.serve.body import read_json
 from dyntemp.serve.errors import ApiError, wrong
-from dyntemp.serve.fields import Form
+from dyntemp.serve.fields import RequestFields
 from dyntemp.serve.guard import COOKIE, has_key, same
 from dyntemp.serve.policies import Chosen, chosen
 from dyntemp.serve.prompts import encode, messages_of, tokens_of
 from dyntemp.serve.reply import Streamed
-from dyntemp.serve.server import Server, seed_of
+from dyntemp.serve.request_group import TokenOutput
+from dyntemp.serve.server import Server, run_settings, seed_of
 from dyntemp.traces.file import FORMAT, VERSION
 from dyntemp.traces.token import Token
 
 MOST_POLICIES = 2
+TRACED = (
+    "max_tokens", "stop", "top_k", "top_p", "min_p", "filter_at", "system", "raw", "chat", "begin", "force",
+    "alternatives", "backend", "requested", "given", "parameters", "follow",
+)  # fmt: skip
+"""Settings that the header of each text holds, in their order."""
+
 SCRIPT = re.compile(r"<script(?![^>]*application/json)[^>]*>(.*?)</script>", re.DOTALL)
 
 
 def router(server: Server, page: str) -> APIRouter:
     """The page at `/`, and its endpoints under `/play`."""
     api = APIRouter(include_in_schema=False)
-    form = forms.of_play(server.settings)
+    fields = endpoint_fields.of_play(server.settings)
     headers = {"Content-Security-Policy": security(page), "Referrer-Policy": "no-referrer"}
 
     @api.get("/")
-    async def show(request: Request, key: str | None = None) -> Response:
+    async def show(request: HttpRequest, key: str | None = None) -> Response:
         """The page; where the server wants a key, to those who bring it in the address or already have its cookie."""
         wanted = server.settings.api_key
         if wanted is not None and not has_key(Headers(scope=request.scope), wanted, cookie=True):
@@ -57,21 +62,19 @@ def router(server: Server, page: str) -> APIRouter:
         return _info(server)
 
     @api.post("/play/generate")
-    async def generate(request: Request) -> Response:
+    async def generate(request: HttpRequest) -> Response:
         """One text, or two of which the second follows the first."""
-        return await _generate(server, form, request)
+        return await _generate(server, fields, request)
 
     return api
 
 
 def security(page: str) -> str:
-    """A content security policy under which nothing runs but the page's own scripts, and nothing leaves the server."""
-    scripts = {base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in SCRIPT.findall(page)}
-    allowed = " ".join(f"'sha256-{digest}'" for digest in sorted(scripts)) or "'none'"
-    return (
-        f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; img-src data: blob:; "
-        "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    )
+    """The content security policy of the page: its own scripts run, and it sends requests to this server alone."""
+    return content_security_policy(
+        SCRIPT.findall(page), img_src="data: blob:", connect_src="'self'", base_uri="'none'", form_action="'none'",
+        frame_ancestors="'none'",
+    )  # fmt: skip
 
 
 def _let_in(key: str | None, wanted: str) -> Response:
@@ -102,9 +105,9 @@ def _info(server: Server) -> dict[str, Any]:
     }  # fmt: skip
 
 
-async def _generate(server: Server, form: Form, request: Request) -> Response:
+async def _generate(server: Server, fields: RequestFields, request: HttpRequest) -> Response:
     worker = server.running()
-    values, _ = form.read(await read_json(request, server.settings), lenient=False)
+    values, _ = fields.read(await read_json(request, server.settings), lenient=False)
     seed, prompt, chat = seed_of(values), *_prompt(values)
     policies = _policies(server, values)
     [tokens] = await worker.call(partial(encode, chat=chat, system=values["system"]), worker.model, "prompt", [prompt])
@@ -112,34 +115,21 @@ async def _generate(server: Server, form: Form, request: Request) -> Response:
     begin = tokens_of("begin", values["begin"], worker.model.vocabulary, room)
     most = values["max_tokens"] or server.settings.default_tokens
     force = tokens_of("force", values["force"], worker.model.vocabulary, most)
-    filters = Filters(max(values["top_k"], 0), values["top_p"], values["min_p"], values["filter_at"])
-    path = Path(filters) if len(policies) > 1 else None
-    asks = [
-        Ask(
-            prompt=tokens, policy=one.policy, seed=seed, max_tokens=most, stop=values["stop"], filters=filters,
-            requested=one.requested, given=one.given, begin=begin, force=force,
-            notes=path if number == 0 else None, follow=path if number == 1 else None,
-        )
-        for number, one in enumerate(policies)
-    ]  # fmt: skip
-    settings = {
-        "max_tokens": most, "stop": values["stop"], "top_k": filters.top_k, "top_p": filters.top_p,
-        "min_p": filters.min_p, "filter_at": filters.at, "system": values["system"], "raw": values["raw"],
-        "chat": False if values["raw"] else None,
-        "begin": begin, "force": force, "alternatives": ALTERNATIVES, "backend": "cpu",
+    common = {
+        "seed": seed, "system": values["system"], "raw": values["raw"], "chat": False if values["raw"] else None,
+        "begin": begin, "force": force,
     }  # fmt: skip
-    headers = [
-        header_of(
-            worker.model, one.policy, seed, [prompt],
-            settings | {
-                "requested": one.requested, "given": dict(one.given), "parameters": {},
-                "follow": None if number == 0 else {"policy": str(policies[0].policy), "seed": seed},
-            },
+    requests = [
+        Request(
+            prompt=tokens, policy=one.policy, settings=replace(run_settings(server, values, one), **common)
         )
-        for number, one in enumerate(policies)
+        for one in policies
     ]  # fmt: skip
+    if len(requests) > 1:
+        requests = coupled(requests)
+    headers = [header_of(worker.model, one.policy, [prompt], one.settings, TRACED) for one in requests]
     first = [{"format": FORMAT, "version": VERSION, **asdict(header)} for header in headers]
-    return Streamed(server.run(asks, Token.to_json, len(tokens), (), together=True), Lines(first))
+    return Streamed(server.run(requests, Token.to_json, len(tokens), (), together=True), Lines(first))
 
 
 def _prompt(values: dict[str, Any]) -> tuple[Any, bool | None]:
@@ -186,12 +176,12 @@ class Lines:
         """The headers, as the first lines of trace files."""
         return b"".join(_line({"run": run, "header": header}) for run, header in enumerate(self._headers))
 
-    def step(self, parts: Sequence[Part]) -> bytes:
+    def step(self, outputs: Sequence[TokenOutput]) -> bytes:
         """The tokens, as the lines of trace files, and the end of texts that have ended."""
         return b"".join(
-            _line({"run": part.text, "token": part.told})
-            + (_line({"run": part.text, "end": part.token.finish}) if part.token.finish else b"")
-            for part in parts
+            _line({"run": output.text, "token": output.told})
+            + (_line({"run": output.text, "end": output.token.finish}) if output.token.finish else b"")
+            for output in outputs
         )
 
     def closing(self) -> bytes:

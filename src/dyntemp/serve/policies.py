@@ -1,8 +1,7 @@
-"""Which policy a request is written under, and what its `requested` reads."""
+"""The policy of a request, and the values of its `requested` and `given`."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,9 +11,9 @@ import numpy as np
 from dyntemp.distribution.filters import GREEDY_AT
 from dyntemp.engines.request_fields import KEY, OFF
 from dyntemp.errors import PolicyError
+from dyntemp.generation import policies
 from dyntemp.language.policy import Policy
 from dyntemp.language.signals import suggestion
-from dyntemp.methods import METHODS, default
 from dyntemp.serve.errors import of_policy, shown, wrong
 from dyntemp.serve.fields import Unfit, encodable
 
@@ -49,9 +48,7 @@ def read_policy(value: Any, most: int, param: str = "policy") -> Policy:
         message = f"the policy has {len(text)} characters; at most {most} are allowed: write it shorter"
         raise wrong(param, message, "policy_too_long")
     try:
-        if isinstance(value, dict):
-            return Policy.from_json(json.dumps(value))
-        return METHODS[text].make() if text in METHODS else Policy(encodable(text))
+        return policies.read_policy(value if isinstance(value, dict) else encodable(value))
     except PolicyError as error:
         raise of_policy(error, param) from None
     except Unfit as error:
@@ -79,21 +76,20 @@ def chosen(values: Mapping[str, Any], *, fallback: Policy | None, most: int, len
     policy = fallback if text is None else None if text == OFF else read_policy(text, most, param)
     temperature = values["temperature"]
     if policy is None:
-        built_in = text is None and temperature is None
-        policy = default() if built_in else Policy(1.0 if temperature is None else temperature, name="static")
-        return _filled(policy, 1.0, values)
+        static = 1.0 if temperature is None and text == OFF else temperature
+        return _filled(policies.policy_of_temperature(static), 1.0, values)
     filled = _filled(policy, 1.0 if temperature is None else temperature, values)
     if temperature is None or temperature == 1:
         return filled
     if temperature <= GREEDY_AT:
         return Chosen(Policy(0.0, name="greedy"), 1.0, {})
-    if any(signal.name == "requested" for signal in filled.policy.signals):
+    if policies.reads_temperature(filled.policy):
         return filled
     if not lenient:
         raise wrong(
             "temperature",
             f"`temperature` = {temperature:g} has no effect: the policy `{filled.policy}` does not read `requested`. "
-            "Leave one of them out, or write the temperature into the policy, as in `requested*(0.5 + entropy/10)`",
+            f"{policies.TEMPERATURE_ADVICE}",
             "temperature_without_effect",
         )
     return Chosen(filled.policy, 1.0, filled.given, ("temperature",))

@@ -124,14 +124,14 @@ def _is_tokens(value: Any) -> bool:
 
 
 def encode(
-    model: Model, place: str, asked: list[Any], *, chat: bool | None, system: str | None = None
+    model: Model, place: str, given: list[Any], *, chat: bool | None, system: str | None = None
 ) -> list[list[int]]:
     """The tokens of each prompt. Called where the model may be used.
 
     Raises:
         ApiError: 400 for what the model cannot begin with.
     """
-    return [_encoded(model, place, one, chat, system) for one in asked]
+    return [_encoded(model, place, one, chat, system) for one in given]
 
 
 def _encoded(model: Model, place: str, one: Any, chat: bool | None, system: str | None) -> list[int]:

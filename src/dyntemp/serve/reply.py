@@ -11,9 +11,9 @@ from typing import Any, Protocol, TypeVar
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from dyntemp.serve.asked import Part
 from dyntemp.serve.errors import ApiError, of_run
-from dyntemp.serve.settings import Settings
+from dyntemp.serve.request_group import TokenOutput
+from dyntemp.serve.settings import ServerSettings
 from dyntemp.serve.worker import Stream
 
 Result = TypeVar("Result")
@@ -31,7 +31,7 @@ class Speaker(Protocol):
     def opening(self) -> bytes:
         """What stands before any token."""
 
-    def step(self, parts: Sequence[Part]) -> bytes:
+    def step(self, outputs: Sequence[TokenOutput]) -> bytes:
         """What came of one step; may be nothing."""
 
     def closing(self) -> bytes:
@@ -51,7 +51,7 @@ class Run:
         headers: More headers of its response.
     """
 
-    settings: Settings
+    settings: ServerSettings
     begin: Callable[[], AbstractAsyncContextManager[Stream]]
     headers: Mapping[str, str]
 
@@ -72,7 +72,7 @@ class Run:
 class Whole(Response):
     """A response in one piece: all texts first, then whatever `write` makes of them."""
 
-    def __init__(self, run: Run, write: Callable[[list[list[Part]]], bytes]) -> None:
+    def __init__(self, run: Run, write: Callable[[list[list[TokenOutput]]], bytes]) -> None:
         super().__init__()
         self._run, self._write = run, write
 
@@ -84,14 +84,14 @@ class Whole(Response):
         response = Response(self._write(texts), media_type="application/json", headers=dict(self._run.headers))
         await unless_gone(receive, response(scope, receive, send))
 
-    async def _texts(self) -> list[list[Part]]:
+    async def _texts(self) -> list[list[TokenOutput]]:
         async with self._run.begin() as stream:
-            texts: list[list[Part]] = [[] for _ in stream.asks]
+            texts: list[list[TokenOutput]] = [[] for _ in stream.requests]
             try:
                 async with asyncio.timeout(self._run.settings.timeout):
-                    async for parts in stream.steps():
-                        for part in parts:
-                            texts[part.text].append(part)
+                    async for outputs in stream.steps():
+                        for output in outputs:
+                            texts[output.text].append(output)
             except TimeoutError:
                 raise self._run.late() from None
             except Exception as error:
@@ -115,12 +115,12 @@ class Streamed(Response):
             started = False
             try:
                 async with asyncio.timeout(self._run.settings.timeout):
-                    async for parts in stream.steps():
+                    async for outputs in stream.steps():
                         if not started:
                             started = True
                             await self._start(send)
                             await self._body(send, self._speaker.opening())
-                        await self._body(send, self._speaker.step(parts))
+                        await self._body(send, self._speaker.step(outputs))
                 last = self._speaker.closing()
             except _NobodyReads:
                 return

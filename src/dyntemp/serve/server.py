@@ -8,15 +8,17 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from dyntemp.generation.request import Ask
+from dyntemp.distribution.filters import Filters
+from dyntemp.generation.request import Request
 from dyntemp.language.policy import Policy
 from dyntemp.models import Model
 from dyntemp.serve.errors import ApiError
 from dyntemp.serve.metrics import Metrics
-from dyntemp.serve.policies import read_policy
+from dyntemp.serve.policies import Chosen, read_policy
 from dyntemp.serve.reply import Run
-from dyntemp.serve.settings import Settings
+from dyntemp.serve.settings import ServerSettings
 from dyntemp.serve.worker import Worker
+from dyntemp.traces.settings import Settings
 from dyntemp.traces.token import Token
 
 IGNORED = "X-Dyntemp-Ignored"
@@ -37,13 +39,13 @@ class Server:
         fallback: The policy of requests that bring none.
     """
 
-    settings: Settings
+    settings: ServerSettings
     metrics: Metrics
     worker: Worker | None = None
     fallback: Policy | None = None
 
     @classmethod
-    def of(cls, model: Model | None, settings: Settings) -> Server:
+    def of(cls, model: Model | None, settings: ServerSettings) -> Server:
         """A server that has not begun.
 
         Raises:
@@ -74,7 +76,7 @@ class Server:
 
     def run(
         self,
-        asks: Sequence[Ask],
+        requests: Sequence[Request],
         tell: Callable[[Token], Any],
         prompt_tokens: int,
         ignored: Sequence[str],
@@ -82,9 +84,20 @@ class Server:
         together: bool = False,
     ) -> Run:
         """A request that is ready to be written."""
-        watch = self.metrics.watch([ask.policy for ask in asks], prompt_tokens)
-        begin = partial(self.running().stream, asks, tell, watch, together=together)
+        watch = self.metrics.watch([request.policy for request in requests], prompt_tokens)
+        begin = partial(self.running().stream, requests, tell, watch, together=together)
         return Run(self.settings, begin, _headers(ignored))
+
+
+def run_settings(server: Server, values: Mapping[str, Any], policy: Chosen) -> Settings:
+    """The settings of a run that the fields of a request ask for, without its seed."""
+    return Settings(
+        max_tokens=values["max_tokens"] or server.settings.default_tokens,
+        stop=values["stop"],
+        filters=Filters(max(values["top_k"], 0), values["top_p"], values["min_p"], values["filter_at"]),
+        requested=policy.requested,
+        given=policy.given,
+    )
 
 
 def seed_of(values: Mapping[str, Any]) -> int:

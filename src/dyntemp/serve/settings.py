@@ -9,7 +9,7 @@ from dyntemp.generation.loop import PART
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class ServerSettings:
     """The settings of a server.
 
     Attributes:

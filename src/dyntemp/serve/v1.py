@@ -4,26 +4,27 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter
+from fastapi import Request as HttpRequest
 from starlette.responses import Response
 
-from dyntemp.distribution.filters import Filters
-from dyntemp.generation.request import Ask
-from dyntemp.serve import forms
+from dyntemp.generation.request import Request
+from dyntemp.serve import endpoint_fields
 from dyntemp.serve.answers import Answer, ChatAnswer, CompletionAnswer, Told, as_json, counts
-from dyntemp.serve.asked import Part
 from dyntemp.serve.body import read_json
 from dyntemp.serve.errors import ApiError, shown, wrong
 from dyntemp.serve.events import Events
-from dyntemp.serve.fields import Form
+from dyntemp.serve.fields import RequestFields
 from dyntemp.serve.logprobs import entry
 from dyntemp.serve.policies import Chosen, chosen
 from dyntemp.serve.prompts import encode, messages_of, prompts_of, spelled
 from dyntemp.serve.reply import Streamed, Whole
-from dyntemp.serve.server import Server, seed_of
+from dyntemp.serve.request_group import TokenOutput
+from dyntemp.serve.server import Server, run_settings, seed_of
 from dyntemp.signals import entropy
 from dyntemp.traces.token import Token
 
@@ -33,15 +34,15 @@ STARTED = int(time.time())
 def router(server: Server) -> APIRouter:
     """The endpoints under `/v1`."""
     api = APIRouter(prefix="/v1")
-    chat, completions = forms.of_chat(server.settings), forms.of_completions(server.settings)
+    chat, completions = endpoint_fields.of_chat(server.settings), endpoint_fields.of_completions(server.settings)
 
     @api.post("/chat/completions", openapi_extra=_documented(chat))
-    async def chat_completions(request: Request) -> Response:
+    async def chat_completions(request: HttpRequest) -> Response:
         """Answer a conversation, under a policy."""
         return await _chat(server, chat, request)
 
     @api.post("/completions", openapi_extra=_documented(completions))
-    async def continue_text(request: Request) -> Response:
+    async def continue_text(request: HttpRequest) -> Response:
         """Continue a text, or several, under a policy."""
         return await _completions(server, completions, request)
 
@@ -59,8 +60,8 @@ def router(server: Server) -> APIRouter:
     return api
 
 
-async def _chat(server: Server, form: Form, request: Request) -> Response:
-    values, ignored = await _values(server, form, request)
+async def _chat(server: Server, fields: RequestFields, request: HttpRequest) -> Response:
+    values, ignored = await _values(server, fields, request)
     messages = messages_of(values["messages"], ignored if server.settings.lenient else None)
     if values["max_completion_tokens"] is not None:
         if values["max_tokens"] not in (None, values["max_completion_tokens"]):
@@ -77,11 +78,11 @@ async def _chat(server: Server, form: Form, request: Request) -> Response:
     return _reply(server, values, [*ignored, *policy.ignored], prompts, policy, alternatives, answer, told)
 
 
-async def _completions(server: Server, form: Form, request: Request) -> Response:
-    values, ignored = await _values(server, form, request)
-    asked = prompts_of(values["prompt"], server.settings.max_choices)
-    if len(asked) * values["n"] > server.settings.max_choices:
-        text = f"{len(asked)} prompts with `n` = {values['n']} were given; at most {server.settings.max_choices} texts"
+async def _completions(server: Server, fields: RequestFields, request: HttpRequest) -> Response:
+    values, ignored = await _values(server, fields, request)
+    given = prompts_of(values["prompt"], server.settings.max_choices)
+    if len(given) * values["n"] > server.settings.max_choices:
+        text = f"{len(given)} prompts with `n` = {values['n']} were given; at most {server.settings.max_choices} texts"
         raise wrong("n", f"{text} are written for a request")
     if values["echo"] and values["logprobs"] is not None:
         raise wrong(
@@ -89,20 +90,20 @@ async def _completions(server: Server, form: Form, request: Request) -> Response
             "unsupported_value",
         )  # fmt: skip
     worker = server.running()
-    prompts = await worker.call(partial(encode, chat=False), worker.model, "prompt", asked)
-    echo = [""] * len(asked)
+    prompts = await worker.call(partial(encode, chat=False), worker.model, "prompt", given)
+    echo = [""] * len(given)
     if values["echo"]:
-        echo = [one if isinstance(one, str) else await worker.call(spelled, worker.model, one) for one in asked]
+        echo = [one if isinstance(one, str) else await worker.call(spelled, worker.model, one) for one in given]
     policy = _policy(server, values)
     told = _told(server, values, policy, "cmpl")
     answer = CompletionAnswer(told, [text for text in echo for _ in range(values["n"])], values["logprobs"] is not None)
     return _reply(server, values, [*ignored, *policy.ignored], prompts, policy, values["logprobs"], answer, told)
 
 
-async def _values(server: Server, form: Form, request: Request) -> tuple[dict[str, Any], list[str]]:
+async def _values(server: Server, fields: RequestFields, request: HttpRequest) -> tuple[dict[str, Any], list[str]]:
     """What a request's fields hold, and what was ignored."""
     server.running()
-    values, ignored = form.read(await read_json(request, server.settings), lenient=server.settings.lenient)
+    values, ignored = fields.read(await read_json(request, server.settings), lenient=server.settings.lenient)
     if values["model"] is not None:
         _known(server, values["model"])
     return values, ignored
@@ -130,26 +131,22 @@ def _reply(
     told: Told,
 ) -> Response:
     """The response, whole or streamed, to what has been checked."""
-    filters = Filters(max(values["top_k"], 0), values["top_p"], values["min_p"], values["filter_at"])
-    asks = [
-        Ask(
-            prompt=prompt, policy=policy.policy, seed=told.seed, request=number, stop=values["stop"], filters=filters,
-            max_tokens=values["max_tokens"] or server.settings.default_tokens, alternatives=alternatives or 0,
-            signals=(entropy,), requested=policy.requested, given=policy.given,
-        )
+    settings = replace(run_settings(server, values, policy), seed=told.seed, alternatives=alternatives or 0)
+    requests = [
+        Request(prompt=prompt, policy=policy.policy, settings=settings, number=number, signals=(entropy,))
         for number, prompt in enumerate(prompt for prompt in prompts for _ in range(values["n"]))
-    ]  # fmt: skip
+    ]
     model = server.running().model
 
     def tell(token: Token) -> Any:
         return None if alternatives is None else entry(model, token)
 
     read = sum(map(len, prompts))
-    run = server.run(asks, tell, read, ignored)
+    run = server.run(requests, tell, read, ignored)
     if values["stream"]:
         return Streamed(run, Events(answer, read, counted=told.counted))
 
-    def write(texts: list[list[Part]]) -> bytes:
+    def write(texts: list[list[TokenOutput]]) -> bytes:
         return as_json(answer.whole(texts, counts(read, sum(map(len, texts)))))
 
     return Whole(run, write)
@@ -175,6 +172,6 @@ def _known(server: Server, name: str) -> None:
         raise ApiError(404, text, param="model", code="model_not_found")
 
 
-def _documented(form: Form) -> dict[str, Any]:
-    """A form's fields, for `/openapi.json`."""
-    return {"requestBody": {"required": True, "content": {"application/json": {"schema": form.schema()}}}}
+def _documented(fields: RequestFields) -> dict[str, Any]:
+    """The fields of an endpoint, for `/openapi.json`."""
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": fields.schema()}}}}

@@ -17,12 +17,12 @@ from functools import partial
 from math import ceil
 from typing import Any, TypeVar
 
-from dyntemp.generation.loop import Ask
+from dyntemp.generation.request import Request
 from dyntemp.models import Model
-from dyntemp.serve.asked import Part
 from dyntemp.serve.batch import Batch
 from dyntemp.serve.errors import ApiError
-from dyntemp.serve.settings import Settings
+from dyntemp.serve.request_group import TokenOutput
+from dyntemp.serve.settings import ServerSettings
 from dyntemp.traces.token import Token
 
 Result = TypeVar("Result")
@@ -37,38 +37,38 @@ class Stream:
     """One request's texts on their way from the worker to whoever answers it.
 
     Attributes:
-        asks: One for each text.
+        requests: One for each text.
         tell: What is told of a token; it may ask the model, whose thread it is called in.
         watch: Called with the tokens as they arrive, read or not.
         together: Whether the texts have to begin at once, because one follows another.
         waiting: Whether none of them has a place yet.
     """
 
-    asks: Sequence[Ask]
+    requests: Sequence[Request]
     tell: Callable[[Token], Any]
-    watch: Callable[[list[Part]], None]
+    watch: Callable[[list[TokenOutput]], None]
     together: bool
     waiting: bool = True
-    _arrived: asyncio.Queue[list[Part] | Exception] = field(default_factory=asyncio.Queue)
+    _arrived: asyncio.Queue[list[TokenOutput] | Exception] = field(default_factory=asyncio.Queue)
 
-    def arrive(self, what: list[Part] | Exception) -> None:
+    def arrive(self, what: list[TokenOutput] | Exception) -> None:
         """Take what the worker sent. The request's own `max_tokens` bounds how much can lie here unread."""
         if isinstance(what, list):
             self.watch(what)
         self._arrived.put_nowait(what)
 
-    async def steps(self) -> AsyncIterator[list[Part]]:
+    async def steps(self) -> AsyncIterator[list[TokenOutput]]:
         """What was drawn, step by step, until every text has ended.
 
         Raises:
             Exception: What ended the request before its time.
         """
-        left = len(self.asks)
+        left = len(self.requests)
         while left:
             what = await self._arrived.get()
             if isinstance(what, Exception):
                 raise what
-            left -= sum(part.token.finish is not None for part in what)
+            left -= sum(output.token.finish is not None for output in what)
             yield what
             # where more has arrived already, others have their turn first, and a client that has left is noticed
             await asyncio.sleep(0)
@@ -90,7 +90,7 @@ class Worker:
         abandoned: Those of them whose requests ended before a text began.
     """
 
-    def __init__(self, model: Model, settings: Settings) -> None:
+    def __init__(self, model: Model, settings: ServerSettings) -> None:
         self.model = model
         self.open = self.waiting = self.live = self.reading = self.read = self.abandoned = 0
         self._settings = settings
@@ -149,9 +149,9 @@ class Worker:
     @asynccontextmanager
     async def stream(
         self,
-        asks: Sequence[Ask],
+        requests: Sequence[Request],
         tell: Callable[[Token], Any],
-        watch: Callable[[list[Part]], None],
+        watch: Callable[[list[TokenOutput]], None],
         *,
         together: bool = False,
     ) -> AsyncIterator[Stream]:
@@ -167,7 +167,7 @@ class Worker:
                 429, f"{self.open} requests run or wait here, and no more may: try again in about {seconds} s",
                 code="queue_full", headers={"Retry-After": str(seconds)},
             )  # fmt: skip
-        stream = Stream(asks, tell, watch, together)
+        stream = Stream(requests, tell, watch, together)
         self.open += 1
         self.waiting += 1
         self._streams.add(stream)

@@ -12,6 +12,7 @@ from typing import Any
 
 from dyntemp.errors import PolicyError, TraceError
 from dyntemp.language.policy import Policy
+from dyntemp.page.security import content_security_policy
 from dyntemp.show.card import card
 from dyntemp.show.colour import Scale
 from dyntemp.show.curve import curve_info
@@ -22,7 +23,7 @@ from dyntemp.show.summary import Summary
 from dyntemp.show.svg import curve, track
 from dyntemp.traces.header import Header
 from dyntemp.traces.replay import Replayed
-from dyntemp.traces.replayed import as_if, own_replays
+from dyntemp.traces.replay_trace import as_if, own_replays
 from dyntemp.traces.token import Token
 
 PAGE_CARDS = 600
@@ -34,8 +35,8 @@ NOTEBOOK_TOKENS, NOTEBOOK_CARDS = 1000, 150
 CURVE_VOCABULARY = 32_000
 """Number of logits in the rows for a policy's curve."""
 
-NO_SCRIPT = "default-src 'none'; style-src 'unsafe-inline'"
-"""The content security policy of a page: it loads nothing."""
+NO_SCRIPT = content_security_policy()
+"""The page's own rule for what it may load: nothing."""
 
 
 def page(header: Header, tokens: Sequence[Token], *, by: str = "temperature", other: Policy | None = None,

@@ -15,7 +15,7 @@ from dyntemp.language.signals import SIGNALS
 from dyntemp.show.words import visible
 from dyntemp.traces.file import Trace
 from dyntemp.traces.replay import Replayed
-from dyntemp.traces.replayed import replays
+from dyntemp.traces.replay_trace import replays
 from dyntemp.traces.token import Token
 
 Values = NDArray[np.float64]

@@ -6,20 +6,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from dyntemp.traces.settings import Settings
+
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """The first line of a trace: what is needed to run it again.
+    """The first line of a trace: all that is needed to repeat the run.
 
     Attributes:
         model: Name of the model.
         policy: Text of the policy.
-        policy_name: Its name, if it has one.
+        policy_name: Name of the policy, if it has one.
         seed: The seed of every draw.
-        prompts: The prompts as given: text, or conversations.
-        settings: Filters, limits and the backend that ran.
-        versions: Of dyntemp, Python and what took part.
-        started: When, in ISO 8601 with the offset from UTC.
+        prompts: The prompts as given: texts, conversations or lists of tokens.
+        settings: The settings as the file has them; `run` reads them.
+        versions: Versions of dyntemp, Python and the packages that took part.
+        started: Date and time in ISO 8601, with the offset from UTC.
     """
 
     model: str
@@ -31,7 +33,15 @@ class Header:
     versions: Mapping[str, str]
     started: str
 
+    def run(self) -> Settings:
+        """The settings of the run, with its seed.
+
+        Raises:
+            TraceError: For a value that no run has.
+        """
+        return Settings.from_json(self.settings, seed=self.seed)
+
 
 KINDS = {"model": str, "policy": str, "policy_name": str | None, "seed": int, "prompts": list, "settings": dict,
          "versions": dict, "started": str}  # fmt: skip
-"""What JSON has for each field of a header."""
+"""The kind of value that each field of a header has in JSON."""

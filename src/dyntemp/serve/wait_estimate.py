@@ -1,4 +1,4 @@
-"""How long the steps and the parts of prompts took, and what follows for the requests that run."""
+"""The time that a running request still takes, from the times of the steps and the parts of prompts so far."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ WEIGHT = 0.1
 """Share of the latest measurement in a moving average."""
 
 
-class Pace:
+class WaitEstimate:
     """Moving averages of the seconds of a step and of a token of a prompt.
 
     Args:

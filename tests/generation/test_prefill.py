@@ -1,10 +1,11 @@
 """Prompts that are read part by part while other texts are written."""
 
 import pytest
+from tests.requested import make_request
 
 from dyntemp.errors import InvalidLogitsError, ModelError
-from dyntemp.generation.loop import Ask, Loop
-from dyntemp.generation.prompt_queue import Reader, Readers
+from dyntemp.generation.loop import Loop
+from dyntemp.generation.prefill import Prefill, PrefillQueue
 from dyntemp.language.policy import Policy
 from dyntemp.testing import FakeModel
 
@@ -19,12 +20,12 @@ def model(logits=logits):
     return FakeModel(PIECES, logits)
 
 
-def ask(length, first=0, **more):
-    return Ask(prompt=[first] * length, policy=Policy(0.9), seed=length, **{"max_tokens": 4, **more})
+def asked(length, first=0, **more):
+    return make_request([first] * length, Policy(0.9), seed=length, **{"max_tokens": 4, **more})
 
 
-class Waiting(Reader):
-    """A reader with a name."""
+class Waiting(Prefill):
+    """A prefill with a name."""
 
     def __init__(self, name, left):
         self.name, self.tokens = name, left
@@ -34,50 +35,50 @@ class Waiting(Reader):
         return self.tokens
 
 
-def turns(readers, count):
-    """The names of the readers that had these turns, each of which reads a token."""
+def turns(prefills, count):
+    """The names of the prefills that had these turns, each of which reads a token."""
     found = []
     for _ in range(count):
-        reader = readers.next()
-        found.append(reader.name)
-        reader.tokens -= 1
-        if not reader.tokens:
-            readers.remove(reader)
+        prefill = prefills.next()
+        found.append(prefill.name)
+        prefill.tokens -= 1
+        if not prefill.tokens:
+            prefills.remove(prefill)
     return "".join(found)
 
 
 def test_every_other_turn_is_of_the_shortest_and_the_rest_go_round():
-    readers = Readers()
+    prefills = PrefillQueue()
     for name, left in (("a", 90), ("b", 80), ("c", 70)):
-        readers.add(Waiting(name, left))
-    assert turns(readers, 6) == "cacbcc"
-    readers.add(Waiting("d", 2))
-    assert turns(readers, 7) == "dadbccc"
+        prefills.add(Waiting(name, left))
+    assert turns(prefills, 6) == "cacbcc"
+    prefills.add(Waiting("d", 2))
+    assert turns(prefills, 7) == "dadbccc"
 
 
-def test_each_of_n_readers_has_every_2n_th_turn_however_many_short_ones_come():
-    readers = Readers()
+def test_each_of_n_prefills_has_every_2n_th_turn_however_many_short_ones_come():
+    prefills = PrefillQueue()
     for name in "ABC":
-        readers.add(Waiting(name, 1000))
+        prefills.add(Waiting(name, 1000))
     found = ""
     for _ in range(60):
-        readers.add(Waiting("x", 1))
-        found += turns(readers, 1)
+        prefills.add(Waiting("x", 1))
+        found += turns(prefills, 1)
     for name in "ABC":
         assert found.count(name) >= 60 // 2 // 6
 
 
-def test_a_reader_that_is_forgotten_has_no_turn():
-    readers = Readers()
+def test_a_prefill_that_is_forgotten_has_no_turn():
+    prefills = PrefillQueue()
     first, second = Waiting("a", 5), Waiting("b", 3)
-    for reader in (first, second):
-        readers.add(reader)
-    readers.next()
-    readers.remove(second)
-    assert [reader.name for reader in readers] == ["a"]
-    assert turns(readers, 2) == "aa"
-    readers.remove(first)
-    assert not readers
+    for prefill in (first, second):
+        prefills.add(prefill)
+    prefills.next()
+    prefills.remove(second)
+    assert [prefill.name for prefill in prefills] == ["a"]
+    assert turns(prefills, 2) == "aa"
+    prefills.remove(first)
+    assert not prefills
 
 
 def test_running_texts_go_on_between_two_parts():
@@ -85,9 +86,9 @@ def test_running_texts_go_on_between_two_parts():
     log = []
     fake.read, fake.advanced = (lambda tokens: log.append(f"read {tokens}")), (lambda rows: log.append(f"step {rows}"))
     loop = Loop(fake, places=3, part=10)
-    loop.add([ask(1, max_tokens=9)])
+    loop.add([asked(1, max_tokens=9)])
     loop.read()
-    (long,) = loop.add([ask(25)])
+    (long,) = loop.add([asked(25)])
     parts = []
     while loop.unread:
         loop.advance()
@@ -98,14 +99,14 @@ def test_running_texts_go_on_between_two_parts():
     assert [(part.tokens, part.begun, len(part.records)) for part in parts] == [
         (10, False, 0), (10, False, 0), (5, True, 1),
     ]  # fmt: skip
-    assert parts[0].texts == [long]
+    assert parts[0].numbers == [long]
 
 
 def test_equal_prompts_that_begin_together_are_read_once():
     fake, read = model(), []
     fake.read = read.append
     loop = Loop(fake, places=4, part=8)
-    loop.add([ask(20), ask(20), ask(3)])
+    loop.add([asked(20), asked(20), asked(3)])
     while loop.unread:
         loop.read()
 
@@ -118,7 +119,7 @@ def test_a_text_that_is_cancelled_while_it_is_read_leaves_nothing(parts):
     fake, read = model(), []
     fake.read = read.append
     loop = Loop(fake, places=2, part=10)
-    (number,) = loop.add([ask(25)])
+    (number,) = loop.add([asked(25)])
     for _ in range(parts):
         loop.read()
     assert loop.cancel(number) == []
@@ -131,7 +132,7 @@ def test_a_text_that_is_cancelled_while_it_is_read_leaves_nothing(parts):
 def test_those_who_begin_together_with_a_cancelled_text_begin_all_the_same():
     fake = model()
     loop = Loop(fake, places=3, part=10)
-    numbers = loop.add([ask(25), ask(25, request=1), ask(12, first=1)])
+    numbers = loop.add([asked(25), asked(25, number=1), asked(12, first=1)])
     loop.read()
     loop.cancel(numbers[0])
     loop.cancel(numbers[2])
@@ -139,7 +140,7 @@ def test_those_who_begin_together_with_a_cancelled_text_begin_all_the_same():
     while loop.live:
         found += loop.step()
     whole = Loop(model())
-    (other,) = whole.add([ask(25, request=1)])
+    (other,) = whole.add([asked(25, number=1)])
     alone = []
     while whole.live:
         alone += whole.step()
@@ -156,13 +157,13 @@ def test_a_prompt_that_cannot_be_read_ends_its_own_texts_alone():
 
     fake = model(fragile)
     loop = Loop(fake, places=3, part=10)
-    (healthy,) = loop.add([ask(1)])
+    (healthy,) = loop.add([asked(1)])
     loop.read()
-    (broken,) = loop.add([ask(12, first=1)])
+    (broken,) = loop.add([asked(12, first=1)])
     parts = [loop.read(), loop.read()]
 
     assert [type(part.fault) for part in parts] == [type(None), InvalidLogitsError]
-    assert parts[1].texts == [broken]
+    assert parts[1].numbers == [broken]
     assert {number for number, _ in loop.advance()} == {healthy}
     assert (loop.live, fake.open_readings) == (1, 0)
 
@@ -170,8 +171,8 @@ def test_a_prompt_that_cannot_be_read_ends_its_own_texts_alone():
 def test_closing_frees_what_is_being_read():
     fake = model()
     loop = Loop(fake, places=3, part=10)
-    loop.add([ask(25)])
-    loop.add([ask(30)])
+    loop.add([asked(25)])
+    loop.add([asked(30)])
     loop.read()
     loop.close()
 
@@ -191,7 +192,7 @@ def test_a_model_without_open_sessions_reads_in_one_piece():
             return getattr(self._inner, name)
 
     loop = Loop(Closed(model()), places=3, part=10)
-    loop.add([ask(25)])
+    loop.add([asked(25)])
     part = loop.read()
 
     assert (part.tokens, part.begun, len(part.records)) == (25, True, 1)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dyntemp.engines.request_fields import ID, KEY
 from dyntemp.serve.fields import (
     Field,
-    Form,
     Kind,
     Neutral,
+    RequestFields,
     Unfit,
     anything,
     at_most,
@@ -20,7 +20,7 @@ from dyntemp.serve.fields import (
     text,
     whole,
 )
-from dyntemp.serve.settings import Settings
+from dyntemp.serve.settings import ServerSettings
 
 MOST_TEMPERATURE = 1e6
 
@@ -58,7 +58,7 @@ NEUTRAL = {
 }
 
 
-def of_chat(settings: Settings) -> Form:
+def of_chat(settings: ServerSettings) -> RequestFields:
     """The fields of `POST /v1/chat/completions`."""
     fields = {
         "messages": Field(anything("a list of messages"), None, "the conversation, of texts or parts of texts"),
@@ -69,10 +69,10 @@ def of_chat(settings: Settings) -> Form:
         "logprobs": Field(flag(), False, "whether to tell of each token how it came about"),
         "top_logprobs": Field(whole(0, settings.max_top_logprobs), None, "how many alternatives to name per token"),
     }
-    return Form(fields, NEUTRAL, UNREAD)
+    return RequestFields(fields, NEUTRAL, UNREAD)
 
 
-def of_completions(settings: Settings) -> Form:
+def of_completions(settings: ServerSettings) -> RequestFields:
     """The fields of `POST /v1/completions`."""
     fields = {
         "prompt": Field(anything("text, tokens, or a list of these"), None, "what to continue: text, tokens, or lists"),
@@ -83,10 +83,10 @@ def of_completions(settings: Settings) -> Form:
         ),
         "echo": Field(flag(), False, "whether the prompt stands before the text"),
     }  # fmt: skip
-    return Form(fields, NEUTRAL, UNREAD)
+    return RequestFields(fields, NEUTRAL, UNREAD)
 
 
-def of_play(settings: Settings) -> Form:
+def of_play(settings: ServerSettings) -> RequestFields:
     """The fields of `POST /play/generate`, which the page sends."""
     fields = {
         "prompt": Field(text(), None, "what to continue, or to answer where the model has a chat template"),
@@ -98,7 +98,7 @@ def of_play(settings: Settings) -> Form:
         "force": Field(anything("tokens"), (), "tokens that come next whatever would be drawn"),
         **{name: field for name, field in _common(settings).items() if name in PLAYED},
     }
-    return Form(fields, {}, frozenset())
+    return RequestFields(fields, {}, frozenset())
 
 
 PLAYED = (
@@ -106,7 +106,7 @@ PLAYED = (
 )  # fmt: skip
 
 
-def _common(settings: Settings) -> dict[str, Field]:
+def _common(settings: ServerSettings) -> dict[str, Field]:
     return {
         "model": Field(text(500), None, "the model's name, as `/v1/models` tells it; may be left out"),
         "policy": Field(

@@ -1,4 +1,4 @@
-"""A whole trace under a policy, its own or another: what its cards and its colours are then made of."""
+"""The replay of a whole trace, under its own policy or another; views take temperatures and probabilities from it."""
 
 from __future__ import annotations
 
@@ -13,33 +13,33 @@ from dyntemp.traces.replay import Replayed, replay
 from dyntemp.traces.token import Token
 
 SAME = 1e-6
-"""How far apart two temperatures may be that one policy gave, relatively: kernels measure in float32."""
+"""Largest relative difference between two temperatures of one policy: kernels measure in float32."""
 
 
 def replays(header: Header, tokens: Sequence[Token], policy: Policy | None = None) -> list[Replayed]:
-    """The tokens of a trace under `policy`, or under its own, in the order of `tokens`.
+    """The tokens of a trace under `policy`, by default the trace's own, in the order of `tokens`.
 
     Raises:
-        PolicyError: If the policy reads what the trace does not hold.
-        ValueError: If the records do not hold enough, as those of the first dyntemp.
+        PolicyError: If the policy reads a signal that the trace does not hold.
+        ValueError: If the records do not hold enough, as those of format version 1.
     """
-    settings = header.settings
+    settings = header.run()
     found: dict[int, list[Replayed]] = {}
     for request in {token.request for token in tokens}:
         found[request] = replay(
             [token for token in tokens if token.request == request],
             policy or Policy(header.policy),
-            seed=header.seed,
-            requested=settings.get("requested", 1.0),
-            given=settings.get("given"),
-            parameters=settings.get("parameters") if policy is None else None,
+            seed=settings.seed,
+            requested=settings.requested,
+            given=settings.given,
+            parameters=settings.parameters if policy is None else None,
         )
-    turns = {request: iter(replayed) for request, replayed in found.items()}
-    return [next(turns[token.request]) for token in tokens]
+    replayed = {request: iter(its) for request, its in found.items()}
+    return [next(replayed[token.request]) for token in tokens]
 
 
 def as_if(token: Token, replayed: Replayed) -> Token:
-    """The record that the token would have under the other policy, but for its alternatives."""
+    """The record that the token would have under the other policy; its alternatives stay as recorded."""
     return replace(
         token,
         temperature=replayed.temperature,
@@ -50,9 +50,9 @@ def as_if(token: Token, replayed: Replayed) -> Token:
 
 
 def own_replays(header: Header | None, tokens: Sequence[Token]) -> list[Replayed | None]:
-    """The tokens under the trace's policy; None for those that it did not give their temperature.
+    """The tokens under the trace's own policy; None where the policy does not give the recorded temperature.
 
-    Such are the beginning of a text that went on under another policy, and records that do not hold enough to tell.
+    This is so in a text that was begun under another policy, and where the records do not hold enough.
     """
     if header is None:
         return [None] * len(tokens)

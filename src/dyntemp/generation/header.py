@@ -1,0 +1,41 @@
+"""The header of a trace that begins now, and the versions of what runs."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from dyntemp._version import __version__
+from dyntemp.language.policy import Policy
+from dyntemp.models import Model
+from dyntemp.traces.header import Header
+from dyntemp.traces.settings import TRACED, Settings
+
+
+def header_of(
+    model: Model, policy: Policy, prompts: list[Any], settings: Settings, names: Sequence[str] = TRACED
+) -> Header:
+    """The header of a trace that begins now; `names` are the settings that it holds, in their order."""
+    return Header(
+        model=model.name,
+        policy=str(policy),
+        policy_name=policy.name,
+        seed=settings.seed,
+        prompts=prompts,
+        settings=settings.to_json(names),
+        versions=versions(),
+        started=datetime.now().astimezone().isoformat(timespec="seconds"),
+    )
+
+
+def versions() -> dict[str, str]:
+    """The versions of dyntemp, Python, the packages that are loaded, and the library of llama.cpp if it runs."""
+    from dyntemp.models.llama.library import running
+
+    beside = ("numpy", "numba", "torch", "transformers")
+    loaded = {name: getattr(sys.modules.get(name), "__version__", None) for name in beside}
+    known = {name: str(version) for name, version in {**loaded, "llama.cpp": running()}.items() if version}
+    return {"dyntemp": __version__, "python": platform.python_version(), **known}

@@ -1,0 +1,36 @@
+"""Policies as users give them: by name, as a formula or as JSON, and with a temperature beside them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from dyntemp.language.policy import Policy
+from dyntemp.methods import METHODS, default
+
+TEMPERATURE_ADVICE = (
+    "Leave one of them out, or write the temperature into the policy, as in `requested*(0.5 + entropy/10)`"
+)
+"""Advice to users who give a temperature beside a policy that does not read it."""
+
+
+def read_policy(given: str | Mapping[str, Any]) -> Policy:
+    """The policy that a user gives: the name of a published one, a formula, or an object as `Policy.to_json` writes it.
+
+    Raises:
+        PolicyError: If it is none of these.
+    """
+    if isinstance(given, Mapping):
+        return Policy.from_json(json.dumps(given))
+    return METHODS[given].make() if given in METHODS else Policy(given)
+
+
+def policy_of_temperature(temperature: float | None) -> Policy:
+    """The policy of a user who gives none: one temperature for every token, or the default without a temperature."""
+    return default() if temperature is None else Policy(temperature, name="static")
+
+
+def reads_temperature(policy: Policy) -> bool:
+    """Whether a temperature beside the policy has an effect, because it reads `requested`."""
+    return any(signal.name == "requested" for signal in policy.signals)

@@ -1,0 +1,1 @@
+"""Statistics of measured values: means, paired differences, intervals, quantiles and histograms."""
