@@ -11,7 +11,8 @@ from dyntemp.kernels import BACKENDS
 from dyntemp.testing.models import has_bundled
 
 NEEDS = {f"src/dyntemp/kernels/{name}/*.py": needs.packages for name, needs in BACKENDS.items()}
-NEEDS |= {"src/dyntemp/serve/*.py": ("fastapi",), "src/dyntemp/show/plots_matplotlib.py": ("matplotlib",)}
+NEEDS |= {"src/dyntemp/kernels/tensor*.py": ("torch",), "src/dyntemp/serve/*.py": ("fastapi",)}
+NEEDS |= {"src/dyntemp/show/plots_matplotlib.py": ("matplotlib",)}
 collect_ignore_glob = [files for files, packages in NEEDS.items() if not all(map(find_spec, packages))]
 """Modules whose packages are not installed have no docstrings to run."""
 

@@ -54,7 +54,7 @@ COMPUTES = [
 REMEMBERS = [
     Place(LANGUAGE, "Evaluation", "a case in `value`"),
     Place(f"{KERNELS}/torch", "Evaluation", "the step in the case of those that remember", constant=True),
-    Place(f"{KERNELS}/torch", "Memory", "what the step returns and keeps", constant=True),
+    Place(f"{KERNELS}/tensor_memory.py", "Memory", "what the step returns and keeps", constant=True),
     Place(f"{KERNELS}/triton", "_Table", "the step in the case of those that have a cell", constant=True),
     Place(f"{KERNELS}/triton", "evaluated", "a branch that computes the step and keeps its number", constant=True),
     Place(PAGE, "MEMORIES", "what it returns and keeps"),
