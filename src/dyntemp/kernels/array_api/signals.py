@@ -8,14 +8,14 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from dyntemp.kernels.array_api.rows import Rows, Table
+from dyntemp.kernels.array_api.rows import BlockedRows, Table
 from dyntemp.kernels.array_api.select import kth_highest, ones, total_above
 
 
 class Softmax:
     """The distribution of each row at temperature 1 in a few numbers, all [rows]."""
 
-    def __init__(self, rows: Rows) -> None:
+    def __init__(self, rows: BlockedRows) -> None:
         self.rows = rows
         self.n = rows.support
         present = rows.tops > -np.inf
@@ -87,7 +87,7 @@ MEASURES: dict[str, Callable[..., Table]] = {
 }
 
 
-def solve_entropy(rows: Rows, target: NDArray[np.float64]) -> Table:
+def solve_entropy(rows: BlockedRows, target: NDArray[np.float64]) -> Table:
     """T with entropy(softmax(z/T)) = target, of each row: Newton on ln T inside a bracket, all rows at once."""
     ties = rows.counts(rows.z == rows.per_row(rows.top))
     low, high, now = (np.full(len(rows), start) for start in (-700.0, 700.0, 0.0))
@@ -108,7 +108,7 @@ def solve_entropy(rows: Rows, target: NDArray[np.float64]) -> Table:
     return np.where(open_, np.exp(now), ends)
 
 
-def tempered(rows: Rows, inverse: Table) -> tuple[Table, Table]:
+def tempered(rows: BlockedRows, inverse: Table) -> tuple[Table, Table]:
     """The entropy of softmax(z/T) of each row, and its slope in ln T, which is its varentropy."""
     xp = rows.xp
     e = rows.weights(inverse)

@@ -15,9 +15,9 @@ from numba.extending import overload
 from dyntemp.kernels.blocks import BLOCK
 from dyntemp.kernels.cpu.arguments import Moments
 from dyntemp.kernels.cpu.compare import count_above
+from dyntemp.kernels.cpu.emit import LN2
 from dyntemp.kernels.cpu.sums import AT_ONCE, vector_sums
 from dyntemp.kernels.cpu.vectors import (
-    LN2,
     LOWEST64,
     exponential,
     floor_of,

@@ -14,10 +14,8 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from dyntemp.kernels.cpu.vectors import (
+from dyntemp.kernels.cpu.emit import (
     AT_WILL,
-    LOWEST32,
-    LOWEST64,
     constant,
     emit_exponential,
     emit_extreme,
@@ -25,6 +23,7 @@ from dyntemp.kernels.cpu.vectors import (
     emit_splat,
     emit_vector,
 )
+from dyntemp.kernels.cpu.vectors import LOWEST32, LOWEST64
 
 AHEAD = 8_192
 """Bytes ahead of what is summed that are fetched."""
