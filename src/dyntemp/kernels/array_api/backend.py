@@ -91,7 +91,7 @@ def scale(logits: Any, temperature: Any, out: Any = None) -> Any:
 
 
 def _signals(rows: BlockedRows, job: Job) -> dict[str, Table]:
-    """Every signal of the job in each row, inner ones first, and what the caller said."""
+    """Every signal of the job in each row, inner ones first, and the numbers that the caller gave."""
     values: dict[str, Table] = context(job, len(rows))
     wanted = [signal for signal in job.signals() if SIGNALS[signal.name].source != "context"]
     if not len(rows):
@@ -107,7 +107,7 @@ def _signals(rows: BlockedRows, job: Job) -> dict[str, Table]:
 
 
 def _drawn(rows: BlockedRows, temperature: Table, keys: Keys, job: Job) -> dict[str, NDArray[Any]]:
-    """A token of each row, what the filters left, and the tokens' surprisal in the memory of who reads it."""
+    """A token of each row and the entries that filters left; policies that read the surprisal get it in their state."""
     count = len(rows)
     if not count:
         return {name: np.empty(0, np.int64) for name in ("token", "candidates", "last")} | {"cut": np.empty(0)}

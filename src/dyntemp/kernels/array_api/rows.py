@@ -83,15 +83,15 @@ class BlockedRows:
         return to_host(self.xp.sum(parts, axis=-1)).astype(np.float64)
 
     def sums(self, values: Any) -> Table:
-        """The same over each row."""
+        """The sum of [rows, blocks, 2048] float32 values over each row."""
         return self.block_sums(values).sum(axis=1)
 
     def counts(self, where: Any) -> Table:
-        """How many entries of each row hold."""
+        """The number of entries of each row where `where` is true."""
         return self.sums(self.xp.astype(where, self.xp.float32))
 
     def highest(self, values: Any) -> Table:
-        """The largest of each block."""
+        """The largest value of each block, [rows, blocks]."""
         return to_host(self.xp.max(values, axis=-1)).astype(np.float64)
 
     @cached_property

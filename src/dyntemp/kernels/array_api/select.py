@@ -1,4 +1,4 @@
-"""Selection without sorting, by halving: which logit the k-th highest is, or where a share of the mass is reached."""
+"""Selection by halving, without sorting: the k-th highest logit, or the logit that reaches a share of the mass."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def index_of(rows: BlockedRows) -> Any:
 
 
 def upper_set(rows: BlockedRows, cut: Table, last: NDArray[np.int64]) -> Any:
-    """Which unmasked entries are above a logit, or equal to it up to the index `last`."""
+    """The mask of the unmasked entries above a logit, and of those equal to it up to the index `last`."""
     xp = rows.xp
     lowest = rows.per_row(np.maximum(cut, -np.finfo(np.float32).max))
     end = xp.asarray(last.astype(np.int32).reshape(-1, 1, 1))
@@ -82,7 +82,7 @@ def upper_set(rows: BlockedRows, cut: Table, last: NDArray[np.int64]) -> Any:
 
 
 def filtered(rows: BlockedRows, temperature: Table, filters: Filters) -> Any:
-    """Which entries top-k, top-p and min-p, in this order, leave; ties go to the lower index. No row is sorted."""
+    """The mask of the entries that top-k, top-p and min-p, in this order, leave; ties go to the lower index."""
     everything = rows.z > -np.inf
     if not filters.active:
         return everything

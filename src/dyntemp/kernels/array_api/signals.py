@@ -13,7 +13,7 @@ from dyntemp.kernels.array_api.select import kth_highest, ones, total_above
 
 
 class Softmax:
-    """The distribution of each row at temperature 1 in a few numbers, all [rows]."""
+    """Sums of the distribution of each row at temperature 1, all [rows]."""
 
     def __init__(self, rows: BlockedRows) -> None:
         self.rows = rows
@@ -24,7 +24,7 @@ class Softmax:
         e = xp.exp(below)
         some = e > 0
         self.sums = rows.block_sums(e)
-        """Of each block, relative to its own highest logit, [rows, blocks]."""
+        """The sum of each block relative to its highest logit, [rows, blocks]."""
         safe = np.where(present, self.sums, 1.0)
         mean = rows.block_sums(xp.where(some, below * e, 0.0)) / safe
         away = xp.where(some, below - xp.asarray(mean.astype(np.float32))[:, :, None], 0.0)
@@ -57,14 +57,14 @@ def quantile(softmax: Softmax, q: float) -> Table:
 
 
 def margin(softmax: Softmax) -> Table:
-    """Of the likeliest over the second."""
+    """The probability of the likeliest entry less that of the second."""
     second = kth_highest(softmax.rows, np.minimum(2.0, softmax.n))
     lead = (1 - np.exp(second - softmax.rows.top)) / softmax.whole
     return np.where(softmax.n > 1, np.minimum(lead, 1.0), 1.0)
 
 
 def top_mass(softmax: Softmax, k: float) -> Table:
-    """Of the k likeliest together."""
+    """The probability of the k likeliest entries together."""
     rows, n = softmax.rows, softmax.n
     cut = kth_highest(rows, np.minimum(k, n))
     ties = np.minimum(k, n) - total_above(rows, ones(rows), cut)

@@ -24,7 +24,7 @@ NARROW = 0.008312520571, 0.04189015552, 0.166671142, 0.499992311, 1.0, 1.0
 """e**f on [-ln 2/2, ln 2/2] by falling powers: minimax, relative error 1.1e-7, and exact at 0."""
 
 WIDE = tuple(1 / math.factorial(k) for k in range(13, -1, -1))
-"""The same by its series; the next term is below 1e-17."""
+"""e**f by its series; the next term is below 1e-17."""
 
 CONTRACT = ("contract",)
 """x*y + z may be rounded once."""

@@ -23,7 +23,7 @@ FIRST, COUNT, SURPRISAL_CELL = map(tl.constexpr, range(3))
 """The columns of a span of steps: its first step, their number, and for a policy the cell of its surprisal or -1."""
 
 READ = SURPRISAL_CELL
-"""The same column of the span of a signal's target: whether the policy reads the signal."""
+"""The column of the span of a target that is 1 where the policy reads the signal, else 0."""
 
 COLUMNS = tl.constexpr(3)
 """The number of columns of both."""
@@ -31,7 +31,7 @@ COLUMNS = tl.constexpr(3)
 
 @triton.jit
 def at_index(vector, index, position):
-    """The number of `vector` at `position`, whatever the others are."""
+    """The number of `vector` at `position`; the others may be NaN."""
     return tl.sum(tl.where(index == position, vector, 0.0), 0)
 
 
@@ -46,10 +46,13 @@ def evaluated(
     steps, first, count, numbers, values, before, after, position, SIGNALS: tl.constexpr, DEPTH: tl.constexpr,
     CELLS: tl.constexpr,
 ):  # fmt: skip
-    """What `count` steps from `first` leave on the stack, in float64; then `after` with what they remember.
+    """Run `count` steps from the step `first`.
 
-    `before` holds what each cell held at the position before, [CELLS], NaN where nothing is known. The third result
-    is whether a cell was written, the fourth whether a position above 0 found one empty.
+    `before` holds the cells at the position before, [CELLS]; NaN where nothing is known.
+
+    Returns:
+        The result, float64; `after` with the cells that the steps write; 1 where a cell was written; and 1 where a
+        position above 0 found an empty cell.
     """
     column, level, cell = tl.arange(0, SIGNALS), tl.arange(0, DEPTH), tl.arange(0, CELLS)
     stack = tl.zeros([DEPTH], tl.float64)
