@@ -32,6 +32,7 @@ STATE = ("language/test_state.py",)
 KERNELS = ("kernels/test_kernels.py",)
 DRAWS = ("test_sampling.py",)
 FILTERS = ("distribution/test_filters.py",)
+BLOCKS = ("kernels/test_blocks.py",)
 PROGRAM = ("kernels/test_program.py",)
 LOOP = ("generation/test_loop.py", "generation/test_generate.py")
 REPLAY = ("traces/test_replay.py", "distribution/test_histogram.py")
@@ -92,6 +93,8 @@ MUTANTS = [
            PROGRAM),
     Mutant("language/program", "held += 1 - TAKES[step.op]", "held += TAKES[step.op] - 1", PROGRAM),
     Mutant("kernels/job", "name in policy.parameters or name not in known", "name in policy.parameters", DRAWS),
+    Mutant("kernels/blocks", "noise(TRIES, Purpose.PICK)", "noise(TRIES, Purpose.BLOCK)", BLOCKS),
+    Mutant("kernels/blocks", "lengths ** (1 - a) * sums**a if a < 1 else sums", "sums", BLOCKS),
     Mutant("kernels/reference", "if temperature <= GREEDY_AT:\n        divided",
            "if temperature < GREEDY_AT:\n        divided", KERNELS),
     Mutant("kernels/reference", "len(block) ** (1 - a) * total**a if a < 1 else total", "total", DRAWS),

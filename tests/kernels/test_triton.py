@@ -520,7 +520,7 @@ class TestScale:
 
 @pytest.mark.parametrize("seed", [0, 2**64 - 1])
 def test_noise_has_the_known_answers(seed):
-    """The numbers of `philox.uniform`, which is checked against the published ones."""
+    """The numbers of `noise.uniform`, which is checked against the published ones."""
     requests = [0, 7, 2**32 - 1]
     found = array(noise_of(np.uint64(seed).astype(np.int64), requests, 2**32 - 1))
     expected = [[uniform(seed, request, 2**32 - 1, lane // 3, lane % 3) for lane in range(64)] for request in requests]
