@@ -65,6 +65,7 @@ class Mutant(NamedTuple):
 
 DRAWS = ("test_sampling.py",)
 FILTERS = ("distribution/test_filters.py",)
+BLOCKS = ("kernels/test_blocks.py",)
 PROGRAM = ("kernels/test_program.py",)
 STATE = ("language/test_state.py",)
 REPLAY = ("traces/test_replay.py",)
@@ -119,6 +120,8 @@ MUTANTS = [
            PROGRAM),
     Mutant("language/program", "held += 1 - TAKES[step.op]", "held += TAKES[step.op] - 1", PROGRAM),
     Mutant("kernels/job", "name in policy.parameters or name not in known", "name in policy.parameters", DRAWS),
+    Mutant("kernels/blocks", "noise(TRIES, Purpose.PICK)", "noise(TRIES, Purpose.BLOCK)", BLOCKS),
+    Mutant("kernels/blocks", "lengths ** (1 - a) * sums**a if a < 1 else sums", "sums", BLOCKS),
     Mutant("kernels/reference", "if temperature <= GREEDY_AT:\n        divided",
            "if temperature < GREEDY_AT:\n        divided"),
     Mutant("kernels/reference", "len(block) ** (1 - a) * total**a if a < 1 else total", "total", DRAWS),
@@ -129,9 +132,9 @@ MUTANTS = [
     Mutant("distribution/noise", "ROUNDS = 10", "ROUNDS = 9"),
     Mutant("distribution/noise", "second >> 32 ^ b ^ left, second & MASK", "second >> 32 ^ d ^ left, second & MASK"),
     Mutant("kernels/rows", "return LOWEST[self.dtype] / 2", "return LOWEST[self.dtype]"),
-    Mutant("kernels/cpu/vectors", "0.166671142", "0.166771142"),
-    Mutant("kernels/cpu/vectors", "0.499992311", "0.499998311"),
-    Mutant("kernels/cpu/vectors", "else (LN2_HIGH, LN2_LOW)", "else (LN2_HIGH,)"),
+    Mutant("kernels/cpu/emit", "0.166671142", "0.166771142"),
+    Mutant("kernels/cpu/emit", "0.499992311", "0.499998311"),
+    Mutant("kernels/cpu/emit", "else (LN2_HIGH, LN2_LOW)", "else (LN2_HIGH,)"),
     Mutant("kernels/cpu/blocks", "NEAR = 4 * LN2", "NEAR = 60 * LN2"),
     Mutant("kernels/cpu/blocks", "REACH = 60 * LN2", "REACH = 600 * LN2", DRAWS),
     Mutant("kernels/cpu/blocks", "k * (weighted - shift * total) + w", "k * weighted + w"),

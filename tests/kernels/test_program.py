@@ -154,7 +154,7 @@ def test_code_on_disk_is_named_by_all_of_its_sources(tmp_path):
 
     assert before == digest("dyntemp.kernels.cpu.entry_points")
     for name, old in (
-        ("kernels/cpu/vectors.py", "0.166671142"), ("kernels/blocks.py", "TRIES = 16"),
+        ("kernels/cpu/emit.py", "0.166671142"), ("kernels/blocks.py", "TRIES = 16"),
         ("distribution/noise.py", "ROUNDS = 10"), ("language/signals.py", "MAX_SURPRISAL = 50.0"),
     ):  # fmt: skip
         path = package / name

@@ -1,8 +1,8 @@
-"""Maximal coupling: a run draws by its own distribution, and yet the token of another run as often as it can.
+"""Maximal coupling: a run draws from its own distribution, and the token of another run as often as possible.
 
 With p the other run's distribution and q ours, the other's token x is kept with probability min(1, q(x)/p(x)); else a
-token is drawn from the positive part of q - p. What comes out is distributed by q, and no other way of drawing agrees
-with the other run more often (Thorisson 2000, "Coupling, Stationarity, and Regeneration").
+token is drawn from the positive part of q - p. The result is distributed by q, and no other way of drawing agrees with
+the other run more often (Thorisson 2000, "Coupling, Stationarity, and Regeneration").
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from dyntemp.distribution.noise import Purpose, uniform
 
 
 def keeps(ours: float, theirs: float, seed: int, request: int, position: int) -> bool:
-    """Whether the other run's token is kept, whose probability is `ours` here and `theirs` there."""
+    """Return True where the other run's token is kept; its probability is `ours` here and `theirs` there."""
     return uniform(seed, request, position, 0, Purpose.KEEP) * theirs < ours
 
 
 def parts(excess: NDArray[Any] | Iterable[float], seed: int, request: int, position: int) -> int:
-    """Which of the entries is drawn instead, where ours exceeds theirs by `excess`; -1 if it does so nowhere.
+    """The entry that is drawn instead, from the differences ours - theirs, `excess`; -1 where none is positive.
 
     Entries are in the order of falling probability at temperature 1, ties by lower number, so that a recorded run
     that knows only the likeliest decides as a live one does.

@@ -1,4 +1,4 @@
-"""What a draw was made from: the distribution after filters and temperature, and the likeliest candidates."""
+"""The distribution of a draw, after filters and temperature, and its likeliest candidates."""
 
 from __future__ import annotations
 
@@ -59,12 +59,12 @@ class After:
 
 
 def rest(z: NDArray[Any], kept: NDArray[Any], named: list[int], log_most: float) -> tuple[Bin, ...]:
-    """What the filters left beside the named entries, by surprisal at temperature 1.
+    """The histogram, by surprisal at temperature 1, of the entries that filters left, without the named ones.
 
     Args:
         z: The row, [n].
         kept: The same, -inf where masked or filtered out.
-        named: Entries that are told one by one.
+        named: Entries that are recorded one by one.
         log_most: Logarithm of the largest probability.
     """
     unnamed = kept > -inf

@@ -1,4 +1,4 @@
-"""Truncation filters: which candidates of a row may be drawn. Pure functions from a row to a mask, as formulas.
+"""Truncation filters, written like their formulas: functions from a row to the mask of entries that may be drawn.
 
 Each keeps at least one entry; ties go to the lower index. They are applied in the order top-k, top-p, min-p, each to
 what the one before left, renormalised.
@@ -53,11 +53,11 @@ class Filters:
 
     @property
     def active(self) -> bool:
-        """Whether anything can be filtered out."""
+        """True where some entry may be filtered out."""
         return self.top_k > 0 or self.top_p < 1 or self.min_p > 0
 
     def mask(self, z: Values, temperature: float = 1.0) -> Mask:
-        """Which entries of a row stay, [n]: always the likeliest ones, ties by lower index.
+        """The mask of the entries of a row that stay, bool [n]: the likeliest ones, ties by lower index.
 
         Args:
             z: Its logits, [n], float64, -inf where masked.

@@ -1,4 +1,4 @@
-"""What is kept of a row's long tail: how many entries, and how much probability, by surprisal.
+"""The histogram of a row's tail by surprisal: the number of entries and the probability of each bin.
 
 From these the mass of the tail at any other temperature follows within known limits. With p the entries of a bin at
 temperature 1, their mass at T is the sum of p**a with a = 1/T, which is convex in p for a > 1 and concave for a < 1: it
@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 WIDTH = 0.5
-"""Of a bin, in nats of surprisal."""
+"""The width of a bin, in nats of surprisal."""
 
 LAST = 100
 """The last bin, which holds everything from 50 nats on."""
@@ -25,7 +25,7 @@ DIGITS = 7
 """Significant digits that are kept of a bin's probability."""
 
 Bin = tuple[int, float]
-"""How many entries, and their probability together at temperature 1."""
+"""The number of entries, and their probability together at temperature 1."""
 
 
 def binned(surprisal: NDArray[Any]) -> tuple[Bin, ...]:
@@ -41,8 +41,8 @@ class Mass(NamedTuple):
 
     Attributes:
         value: The estimate.
-        low: It is not less than this,
-        high: nor more than this.
+        low: A lower bound.
+        high: An upper bound.
         log_p: Logarithm of the entries' mean probability at temperature 1.
     """
 
@@ -81,5 +81,5 @@ def tempered(one: Bin, a: float, reference: float, highest: float) -> Mass:
 
 
 def count(bins: Sequence[Bin]) -> int:
-    """How many entries the bins hold."""
+    """The number of entries in the bins."""
     return sum(entries for entries, _ in bins)

@@ -14,7 +14,7 @@ ROUNDS = 10
 
 
 class Purpose(IntEnum):
-    """What a number is drawn for; each use has numbers of its own."""
+    """The use of a number; each use has numbers of its own."""
 
     BLOCK = 0
     ACCEPT = 1
@@ -23,7 +23,7 @@ class Purpose(IntEnum):
 
 
 OF_A_DRAW = (Purpose.BLOCK, Purpose.ACCEPT, Purpose.PICK)
-"""What a draw needs numbers for; they are the first in `Purpose`."""
+"""The uses of a draw; they are the first in `Purpose`."""
 
 
 def philox(counter: tuple[int, int, int, int], key: tuple[int, int]) -> tuple[int, int, int, int]:
@@ -49,7 +49,7 @@ def uniform(seed: int, request: int, position: int, draw: int, purpose: Purpose)
         request: 32 bits that tell requests of one seed apart.
         position: Number of tokens generated so far.
         draw: How many tries of this draw came before.
-        purpose: What the number decides.
+        purpose: The use of the number.
     """
     high, low, _, _ = philox((request, position, draw, purpose), (seed & MASK, seed >> 32))
     return ((high << 32 | low) >> 11) * 2.0**-53 + 2.0**-54

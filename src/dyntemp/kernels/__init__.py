@@ -15,7 +15,7 @@ from dyntemp.kernels.job import Job, Outcome
 
 
 class Needs(NamedTuple):
-    """What a backend needs beside NumPy and Numba, and what to install for it."""
+    """The packages that a backend needs beside NumPy and Numba, and the extra that installs them."""
 
     packages: tuple[str, ...] = ()
     extra: str = ""
@@ -32,7 +32,7 @@ BACKENDS = {
 
 
 class Backend(Protocol):
-    """What every backend offers."""
+    """The functions of every backend."""
 
     NAME: str
 

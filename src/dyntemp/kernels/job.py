@@ -1,4 +1,4 @@
-"""What is asked of a backend for some rows of logits, and what it answers; the same for every backend."""
+"""The job of a backend for some rows of logits, and its outcome; the same for every backend."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from dyntemp.language.state import State, whole
 
 POSITION, REQUESTED = Signal("position"), Signal("requested")
 UNNAMED = {str(POSITION), str(REQUESTED)}
-"""Signals that say what the caller asked for, and nothing about the row: no result names them."""
+"""Signals that the caller gives, which say nothing about the row. No result names them."""
 
 NO_FILTERS = Filters()
 
 
 @dataclass(slots=True, eq=False)
 class Job:
-    """Measure, decide, filter, draw, remember: which of these, and with what.
+    """The steps to do (measure, decide, filter, draw, remember) and their inputs.
 
-    Whatever is "per row" is one for all rows or one each, [rows].
+    A value "per row" is one for all rows, or one for each, [rows].
 
     Attributes:
         policies: One for all rows or one each; none where only signals are wanted.
@@ -62,7 +62,7 @@ class Job:
         return self.policies[row if len(self.policies) > 1 else 0]
 
     def check(self, rows: int) -> None:
-        """Raise for what does not fit together, whatever the rows hold.
+        """Raise where parts of the job do not fit together.
 
         Raises:
             ValueError: For a number of policies that is neither 1 nor that of the rows.
@@ -107,7 +107,7 @@ class Job:
 
 @dataclass(slots=True, eq=False)
 class Outcome:
-    """What came of a job; arrays are [rows], in the library and on the device of the logits.
+    """The results of a job; arrays are [rows], in the library and on the device of the logits.
 
     Attributes:
         backend: The name of the backend that ran.
@@ -161,7 +161,7 @@ class Keys:
 
 
 def context(job: Job, rows: int) -> dict[str, NDArray[np.float64]]:
-    """What the caller says of each row, [rows], by the signal that reads it; checked against the signals' ranges.
+    """The numbers that the caller gives for each signal, [rows], by the signal's text; checked against its range.
 
     Raises:
         PolicyError: For a number that a policy reads and nobody gave, or one outside its range.
@@ -177,7 +177,7 @@ def context(job: Job, rows: int) -> dict[str, NDArray[np.float64]]:
 
 
 def said(job: Job, policy: Policy, signal: Signal) -> Any:
-    """What the caller passed for a signal that is not measured.
+    """The value that the caller passed for a signal that is not measured.
 
     Raises:
         PolicyError: If it is `given(...)` and was not.

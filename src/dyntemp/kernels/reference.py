@@ -1,4 +1,4 @@
-"""What the tests trust: float64 NumPy, one row at a time, written like the formulas."""
+"""The backend that tests trust: float64 NumPy, one row at a time, written like the formulas."""
 
 from __future__ import annotations
 

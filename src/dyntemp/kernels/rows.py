@@ -59,7 +59,7 @@ class Rows:
         return np.where(z <= self.masked_at, -np.inf, z)
 
     def kept(self, row: int, cut: NDArray[Any] | None, last: NDArray[Any] | None) -> NDArray[Any]:
-        """One row as `widened`, at -inf what filters removed: see `cut` and `last` of `dyntemp.kernels.job.Outcome`."""
+        """One row as `widened`, -inf where filters removed an entry; see `dyntemp.kernels.job.Outcome`."""
         z = self.widened(row)
         if cut is None or last is None:
             return np.where(z > self.masked_at, z, z.dtype.type(-np.inf))

@@ -35,7 +35,7 @@ class Memory:
     lost: Tensor
 
     def compute(self, op: Op, cell: int, arguments: tuple[Tensor, ...]) -> Tensor:
-        """A step that remembers: `x`, and what stands beside it, -> its value; see `evaluate.Evaluation`."""
+        """The value of a step that remembers, from its arguments; see `dyntemp.language.evaluate.Evaluation`."""
         x = arguments[0].expand(self.slots.shape)
         old = self.state.read(cell, self.slots, self.positions)
         unknown = old.isnan()
@@ -62,18 +62,18 @@ class Memory:
         self.state.write(cell, self.slots, self.positions, values)
 
     def count(self, state: State) -> None:
-        """Add to the state's restarts what began afresh here."""
+        """Add the rows that lost their memory to the restarts of the state."""
         lost = self.lost.sum()
         state.restarts += int(lost) if state.device is None else lost
 
     def of(self, rows: Tensor) -> Memory:
-        """The same for some of the rows, given by number."""
+        """The memory of some of the rows, given by number."""
         broken = None if self.broken is None else self.broken[rows]
         return Memory(self.state, self.slots[rows], self.positions[rows], broken, self.lost[rows])
 
 
 def memory_of(job: Job, rows: int, device: torch.device, broken: Tensor | None) -> tuple[Memory | None, list[Any]]:
-    """What the job's policies remember, and the rounds that hold each slot once: arrays of rows, or None for all.
+    """The memory of the job's policies, and rounds of rows with each slot once: arrays of rows, or None for all rows.
 
     Slots and positions that are tensors on a device are taken as they are: that they lie in the table, and that no
     slot occurs twice in one call, is the caller's to see to.

@@ -17,11 +17,11 @@ from dyntemp.language.signals import ANY_SUPPORT, MAX_SUPPORT, SIGNALS
 from dyntemp.language.state import whole
 
 DTYPES = {getattr(torch, name): lowest for name, lowest in LOWEST.items()}
-"""What rows may hold, and the lowest number of each."""
+"""The dtypes that rows may have, and the lowest number of each."""
 
 
 def on_host(device: torch.device) -> bool:
-    """Whether numbers there can be looked at without waiting: on the CPU, unless `torch.compile` traces."""
+    """Return True where numbers can be read without waiting: on the CPU, unless `torch.compile` traces."""
     return device.type == "cpu" and not torch.compiler.is_compiling()
 
 
@@ -77,17 +77,17 @@ def to_device(array: Any, device: torch.device) -> Tensor:
 
 
 def known(*values: Any) -> bool:
-    """Whether all of these can be looked at on the host."""
+    """Return True where all values can be read on the host without waiting."""
     return not torch.compiler.is_compiling() and all(
         not isinstance(value, Tensor) or on_host(value.device) for value in values
     )
 
 
 def context(job: Job, rows: int, device: torch.device) -> tuple[dict[str, Tensor], Tensor | None]:
-    """What the caller says of each row, [rows], by the signal that reads it, and where it is outside its range.
+    """The numbers that the caller gives for each signal, [rows], by the signal's text, and the rows outside its range.
 
-    What the host knows is checked as in `job.context`. A tensor elsewhere is not read: rows outside the range count as
-    broken.
+    Numbers that the host can read are checked as in `job.context`. A tensor on a device is not read: rows outside the
+    range count as broken.
 
     Raises:
         PolicyError: For a number that a policy reads and nobody gave, or one outside its range.

@@ -17,11 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dyntemp.distribution.filters import GREEDY_AT
+from dyntemp.kernels.array_api.draw import BlockMasses, draw
 from dyntemp.kernels.array_api.program import target, temperatures
-from dyntemp.kernels.array_api.rows import Rows, Table, as_rows, flat, to_host
+from dyntemp.kernels.array_api.rows import BlockedRows, Table, as_rows, flat, to_host
 from dyntemp.kernels.array_api.select import filtered, index_of
 from dyntemp.kernels.array_api.signals import MEASURES, Softmax, solve_entropy
-from dyntemp.kernels.blocks import BLOCK, block_bounds, draw_entry
+from dyntemp.kernels.blocks import BLOCK
 from dyntemp.kernels.job import UNNAMED, Job, Keys, Outcome, context
 from dyntemp.kernels.rows import LOWEST
 from dyntemp.language.nodes import Const
@@ -89,8 +90,8 @@ def scale(logits: Any, temperature: Any, out: Any = None) -> Any:
         return xp.reshape(xp.astype(result, logits.dtype), logits.shape)
 
 
-def _signals(rows: Rows, job: Job) -> dict[str, Table]:
-    """Every signal of the job in each row, inner ones first, and what the caller said."""
+def _signals(rows: BlockedRows, job: Job) -> dict[str, Table]:
+    """Every signal of the job in each row, inner ones first, and the numbers that the caller gave."""
     values: dict[str, Table] = context(job, len(rows))
     wanted = [signal for signal in job.signals() if SIGNALS[signal.name].source != "context"]
     if not len(rows):
@@ -105,17 +106,17 @@ def _signals(rows: Rows, job: Job) -> dict[str, Table]:
     return values
 
 
-def _drawn(rows: Rows, temperature: Table, keys: Keys, job: Job) -> dict[str, NDArray[Any]]:
-    """A token of each row, what the filters left, and the tokens' surprisal in the memory of who reads it."""
+def _drawn(rows: BlockedRows, temperature: Table, keys: Keys, job: Job) -> dict[str, NDArray[Any]]:
+    """A token of each row and the entries that filters left; policies that read the surprisal get it in their state."""
     count = len(rows)
     if not count:
         return {name: np.empty(0, np.int64) for name in ("token", "candidates", "last")} | {"cut": np.empty(0)}
     xp = rows.xp
     kept = filtered(rows, temperature, job.filters)
-    rest = Rows(xp, xp.where(kept, rows.z, -np.inf), rows.dtype, rows.width, rows.single)
-    blocks = _Blocks(rest)
+    rest = BlockedRows(xp, xp.where(kept, rows.z, -np.inf), rows.dtype, rows.width, rows.single)
+    masses = BlockMasses(rest)
     token = np.array([
-        _draw(blocks, row, t, *key)
+        draw(masses, row, t, *key)
         for row, (t, *key) in enumerate(zip(temperature.tolist(), keys.seed.tolist(), keys.request.tolist(),
                                             keys.position.tolist(), strict=True))
     ], np.int64)  # fmt: skip
@@ -136,35 +137,3 @@ def _drawn(rows: Rows, temperature: Table, keys: Keys, job: Job) -> dict[str, ND
         "cut": np.where(whole, -np.inf, cut),
         "last": np.where(whole, rows.width - 1, last),
     }
-
-
-class _Blocks:
-    """The highest logit and the sum relative to it of each block, and the blocks themselves as they are asked for."""
-
-    def __init__(self, rows: Rows) -> None:
-        self.rows = rows
-        self.tops = rows.tops
-        tops = np.where(self.tops > -np.inf, self.tops, 0.0).astype(np.float32)
-        self.sums = rows.block_sums(rows.xp.exp(rows.z - rows.xp.asarray(tops)[:, :, None]))
-        lengths = np.minimum(rows.width - np.arange(self.tops.shape[1]) * BLOCK, BLOCK)
-        self.lengths = np.maximum(lengths, 1).astype(np.float64)
-
-    def bounds(self, row: int, a: float) -> Table:
-        """An upper bound of the mass of each block at 1/T = a."""
-        return block_bounds(self.tops[row], self.sums[row], self.lengths, float(self.rows.top[row]), a)
-
-    def weights(self, row: int, block: int, a: float) -> Table:
-        """e^((z - top)/T) of one block."""
-        z = self.rows.block_of(np.array([row]), np.array([block]))[0]
-        kept = z > -np.inf
-        below = np.where(kept, z - self.rows.top[row], 0.0) if a > 0 else np.zeros(BLOCK)
-        return np.where(kept, np.exp(a * below), 0.0)
-
-
-def _draw(blocks: _Blocks, row: int, temperature: float, seed: int, request: int, position: int) -> int:
-    """A token of one row; only the blocks that a try asks for are fetched."""
-    if temperature <= GREEDY_AT:
-        block = int(np.argmax(blocks.tops[row]))
-        return block * BLOCK + int(np.argmax(blocks.rows.block_of(np.array([row]), np.array([block]))[0]))
-    a = 1.0 / temperature
-    return draw_entry(blocks.bounds(row, a), lambda block: blocks.weights(row, block, a), seed, request, position)

@@ -42,7 +42,7 @@ def to_host(array: Any) -> NDArray[Any]:
 
 
 @dataclass(eq=False)
-class Rows:
+class BlockedRows:
     """Logits in float32, cut into blocks.
 
     Attributes:
@@ -83,15 +83,15 @@ class Rows:
         return to_host(self.xp.sum(parts, axis=-1)).astype(np.float64)
 
     def sums(self, values: Any) -> Table:
-        """The same over each row."""
+        """The sum of [rows, blocks, 2048] float32 values over each row."""
         return self.block_sums(values).sum(axis=1)
 
     def counts(self, where: Any) -> Table:
-        """How many entries of each row hold."""
+        """The number of entries of each row where `where` is true."""
         return self.sums(self.xp.astype(where, self.xp.float32))
 
     def highest(self, values: Any) -> Table:
-        """The largest of each block."""
+        """The largest value of each block, [rows, blocks]."""
         return to_host(self.xp.max(values, axis=-1)).astype(np.float64)
 
     @cached_property
@@ -153,7 +153,7 @@ def flat(logits: Any) -> tuple[Any, Any, str]:
     return xp, logits if logits.ndim == 2 else xp.reshape(logits, (1, -1)), dtype
 
 
-def as_rows(logits: Any, position: Any) -> Rows:
+def as_rows(logits: Any, position: Any) -> BlockedRows:
     """`logits` as rows.
 
     Raises:
@@ -165,7 +165,7 @@ def as_rows(logits: Any, position: Any) -> Rows:
     if lacking := -width % BLOCK:
         z = xp.concat([z, xp.full((count, lacking), -np.inf, dtype=xp.float32)], axis=1)
     z = xp.reshape(z, (count, -1, BLOCK)) if count else xp.reshape(z, (0, z.shape[1] // BLOCK, BLOCK))
-    rows = Rows(xp, xp.where(z <= LOWEST[dtype] / 2, -np.inf, z), dtype, width, logits.ndim == 1)
+    rows = BlockedRows(xp, xp.where(z <= LOWEST[dtype] / 2, -np.inf, z), dtype, width, logits.ndim == 1)
     if count:
         nan = rows.counts(rows.z != rows.z)
         above = rows.counts(rows.z == np.inf)

@@ -1,4 +1,4 @@
-"""Selection without sorting, by halving: which logit the k-th highest is, or where a share of the mass is reached."""
+"""Selection by halving, without sorting: the k-th highest logit, or the logit that reaches a share of the mass."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dyntemp.distribution.filters import GREEDY_AT, Filters
-from dyntemp.kernels.array_api.rows import Rows, Table
+from dyntemp.kernels.array_api.rows import BlockedRows, Table
 from dyntemp.kernels.blocks import BLOCK
 
 HIGHEST_KEY = int(np.float32(np.finfo(np.float32).max).view(np.int32))
@@ -19,7 +19,7 @@ def logit_of(key: NDArray[np.int64]) -> NDArray[np.float32]:
     return np.where(key < 0, -np.abs(key).astype(np.int32).view(np.float32), key.astype(np.int32).view(np.float32))
 
 
-def threshold(rows: Rows, values: Any, goal: Table) -> Table:
+def threshold(rows: BlockedRows, values: Any, goal: Table) -> Table:
     """The highest logit of each row at or above which `values`, [rows, blocks, 2048], sum to `goal`.
 
     Each round halves the float32 between two bounds, and sums over the row once.
@@ -33,27 +33,27 @@ def threshold(rows: Rows, values: Any, goal: Table) -> Table:
     return logit_of(low).astype(np.float64)
 
 
-def total_from(rows: Rows, values: Any, logit: NDArray[Any]) -> Table:
+def total_from(rows: BlockedRows, values: Any, logit: NDArray[Any]) -> Table:
     """The sum of `values` over the entries of each row at or above a logit."""
     return rows.sums(rows.xp.where(rows.z >= rows.per_row(logit), values, 0.0))
 
 
-def total_above(rows: Rows, values: Any, logit: NDArray[Any]) -> Table:
+def total_above(rows: BlockedRows, values: Any, logit: NDArray[Any]) -> Table:
     """The sum of `values` over the entries of each row above a logit."""
     return rows.sums(rows.xp.where(rows.z > rows.per_row(logit), values, 0.0))
 
 
-def kth_highest(rows: Rows, k: Table) -> Table:
+def kth_highest(rows: BlockedRows, k: Table) -> Table:
     """The k-th highest logit of each row, k from 1 to its support."""
     return threshold(rows, ones(rows), k)
 
 
-def ones(rows: Rows) -> Any:
+def ones(rows: BlockedRows) -> Any:
     """1 for each unmasked entry, else 0."""
     return rows.xp.astype(rows.z > -np.inf, rows.xp.float32)
 
 
-def nth_equal(rows: Rows, kept: Any, logit: Table, nth: Table) -> NDArray[np.int64]:
+def nth_equal(rows: BlockedRows, kept: Any, logit: Table, nth: Table) -> NDArray[np.int64]:
     """The index of the n-th, from 1, of each row's kept entries that equal a logit; the last if there are fewer."""
     xp = rows.xp
     equal = xp.astype(kept & (rows.z == rows.per_row(logit)), xp.float32)
@@ -63,26 +63,26 @@ def nth_equal(rows: Rows, kept: Any, logit: Table, nth: Table) -> NDArray[np.int
     number = np.arange(len(rows))
     before = np.where(blocks > 0, reached[number, np.maximum(blocks - 1, 0)], 0.0)
     here = rows.block_of(number, blocks) == logit[:, None]
-    at = Rows(xp, equal, rows.dtype, rows.width, rows.single).block_of(number, blocks) > 0
+    at = BlockedRows(xp, equal, rows.dtype, rows.width, rows.single).block_of(number, blocks) > 0
     within = (np.cumsum(here & at, axis=1) < (nth - before)[:, None]).sum(axis=1)
     return (blocks * BLOCK + within).astype(np.int64)
 
 
-def index_of(rows: Rows) -> Any:
+def index_of(rows: BlockedRows) -> Any:
     """The index of each entry in its row, [blocks, 2048]."""
     return rows.xp.reshape(rows.xp.arange(rows.z.shape[1] * BLOCK, dtype=rows.xp.int32), (-1, BLOCK))
 
 
-def upper_set(rows: Rows, cut: Table, last: NDArray[np.int64]) -> Any:
-    """Which unmasked entries are above a logit, or equal to it up to the index `last`."""
+def upper_set(rows: BlockedRows, cut: Table, last: NDArray[np.int64]) -> Any:
+    """The mask of the unmasked entries above a logit, and of those equal to it up to the index `last`."""
     xp = rows.xp
     lowest = rows.per_row(np.maximum(cut, -np.finfo(np.float32).max))
     end = xp.asarray(last.astype(np.int32).reshape(-1, 1, 1))
     return (rows.z > lowest) | ((rows.z == lowest) & (index_of(rows) <= end))
 
 
-def filtered(rows: Rows, temperature: Table, filters: Filters) -> Any:
-    """Which entries top-k, top-p and min-p, in this order, leave; ties go to the lower index. No row is sorted."""
+def filtered(rows: BlockedRows, temperature: Table, filters: Filters) -> Any:
+    """The mask of the entries that top-k, top-p and min-p, in this order, leave; ties go to the lower index."""
     everything = rows.z > -np.inf
     if not filters.active:
         return everything

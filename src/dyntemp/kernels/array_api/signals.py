@@ -8,14 +8,14 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from dyntemp.kernels.array_api.rows import Rows, Table
+from dyntemp.kernels.array_api.rows import BlockedRows, Table
 from dyntemp.kernels.array_api.select import kth_highest, ones, total_above
 
 
 class Softmax:
-    """The distribution of each row at temperature 1 in a few numbers, all [rows]."""
+    """Sums of the distribution of each row at temperature 1, all [rows]."""
 
-    def __init__(self, rows: Rows) -> None:
+    def __init__(self, rows: BlockedRows) -> None:
         self.rows = rows
         self.n = rows.support
         present = rows.tops > -np.inf
@@ -24,7 +24,7 @@ class Softmax:
         e = xp.exp(below)
         some = e > 0
         self.sums = rows.block_sums(e)
-        """Of each block, relative to its own highest logit, [rows, blocks]."""
+        """The sum of each block relative to its highest logit, [rows, blocks]."""
         safe = np.where(present, self.sums, 1.0)
         mean = rows.block_sums(xp.where(some, below * e, 0.0)) / safe
         away = xp.where(some, below - xp.asarray(mean.astype(np.float32))[:, :, None], 0.0)
@@ -57,14 +57,14 @@ def quantile(softmax: Softmax, q: float) -> Table:
 
 
 def margin(softmax: Softmax) -> Table:
-    """Of the likeliest over the second."""
+    """The probability of the likeliest entry less that of the second."""
     second = kth_highest(softmax.rows, np.minimum(2.0, softmax.n))
     lead = (1 - np.exp(second - softmax.rows.top)) / softmax.whole
     return np.where(softmax.n > 1, np.minimum(lead, 1.0), 1.0)
 
 
 def top_mass(softmax: Softmax, k: float) -> Table:
-    """Of the k likeliest together."""
+    """The probability of the k likeliest entries together."""
     rows, n = softmax.rows, softmax.n
     cut = kth_highest(rows, np.minimum(k, n))
     ties = np.minimum(k, n) - total_above(rows, ones(rows), cut)
@@ -87,7 +87,7 @@ MEASURES: dict[str, Callable[..., Table]] = {
 }
 
 
-def solve_entropy(rows: Rows, target: NDArray[np.float64]) -> Table:
+def solve_entropy(rows: BlockedRows, target: NDArray[np.float64]) -> Table:
     """T with entropy(softmax(z/T)) = target, of each row: Newton on ln T inside a bracket, all rows at once."""
     ties = rows.counts(rows.z == rows.per_row(rows.top))
     low, high, now = (np.full(len(rows), start) for start in (-700.0, 700.0, 0.0))
@@ -108,7 +108,7 @@ def solve_entropy(rows: Rows, target: NDArray[np.float64]) -> Table:
     return np.where(open_, np.exp(now), ends)
 
 
-def tempered(rows: Rows, inverse: Table) -> tuple[Table, Table]:
+def tempered(rows: BlockedRows, inverse: Table) -> tuple[Table, Table]:
     """The entropy of softmax(z/T) of each row, and its slope in ln T, which is its varentropy."""
     xp = rows.xp
     e = rows.weights(inverse)

@@ -32,7 +32,7 @@ COMPUTE = {
     for kind in ("float64", "float32", "float16", "bfloat16")
     for wide in (np.float64 if kind == "float64" else np.float32,)
 }  # fmt: skip
-"""For each dtype where masked entries begin, and what is computed in."""
+"""For each dtype, the number at or below which entries are masked, and the type to compute in."""
 
 
 class _Compiling(event.Listener):  # type: ignore[misc]  # Numba has no types

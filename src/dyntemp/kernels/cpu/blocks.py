@@ -1,6 +1,6 @@
-"""One read of a row: per block its largest logit and its mass, over the row the sums that moment signals need.
+"""One read of a row: the largest logit and the mass of each block, and the sums over the row for moment signals.
 
-Per block of 2,048 logits one vector loop keeps the maximum and the sums, against the largest logit seen so far; the
+For each block of 2,048 logits, a vector loop keeps the maximum and the sums, relative to the largest logit so far. The
 blocks are combined in float64. Rows of float32 and of the half precisions are computed in float32, float64 in float64.
 """
 
@@ -15,9 +15,9 @@ from numba.extending import overload
 from dyntemp.kernels.blocks import BLOCK
 from dyntemp.kernels.cpu.arguments import Moments
 from dyntemp.kernels.cpu.compare import count_above
+from dyntemp.kernels.cpu.emit import LN2
 from dyntemp.kernels.cpu.sums import AT_ONCE, vector_sums
 from dyntemp.kernels.cpu.vectors import (
-    LN2,
     LOWEST64,
     exponential,
     floor_of,
@@ -31,14 +31,15 @@ from dyntemp.kernels.cpu.vectors import (
 )
 
 REACH = 60 * LN2
-"""Nats below the running reference at which a block is read again, against its own maximum: it would underflow."""
+"""A block this many nats below the running reference is read again, relative to its own maximum, lest it underflow."""
 
 NEAR = 4 * LN2
-"""Nats above the running reference at which it is, and either way while no block has counted: the sums of
-exponentials that large lose digits in float32, and those of their squares overflow."""
+"""A block this many nats above the running reference is read again too, and below it while no block has counted.
+
+In float32, sums of larger exponentials lose digits, and the sums of their squares overflow."""
 
 GUESS = 256
-"""How many entries the first reference is the largest of."""
+"""The first reference is the largest of so many entries."""
 
 
 def relative(centre, reference):
@@ -55,9 +56,9 @@ def _relative(centre, reference):
 
 @plain
 def block_sums(block, reference, centre):
-    """Of one block: largest, smallest, sum of e = exp(d), of d*e, and with a centre also of e*e and (d - centre)**2*e.
+    """Largest and smallest entry of a block, and sums of e, d*e and, with a centre, e*e and (d - centre)**2*e.
 
-    d is x - reference. A sum of d*e that is NaN tells of a NaN, an infinity or an overflow.
+    d is x - reference, and e is exp(d). The sum of d*e is NaN for a block with NaN, an infinity or an overflow.
     """
     entries = AT_ONCE * (16 if floor_of(reference) > LOWEST64 else 8)
     whole = len(block) // entries
@@ -80,10 +81,10 @@ def block_sums(block, reference, centre):
 
 @plain
 def careful_sums(block, masked_at, centre):
-    """What `block_sums` says, for a block that it cannot read: largest entry, sums against it, and count.
+    """Largest entry, sums relative to it, and count of a block, where `block_sums` overflows.
 
-    Masked entries are left out. The sums are NaN where an entry is; where the largest entry is +inf, or -inf since
-    nothing is unmasked, the count is 0.
+    Masked entries are left out. The sums are NaN where an entry is NaN. The count is 0 where the largest entry is
+    +inf, and where all entries are masked.
     """
     top = type_of(masked_at, -np.inf)
     total = weighted = squares = spread = 0.0
@@ -189,7 +190,7 @@ def read_row(row, masked_at, centre, blocks):
 
 @vector
 def block_moments(block, top, a, centre, masked_at):
-    """Of one block, with d = (x - top)/T: sums of e = exp(d), (d - centre)*e and (d - centre)**2*e, nothing masked."""
+    """Sums of e, (d - centre)*e and (d - centre)**2*e over the unmasked entries; d is (x - top)/T, e is exp(d)."""
     wide_vectors()
     lowest = floor_of(top)
     s0 = s1 = s2 = type_of(top, 0.0)
@@ -217,7 +218,7 @@ def row_moments(row, top, a, centre, masked_at):
 
 @plain
 def variance(row, top, a, mean, masked_at):
-    """The variance of d = a*(x - top) under the distribution at 1/T = a, given about where its mean is."""
+    """The variance of d = a*(x - top) under the distribution at 1/T = a; `mean` is near the mean of d."""
     _, aside, square = row_moments(row, top, type_of(top, a), mean, masked_at)
     return square - aside * aside
 

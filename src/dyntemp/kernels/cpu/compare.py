@@ -8,17 +8,8 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from dyntemp.kernels.cpu.vectors import (
-    compiled_for,
-    emit_splat,
-    emit_vector,
-    load,
-    plain,
-    smaller,
-    type_of,
-    vector,
-    wide_vectors,
-)
+from dyntemp.kernels.cpu.emit import compiled_for, emit_splat, emit_vector
+from dyntemp.kernels.cpu.vectors import load, plain, smaller, type_of, vector, wide_vectors
 
 
 @vector

@@ -1,4 +1,4 @@
-"""The draw from block sums by rejection; the proof stands with `reference.draw`."""
+"""The draw from block sums by rejection; `reference.draw` has the proof."""
 
 from __future__ import annotations
 

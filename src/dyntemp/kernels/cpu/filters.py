@@ -1,8 +1,9 @@
 """Truncation of a row by top-k, top-p and min-p, found by selection; `dyntemp.distribution.filters` has the formulas.
 
-What filters leave is always the likeliest entries, ties by lower index. Between them it is (low, ties): the entries
-from `low` up, but of those equal to it only so many; for the draw it is (cut, last): the entries above `cut`, and those
-equal to it up to index `last`. Nothing sorts the vocabulary, and blocks whose largest entry is out are not opened.
+Filters always leave the likeliest entries, ties by lower index. From one filter to the next these are `Likeliest`: the
+entries from `low` up, and of those equal to `low` the first `ties`. The draw gets them as `Kept`: the entries above
+`cut`, and those equal to `cut` up to index `last`. Nothing sorts the vocabulary. Blocks are not read if their largest
+entry is filtered out.
 """
 
 from __future__ import annotations
@@ -39,11 +40,11 @@ class Likeliest(NamedTuple):
 
 
 ALL = 2**62
-"""As a number of ties: every one."""
+"""The number of ties that stands for all of them."""
 
 BINS = 1_024
 FEW = 256
-"""Entries that are sorted rather than distributed over bins again."""
+"""At most so many entries are sorted rather than distributed over bins again."""
 
 
 @plain
@@ -117,7 +118,7 @@ def weigh_all(values, top, a, out):
 
 @plain
 def nucleus(values, masked_at, blocks, likeliest, count, top, a, share, room):
-    """Of the entries that (low, ties) leaves, the likeliest that together have `share` of their mass at 1/T = a.
+    """The likeliest entries of `likeliest` that together have `share` of its mass at 1/T = a, as (low, ties).
 
     The masses are gathered in bins of logits; the bin in which the nucleus ends is distributed over bins again, until
     few entries are left in it, or equal ones.
@@ -190,9 +191,11 @@ def bin_of(x, high, step):
 
 @plain
 def last_of_nucleus(ordered, above, wanted, top, a):
-    """Where the mass reaches `wanted`, from the largest value down: the value, how many of its equals are needed, and
-    how many there are.
-    """  # noqa: D205
+    """The value at which the mass from the largest down reaches `wanted`.
+
+    Returns:
+        The value, the number of entries equal to it that are needed, and the number that there are.
+    """
     i = len(ordered) - 1
     same = 0
     while True:

@@ -18,7 +18,7 @@ from dyntemp.language.state import SURPRISAL_CELL
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Packed:
-    """Programs as the compiled kernel reads them.
+    """Programs as the compiled code reads them; `arguments` names the columns of `code`.
 
     Attributes:
         code: int64 [lines, 5]. The first line: 0 and the depth of the stack. One line per program: its steps and the
@@ -26,11 +26,11 @@ class Packed:
             row of `known` it goes to, its kind, its argument among the numbers, and the steps of its target as a
             range. One per step: what it does, and its operand.
         numbers: The constants; a policy's parameters follow them at run time.
-        parameters: The names of these, in order.
+        parameters: The names of the parameters, in order.
         names: The text of each signal; its row in `known` is its place here plus `len(KNOWN)`.
-        given: Those of them that the caller says.
-        shown: (row of `known`, text) of those that a result names.
-        read: For each program, the texts of those that it reads.
+        given: The text of each signal that the caller gives.
+        shown: (row of `known`, text) of each signal that a result names.
+        read: For each program, the texts of the signals that it reads.
         second: Whether second moments are wanted.
         room: Whether a signal needs more than the sums.
     """
@@ -47,15 +47,15 @@ class Packed:
 
 
 EMPTY = Program((), (), (), (), (), (), 1)
-"""What measures and decides nothing."""
+"""The program of a job without a policy."""
 
 
 @lru_cache(maxsize=1024)
 def pack(programs: tuple[Program, ...], also: tuple[Signal, ...]) -> Packed:
-    """The programs, and signals to measure in every row, as the compiled kernel reads them.
+    """The programs, and signals to measure in every row, as the compiled code reads them.
 
     Args:
-        programs: Different ones.
+        programs: Programs, none twice.
         also: Signals to measure in every row.
     """
     read = [tuple(dict.fromkeys((*program.signals, *also))) for program in programs]

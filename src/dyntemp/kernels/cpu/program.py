@@ -13,7 +13,7 @@ from dyntemp.language.program import Op
 
 @plain
 def remembered(cells, cell):
-    """What a cell held at the position before; NaN where nothing was written for this request."""
+    """The number in a cell at the position before; NaN where none was written for this request."""
     values, positions, owners, generations, _, _ = cells.memory
     slot, before = cells.slot, cells.position - 1
     at = before % values.shape[1]

@@ -36,7 +36,7 @@ def every_scaled_row(logits, temperature, out):
 
 @plain
 def every_row_in_place(rows, masked_at, temperature):
-    """The same for rows, [rows, n], of the type to compute in, where they lie."""
+    """`every_scaled_row` in place, for rows, [rows, n], of the type to compute in."""
     for r in range(len(temperature)):
         row, t = rows[r], temperature[r]
         if t > GREEDY_AT and t < np.inf:
@@ -76,7 +76,7 @@ def scale_row(row, masked_at, temperature, out):
 
 @vector
 def divide_row(row, masked_at, shift, temperature, out):
-    """(x - shift)/T of a row into `out`; whether all of it is within the type."""
+    """Write (x - shift)/T of a row into `out`, and return True where all of it is within the type."""
     wide_vectors()
     limit = -2.0 * np.float64(masked_at)
     reciprocal = 1.0 / temperature
@@ -101,7 +101,7 @@ def farthest(row, masked_at):
 
 @vector
 def divide_in_place(row, masked_at, shift, temperature):
-    """(x - shift)/T of a row, over it."""
+    """Write (x - shift)/T of a row over the row."""
     wide_vectors()
     reciprocal = 1.0 / temperature
     for i in range(len(row)):

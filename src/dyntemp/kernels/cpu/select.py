@@ -25,10 +25,10 @@ from dyntemp.kernels.cpu.vectors import (
 )
 
 SAMPLE = 1_024
-"""Entries that tell where an order statistic lies."""
+"""Entries of the sample that brackets an order statistic."""
 
 FEW = 8 * SAMPLE
-"""So many values are searched as they are."""
+"""At most so many values are searched without a sample."""
 
 
 @plain
@@ -50,7 +50,7 @@ def kth(values, k, low, high):
 
 @plain
 def bracket(values, k, sample):
-    """Two values between which the k-th smallest lies but for bad luck: 3.5 standard errors about it in a sample."""
+    """Two values that almost always have the k-th smallest between them: 3.5 standard errors about it in a sample."""
     n = len(values)
     stride = n // SAMPLE
     for i in range(SAMPLE):
@@ -79,7 +79,7 @@ def order_statistics(values, k, room):
 
     Args:
         values: [n].
-        k: Which one.
+        k: The number of smaller values.
         room: Space, [at least 2, at least n + 16].
 
     Returns:
@@ -174,7 +174,7 @@ def runner_up(row, tops, top):
 
 @vector
 def block_mass_above(block, cut, top):
-    """Of one block, the sum of exp(x - top) of the entries above `cut`. One sum a loop, or it does not vectorise."""
+    """The sum of exp(x - top) of a block's entries above `cut`. A loop with two sums would not vectorise."""
     wide_vectors()
     lowest, none = floor_of(top), type_of(top, 0.0)
     total = none
@@ -189,7 +189,7 @@ def block_mass_above(block, cut, top):
 
 @plain
 def mass_above(row, cut, tops, top):
-    """Over a row, the sum of exp(x - top) of the entries above `cut`."""
+    """The sum of exp(x - top) of a row's entries above `cut`."""
     mass = 0.0
     for b in range(len(tops)):
         if tops[b] > cut:

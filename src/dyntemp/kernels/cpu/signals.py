@@ -1,4 +1,4 @@
-"""Signals of a row, from what one read of it left or from another look; within their ranges."""
+"""Signals of a row, within their ranges: from the sums of one read, or from another read."""
 
 from __future__ import annotations
 
@@ -48,10 +48,7 @@ def moment_signal(kind, moments):
 
 @plain
 def order_signal(kind, argument, row, masked_at, blocks, moments, room):
-    """A signal that some of the largest or middle entries determine; NaN for any other.
-
-    Probabilities have the order of the logits.
-    """
+    """A signal that order statistics determine; NaN for any other. Probabilities have the order of the logits."""
     n, count = len(row), int(moments.count)
     top, log_total = moments.top, moments.log_total
     if kind == MARGIN:

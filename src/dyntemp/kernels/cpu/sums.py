@@ -1,7 +1,7 @@
 """The loop that reads every logit: sums of one block in explicit vectors, while the next block is fetched.
 
-LLVM would make vectors of a plain loop as well, but not of one that fetches ahead, and without that each block waits
-for the memory and then the memory for the block. A vector is one line of the cache.
+LLVM makes vectors of a plain loop, but not of a loop that fetches ahead. Without fetching ahead, reading and computing
+take turns. A vector is one line of the cache.
 """
 
 from __future__ import annotations
@@ -14,10 +14,8 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from dyntemp.kernels.cpu.vectors import (
+from dyntemp.kernels.cpu.emit import (
     AT_WILL,
-    LOWEST32,
-    LOWEST64,
     constant,
     emit_exponential,
     emit_extreme,
@@ -25,20 +23,22 @@ from dyntemp.kernels.cpu.vectors import (
     emit_splat,
     emit_vector,
 )
+from dyntemp.kernels.cpu.vectors import LOWEST32, LOWEST64
 
 AHEAD = 8_192
-"""Bytes ahead of what is summed that are fetched."""
+"""Distance in bytes from the entries that are summed to those that are fetched."""
 
 
 AT_ONCE = 4
-"""Vectors summed side by side, each to sums of its own: adding one number over and over loses digits."""
+"""Vectors that are summed side by side, each into sums of its own, which loses fewer digits than one sum."""
 
 
 @intrinsic
 def vector_sums(typingctx, block, groups, reference, centre):
-    """Of the first `groups` of `AT_ONCE` vectors of a block: what `cpu_read.block_sums` says; without a centre the last
-    two are 0.
-    """  # noqa: D205
+    """The sums of `blocks.block_sums` over the first `groups` of `AT_ONCE` vectors of a block.
+
+    Without a centre the last two are 0.
+    """
     kind, second = reference, not isinstance(centre, types.NoneType)
     lanes, element = (16, ir.FloatType()) if kind == types.float32 else (8, ir.DoubleType())
     vector = ir.VectorType(element, lanes)

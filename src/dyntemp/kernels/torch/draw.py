@@ -1,4 +1,4 @@
-"""The draw of `reference.draw` for all rows at once: the same noise, bounds and picks, without looking at any number.
+"""The draw of all rows at once: the noise, bounds and picks of `reference.draw`, without reading any number.
 
 Where the reference stops at the try that is accepted, here all tries are judged, since the exact masses of all blocks
 are known; the first accepted one counts. Nothing of this is differentiable.
@@ -28,7 +28,7 @@ class Noise(NamedTuple):
 
 
 def noise_of(job: Job, rows: int, device: torch.device) -> Noise:
-    """The noise of each row's key; see `philox.uniform`.
+    """The noise of each row's key; see `dyntemp.distribution.noise.uniform`.
 
     Keys that the host knows are checked. Tensors elsewhere are taken as they are, a seed's 64 bits as int64: that no
     two rows share a key is then the caller's to see to.
@@ -52,7 +52,7 @@ def _noise(seed: Tensor, request: Tensor, position: Tensor) -> Tensor:
 
 
 _opaque_noise = torch.library.custom_op("dyntemp::noise", _noise, mutates_args=())
-"""The same as one operation: what a compiler makes of its ten rounds otherwise takes it minutes."""
+"""`_noise` as one operation; to compile its ten rounds would take minutes."""
 
 
 @_opaque_noise.register_fake  # type: ignore[untyped-decorator]
@@ -61,7 +61,7 @@ def _shape(seed: Tensor, request: Tensor, position: Tensor) -> Tensor:  # noqa: 
 
 
 def uniform(seed: Tensor, request: Tensor, position: Tensor, draw: Tensor, purpose: Tensor) -> Tensor:
-    """The numbers of `philox.uniform`, in the shape that the arguments have together; all are int64."""
+    """The numbers of `dyntemp.distribution.noise.uniform`, in the shape of the int64 arguments together."""
     counter = torch.broadcast_tensors(request & MASK, position & MASK, draw, purpose)
     high, low, _, _ = philox(counter, (seed & MASK, seed >> 32 & MASK))
     return ((high << 21) + (low >> 11)).to(wide_of(seed.device)) * 2.0**-53 + 2.0**-54
@@ -127,7 +127,7 @@ def _weights(z: Tensor, highest: Tensor, a: Tensor) -> Tensor:
 
 
 def _bounds(blocks: Tensor, n: int, highest: Tensor, a: Tensor) -> Tensor:
-    """What the mass of each block is at most, [rows, blocks]; see `reference.block_bound`."""
+    """An upper bound of the mass of each block, [rows, blocks]; see `reference.block_bound`."""
     count, width = blocks.shape[1:]
     top = blocks.amax(-1)
     empty = top == -torch.inf

@@ -10,12 +10,12 @@ from dyntemp.kernels.torch.signals import reaching
 
 
 def mask(z: Tensor, temperature: Tensor, filters: Filters) -> Tensor:
-    """Which entries of each row stay, bool [rows, n].
+    """The entries of each row that stay, bool [rows, n].
 
     Args:
         z: [rows, n], as wide as sums; -inf where masked.
         temperature: [rows].
-        filters: What to apply.
+        filters: The filters to apply.
     """
     kept = z > -torch.inf
     if filters.top_k > 0:

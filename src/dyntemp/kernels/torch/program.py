@@ -1,6 +1,6 @@
 """Policies in torch: every step for all rows at once, differentiable in signals and parameters, with their memory.
 
-What a policy remembers are plain numbers: no gradient flows from one position to the next.
+A policy remembers plain numbers: no gradient flows from one position to the next.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ OPERATIONS: dict[Op, Callable[..., Tensor]] = {
     Op.LERP: lambda low, high, t: low + (high - low) * t,
     Op.WHERE: lambda condition, x, y: torch.where(condition > 0, x, y),
 }
-"""The steps that take all from the stack."""
+"""The steps that take all their inputs from the stack."""
 
 
 class FiniteGradient(torch.autograd.Function):  # type: ignore[misc]
@@ -58,7 +58,7 @@ class FiniteGradient(torch.autograd.Function):  # type: ignore[misc]
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:  # noqa: ARG004
-        """The same numbers."""
+        """Return `x`."""
         return x.view_as(x)
 
     @staticmethod
@@ -87,7 +87,7 @@ class Evaluation:
     memory: Memory | None = None
 
     def of(self, rows: Tensor | None) -> Evaluation:
-        """The same for some of the rows, given by number."""
+        """The evaluation for some of the rows, given by number."""
         if rows is None:
             return self
         signals = {name: values[rows] for name, values in self.signals.items()}
@@ -96,7 +96,7 @@ class Evaluation:
         return Evaluation(self.program, signals, parameters, self.like[rows], memory)
 
     def run(self, steps: tuple[Step, ...]) -> Tensor:
-        """What `steps` compute, [rows]."""
+        """The result of `steps`, [rows]."""
         return run(steps, self.compute).expand(self.like.shape) + 0.0
 
     def compute(self, step: Step, *arguments: Tensor) -> Tensor:
@@ -143,7 +143,7 @@ def bound(job: Job, policy: Policy, like: Tensor) -> dict[str, Tensor]:
 
 
 def _fits(parameter: Parameter, value: Any) -> bool:
-    """Whether `value` is surely one that a parameter may have."""
+    """Return True where `value` is certainly in the range of a parameter."""
     if parameter.low is None or parameter.high is None:
         return False
     return isinstance(value, Tensor) or (type(value) in (int, float) and parameter.low <= value <= parameter.high)

@@ -16,7 +16,7 @@ from dyntemp.kernels.tensors import DTYPES, on_host, tensor_of, wide_of
 
 @dataclass(slots=True, eq=False)
 class TensorRows:
-    """Rows that can be computed with, whatever was given: a broken row is all zeros here.
+    """Rows that can be computed with: a broken row is all zeros here.
 
     Attributes:
         z: [rows, n], float64 where the rows were, else float32; masked entries hold what they held.
@@ -54,7 +54,7 @@ class TensorRows:
         return values if self.broken is None else torch.where(self.broken, otherwise, values)
 
     def shown(self) -> Callable[[Any], Any]:
-        """What turns [rows] values into what the caller sees: 0-d where one row was given."""
+        """A function from [rows] values to the values that the caller sees, which are 0-d where one row was given."""
         return _first if self.single else _all
 
     def handed(self, values: Tensor | None) -> Any:

@@ -1,7 +1,7 @@
 """Signals of rows of logits in torch, differentiable in the logits; the sums are float64 where the device has it.
 
-A masked entry adds nothing to any sum and gets a gradient of 0. What is selected by order (the likeliest, a quantile)
-passes its gradient to the entries selected.
+A masked entry adds nothing to any sum and gets a gradient of 0. A signal that selects entries by order (the likeliest,
+a quantile) passes its gradient to the selected entries.
 """
 
 # ruff: noqa: D103 (the table of signals says what each is)
@@ -17,14 +17,14 @@ from dyntemp.kernels.tensors import on_host
 from dyntemp.kernels.torch.rows import TensorRows
 
 LOWEST_EXPONENT = -1000.0
-"""exp(-1000) is 0 in every dtype, and its products with what stands beside it in a sum stay finite."""
+"""exp(-1000) is 0 in every dtype, and its products with other terms of a sum stay finite."""
 
 NEWTON_STEPS = 80
-"""Of `solve_entropy`, on a device; on the host it stops when nothing moves any more."""
+"""Steps of `solve_entropy` on a device; on the host it stops when no temperature moves."""
 
 
 class Softmax:
-    """What every signal of a row is made of.
+    """The parts of every signal of a row.
 
     Attributes:
         z: The logits, [rows, n], without a gradient; -inf where masked.
@@ -48,7 +48,7 @@ class Softmax:
         return values.sum(-1, dtype=self.wide)
 
     def share(self, e: Tensor) -> Tensor:
-        """What some of `e`, [rows], are as probabilities."""
+        """The probabilities of some of `e`, [rows]."""
         return e.to(self.wide) / self.total
 
     def mean_d(self) -> Tensor:

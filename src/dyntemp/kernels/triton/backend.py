@@ -34,7 +34,7 @@ from dyntemp.kernels.tensor_memory import Memory, memory_of
 from dyntemp.kernels.tensors import context, known, numbers, to_device
 from dyntemp.kernels.triton.blocks import FIELDS, summarise
 from dyntemp.kernels.triton.draw import AT_MODEL, AT_TEMPERATURE, NO_FILTERS
-from dyntemp.kernels.triton.program import packed
+from dyntemp.kernels.triton.pack import packed
 from dyntemp.kernels.triton.rows import StridedRows, as_rows
 from dyntemp.kernels.triton.scale import divide, extremes
 from dyntemp.kernels.triton.select import select

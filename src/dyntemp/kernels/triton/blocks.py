@@ -1,4 +1,4 @@
-"""The first read of a row: what the kernels after it need to know of each block of 2,048 logits, and what follows."""
+"""The first read of a row: sums of each block of 2,048 logits, and the signals that follow from them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ BLOCK = tl.constexpr(shared.BLOCK)
 INFINITY = tl.constexpr(float("inf"))
 
 READY, MAX_PROB, ENTROPY, NORMALIZED, PERPLEXITY, COLLISION, VARENTROPY, SUPPORT = map(tl.constexpr, range(8))
-"""Which signal a column holds: one that these sums give, or one that is there when they are combined."""
+"""The signal that a column holds: one of these sums, or READY for a value that is there before they are combined."""
 MOMENTS = {
     "max_prob": MAX_PROB, "entropy": ENTROPY, "normalized_entropy": NORMALIZED, "perplexity": PERPLEXITY,
     "collision": COLLISION, "varentropy": VARENTROPY, "support": SUPPORT,
@@ -61,10 +61,11 @@ def summarise(
 
 @triton.jit
 def heights(table, row, rows, blocks, SIZE: tl.constexpr):
-    """What a draw needs of each block and of the row, in float64.
+    """The sums of a row that a draw needs, in float64.
 
-    Of each block, [SIZE], the highest logit and the sum relative to it; then the row's highest logit, its number of
-    unmasked entries, and whether it has no distribution.
+    Returns:
+        The highest logit of each block and the sum relative to it, [SIZE]; the row's highest logit; its number of
+        unmasked entries; and whether the row is broken.
     """
     block = tl.arange(0, SIZE)
     at = table + row * blocks + block

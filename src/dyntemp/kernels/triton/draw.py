@@ -50,7 +50,7 @@ def first_above(cumulative, parts, target, SIZE: tl.constexpr):
 def block_weights(
     pointer, block, columns, top, inverse, cut, last, MASKED_AT: tl.constexpr, COMPUTE: tl.constexpr
 ):  # fmt: skip
-    """e^((z - top)/T) of one block's entries that the filters left, [BLOCK], as float64."""
+    """e^((z - top)/T) of the entries of a block that the filters left, [BLOCK], as float64."""
     index = block * BLOCK + tl.arange(0, BLOCK)
     z = tl.load(pointer + index, mask=index < columns, other=-INFINITY).to(COMPUTE)
     exact = z.to(tl.float64)
@@ -73,10 +73,11 @@ def filtered(
     pointer, columns, tops, blocks, highest, total, top, support, temperature, settings, AT: tl.constexpr,
     MASKED_AT: tl.constexpr, COMPUTE: tl.constexpr, SIZE: tl.constexpr,
 ):  # fmt: skip
-    """What top-k, top-p and min-p, in this order, leave of a row.
+    """Apply top-k, top-p and min-p to a row, in this order.
 
-    Its lowest logit, the highest index that stays among its equals, how many stay, and of each block what `heights`
-    gives, over what stays.
+    Returns:
+        The lowest logit that stays, the highest index that stays among its equals, the number of entries that stay,
+        and of each block the highest logit and the sum relative to it, over the entries that stay.
     """
     STORED: tl.constexpr = pointer.dtype.element_ty
     one = tl.full([], 1.0, tl.float64)

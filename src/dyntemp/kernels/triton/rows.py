@@ -17,7 +17,7 @@ from dyntemp.kernels.tensors import tensor_of
 from dyntemp.kernels.triton.blocks import summarise
 
 INTERPRETED = not isinstance(summarise, triton.JITFunction)
-"""Whether Triton was imported with TRITON_INTERPRET=1."""
+"""True where Triton was imported with TRITON_INTERPRET=1."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

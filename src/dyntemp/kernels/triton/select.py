@@ -1,4 +1,4 @@
-"""Selection without sorting: which logit the k-th highest is, or the one at which a share of the mass is reached.
+"""Selection without sorting: the k-th highest logit, or the logit at which a share of the mass is reached.
 
 Logits are compared as unsigned whole numbers in the same order, their keys, found digit by digit of 4 bits: each pass
 over the row counts, or weighs, what lies at or above 16 keys at once. Blocks that lie below all of them are skipped.

@@ -19,7 +19,7 @@ ROUNDS = tl.constexpr(200)
 
 @triton.jit
 def columns_of(values, row, width, kinds, SIGNALS: tl.constexpr):
-    """What a row's signals are before its moments are known, [SIGNALS], and the kind of each."""
+    """The signals of a row that are known before its moments, [SIGNALS], and the kind of each."""
     column = tl.arange(0, SIGNALS)
     found = tl.load(values + row * width + column, mask=column < width, other=0.0)
     return found, tl.load(kinds + column, mask=column < width, other=0)
@@ -102,7 +102,7 @@ def tempered(pointer, columns, blocks, top, inverse, MASKED_AT: tl.constexpr, CO
 
 @triton.jit
 def remembered(memory, stamps, owners, generations, slot, position, window, cells, CELLS: tl.constexpr):
-    """What each cell of a slot held at the position before, and holds at this one, [CELLS]; NaN where nothing."""
+    """The cells of a slot at the position before, and at this position, [CELLS]; NaN where nothing was written."""
     cell = tl.arange(0, CELLS)
     mine = tl.load(generations + slot)
     before = slot * window + (position + window - 1) % window
