@@ -6,7 +6,7 @@ import importlib
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from dyntemp.errors import ModelError
 from dyntemp.models import hub
@@ -113,12 +113,8 @@ class Reading(Protocol):
 class OpenSession(Session, Protocol):
     """A session that sequences can join while others run.
 
-    A model with such sessions has `start_open(places) -> OpenSession`, which returns a session without sequences. A
-    model without `start_open` reads every prompt at once, in `start`. Other sequences wait meanwhile, and a cancelled
-    prompt is read to its end.
-
     Attributes:
-        places: Number of sequences that can still join; a prompt that is being read counts as joined.
+        places: How many more sequences can join; each prompt that is being read has one.
     """
 
     places: int
@@ -133,6 +129,18 @@ class OpenSession(Session, Protocol):
         Raises:
             ModelError: If there are fewer places, or `start` would refuse the prompts.
         """
+
+
+@runtime_checkable
+class OpenModel(Protocol):
+    """A model whose sessions are open.
+
+    Other models read every prompt in one piece, in `start`: no other sequence gets a token meanwhile, and a prompt that
+    is given up is read to its end.
+    """
+
+    def start_open(self, places: int) -> OpenSession:
+        """A session without sequences, with room for `places` of them."""
 
 
 def load_model(name: str | Path = BUNDLED, **options: Any) -> Model:

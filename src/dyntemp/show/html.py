@@ -35,7 +35,7 @@ CURVE_VOCABULARY = 32_000
 """Number of logits in the rows for a policy's curve."""
 
 NO_SCRIPT = "default-src 'none'; style-src 'unsafe-inline'"
-"""The content security policy of a page: it loads nothing."""
+"""The page's own rule for what it may load: nothing."""
 
 
 def page(header: Header, tokens: Sequence[Token], *, by: str = "temperature", other: Policy | None = None,
