@@ -3,6 +3,7 @@
 import gc
 import json
 import logging
+import pickle
 from types import SimpleNamespace
 
 import numpy as np
@@ -389,6 +390,11 @@ class TestInterfaces:
         monkeypatch.setattr(adapter, "import_module", broken)
         with pytest.raises(ModuleNotFoundError, match="numpy"):
             adapter._bases()
+
+    @pytest.mark.parametrize("public", [DynamicTemperature, StatelessDynamicTemperature])
+    def test_processes_find_the_class_by_its_public_name(self, public):
+        assert public.__module__ == "dyntemp.engines.vllm"
+        assert pickle.loads(pickle.dumps(public)) is public
 
     def test_it_stands_where_the_record_says(self):
         assert FirstRunner(DynamicTemperature).processor.is_argmax_invariant()

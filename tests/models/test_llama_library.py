@@ -11,7 +11,7 @@ from importlib.util import find_spec
 import pytest
 
 from dyntemp import ModelError
-from dyntemp.models.llama import guard, library
+from dyntemp.models.llama import layout_check, library
 from dyntemp.models.llama.binding import FUNCTIONS, bind
 from dyntemp.models.llama.layout import ROOM, STRUCTS, Block, Field, Struct, known, layouts
 
@@ -54,7 +54,7 @@ def moved(struct, name, by):
 
 
 def test_the_installed_libraries_are_as_their_layouts_say(api):
-    assert guard.differences(api) == ""
+    assert layout_check.differences(api) == ""
 
 
 @pytest.mark.skipif(platform.machine().lower() not in {"x86_64", "amd64"}, reason="zeros behind the end are not seen")
@@ -68,16 +68,16 @@ def test_a_struct_that_is_longer_or_shorter_is_refused(api, name):
         fields = {field: place for field, place in struct.fields.items() if field != last}
         return Struct(struct.fields[last].offset, fields)
 
-    assert f"{name} holds" in guard.differences(doctored(api, name, longer))
-    assert f"{name} has" in guard.differences(doctored(api, name, shorter))
+    assert f"{name} holds" in layout_check.differences(doctored(api, name, longer))
+    assert f"{name} has" in layout_check.differences(doctored(api, name, shorter))
     with pytest.raises(ModelError, match=rf"stranger is not built as .*{name}.*; these builds work: .*xllamacpp"):
-        guard.check(doctored(api, name, shorter), "stranger")
+        layout_check.check(doctored(api, name, shorter), "stranger")
 
 
 @pytest.mark.parametrize("field", ["cb_eval", "abort_callback_data"])
 def test_a_field_that_came_in_is_seen(api, field):
     changed = doctored(api, "llama_context_params", lambda struct: without(struct, field))
-    assert "llama_context_params" in guard.differences(changed)
+    assert "llama_context_params" in layout_check.differences(changed)
 
 
 @pytest.mark.parametrize(
@@ -87,13 +87,13 @@ def test_a_field_that_came_in_is_seen(api, field):
 )  # fmt: skip
 def test_a_field_that_moved_at_equal_size_is_seen(api, name, field):
     changed = doctored(api, name, lambda struct: moved(struct, field, 4))
-    assert f"{name} holds" in guard.differences(changed)
+    assert f"{name} holds" in layout_check.differences(changed)
 
 
 @pytest.mark.parametrize("version", ["llama", "ggml"])
 def test_another_version_of_the_code_is_seen(api, version):
     api.layout = dataclasses.replace(api.layout, **{version: "9.9.9"})
-    assert "'9.9.9' was expected" in guard.differences(api)
+    assert "'9.9.9' was expected" in layout_check.differences(api)
 
 
 def test_a_missing_function_is_named(api):

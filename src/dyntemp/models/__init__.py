@@ -114,7 +114,7 @@ class OpenSession(Session, Protocol):
     """A session that sequences can join while others run.
 
     Attributes:
-        places: Number of sequences that can still join; a prompt that is being read counts as joined.
+        places: How many more sequences can join; each prompt that is being read has one.
     """
 
     places: int

@@ -16,7 +16,7 @@ from dyntemp.models import Messages, check_advance, check_prompts
 from dyntemp.models.chat_template import chat_template
 from dyntemp.models.llama.handles import BATCH, Context, Weights
 from dyntemp.models.llama.library import open_library
-from dyntemp.models.llama.reading import LlamaCppReading, Read
+from dyntemp.models.llama.reading import LlamaCppReading, ReadPrompt
 
 MOST_CONTEXT = 8192  # the default; more has to be asked for
 MOST_THREADS = 8  # with more, reading the weights is the bottleneck
@@ -253,7 +253,7 @@ class LlamaCppSession:
             self._used, self._begun = used, 0
         return context
 
-    def _take_in(self, read: Sequence[Read], sources: Sequence[int]) -> tuple[list[int], NDArray[np.float32]]:
+    def _take_in(self, read: Sequence[ReadPrompt], sources: Sequence[int]) -> tuple[list[int], NDArray[np.float32]]:
         """Give each prompt that was read a sequence; see `LlamaCppReading`."""
         self._require_open()
         lengths = [read[source].length for source in sources]

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from dyntemp.errors import ModelError
-from dyntemp.models.llama import guard
+from dyntemp.models.llama import layout_check
 from dyntemp.models.llama.binding import Api, Log, bind
 from dyntemp.models.llama.layout import known, layouts
 
@@ -116,7 +116,7 @@ def opened(choice: str) -> tuple[Api, str]:
     if package == "xllamacpp":
         _check_processor(name)
     api = bind(_load(_file(package), name), name, layout)
-    guard.check(api, name)
+    layout_check.check(api, name)
     return api, name
 
 
@@ -128,7 +128,7 @@ def _named(path: Path) -> tuple[Api, str]:
     reasons = []
     for layout in layouts():
         api = bind(library, str(path), layout)
-        if not (difference := guard.differences(api)):
+        if not (difference := layout_check.differences(api)):
             return api, f"{path.name} (laid out as {layout})"
         reasons.append(f"it is not {layout}: {difference}")
     raise ModelError(

@@ -17,7 +17,7 @@ LEAST = 64
 kernel, which sums in another order and takes up to twice as long for each token."""
 
 
-class Read(NamedTuple):
+class ReadPrompt(NamedTuple):
     """A prompt that was read.
 
     Attributes:
@@ -31,7 +31,7 @@ class Read(NamedTuple):
     logits: NDArray[np.float32]
 
 
-TakeIn = Callable[[Sequence[Read], Sequence[int]], tuple[list[int], NDArray[np.float32]]]
+TakeIn = Callable[[Sequence[ReadPrompt], Sequence[int]], tuple[list[int], NDArray[np.float32]]]
 
 
 def part_ends(length: int, part: int) -> list[int]:
@@ -82,7 +82,7 @@ class LlamaCppReading:
         self._prompts = list(places)
         self._parts = deque((at, end) for at, prompt in enumerate(places) for end in part_ends(len(prompt), part))
         self._begin = 0
-        self._read: list[Read] = []
+        self._read: list[ReadPrompt] = []
         self._weights, self._threads, self._take_in, self._end = weights, threads, take_in, end
         self._context: Context | None = None
         self._open = True
@@ -104,7 +104,7 @@ class LlamaCppReading:
         self._context.decode([(int(prompt[where]), where, 0, where == last) for where in range(begin, end)])
         self._begin = end % len(prompt)
         if end == len(prompt):
-            self._read.append(Read(end, self._context.state(0), self._context.rows(1)[0].copy()))
+            self._read.append(ReadPrompt(end, self._context.state(0), self._context.rows(1)[0].copy()))
             self._context.clear()
         self.left -= end - begin
         return end - begin
