@@ -61,7 +61,7 @@ MUTANTS = [
     Mutant("language/functions", "(0 in decay or 1 in decay)", "(1 in decay)", BOUNDS),
     Mutant("language/functions", "ends.low - slack, composed.low", "ends.low, composed.low", BOUNDS),
     Mutant("language/functions", "return Interval(0.0, ends.high) if 0 in x else ends", "return ends", BOUNDS),
-    Mutant("language/nodes", "np.power(np.add(base, 0.0), exponent)", "np.power(base, exponent)", BOUNDS),
+    Mutant("language/operators", "np.power(np.add(base, 0.0), exponent)", "np.power(base, exponent)", BOUNDS),
     Mutant("language/nodes", "size = 1 + sum(child.size for child in below)", "size = 1 + len(below)",
            ("language/test_nodes.py",)),
     Mutant("language/signals", "ceil(q.value * (n - 1))", "ceil(q.value * n)", ("language/test_signals.py",)),

@@ -3,7 +3,7 @@
 import { Analysis, parametersOf } from "./bounds.js";
 import { CALCULATIONS } from "./functions.js";
 import { Builder, walk } from "./nodes.js";
-import { Reader } from "./reader.js";
+import { makeParse } from "./parse.js";
 import { hasRange, ownsCell, SignalBuilder } from "./signals.js";
 import { partsOf } from "./terms.js";
 
@@ -15,9 +15,9 @@ export function makeLanguage(table) {
   ];
   if (lacking.length) throw new Error(`this page does not compute ${lacking.map(({ name }) => name).join(", ")}`);
   const builder = new Builder(table);
-  const reader = new Reader(table, builder, new SignalBuilder(table, builder));
+  const parse = makeParse(table, builder, new SignalBuilder(table, builder));
   const analysis = new Analysis(builder.functions, table.limits);
-  return { parse: (text) => policyOf(reader.read(text), { table, builder, analysis }) };
+  return { parse: (text) => policyOf(parse(text), { table, builder, analysis }) };
 }
 
 /**
