@@ -12,7 +12,7 @@ from dyntemp.language.signals import SIGNALS
 from dyntemp.traces.token import plain
 
 READ = """
-const { makeLanguage } = await load("language");
+const { makeLanguage } = await load("language/policy");
 const { PolicyError } = await load("errors");
 const language = makeLanguage(data.table);
 return data.texts.map((text) => {
@@ -64,7 +64,7 @@ def test_soups_of_words_are_refused_alike(ask):
 
 
 COMPUTE = """
-const { valueOf } = await load("nodes");
+const { valueOf } = await load("language/nodes");
 return data.operations.map(({ kind, name, operands }) =>
   operands.map((edges) => Number(valueOf({ kind, name }, edges))));
 """
@@ -82,8 +82,8 @@ def test_operations_are_equal_at_the_edges(ask):
 
 
 STEP = """
-const { makeLanguage } = await load("language");
-const { Evaluation } = await load("evaluate");
+const { makeLanguage } = await load("language/policy");
+const { Evaluation } = await load("language/evaluate");
 const language = makeLanguage(data.table);
 return data.requests.map(({ text, parameters, rows, surprisals }) => {
   const evaluation = new Evaluation(language.parse(text), parameters);
@@ -118,6 +118,6 @@ def test_temperatures_are_equal(ask):
 
 def test_noise_is_equal_to_the_bit(ask):
     draws = fixtures.noise(2000)
-    script = 'const { uniform } = await load("philox"); return data.keys.map((key) => uniform(...key));'
+    script = 'const { uniform } = await load("distribution/noise"); return data.keys.map((key) => uniform(...key));'
 
     assert [draw["value"] for draw in draws] == ask(script, {"keys": [draw["key"] for draw in draws]})

@@ -1,6 +1,6 @@
 // Intervals on the extended reals: the arithmetic behind a policy's bounds, as in Python.
 
-import { least, most, nextAfter } from "./numbers.js";
+import { least, most, nextAfter } from "../numbers.js";
 
 const ULPS = 4;
 const EXACT = [-Infinity, -1, 0, 1, Infinity];

@@ -3,10 +3,10 @@
 import { element } from "./dom.js";
 import { nameOf } from "./card.js";
 import { ALWAYS, quantitiesOf, shareOf, short } from "./quantities.js";
-import { replay, same } from "./replay.js";
+import { replay, same } from "../traces/replay.js";
 import { TextView } from "./textview.js";
 import { Tracks } from "./tracks.js";
-import { flowing } from "./words.js";
+import { flowing } from "../show/words.js";
 
 const PAUSE = 250;
 

@@ -2,7 +2,7 @@
 
 import { element } from "./dom.js";
 import { figure } from "./quantities.js";
-import { changed, explain, percent, quoted, visible } from "./words.js";
+import { changed, explain, percent, quoted, visible } from "../show/words.js";
 
 /**
  * The contents of the card of `token`.

@@ -4,7 +4,7 @@
 
 import { corners, DomainError, EVERYTHING, holds, IndeterminateError, interval, widened } from "./interval.js";
 import { intervalDifference, intervalProduct, intervalSum, isPoint, isUnbounded, union } from "./interval.js";
-import { general, least, most, ulpOf } from "./numbers.js";
+import { general, least, most, ulpOf } from "../numbers.js";
 
 const POSITIVE = interval(0, Infinity);
 

@@ -1,6 +1,6 @@
 // What is kept of a row's long tail, and how much probability it has at another temperature, as in Python.
 
-import { least, most } from "./numbers.js";
+import { least, most } from "../numbers.js";
 
 /** The mass of the bin `[entries, mass]` at the temperature 1/a, as a multiple of that of one entry. */
 export function tempered([entries, mass], a, reference, highest, { width, last }) {

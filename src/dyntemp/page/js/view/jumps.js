@@ -2,7 +2,7 @@
 
 import { nameOf } from "./card.js";
 import { element } from "./dom.js";
-import { percent, visible } from "./words.js";
+import { percent, visible } from "../show/words.js";
 
 const TORN = 8;
 const CHANGES = 12;

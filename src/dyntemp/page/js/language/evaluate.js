@@ -1,9 +1,9 @@
 // A policy and what was measured -> temperature and terms, one position of one request after another.
 
 import { unboundMessage } from "./bounds.js";
-import { PolicyError } from "./errors.js";
+import { PolicyError } from "../errors.js";
 import { clipped } from "./functions.js";
-import { general, shortest } from "./numbers.js";
+import { general, shortest } from "../numbers.js";
 import { valueOf } from "./nodes.js";
 import { signalRange } from "./signals.js";
 import { suggestion } from "./suggest.js";

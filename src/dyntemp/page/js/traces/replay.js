@@ -2,11 +2,11 @@
 //
 // Tokens are as trace files have them, numbers as numbers. Everything follows `dyntemp.replay`, to the last places.
 
-import { entriesOf, tempered } from "./bins.js";
-import { PolicyError } from "./errors.js";
-import { Evaluation } from "./evaluate.js";
-import { most } from "./numbers.js";
-import { uniform } from "./philox.js";
+import { entriesOf, tempered } from "../distribution/histogram.js";
+import { PolicyError } from "../errors.js";
+import { Evaluation } from "../language/evaluate.js";
+import { most } from "../numbers.js";
+import { uniform } from "../distribution/noise.js";
 
 /** How far apart two temperatures may be that one policy gave, relatively: models measure in float32. */
 const SAME = 1e-6;

@@ -2,7 +2,7 @@
 
 import { element } from "./dom.js";
 import { changesOf } from "./jumps.js";
-import { percent } from "./words.js";
+import { percent } from "../show/words.js";
 
 const AGAIN = "Change the policy, and the same text is replayed.";
 

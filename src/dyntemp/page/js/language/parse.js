@@ -1,9 +1,9 @@
 // Text -> expression, by operator precedence (a Pratt parser); the levels and refusals come with the table.
 
-import { PolicyError } from "./errors.js";
+import { PolicyError } from "../errors.js";
 import { fail } from "./fault.js";
 import { numberOf, tokensOf } from "./lexer.js";
-import { quotedText } from "./numbers.js";
+import { quotedText } from "../numbers.js";
 import { suggestion } from "./suggest.js";
 
 const ARITHMETIC = new Set(["+", "-", "*", "/", "**"]);

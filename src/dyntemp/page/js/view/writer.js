@@ -3,7 +3,7 @@
 import { announce, byId, debounced, element } from "./dom.js";
 import { saidBy, written } from "./live.js";
 import { makeControls, settingsOf } from "./settings.js";
-import { readToken } from "./traces.js";
+import { readToken } from "../traces/file.js";
 
 /** Writes texts with the model behind the page, under the texts `policies()`; `onText` shows a new one. */
 export class Writer {

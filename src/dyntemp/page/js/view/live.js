@@ -1,6 +1,6 @@
 /** The model behind the page: what it is, and texts that it writes, token by token. */
 
-import { exactly, lineOf } from "./traces.js";
+import { exactly, lineOf } from "../traces/file.js";
 
 /** What the server says about its model, or null where there is none. */
 export async function modelInfo() {

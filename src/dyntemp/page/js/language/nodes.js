@@ -1,9 +1,9 @@
 // What a policy is made of, and its text: numbers fold as they are put together, and equal texts are equal nodes.
 
-import { PolicyError } from "./errors.js";
+import { PolicyError } from "../errors.js";
 import { CALCULATIONS } from "./functions.js";
 import { divided, raised } from "./interval.js";
-import { shortest } from "./numbers.js";
+import { shortest } from "../numbers.js";
 
 const ATOM = 5;
 const NEGATION = 3;

@@ -1,8 +1,8 @@
 // Text -> tokens: numbers, words, text in quotes and symbols, each `{kind, text, start, end}`.
 
-import { PolicyError } from "./errors.js";
+import { PolicyError } from "../errors.js";
 import { fail } from "./fault.js";
-import { quotedText } from "./numbers.js";
+import { quotedText } from "../numbers.js";
 
 const DIGITS = "[0-9]+(?:_[0-9]+)*";
 const TOKEN = new RegExp(

@@ -1,6 +1,6 @@
 /** Trace files: a header line, then one JSON line per token. */
 
-import { complaintOf, HEADER, numberOf, TOKEN } from "./kinds.js";
+import { complaintOf, HEADER, numberOf, TOKEN } from "./fields.js";
 
 const NUMBERS = [
   "temperature",

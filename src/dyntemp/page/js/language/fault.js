@@ -1,6 +1,6 @@
 // An error about one place of a text: the message, the text and carets under the place.
 
-import { PolicyError } from "./errors.js";
+import { PolicyError } from "../errors.js";
 
 const SHOWN = 60;
 

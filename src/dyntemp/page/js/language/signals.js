@@ -1,6 +1,6 @@
 // The signals of the policy language: how their arguments are checked, and which ranges they have.
 
-import { PolicyError } from "./errors.js";
+import { PolicyError } from "../errors.js";
 import { interval, widened } from "./interval.js";
 import { walk } from "./nodes.js";
 

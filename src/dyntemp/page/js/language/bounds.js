@@ -1,10 +1,10 @@
 // What a policy can return: interval analysis over the ranges of its signals and parameters, as in Python.
 
-import { PolicyError } from "./errors.js";
+import { PolicyError } from "../errors.js";
 import { CALCULATIONS } from "./functions.js";
 import { DomainError, IndeterminateError, interval, intervalDifference, intervalNegative } from "./interval.js";
 import { intervalPower, intervalProduct, intervalQuotient, intervalSum, isPoint, product, union } from "./interval.js";
-import { general, most } from "./numbers.js";
+import { general, most } from "../numbers.js";
 import { walk } from "./nodes.js";
 import { signalRange } from "./signals.js";
 

@@ -2,7 +2,7 @@
 //
 // Sentences are those of `dyntemp.show.words`; tokens are as trace files have them, their bytes in hexadecimal.
 
-import { escaped, grouped, shortest } from "./numbers.js";
+import { escaped, grouped, shortest } from "../numbers.js";
 
 export const GREEDY_AT = 1e-6;
 const CERTAIN = 0.95;
