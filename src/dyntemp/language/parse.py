@@ -84,7 +84,7 @@ class _Parser:
         fail(message, self.line, start, end)
 
     def make(self, start: int, build: Callable[..., Node], *parts: object) -> Part:
-        """What `build` makes of `parts`, read from `start` to here; its faults are shown there."""
+        """The part from `start` to the last token read, with the value `build(*parts)`; its errors are shown there."""
         end = self.tokens[self.at - 1].end
         try:
             return Part(build(*parts), start, end)

@@ -76,7 +76,7 @@ function present(text) {
   );
 }
 
-/** Whether there is a second policy. */
+/** True if there is a second policy. */
 function compare(whether) {
   byId("compare").checked = whether;
   byId("second-place").hidden = !whether;
@@ -159,7 +159,7 @@ function showExample(at, policy = null) {
   show(chosen.text, policy);
 }
 
-/** Write into the address what is shown. */
+/** Write the state of the page into the address. */
 function remember() {
   const policy = studio.policy?.text;
   const recorded = studio.active ? studio.recorded(studio.active) : null;
@@ -171,7 +171,7 @@ function remember() {
   });
 }
 
-/** Show what the address says. */
+/** Show the state in the address. */
 function follow() {
   const { example: wanted, policy, colour, at } = linked();
   if (colour) studio.quantity = colour;

@@ -1,4 +1,4 @@
-// What is kept of a row's long tail, and how much probability it has at another temperature, as in Python.
+// The histogram of a row's tail, and the probability of its bins at another temperature, as in Python.
 
 import { least, most } from "../numbers.js";
 

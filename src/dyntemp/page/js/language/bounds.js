@@ -1,4 +1,4 @@
-// What a policy can return: interval analysis over the ranges of its signals and parameters, as in Python.
+// The range of a policy's temperature: interval analysis over the ranges of its signals and parameters, as in Python.
 
 import { PolicyError } from "../errors.js";
 import { CALCULATIONS } from "./functions.js";
@@ -54,7 +54,7 @@ export class Analysis {
     return ranges;
   }
 
-  /** The interval of `node` where the leaves lie in `ranges` now, and have lain in `always` at other positions. */
+  /** The interval of `node`, with its leaves in `ranges` now and in `always` at other positions. */
   enclose(node, ranges, always = ranges) {
     try {
       return this.span(node, ranges, always);
@@ -90,7 +90,7 @@ export class Analysis {
     }
   }
 
-  /** Refuse what may be negative; what may have no value is refused by the analysis itself. */
+  /** Refuse a policy that may be negative. `bounds` itself refuses one that may be undefined. */
   check(expression) {
     const { low } = this.bounds(expression);
     if (!(low < 0)) return;
@@ -143,7 +143,7 @@ export function parametersOf(expression) {
   return found;
 }
 
-/** What to say of a parameter that has no value, and perhaps no range either. */
+/** The message about a parameter that has no value, and perhaps no range. */
 export function unboundMessage(expression, { name, low }) {
   if (low !== null) {
     return `parameter \`${name}\` of \`${expression.text}\` has no value: bind it, or pass parameters={'${name}': ...}`;
@@ -155,7 +155,7 @@ export function unboundMessage(expression, { name, low }) {
   );
 }
 
-/** Combinations of pieces of the ranges of those leaves that occur more than once. */
+/** Every combination of pieces of the ranges of the leaves that occur more than once. */
 function pieces(expression, ranges) {
   const count = new Map();
   for (const node of walk(expression)) {

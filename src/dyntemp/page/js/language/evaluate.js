@@ -1,4 +1,4 @@
-// A policy and what was measured -> temperature and terms, one position of one request after another.
+// Policy and signals -> temperature and terms, position by position of one request.
 
 import { unboundMessage } from "./bounds.js";
 import { PolicyError } from "../errors.js";
@@ -84,7 +84,7 @@ export class Evaluation {
   }
 }
 
-/** What each function that remembers gives and keeps; `old` is null where there was nothing before. */
+/** The value that each function with memory returns and keeps; `old` is null at the first position. */
 const MEMORIES = {
   ema(old, x, decay) {
     const from = old ?? x;

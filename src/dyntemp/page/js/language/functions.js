@@ -1,6 +1,6 @@
 // The functions of the policy language by name: their values on float64, and the bounds of their results.
 //
-// Which there are, how they are spelled and what they mean comes from the table that Python writes.
+// Their names, arguments and meanings come from the table that Python writes.
 
 import { corners, DomainError, EVERYTHING, holds, IndeterminateError, interval, widened } from "./interval.js";
 import { intervalDifference, intervalProduct, intervalSum, isPoint, isUnbounded, union } from "./interval.js";
@@ -83,7 +83,7 @@ function integralBounds(x, low, high) {
   return interval(low.low, high.high);
 }
 
-/** Value and bounds by name; what remembers has no value of its own. */
+/** Value and bounds by name; functions with memory have their value in `evaluate.js`. */
 export const CALCULATIONS = {
   exp: increasing(Math.exp, POSITIVE),
   log: increasing(Math.log, EVERYTHING, POSITIVE),

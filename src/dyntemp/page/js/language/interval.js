@@ -49,7 +49,7 @@ export function product(lists) {
   return lists.reduce((rows, list) => rows.flatMap((row) => list.map((value) => [...row, value])), [[]]);
 }
 
-/** The hull of `operation` at the corners: all there is, where it is monotone in each argument by itself. */
+/** The range of `operation`, which is monotone in each argument, from its values at the corners. */
 export function corners(operation, ...ranges) {
   return hull(product(ranges.map(({ low, high }) => [low, high])).map((corner) => operation(...corner)));
 }
@@ -124,12 +124,12 @@ function wholePower(base, exponent) {
   return widened(ends, odd ? EVERYTHING : interval(0, Infinity));
 }
 
-/** `left / right` where a zero below the line is +0, whatever its sign: 1/0 is infinite. */
+/** `left / right`; a zero divisor counts as +0, so that 1/0 and 1/-0 are infinite. */
 export function divided(left, right) {
   return left / (right + 0);
 }
 
-/** `base ** exponent` as C has it, where 1**inf is 1, and a zero base is +0, whatever its sign. */
+/** `base ** exponent` as in C, where 1**inf is 1; a zero base counts as +0. */
 export function raised(base, exponent) {
   const from = base + 0;
   if (from === 1 || (from === -1 && Math.abs(exponent) === Infinity)) return 1;

@@ -1,4 +1,4 @@
-// What a policy is made of, and its text: numbers fold as they are put together, and equal texts are equal nodes.
+// The nodes of a policy, and their text. Operations on numbers are computed at once; equal texts are equal nodes.
 
 import { PolicyError } from "../errors.js";
 import { CALCULATIONS } from "./functions.js";
@@ -22,7 +22,7 @@ const COMPARISONS = {
   ">=": (x, y) => x >= y,
 };
 
-/** What an operator, comparison or function without memory makes of its operands. */
+/** The value of an operator, comparison or function without memory on `operands`. */
 export function valueOf(node, operands) {
   if (node.kind === "call") return CALCULATIONS[node.name].value(...operands);
   return (OPERATORS[node.name]?.value ?? COMPARISONS[node.name])(...operands);
@@ -95,7 +95,7 @@ function parameterText({ name, low, high }) {
 
 function binaryText({ name, parts: [left, right] }) {
   const { precedence } = OPERATORS[name];
-  // a power groups to the right, and a sign on its left would be read as outside of it
+  // `a**b**c` is `a**(b**c)`, and `-a**b` is `-(a**b)`
   if (name === "**") return { text: `${left.within(ATOM)}**${right.within(NEGATION)}`, precedence };
   const space = precedence === 1 ? " " : "";
   return { text: `${left.within(precedence)}${space}${name}${space}${right.within(precedence + 1)}`, precedence };
@@ -191,7 +191,7 @@ export class Builder {
     return PARAMETER_NAME.test(name) ? this.node("parameter", { name }) : null;
   }
 
-  /** A copy of `node` in which each part for which `change` returns a node is that node instead. */
+  /** A copy of `node` with each part replaced by what `change` returns for it; null keeps the part. */
   rebuilt(node, change) {
     const changed = change(node);
     if (changed) return changed;

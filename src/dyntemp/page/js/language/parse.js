@@ -58,7 +58,7 @@ class Parser {
     fail(message, this.line, start, end);
   }
 
-  /** What `build` makes of what was read from `start` to here; its faults are shown there. */
+  /** The part from `start` to the last token read, with the value of `build()`; errors of `build` are shown there. */
   make(start, build) {
     const { end } = this.tokens[this.at - 1];
     try {

@@ -52,7 +52,7 @@ function policyOf(expression, { table, builder, analysis }) {
   };
 }
 
-/** `expression` as it is computed: `log(perplexity)` is `entropy`. */
+/** `expression` with `entropy` in place of `log(perplexity)`, which has the same value. */
 function simplified(expression, builder) {
   return builder.rebuilt(expression, (node) =>
     node.kind === "call" && node.text === "log(perplexity)" ? builder.node("signal", { name: "entropy" }) : null,

@@ -39,7 +39,7 @@ const RANGES = {
   given: (support, [low, high]) => interval(low, high),
 };
 
-/** Whether the signal `name` has a range here. */
+/** True if the signal `name` has a range here. */
 export function hasRange(name) {
   return Object.hasOwn(RANGES, name);
 }
@@ -49,7 +49,7 @@ export function signalRange(node, support, limits) {
   return RANGES[node.name](support, node.parts.map((part) => part.value), limits);
 }
 
-/** Whether `node` keeps a number from one position of a request to the next. */
+/** True if `node` keeps a number from one position of a request to the next. */
 export function ownsCell(node, functions) {
   if (node.kind === "call") return functions.get(node.name).remembers;
   return node.kind === "signal" && node.name === "surprisal";

@@ -1,4 +1,4 @@
-// A policy's temperature as a sum: what each part of it gives, as in Python.
+// A policy's temperature as a sum of terms, and the value of each term, as in Python.
 
 const LIMITS = ["clip", "max", "min"];
 
@@ -8,7 +8,7 @@ class Part {
     Object.assign(this, { text, node, negative, inner });
   }
 
-  /** What it gives, where `compute` gives the value of a node. */
+  /** The value of the term; `compute` returns the value of a node. */
   value(compute) {
     let value = compute(this.node);
     if (this.inner !== null) {
@@ -28,7 +28,7 @@ export function partsOf(expression, builder) {
   return [...partsOf(limited, builder), limit];
 }
 
-/** What an outermost limit limits, where everything else in it is a number. */
+/** The argument of an outermost `clip`, `min` or `max` whose other arguments are numbers; else null. */
 function limitedBy(node) {
   if (node.kind !== "call" || !LIMITS.includes(node.name)) return null;
   const moving = node.parts.filter((part) => !part.isConst);

@@ -25,7 +25,7 @@ export function explain(token) {
   return `${standing}; ${effect(token, named)}; ${came(token, named)}`;
 }
 
-/** What another policy changes at one token: the temperature, the token's chance, and whether the draw stays. */
+/** The change at one token under another policy: temperature, probability, and the outcome of the draw. */
 export function changed(token, replayed) {
   const [before, after] = [percent(token.probability_after), percent(replayed.probability)];
   const [was, becomes] = [atTemperature(token.temperature), atTemperature(replayed.temperature)];
@@ -70,7 +70,7 @@ function standingOf(alternatives) {
   return { standing: `undecided: ${share(first)}, ${share(others[0])}, ...`, named: two };
 }
 
-/** What filters and temperature made of the candidates that were named. */
+/** The effect of filters and temperature on the candidates that were named. */
 function effect(token, candidates) {
   const t = atTemperature(token.temperature);
   const { support } = token.signals;

@@ -1,4 +1,4 @@
-/** What the fields of a trace's records hold, and what is said of one that holds something else. */
+/** The types of the fields of a trace's records, and the message about a field of another type. */
 
 /** How far above 1 a probability may come out, since it is a quotient of rounded numbers. */
 const ROUNDED = 1e-6;
@@ -78,7 +78,7 @@ export const HEADER = {
   started: TEXT,
 };
 
-/** What is wrong with a record of these `fields`, in words; null where nothing is. */
+/** The message about what is wrong with a record of these `fields`; null where nothing is. */
 export function complaintOf(record, fields) {
   const missing = Object.keys(fields).filter((name) => !Object.hasOwn(record, name));
   if (missing.length) return `it lacks ${missing.join(", ")}`;

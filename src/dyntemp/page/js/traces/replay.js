@@ -1,4 +1,4 @@
-// A recorded text under another policy: the temperatures it would have had, and what they would have drawn.
+// Replay of a recorded text under another policy: temperatures, probabilities, and the tokens of the coupled draw.
 //
 // Tokens are as trace files have them, numbers as numbers. Everything follows `dyntemp.replay`, to the last places.
 
@@ -64,13 +64,13 @@ function checkKnown(tokens, policy) {
   );
 }
 
-/** Whether a replay gives the recorded temperature, as the policy that drew the token does. */
+/** True if a replay returns the recorded temperature, as the policy that drew the token does. */
 export function same({ temperature }, token) {
   if (temperature === token.temperature) return true;
   return Math.abs(temperature - token.temperature) <= SAME * Math.min(temperature, token.temperature);
 }
 
-/** What the policy reads of `token`. */
+/** The values of `token` that the policy reads. */
 function signalsOf(token, policy, requested, given) {
   const values = { requested };
   for (const { text, node, source } of policy.needs) {
@@ -138,7 +138,7 @@ function sum(values) {
   return values.reduce((total, value) => total + value, 0);
 }
 
-/** What `temperature` makes of the draw of `token`: probabilities, and whether the coupled draw keeps it. */
+/** The draw of `token` at `temperature`: its probabilities, and if the coupled draw keeps the token. */
 function drawn(token, temperature, seed, { limits, bins, purposes }) {
   const settings = { greedyAt: limits.greedyAt, bins };
   const ours = new Tempered(token, temperature, settings);
@@ -156,7 +156,7 @@ function drawn(token, temperature, seed, { limits, bins, purposes }) {
   return { alternatives, probability, rest, error, entropyAfter, kept, instead };
 }
 
-/** Which entry is drawn instead, where ours exceeds theirs by `excess`; -1 if it does so nowhere. */
+/** The entry that is drawn instead, in proportion to `excess`, our probability above theirs; -1 if there is none. */
 function parted(excess, share) {
   let total = 0;
   const reached = excess.map((one) => (total += Math.max(one, 0)));

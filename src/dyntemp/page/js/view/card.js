@@ -1,4 +1,4 @@
-/** The card of a token: what stood to choose from, before and after, and why it came out as it did. */
+/** The card of a token: its alternatives, their probabilities before and after temperature, and the reason. */
 
 import { element } from "./dom.js";
 import { figure } from "./quantities.js";
@@ -29,7 +29,7 @@ export function cardOf(token, now, other, steer) {
   ].filter(Boolean);
 }
 
-/** A sentence, what it has between backticks as code. */
+/** A sentence; text between backticks is shown as code. */
 function withCode(sentence) {
   return sentence.split(/`([^`]+)`/).map((part, at) => (at % 2 ? element("code", {}, part) : part));
 }
@@ -63,7 +63,7 @@ export function rowsOf(token, now) {
   return [...rows, { name: "other", ...othersOf(token, now, rows) }];
 }
 
-/** What all tokens that no row names have together; exactly 0 where the filters left none of them. */
+/** The probability of all tokens without a row; exactly 0 where the filters left none of them. */
 function othersOf(token, now, rows) {
   const left = (key) => Math.max(1 - rows.reduce((sum, row) => sum + row[key], 0), Number.MIN_VALUE);
   const named = rows.filter((row) => row.after > 0).length;
@@ -133,7 +133,7 @@ function rowElement(row, { token, now, compared, scale, steer }) {
   return made;
 }
 
-/** What became of a row: drawn, dropped, drawn instead; or the button that puts it there. */
+/** The outcome of a row (drawn, dropped, drawn instead), or the button that forces it. */
 function stateOf(row, { token, now, compared, dropped, steer }) {
   const rest = row.number === undefined;
   const instead = compared && !now.kept && (rest ? now.instead === null : now.instead === row.number);
@@ -152,7 +152,7 @@ function stateOf(row, { token, now, compared, dropped, steer }) {
   return said ? [said, " ", put] : put;
 }
 
-/** The policy's sum: what each term gave. */
+/** The terms of the policy's sum, and their values. */
 function terms(now) {
   const parts = now.terms.flatMap((term, at) => [
     at ? " + " : "",

@@ -1,4 +1,4 @@
-/** One text on the page: its tokens, their colours, its tracks, and what another policy would make of it. */
+/** One text on the page: its tokens, their colours, its tracks, and its replay under another policy. */
 
 import { element } from "./dom.js";
 import { nameOf } from "./card.js";
@@ -54,7 +54,7 @@ export class Column {
     this.drawTracks(from > 0);
   }
 
-  /** Draw the tracks; while a text grows, now and then only. */
+  /** Draw the tracks, but not at every token while a text grows. */
   drawTracks(growing) {
     if (growing) {
       this.timer ??= setTimeout(() => this.drawTracks(false), PAUSE);

@@ -1,4 +1,4 @@
-/** What is said above a text: who wrote it, and what another policy would make of it. */
+/** The lines above a text: its origin, and its outcome under another policy. */
 
 import { element } from "./dom.js";
 import { changesOf } from "./jumps.js";
@@ -6,7 +6,7 @@ import { percent } from "../show/words.js";
 
 const AGAIN = "Change the policy, and the same text is replayed.";
 
-/** What a header tells, for people. */
+/** The settings in a header, for people. */
 export function factsOf(header) {
   const { settings = {} } = header;
   const filters = [
@@ -39,20 +39,20 @@ export function outcomeOf({ tokens, nows }) {
   ];
 }
 
-/** What to say while each text is shown under its own policy. */
+/** The line for texts that are shown under their own policy. */
 export function unchangedOf(columns) {
   const begun = columns.map(({ before }, at) => begunOf(before, columns.length > 1 ? ` of text ${"AB"[at]}` : ""));
   return [...begun, begun.some(Boolean) && columns.length < 2 ? AGAIN : drawnOf(columns)].filter(Boolean).join(" ");
 }
 
-/** What another policy wrote before. */
+/** The line about tokens that another policy drew before. */
 function begunOf(count, of) {
   if (!count) return "";
   const tokens = count === 1 ? `token${of} was` : `${count.toLocaleString("en")} tokens${of} were`;
   return `The first ${tokens} written before, under another policy.`;
 }
 
-/** Who drew what. */
+/** The line about the policies that drew the text, or the pair of texts. */
 function drawnOf(columns) {
   if (columns.length < 2)
     return "This is the policy that wrote the text. Change it, and the same text is replayed.";

@@ -1,4 +1,4 @@
-/** What a policy can be made of: a list that can be searched, and methods to begin with. */
+/** The help: a searchable list of signals and functions, and a menu of published methods. */
 
 import { element } from "./dom.js";
 

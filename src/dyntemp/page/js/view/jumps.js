@@ -1,4 +1,4 @@
-/** Lists of tokens to jump to: where the model was torn, and what another policy would change. */
+/** Lists of tokens to jump to: those with two likely candidates, and those that another policy would change. */
 
 import { nameOf } from "./card.js";
 import { element } from "./dom.js";
@@ -7,7 +7,7 @@ import { percent, visible } from "../show/words.js";
 const TORN = 8;
 const CHANGES = 12;
 
-/** Places of the tokens whose second candidate was likeliest: there, two stood against each other. */
+/** Places of the tokens whose second candidate has the highest probability. */
 export function mostTorn(tokens, count = TORN) {
   const runnerUp = (at) => tokens[at].alternatives[1]?.probability ?? 0;
   return tokens

@@ -1,8 +1,8 @@
-/** The model behind the page: what it is, and texts that it writes, token by token. */
+/** The model behind the page: its description, and the texts that it writes token by token. */
 
 import { exactly, lineOf } from "../traces/file.js";
 
-/** What the server says about its model, or null where there is none. */
+/** The server's description of its model, or null where there is none. */
 export async function modelInfo() {
   try {
     const answer = await fetch("/play/info");
@@ -42,7 +42,7 @@ function recordOf(line) {
   return record.header ? { ...record, header: exactly(line, record.header) } : record;
 }
 
-/** What a server's error says, in words. */
+/** The message of a server's error. */
 async function complaint(answer) {
   const text = await answer.text();
   try {

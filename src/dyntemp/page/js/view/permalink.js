@@ -1,8 +1,8 @@
-/** What the page shows, as the part of its address behind the `#`. */
+/** The state of the page in its address, behind the `#`. */
 
 const NAMES = ["example", "policy", "colour", "at"];
 
-/** What the address says: {example, policy, colour, at}, each text or null. */
+/** The state in the address: {example, policy, colour, at}, each text or null. */
 export function linked() {
   const said = new URLSearchParams(location.hash.slice(1));
   return Object.fromEntries(NAMES.map((name) => [name, said.get(name)]));

@@ -1,4 +1,4 @@
-/** What a text can be coloured by: the value of each token, and the scale that its colours stand for. */
+/** The quantities that colour a text: the value of each token, and the scale of the colours. */
 
 const WIDEST = 2;
 
@@ -48,7 +48,7 @@ export function scaleOf(name, values, reach) {
   return { low: 0, high: finite.length ? roundedUp(Math.max(largest, 0.5)) : 1 };
 }
 
-/** As in the terminal: colours are spent on what the policy can return, at most 0 to 2. */
+/** The scale of temperatures: the range that the policy can return, within 0 to 2, as in the terminal. */
 function temperatureScale(values, reach) {
   const low = Math.max(Math.min(...reach.map((one) => one.low), WIDEST), 0);
   const high = Math.min(Math.max(...reach.map((one) => one.high), 0), WIDEST);
@@ -60,7 +60,7 @@ function roundedUp(value) {
   return Number((Math.ceil(value / step - 1e-9) * step).toPrecision(6));
 }
 
-/** Whether a scale goes from nothing to much, rather than from cold to hot. */
+/** True if a scale begins at nothing; false if it goes from cold to hot. */
 export function isSequential(name) {
   return !["temperature", "change"].includes(name);
 }

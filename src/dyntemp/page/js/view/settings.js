@@ -1,4 +1,4 @@
-/** How a text is to be written: the controls of a run, what they say, and the body of a request. */
+/** The controls for the settings of a run, and the body of its request. */
 
 import { element } from "./dom.js";
 
@@ -100,7 +100,7 @@ function inputOf(control, value) {
   }
 }
 
-/** What the controls say, as fields of a request. A seed stays text: it may be beyond a float's whole numbers. */
+/** The values of the controls as fields of a request. A seed stays text, since it may not fit a float. */
 export function settingsOf(inputs) {
   const number = (name, fallback) =>
     inputs[name].value.trim() === "" ? fallback : Number(inputs[name].value);

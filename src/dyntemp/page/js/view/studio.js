@@ -1,4 +1,4 @@
-/** The desk: which text is shown, how it is coloured, which token is chosen, under which policy it is replayed. */
+/** The state of the page: the text, its colours, the chosen token, and the policy of the replay. */
 
 import { cardOf } from "./card.js";
 import { Column } from "./column.js";
@@ -104,7 +104,7 @@ export class Studio {
     }
   }
 
-  /** What the policies can return on this vocabulary: the scale of temperatures. */
+  /** The range that the policies can return on this vocabulary, for the scale of temperatures. */
   reachOf(column) {
     const support = column.tokens[0]?.signals.support ?? null;
     const policies = [

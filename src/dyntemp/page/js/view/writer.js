@@ -1,4 +1,4 @@
-/** The desk's pen: a prompt, settings, one policy or two, and a model that writes; again from a token, or over one. */
+/** Writes texts with the model behind the page: from a prompt, or again from a token of a text. */
 
 import { announce, byId, debounced, element } from "./dom.js";
 import { saidBy, written } from "./live.js";
@@ -37,7 +37,7 @@ export class Writer {
     this.write({ prompt, raw, system }, [], {}, prompt.trim().slice(0, 80));
   }
 
-  /** What can be done from a token of `column` on; null where this model cannot go on with it. */
+  /** The actions {force, reroll} from a token of `column` on; null where this model cannot continue the text. */
   steer(column, at) {
     const source = column.source ?? sourceOf(column, this.info);
     if (!source || this.running) return null;
@@ -105,7 +105,7 @@ export class Writer {
     }
   }
 
-  /** What was running has ended, unless another run has taken its place: replay what it wrote, and say so. */
+  /** End a run that no other has replaced: replay its text, and announce the end. */
   end(control, shown, message) {
     if (this.running !== control) return;
     this.running = null;
@@ -137,12 +137,12 @@ export class Writer {
   }
 }
 
-/** A token as the beginning of another text: it neither parts from one nor is kept from one there. */
+/** A token as it begins another text: drawn or forced, and not the last. */
 function asGiven(token) {
   return { ...token, origin: token.origin === "forced" ? "forced" : "drawn", finish: null };
 }
 
-/** Settings that a text goes on with, whatever its prompt was. */
+/** The settings without those of the prompt, for a text that is continued. */
 function rest({ raw, system, ...others }) {
   return others;
 }
