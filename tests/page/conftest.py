@@ -4,14 +4,13 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from importlib.util import find_spec
-from pathlib import Path
 from shutil import which
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 
-from dyntemp.page import tables
+from dyntemp.page.bundle import SCRIPTS
 from dyntemp.page.tables import table
 
 QUIET = (
@@ -21,7 +20,6 @@ QUIET = (
 HERE = ("127.0.0.1", "localhost", "")
 """Hosts that a page may ask; the empty one stands for `file:`, `data:`, `blob:` and `about:`."""
 
-SCRIPTS = Path(tables.__file__).parent / "js"
 ASK = """async (text) => {
   const load = (name) => import(`/${name}.js`);
   const revived = (key, value) => (value === "inf" ? Infinity : value === "-inf" ? -Infinity : value);
@@ -67,7 +65,7 @@ def page(open_page: Callable[..., Any]) -> Any:
 
 @pytest.fixture
 def ask(page: Any) -> Callable[[str, dict[str, Any]], Any]:
-    """`ask(script, data)`: what a script returns in a page that has `data`, the table and `await load("module")`."""
+    """`ask(script, data)`: what a script returns in a page with `data`, the table and `await load("room/module")`."""
 
     def answer(route: Any) -> None:
         path = SCRIPTS / urlsplit(route.request.url).path.removeprefix("/")

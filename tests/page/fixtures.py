@@ -12,8 +12,8 @@ from math import inf, isclose, log
 from typing import Any
 
 import numpy as np
+from tests.language.test_parse import BAD, GOOD, HOSTILE
 from tests.language.test_properties import random_expression, random_soup
-from tests.test_parse import BAD, GOOD, HOSTILE
 
 from dyntemp import Policy, PolicyError
 from dyntemp.distribution.noise import Purpose, uniform
@@ -50,7 +50,7 @@ HANDMADE = [
     "0.5 + integral(prev(margin) - ema(max_prob, 0.3), -0.5, 0.5)", "where(prev(max_prob) > 0.5, 0.3, 1)",
     "20 + prev(entropy) - entropy", "20 + ema(entropy, 0.9) - entropy", "1 + max_prob - prev(max_prob)*max_prob",
     "temperature_for_entropy(min(1, 0.5*entropy + max_prob))", "temperature_for_entropy(quantile(0.5))",
-    'given("k" "l", 0, 20)', "requested", "max(requested, 0.3)",
+    'given("kl", 0, 20,)', "requested", "max(requested, 0.3)",
 ]  # fmt: skip
 """Every signal, every function, and what tends to go wrong: infinities, signs, folding, sums inside limits."""
 
@@ -78,7 +78,7 @@ MISTAKES = [
     "1 + " * 40 + "oops" + " + 1" * 20, "  0.1 + 0.8*entropi  ", "\n0.1 +\n 0.8*entropi", "param('é', 0, 1)",
     'param("it\'s", 0, 1)', "param('\\n', 0, 1)", "given('', 0, 1)", "top_mass(0.5 + 0.5)", "quantile(-0.0)", "-0.0",
     "entropy_in_nats", "where(entropy/entropy < 1, 1, 2)",
-    "1if entropy > 1 else 2", "0.5in entropy", "0x1for x in y", "1or 2", "1e5and 2",
+    'given("k" "l", 0, 20)', "1if entropy > 1 else 2", "0.5in entropy", "0x1for x in y", "1or 2", "1e5and 2",
 ]  # fmt: skip
 """What people write by mistake: each is to be told the same, in the same words, at the same place."""
 

@@ -11,7 +11,9 @@ from tests.page.made import example, trace_text
 
 from dyntemp import Policy
 from dyntemp.methods import METHODS
-from dyntemp.page import HERE, as_data, bundle, bundled, document
+from dyntemp.page import document
+from dyntemp.page.bundle import SCRIPTS, bundle
+from dyntemp.page.document import as_data, bundled
 
 HOSTILE = "</script><script>alert(1)</script><!-- <img src=x onerror=alert(2)> {{script}} \u2028"
 
@@ -95,25 +97,28 @@ def test_bundled_examples_are_whole_traces():
 def test_every_module_that_is_there_is_used():
     script = bundle()
 
-    for path in (HERE / "js").glob("*.js"):
-        assert f'modules["{path.name}"] = ' in script, f"{path.name} is imported by nothing"
+    for path in SCRIPTS.rglob("*.js"):
+        assert f'modules["{path.relative_to(SCRIPTS).as_posix()}"] = ' in script, f"{path.name} is imported by nothing"
         assert "\nexport " not in script
         assert "innerHTML" not in path.read_text(encoding="utf-8")
     assert not re.search(r"^import ", script, re.MULTILINE)
 
 
 def write(folder, **modules):
+    """Write `name.js` for each text; `in_name` is `in/name.js`."""
     for name, text in modules.items():
-        (folder / f"{name}.js").write_text(text, encoding="utf-8")
+        path = folder / f"{name.replace('_', '/')}.js"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text, encoding="utf-8")
 
 
 def test_modules_keep_their_names_to_themselves(tmp_path, page):
     write(
         tmp_path,
-        main='import { one as first } from "./a.js";\nimport {\n  two,\n} from "./b.js";\n'
+        main='import { one as first } from "./a.js";\nimport {\n  two,\n} from "./in/b.js";\n'
         "window.found = [first(), two];\n",
         a="const own = 1;\nexport function one() {\n  return own;\n}\n",
-        b='import { one } from "./a.js";\nconst own = 2;\nexport const two = own + one();\n',
+        in_b='import { one } from "../a.js";\nconst own = 2;\nexport const two = own + one();\n',
     )
     script = bundle(tmp_path)
 
@@ -127,6 +132,8 @@ def test_modules_keep_their_names_to_themselves(tmp_path, page):
         ({"main": 'import { lost } from "./a.js";\n', "a": "export const found = 1;\n"}, "imports `lost` from a.js"),
         ({"main": 'import { a } from "./a.js";\n', "a": 'import { b } from "./main.js";\nexport const a = 1;\n'},
          "main.js -> a.js -> main.js"),
+        ({"main": 'import { a } from "./in/a.js";\n', "in_a": 'import { b } from "./b.js";\n'},
+         "in/a.js imports ./b.js, but there is no in/b.js"),
     ],
 )  # fmt: skip
 def test_imports_that_lead_nowhere_are_refused(tmp_path, modules, message):

@@ -8,7 +8,8 @@ import pytest
 from tests.page.made import example, trace_text
 
 from dyntemp import Policy
-from dyntemp.page import bundle, document
+from dyntemp.page import document
+from dyntemp.page.bundle import bundle
 
 expect = pytest.importorskip("playwright.sync_api").expect
 
@@ -17,9 +18,9 @@ expect = pytest.importorskip("playwright.sync_api").expect
 def handles(page):
     """The module of points and texts, in a page."""
     script = bundle()
-    parts = re.search(r'modules\["handles\.js"\] = .*?\n\}\)\(\);', script, re.DOTALL)[0]
+    parts = re.search(r'modules\["view/handles\.js"\] = .*?\n\}\)\(\);', script, re.DOTALL)[0]
     page.evaluate(f"() => {{ window.modules = {{}}; {parts} }}")
-    return lambda call: page.evaluate(f"() => modules['handles.js'].{call}")
+    return lambda call: page.evaluate(f"() => modules['view/handles.js'].{call}")
 
 
 @pytest.fixture

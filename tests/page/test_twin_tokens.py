@@ -13,10 +13,10 @@ from dyntemp.show import words
 from dyntemp.traces.replay import missing, replay
 
 REPLAY = """
-const { makeLanguage } = await load("language");
-const { readToken } = await load("traces");
-const { missing, replay } = await load("replay");
-const { changed } = await load("words");
+const { makeLanguage } = await load("language/policy");
+const { readToken } = await load("traces/file");
+const { missing, replay } = await load("traces/replay");
+const { changed } = await load("show/words");
 const language = makeLanguage(data.table);
 const policies = data.policies.map((text) => language.parse(text));
 return data.runs.map(({ seed, tokens }) => {
@@ -67,9 +67,9 @@ def test_replays_are_equal(ask, runs):
 
 
 REFUSE = """
-const { makeLanguage } = await load("language");
-const { readToken } = await load("traces");
-const { replay } = await load("replay");
+const { makeLanguage } = await load("language/policy");
+const { readToken } = await load("traces/file");
+const { replay } = await load("traces/replay");
 const language = makeLanguage(data.table);
 return data.cases.map(({ tokens, policy, parameters }) => {
   const read = tokens.map((token, at) => readToken(token, at + 2));
@@ -108,8 +108,8 @@ def test_replays_are_refused_in_the_same_words(ask, runs):
 
 
 SAY = """
-const { readToken } = await load("traces");
-const { decoded, explain, flowing, quoted } = await load("words");
+const { readToken } = await load("traces/file");
+const { decoded, explain, flowing, quoted } = await load("show/words");
 return data.tokens.map((token, at) => {
   const read = readToken(token, at + 2);
   const { text, mark } = flowing(read);
@@ -130,7 +130,7 @@ def test_sentences_are_equal(ask, runs):
 
 FORMAT = """
 const { general, fixed, grouped, shortest } = await load("numbers");
-const { atTemperature, percent, temperature, visible, GREEDY_AT } = await load("words");
+const { atTemperature, percent, temperature, visible, GREEDY_AT } = await load("show/words");
 return {
   greedy: GREEDY_AT,
   numbers: data.numbers.map((x) => [shortest(x), general(x), general(x, 3), Number.isFinite(x) ? fixed(x, 0) : "",

@@ -10,7 +10,7 @@ from dyntemp import Trace
 from dyntemp.errors import TraceError
 
 READ = """
-const { readTrace, TraceError } = await load("traces");
+const { readTrace, TraceError } = await load("traces/file");
 return data.texts.map((text) => {
   try {
     const { header, tokens } = readTrace(text);

@@ -1,9 +1,8 @@
-"""What a policy can return: interval analysis over the ranges of its signals and parameters.
+"""The range of a policy's temperature: interval analysis over the ranges of its signals and parameters.
 
-The result encloses every temperature ("at most", never "at most exactly"): signals count as independent of one
-another, both branches of `where` count whole, and a signal that occurs more than once is split into pieces, so that
-`entropy*(1 - entropy)` is not taken to have two entropies. Everything is computed in float64, the precision in which
-every backend evaluates a policy.
+The result encloses every temperature, and may be wider than needed. Signals count as independent of one another, and
+`where` as the union of both branches. The range of a signal that occurs more than once is split into pieces, so that
+`entropy*(1 - entropy)` gets close bounds. All is computed in float64, as every backend evaluates a policy.
 """
 
 from __future__ import annotations
@@ -69,7 +68,7 @@ def ranges_of(expression: Node, support: int | None = None) -> dict[Node, Interv
 
 
 def unbound(expression: Node, parameter: Parameter) -> str:
-    """What to say of a parameter that has no value, and perhaps no range either."""
+    """The message about a parameter that has no value, and perhaps no range."""
     name = parameter.name
     if parameter.low is not None:
         return f"parameter `{name}` of `{expression}` has no value: bind it, or pass parameters={{{name!r}: ...}}"
@@ -82,7 +81,7 @@ def unbound(expression: Node, parameter: Parameter) -> str:
 
 
 def _pieces(expression: Node, ranges: Ranges) -> Iterator[dict[Node, Interval]]:
-    """Combinations of pieces of the ranges of those leaves that occur more than once."""
+    """Every combination of pieces of the ranges of the signals and parameters that occur more than once."""
     count = Counter(node for node in walk(expression) if isinstance(node, Signal | Parameter))
     split = [leaf for leaf, times in count.items() if times > 1 and isfinite(ranges[leaf].high - ranges[leaf].low)]
     split = [leaf for leaf in split if not ranges[leaf].is_point]
@@ -102,12 +101,12 @@ def _halves(whole: Interval, pieces: int) -> list[Interval]:
 
 
 def enclose(node: Node, ranges: Ranges) -> Interval:
-    """The interval of `node` where the leaves lie in `ranges`, without splitting them."""
+    """The interval of `node`, with its signals and parameters in `ranges`, which are not split."""
     return _enclose(node, ranges, ranges)
 
 
 def _enclose(node: Node, ranges: Ranges, always: Ranges) -> Interval:
-    """The interval of `node` where the leaves lie in `ranges` now, and have lain in `always` at other positions."""
+    """The interval of `node`, with its signals and parameters in `ranges` now and in `always` at other positions."""
     try:
         match node:
             case Const(value):

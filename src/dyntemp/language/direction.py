@@ -1,4 +1,4 @@
-"""Which way a policy moves with each of its signals, the others held still."""
+"""The direction in which a policy moves with each of its signals, the other signals held constant."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from dyntemp.language.signals import signals_of
 
 
 def directions(expression: Expression, support: int | None = None) -> dict[Signal, Direction]:
-    """For each signal of `expression`: +1 where it can only rise with it, -1 only fall, 0 not move, None either.
+    """For each signal of `expression`: +1 if the value never falls as the signal rises, -1 if it never rises.
 
-    What is remembered from earlier positions counts as if it moved along.
+    0 means that the value does not depend on the signal, None that it may move either way. A value remembered from
+    earlier positions counts as a value of this position.
 
     >>> from dyntemp.signals import max_prob
     >>> list(directions(0.5 - 0.4 * max_prob).values())

@@ -19,7 +19,7 @@ Values = NDArray[np.float64]
 
 
 class Evaluation:
-    """One step of a policy: what its leaves are worth, and where it remembers.
+    """One step of a policy: the values of its signals and parameters, and its state.
 
     Args:
         signals: Value per row of each signal, by its text (`entropy`, `quantile(0.9)`).
@@ -86,14 +86,14 @@ class Evaluation:
                 raise TypeError(f"no value for {type(node).__name__}")
 
     def average(self, node: Node, x: Any, decay: Any) -> Any:
-        """decay*old + (1 - decay)*x, kept between the two, which rounding alone could leave."""
+        """decay*old + (1 - decay)*x, clipped to the range from `old` to `x` against rounding errors."""
         old = self.remembered(node, x)
         mean = np.clip(decay * old + (1 - decay) * x, np.minimum(old, x), np.maximum(old, x))
         self.remember(node, mean)
         return mean
 
     def remembered(self, node: Node, at_first: Any) -> Any:
-        """What `node` held at the position before, or `at_first` where there was none."""
+        """The value that `node` kept at the position before; `at_first` where it kept none."""
         if self.state is None:
             raise StateError(
                 f"`{node}` remembers earlier positions: pass state=policy.state(slots) and the position of each row"

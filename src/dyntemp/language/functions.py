@@ -1,8 +1,4 @@
-"""The functions of the policy language: one record each, and the callables that build them in Python.
-
-A record holds what every operation needs to know (value, bounds, direction), so that adding a function is adding a
-row. The names here are those of the language; `min`, `max` and `abs` shadow Python's own for whoever imports them.
-"""
+"""The functions of the policy language, one record each: arguments, meaning, value, bounds and directions."""
 
 from __future__ import annotations
 

@@ -34,12 +34,12 @@ class Interval(NamedTuple):
 
     @property
     def unbounded(self) -> bool:
-        """Whether either end is infinite."""
+        """True if an end is infinite."""
         return isinf(self.low) or isinf(self.high)
 
     @property
     def is_point(self) -> bool:
-        """Whether it holds one number only."""
+        """True if it holds one number only."""
         return self.low == self.high
 
 
@@ -72,7 +72,7 @@ def union(intervals: Iterable[Interval]) -> Interval:
 
 
 def corners(operation: Callable[..., float], *intervals: Interval) -> Interval:
-    """The hull of `operation` at the corners: all there is, where it is monotone in each argument by itself."""
+    """The range of `operation`, which is monotone in each argument, from its values at the corners."""
     with np.errstate(all="ignore"):
         return hull(operation(*corner) for corner in product(*intervals))
 

@@ -17,17 +17,17 @@ from dyntemp.errors import PolicyError
 from dyntemp.language.operators import NEGATION_PRECEDENCE, OPERATORS
 
 MAX_DEPTH = 100
-"""Operations inside one another. Deeper ones are refused, so that every walk over a policy can recurse."""
+"""Levels of operations in one expression. The limit lets every walk over a policy recurse."""
 
 MAX_SIZE = 1_000
-"""Nodes in one expression, counted with repetition, so that every operation on a policy takes bounded time."""
+"""Nodes in one expression; a repeated node counts each time. The limit bounds the time of every operation."""
 
 ATOM = 5
-"""The precedence of what needs no parentheses anywhere."""
+"""The precedence of numbers, names and calls, which never need parentheses."""
 
 
 class Node:
-    """What every part of a policy is: frozen, hashable, equal to whatever has the same structure."""
+    """A part of a policy: frozen and hashable. Nodes of the same structure are equal."""
 
     __slots__ = ("depth", "size")
     __array_ufunc__ = None  # NumPy arrays and scalars hand `array * entropy` to us instead of making object arrays
@@ -225,7 +225,7 @@ def _text(node: Node) -> tuple[str, int]:
         case Negate(operand):
             return f"-{_wrapped(operand, NEGATION_PRECEDENCE)}", NEGATION_PRECEDENCE
         case Binary("**", left, right):
-            # groups to the right, and a sign on the left would be read as outside the power
+            # `a**b**c` is `a**(b**c)`, and `-a**b` is `-(a**b)`
             return f"{_wrapped(left, ATOM)}**{_wrapped(right, NEGATION_PRECEDENCE)}", OPERATORS["**"].precedence
         case Binary(operator, left, right):
             own = OPERATORS[operator].precedence
@@ -300,5 +300,5 @@ def binary(symbol: str, left: Expression, right: Expression) -> Expression:
 
 
 def negate(operand: Expression) -> Expression:
-    """`-operand`, folded into a number's sign so that there is one spelling of it."""
+    """`-operand`; the negative of a number is a number."""
     return Const(-operand.value) if isinstance(operand, Const) else Negate(operand)

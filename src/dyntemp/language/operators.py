@@ -19,12 +19,12 @@ class Operator:
 
 
 def divide(left: Any, right: Any) -> Any:
-    """`left / right` where a zero below the line is +0.0, whatever its sign bit: 1/0 is +inf."""
+    """`left / right`; a zero divisor counts as +0.0, so that 1/0 and 1/-0.0 are +inf."""
     return np.divide(left, np.add(right, 0.0))
 
 
 def raised(base: Any, exponent: Any) -> Any:
-    """`base ** exponent` where a zero base is +0.0, whatever its sign bit: 0**-1 is +inf."""
+    """`base ** exponent`; a zero base counts as +0.0, so that 0**-1 is +inf."""
     return np.power(np.add(base, 0.0), exponent)
 
 

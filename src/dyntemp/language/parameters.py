@@ -1,4 +1,4 @@
-"""Parameters of a policy: how they are made, and which an expression has."""
+"""Parameters of a policy: making them, and finding those of an expression."""
 
 from __future__ import annotations
 

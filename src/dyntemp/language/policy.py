@@ -144,7 +144,7 @@ class Policy:
 
     @property
     def is_template(self) -> bool:
-        """Whether a parameter has neither a value nor a range, so that nothing can be computed or promised."""
+        """True if a parameter has neither a value nor a range. Such a policy has no temperature and no bounds."""
         return any(parameter.low is None for parameter in self.parameters.values())
 
     def bind(self, **values: float) -> Policy:
@@ -359,7 +359,7 @@ def _bindable(parameters: Mapping[str, Parameter], name: str, value: float) -> f
 
 
 def _check(policy: Policy) -> None:
-    """Refuse what may be negative; what may be undefined is refused by the analysis itself."""
+    """Refuse a policy that may be negative. `bounds` itself refuses one that may be undefined."""
     low, _ = policy.bounds()
     if low < 0:
         raise PolicyError(
@@ -369,13 +369,13 @@ def _check(policy: Policy) -> None:
 
 
 def _surely(policy: Policy) -> str:
-    """`can reach` where one signal moves, so that the bound is reached; `may reach` where several do, as if apart."""
+    """`can reach` if one signal or parameter occurs once, since the bound is then attained; else `may reach`."""
     moving = [node for node in walk(policy.expression) if isinstance(node, Signal | Parameter)]
     return "can reach" if len(moving) < 2 else "may reach"
 
 
 def _where(expression: Expression, low: float) -> str:
-    """` (at max_prob = 1)` where the lowest value is reached with every signal at an end of its range."""
+    """` (at max_prob = 1)` if the policy is lowest with every signal at an end of its range; else nothing."""
     ranges = analysis.ranges_of(expression)
     varying: list[Node] = [leaf for leaf, span in ranges.items() if not span.is_point]
     if not 1 <= len(varying) <= 6:

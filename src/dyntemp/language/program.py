@@ -16,7 +16,7 @@ from dyntemp.language.signals import cells_of, signals_of
 
 
 class Op(IntEnum):
-    """What a step does to the stack; the names of functions are those of the language."""
+    """The operation of a step on the stack. Functions have the names of the language."""
 
     NUMBER = 0
     PARAMETER = auto()
@@ -97,7 +97,7 @@ class Program:
 
 
 def simplified(expression: Expression) -> Expression:
-    """`expression` as it is computed: `log(perplexity)` is `entropy`, without the detour through exp and log."""
+    """`expression` with `entropy` in place of `log(perplexity)`, which has the same value."""
 
     def change(node: Expression) -> Expression | None:
         return ENTROPY if node == Call("log", (Signal("perplexity"),)) else None
@@ -138,7 +138,7 @@ def lower(expression: Expression) -> Program:
 
 @dataclass(slots=True)
 class _Tables:
-    """What the operands of steps count; numbers and parameters are numbered as they are met."""
+    """Indices of constants, parameters, signals and cells, which the operands of steps refer to."""
 
     signals: tuple[Signal, ...]
     cells: tuple[Node, ...]

@@ -1,4 +1,4 @@
-"""A copy of an expression in which some parts are others."""
+"""Copies of an expression with some parts replaced."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dyntemp.language.nodes import Binary, Call, Comparison, Expression, Negate,
 
 
 def rebuild(node: Node, change: Callable[[Expression], Expression | None]) -> Any:
-    """A copy of `node` in which each part for which `change` returns an expression is that expression instead."""
+    """A copy of `node` with each part replaced by what `change` returns for it; None keeps the part."""
     if isinstance(node, Expression) and (changed := change(node)) is not None:
         return changed
     match node:

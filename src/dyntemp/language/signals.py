@@ -32,7 +32,7 @@ MAX_REQUESTED = 3.4e38
 """Largest temperature that a host may ask for: what float32 can hold."""
 
 MAX_SURPRISAL = 50.0
-"""Cap on `surprisal`: a token drawn at exp(-50) is as surprising as it gets."""
+"""Largest value of `surprisal`, in nats: rarer tokens count as drawn with probability exp(-50)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +195,7 @@ def _number(record: SignalRecord, argument: str, value: object) -> Const:
 
 
 def owns_a_cell(node: Node) -> bool:
-    """Whether `node` itself keeps a number from one position of a request to the next."""
+    """True if `node` itself keeps a number from one position of a request to the next."""
     match node:
         case Call(function):
             return FUNCTIONS[function].remembers
@@ -206,13 +206,13 @@ def owns_a_cell(node: Node) -> bool:
 
 
 def cells_of(node: Node) -> tuple[Node, ...]:
-    """The nodes in `node` that keep a number, in the order of their cells: `surprisal` has the first, used or not."""
+    """The nodes in `node` that keep a number, in the order of their cells. The first cell is always `surprisal`'s."""
     own = [part for part in walk(node) if owns_a_cell(part)]
     return tuple(dict.fromkeys([Signal("surprisal"), *own])) if own else ()
 
 
 def remembers(node: Node) -> bool:
-    """Whether the value depends on earlier positions of the same request, and so needs a state."""
+    """True if the value depends on earlier positions of the same request, so that a state is needed."""
     return any(owns_a_cell(part) for part in walk(node))
 
 

@@ -1,4 +1,4 @@
-"""What a policy remembers of each request: a table over slots and positions.
+"""The numbers that a policy keeps of each request: a table over slots and positions.
 
 One rule covers chunked prefill, rejected draft tokens, look-ahead calls and padding: a step at position p reads what
 was written at p - 1 and writes at p, so running a position again writes the same value again.
@@ -58,7 +58,7 @@ class State:
             self._count_there()
 
     def _make_tables(self) -> None:
-        """Empty ones, where they are to lie."""
+        """Make empty tables, in the host's memory or on the device."""
         self._values: Any = np.full((self.slots, self.window, self.width), np.nan)
         self._position: Any = np.full((self.slots, self.window), -1, np.int64)
         self._owner: Any = np.zeros((self.slots, self.window), np.int64)
@@ -76,12 +76,12 @@ class State:
         self._where = torch.where
 
     def _count_there(self) -> None:
-        """Count restarts on the device too."""
+        """Keep the count of restarts as a tensor on the device."""
         torch: Any = import_module("torch")
         self.restarts = torch.zeros((), dtype=torch.int64, device=self.device)
 
     def shared(self) -> State:
-        """This state, which is in the host's memory, as PyTorch reads and writes it there."""
+        """This state as PyTorch tensors that share its memory on the host."""
         twin = copy(self)
         twin.device = "cpu"
         twin._become_tensors()  # noqa: SLF001
@@ -89,7 +89,7 @@ class State:
         return twin
 
     def in_host_memory(self) -> State:
-        """This state, for what reads its tables as arrays.
+        """This state, if its tables are NumPy arrays.
 
         Raises:
             StateError: If they are on a device.
@@ -104,11 +104,11 @@ class State:
         return self._values, self._position, self._owner, self._generation
 
     def holds(self, cells: tuple[Node, ...]) -> bool:
-        """Whether a policy that keeps these nodes can use it."""
+        """True if a policy that keeps these nodes can use this state."""
         return cells in self._made_for if self._made_for else len(cells) <= self.width
 
     def grow(self, slots: int = 0, width: int = 0) -> None:
-        """Have at least so many slots, and keep at least so many numbers of each position; what is there stays."""
+        """Grow to at least `slots` slots and `width` numbers per position; the contents stay."""
         if slots > self.slots or width > self.width:
             kept = self.tables
             self.slots, self.width = max(slots, self.slots), max(width, self.width)
@@ -160,7 +160,7 @@ class State:
             raise StateError(str(error)) from None
 
     def read(self, cell: int, slots: Any, positions: Any) -> Any:
-        """What `cell` held at the position before, per row; NaN where nothing was written."""
+        """The value of `cell` at the position before, per row; NaN where none was written."""
         before = positions - 1
         at = before % self.window
         found = (
@@ -198,7 +198,7 @@ def whole(name: str, value: ArrayLike, rows: int, dtype: type[np.integer[Any]], 
 
 
 def rounds(slots: NDArray[Any], positions: NDArray[Any]) -> Iterable[NDArray[Any]]:
-    """The rows in groups that hold each slot once, a slot's lower positions first."""
+    """Groups of rows in which no slot occurs twice; the lower positions of a slot come in earlier groups."""
     if len(np.unique(slots)) == len(slots):
         return [np.arange(len(slots))]
     order = np.lexsort((positions, slots))

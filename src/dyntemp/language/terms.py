@@ -1,4 +1,4 @@
-"""A policy's temperature as a sum: what each part of it gives."""
+"""A policy's temperature as a sum of terms, and the value of each term."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Part:
     inner: Node | None = None
 
     def value(self, compute: Callable[[Node], Any]) -> Any:
-        """What it gives, where `compute` gives the value of a node."""
+        """The value of the term; `compute` returns the value of a node."""
         value = compute(self.node)
         if self.inner is not None:
             inside = compute(self.inner)
@@ -61,7 +61,7 @@ def terms(expression: Expression) -> tuple[Part, ...]:
 
 
 def _limited(expression: Expression) -> Expression | None:
-    """What an outermost limit limits, where everything else in it is a number."""
+    """The argument of an outermost `clip`, `min` or `max` whose other arguments are numbers; else None."""
     match expression:
         case Call(function, arguments) if function in LIMITS:
             moving = [argument for argument in arguments if not isinstance(argument, Const)]

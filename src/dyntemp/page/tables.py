@@ -8,8 +8,8 @@ from dyntemp.distribution.filters import GREEDY_AT
 from dyntemp.distribution.histogram import LAST, WIDTH
 from dyntemp.distribution.noise import Purpose
 from dyntemp.language.functions import FUNCTIONS
+from dyntemp.language.grammar import LEVELS, MAX_DIGITS, MAX_LENGTH, MAX_NESTING, OUTSIDE, REFUSED
 from dyntemp.language.nodes import MAX_DEPTH, MAX_SIZE
-from dyntemp.language.parse import MAX_LENGTH, NOT_HERE, OUTSIDE
 from dyntemp.language.signals import MAX_POSITION, MAX_REQUESTED, MAX_SUPPORT, MAX_SURPRISAL, SIGNALS
 
 
@@ -45,6 +45,8 @@ def table() -> dict[str, Any]:
         ],
         "limits": {
             "length": MAX_LENGTH,
+            "nesting": MAX_NESTING,
+            "digits": MAX_DIGITS,
             "depth": MAX_DEPTH,
             "size": MAX_SIZE,
             "support": MAX_SUPPORT,
@@ -55,6 +57,7 @@ def table() -> dict[str, Any]:
         },
         "bins": {"width": WIDTH, "last": LAST},
         "purposes": {purpose.name.lower(): purpose.value for purpose in Purpose},
-        "refusals": {kind.__name__: told for kind, told in NOT_HERE.items()},
+        "levels": [level.split() for level in LEVELS],
+        "refusals": dict(REFUSED),
         "instead": dict(OUTSIDE),
     }

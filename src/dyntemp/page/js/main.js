@@ -1,19 +1,19 @@
 /** Where the page begins: its data, its parts, and what passes between them. */
 
-import { CurveEditor } from "./curve.js";
-import { announce, byId, debounced, element } from "./dom.js";
+import { CurveEditor } from "./view/curve.js";
+import { announce, byId, debounced, element } from "./view/dom.js";
 import { PolicyError } from "./errors.js";
-import { Evaluation } from "./evaluate.js";
-import { helpList, methodMenu } from "./help.js";
-import { makeLanguage } from "./language.js";
-import { mostTorn } from "./jumps.js";
-import { modelInfo } from "./live.js";
-import { link, linked } from "./permalink.js";
-import { PolicyBox } from "./policybox.js";
-import { Studio } from "./studio.js";
-import { makeThemes } from "./themes.js";
-import { readTrace, requestsOf, writeTrace } from "./traces.js";
-import { Shelf, Writer } from "./writer.js";
+import { Evaluation } from "./language/evaluate.js";
+import { helpList, methodMenu } from "./view/help.js";
+import { makeLanguage } from "./language/policy.js";
+import { mostTorn } from "./view/jumps.js";
+import { modelInfo } from "./view/live.js";
+import { link, linked } from "./view/permalink.js";
+import { PolicyBox } from "./view/policybox.js";
+import { Studio } from "./view/studio.js";
+import { makeThemes } from "./view/themes.js";
+import { readTrace, requestsOf, writeTrace } from "./traces/file.js";
+import { Shelf, Writer } from "./view/writer.js";
 
 /** Where the card stands beside the text, and not over it, one is open from the start. */
 const WIDE = "(min-width: 64.0625rem)";
@@ -76,7 +76,7 @@ function present(text) {
   );
 }
 
-/** Whether there is a second policy. */
+/** True if there is a second policy. */
 function compare(whether) {
   byId("compare").checked = whether;
   byId("second-place").hidden = !whether;
@@ -159,7 +159,7 @@ function showExample(at, policy = null) {
   show(chosen.text, policy);
 }
 
-/** Write into the address what is shown. */
+/** Write the state of the page into the address. */
 function remember() {
   const policy = studio.policy?.text;
   const recorded = studio.active ? studio.recorded(studio.active) : null;
@@ -171,7 +171,7 @@ function remember() {
   });
 }
 
-/** Show what the address says. */
+/** Show the state in the address. */
 function follow() {
   const { example: wanted, policy, colour, at } = linked();
   if (colour) studio.quantity = colour;

@@ -1,0 +1,101 @@
+"""The page as one HTML text: its script, its style, and the data that they show."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, TypedDict
+
+from dyntemp._version import __version__
+from dyntemp.methods import METHODS
+from dyntemp.page.bundle import bundle
+from dyntemp.page.tables import table
+
+HERE = Path(__file__).parent
+TOKENS = HERE.parent / "show" / "tokens.css"
+ICON = (
+    "data:image/svg+xml,<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'>"
+    "<rect width='16' height='16' rx='4' fill='%231f4fae'/>"
+    "<path d='M2 12h3V9h3V4h3v5h3' fill='none' stroke='%23ffae66' stroke-width='2'/></svg>"
+)
+
+
+class Example(TypedDict):
+    """A trace that comes with the page: its title, one sentence on what it teaches, and the text of its file."""
+
+    title: str
+    teaches: str
+    lines: str
+
+
+class OpenTrace(TypedDict):
+    """A trace that the page opens with: its name, and the text of its file."""
+
+    name: str
+    lines: str
+
+
+def document(
+    *, examples: Sequence[Example] | None = None, traces: Sequence[OpenTrace] = (), server: bool = False
+) -> str:
+    """The page as one HTML text.
+
+    Args:
+        examples: The traces in its menu; the bundled ones by default.
+        traces: The traces that it opens at start.
+        server: True where the page comes from a server that has a model.
+    """
+    data = {
+        "version": __version__, "server": server, "table": table(), "methods": methods(),
+        "examples": bundled() if examples is None else list(examples), "traces": list(traces),
+    }  # fmt: skip
+    script = bundle()
+    parts = {
+        "csp": content_security_policy(script, server=server), "icon": ICON, "data": as_data(data), "script": script,
+        "style": TOKENS.read_text(encoding="utf-8") + (HERE / "style.css").read_text(encoding="utf-8"),
+    }  # fmt: skip
+    return re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], (HERE / "index.html").read_text(encoding="utf-8"))
+
+
+def bundled() -> list[Example]:
+    """The example traces that come with dyntemp, in the order of their menu."""
+    folder = HERE / "examples"
+    index = folder / "index.json"
+    if not index.exists():
+        return []
+    return [
+        {"title": one["title"], "teaches": one["teaches"], "lines": (folder / one["file"]).read_text(encoding="utf-8")}
+        for one in json.loads(index.read_text(encoding="utf-8"))
+    ]
+
+
+def methods() -> list[dict[str, str]]:
+    """The published methods that need nothing from their caller."""
+    return [
+        {"name": method.name, "idea": method.idea, "fails": method.fails, "policy": str(method.make())}
+        for method in METHODS.values()
+        if not any(signal.name == "given" for signal in method.make().signals)
+    ]
+
+
+def as_data(data: Any) -> str:
+    r"""JSON that can stand in a script element, whatever its texts say.
+
+    >>> as_data("</script>")
+    '"\\u003c/script>"'
+    """
+    return json.dumps(data, ensure_ascii=False, allow_nan=False).replace("<", "\\u003c")
+
+
+def content_security_policy(script: str, *, server: bool) -> str:
+    """The content security policy of a page that runs `script` alone, and asks its own server or nobody."""
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    allowed = "'self'" if server else "'none'"
+    return (
+        f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; img-src data:; "
+        f"connect-src {allowed}; base-uri 'none'; form-action 'none'"
+    )
