@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from dyntemp.distribution.noise import Purpose, philox, uniform
+from dyntemp.kernels.cpu.arguments import Key
 from dyntemp.kernels.cpu.draw import uniform as compiled_uniform
 
 ANSWERS = [  # of Random123's kat_vectors, philox4x32 with 10 rounds
@@ -28,7 +29,7 @@ def test_the_compiled_numbers_are_the_known_answers(counter, key, answer):
     low, high = words(key)
     first, second, _, _ = words(answer)
 
-    key = np.uint64(high << 32 | low), np.int64(request), np.int64(position)
+    key = Key(np.uint64(high << 32 | low), np.int64(request), np.int64(position))
     found = compiled_uniform(key, attempt, purpose)
 
     assert found == ((first << 32 | second) >> 11) * 2.0**-53 + 2.0**-54
@@ -42,7 +43,7 @@ def test_both_give_the_same_numbers():
         attempt, purpose = int(rng.integers(0, 17)), Purpose(int(rng.integers(0, 3)))
 
         assert uniform(seed, request, position, attempt, purpose) == compiled_uniform(
-            (np.uint64(seed), np.int64(request), np.int64(position)), attempt, int(purpose)
+            Key(np.uint64(seed), np.int64(request), np.int64(position)), attempt, int(purpose)
         )
 
 
