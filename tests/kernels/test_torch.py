@@ -320,15 +320,16 @@ class TestGradients:
     def test_none_flows_through_memory(self, device):
         policy = Policy("0.1 + ema(entropy, 0.9)")
         state = policy.state(3, device=device)
-        first = torch.randn(3, 9, requires_grad=True)
+        random = torch.Generator().manual_seed(0)
+        first = torch.randn(3, 9, generator=random, requires_grad=True)
         temperatures(first, policy, state=state, position=0)
-        second = torch.randn(3, 9, requires_grad=True)
+        second = torch.randn(3, 9, generator=random, requires_grad=True)
         t = temperatures(second, policy, state=state, position=1)
         of_first, of_second = torch.autograd.grad(t.sum(), (first, second), allow_unused=True)
         (of_entropy,) = torch.autograd.grad(measure(second, "entropy")["entropy"].sum(), second)
 
         assert of_first is None
-        np.testing.assert_allclose(of_second, 0.1 * of_entropy, rtol=1e-4, atol=1e-7)
+        np.testing.assert_allclose(of_second, 0.1 * of_entropy, rtol=1e-4)
 
 
 class TestNoise:

@@ -113,7 +113,7 @@ class Cells(NamedTuple):
 
 
 class Filtering(NamedTuple):
-    """The filters of a draw; see `dyntemp.Filters`."""
+    """The filters of a draw; see `distribution.filters.Filters`."""
 
     active: Any
     top_k: Any
