@@ -67,16 +67,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What is told of a trace.
+    """The tokens of a trace that are shown, under its own policy and under another.
 
     Attributes:
-        header: Of the trace.
-        tokens: Those that were asked for.
-        other: The policy of `--policy`, if any.
-        replayed: Each token under it; None each without one.
-        owns: Each token under its own policy; None each where the records do not hold enough.
-        by: What colours them.
-        alone: Whether the trace holds one text.
+        header: The header of the trace.
+        tokens: The tokens that the user asked for.
+        other: The policy of `--policy`, if there is one.
+        replayed: Each token under the other policy; None for each without one.
+        owns: Each token under its own policy; None where the records do not hold enough.
+        by: The quantity that colours the tokens.
+        alone: True where the trace holds one sequence.
     """
 
     header: Header
@@ -94,11 +94,11 @@ class Shown:
 
     @property
     def scale(self) -> Scale:
-        """What the colours stand for."""
+        """The legend of the colours."""
         return self.by.scale(self.coloured, self.other.bounds() if self.other else reach(self.header.policy))
 
     def changes(self, at: int) -> bool:
-        """Whether the draw under the other policy takes another token at a place."""
+        """True if the draw under the other policy takes another token at a place."""
         now = self.replayed[at]
         return now is not None and not now.kept
 
@@ -154,7 +154,7 @@ def _read(trace: Trace) -> tuple[list[Token], TraceError | None]:
 
 
 def _shown(header: Header, tokens: list[Token], options: argparse.Namespace) -> Shown:
-    """What the options ask for; the whole is replayed before a part is taken, since a policy may remember.
+    """The trace as the options ask for it. All of it is replayed before a part is taken, since a policy may remember.
 
     Raises:
         UsageError: If nothing is left.

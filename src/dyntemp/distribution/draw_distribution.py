@@ -15,7 +15,7 @@ FAR_BELOW = -40.0
 """Entries this far below the likeliest at the row's temperature, in nats, change no figure of a trace."""
 
 
-class After:
+class DrawDistribution:
     """The distribution of one draw: a filtered row at its temperature.
 
     Attributes:

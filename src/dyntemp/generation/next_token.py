@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from dyntemp.distribution.coupling import keeps, parts
-from dyntemp.distribution.draw_distribution import After, rest, top
+from dyntemp.distribution.draw_distribution import DrawDistribution, rest, top
 from dyntemp.distribution.filters import Filters
 from dyntemp.generation.sequence import GeneratedSequence
 from dyntemp.kernels.job import Outcome
@@ -28,7 +28,7 @@ class NextTokens:
 
     def __init__(self, model: Model, rows: Rows, outcome: Outcome) -> None:
         self._model, self._rows, self._outcome = model, rows, outcome
-        self._afters: dict[int, After] = {}
+        self._distributions: dict[int, DrawDistribution] = {}
 
     def token(self, sequence: GeneratedSequence, row: int) -> tuple[int, str]:
         """The next token, and its origin: `drawn`, `forced`, `kept` from the leader, or `parted` from it."""
@@ -42,8 +42,8 @@ class NextTokens:
         other, temperature, forced = leader.tokens[sequence.position]
         if forced:
             return other, "forced"
-        theirs = After(self._filtered(row, leader.filters, temperature), self._rows.masked_at, temperature)
-        ours = self._after(row)
+        theirs = DrawDistribution(self._filtered(row, leader.filters, temperature), self._rows.masked_at, temperature)
+        ours = self._distribution(row)
         if keeps(exp(-ours.surprisal(other)), exp(-theirs.surprisal(other)), *sequence.noise_key):
             return other, "kept"
         order = np.argsort(-self._rows.widened(row), kind="stable")
@@ -53,11 +53,14 @@ class NextTokens:
         sequence.coupled = False
         return int(order[at]), "parted"
 
-    def _after(self, row: int) -> After:
-        if row not in self._afters:
+    def _distribution(self, row: int) -> DrawDistribution:
+        """The distribution that the row's token is drawn from."""
+        if row not in self._distributions:
             kept = self._rows.kept(row, self._outcome.cut, self._outcome.last)
-            self._afters[row] = After(kept, self._rows.masked_at, float(self._outcome.temperature[row]))
-        return self._afters[row]
+            self._distributions[row] = DrawDistribution(
+                kept, self._rows.masked_at, float(self._outcome.temperature[row])
+            )
+        return self._distributions[row]
 
     def _filtered(self, row: int, filters: Filters, temperature: float) -> Any:
         """The row under other filters: logits of the entries that stay, -inf elsewhere."""
@@ -66,7 +69,7 @@ class NextTokens:
 
     def record(self, sequence: GeneratedSequence, row: int, token: int, origin: str) -> Token:
         """The record of the next token of a sequence."""
-        z, after = self._rows.widened(row), self._after(row)
+        z, after = self._rows.widened(row), self._distribution(row)
         measured = {name: float(values[row]) for name, values in self._outcome.signals.items()}
         # a signal is NaN where only the policies of other rows read it
         signals = {name: value for name, value in measured.items() if not isnan(value)}
