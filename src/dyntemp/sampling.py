@@ -24,22 +24,22 @@ from dyntemp.language.signals import SIGNALS, signals_of
 from dyntemp.language.state import State
 
 PolicyLike = Policy | Expression | str | float
-"""What is taken wherever a policy is asked for."""
+"""A policy, or a text, an expression or a number that a policy is made from."""
 
 
 @dataclass(slots=True, eq=False)  # not frozen: a frozen one takes longer to make than a row takes to draw from
 class Draw:
-    """Tokens and how they came about; arrays are [rows], 0-d where one row was given.
+    """Drawn tokens and their temperatures; arrays are [rows], 0-d where one row was given.
 
     Attributes:
         token: The tokens drawn, int64.
         temperature: The temperature of each row, float64.
-        signals: What was measured, by name, before any filter.
+        signals: Measured signals by name, before any filter.
         candidates: How many entries the filters left, int64.
         seed: The seed that draws these tokens again; one for each row where each was given its own.
         backend: The backend that ran.
-        broken: Which rows hold NaN, +inf or nothing unmasked, bool, where they live on a device: reading them there
-            raises for none, since that would wait for the device. Their token is -1. None where such rows raise.
+        broken: True for rows with NaN, with +inf, or with all entries masked, whose token is -1; bool. Only rows on a
+            device have it, since an error would wait for the device; it is None where such rows raise.
     """
 
     token: Any
@@ -63,7 +63,7 @@ def measure(logits: Any, *signals: Signal | str, backend: str | None = None) -> 
         Name -> float64 [rows], in the library of the input.
 
     Raises:
-        PolicyError: For what is not a measured signal.
+        PolicyError: For a name or an expression that is not a measured signal.
         InvalidLogitsError: For broken rows and rows that cannot be read.
 
     >>> {name: round(float(value), 4) for name, value in measure(np.log([0.5, 0.5]), "entropy", "max_prob").items()}
@@ -91,13 +91,13 @@ def temperatures(
 
     Args:
         logits: As for `measure`.
-        policy: A policy, or what makes one: text, an expression, a number. A list holds one for each row.
+        policy: A policy, or its text, an expression, or a number. A list holds one for each row.
         backend: A name of `dyntemp.kernels.BACKENDS`; by default it follows from where the rows live.
         state: The policy's memory, where it remembers: `policy.state(slots)`.
         slot: Slot of each row in the state; the rows' numbers by default.
         position: Number of tokens generated so far, for each row or for all.
-        requested: The temperature that each request asked for; what `requested` reads.
-        given: What each `given("name", low, high)` reads, by name.
+        requested: The temperature that each request asked for; the value of `requested`.
+        given: The value of each `given("name", low, high)`, by name.
         parameters: Values for free parameters.
 
     Returns:
@@ -176,8 +176,8 @@ def sample(
         filter_at: `"model"`: filters read probabilities at temperature 1; `"temperature"`: after the temperature.
         state: The policy's memory, where it remembers; the drawn tokens' surprisal is recorded there.
         slot: Slot of each row in the state; the rows' numbers by default.
-        requested: The temperature that each request asked for; what `requested` reads.
-        given: What each `given("name", low, high)` reads, by name.
+        requested: The temperature that each request asked for; the value of `requested`.
+        given: The value of each `given("name", low, high)`, by name.
         parameters: Values for free parameters.
         backend: A name of `dyntemp.kernels.BACKENDS`; by default it follows from where the rows live.
 
@@ -209,17 +209,17 @@ def sample(
 
 
 def new_seed() -> int:
-    """A seed that nobody chose."""
+    """A random seed."""
     return secrets.randbits(63)
 
 
 def _seeds(seed: Any) -> Any:
-    """`seed` as the result names it: a number for one, else as it was given."""
+    """`seed` as in the result: a number for one seed, else the array that was given."""
     return int(seed) if isinstance(seed, (np.integer, np.ndarray)) and seed.ndim == 0 else seed
 
 
 def as_policies(policy: PolicyLike | Sequence[PolicyLike]) -> tuple[Policy, ...]:
-    """The policy, or the policies of the rows, that `policy` is or spells."""
+    """The policy of all rows, or one for each row."""
     if isinstance(policy, str):
         return _read(policy)
     if isinstance(policy, Sequence):
@@ -228,7 +228,7 @@ def as_policies(policy: PolicyLike | Sequence[PolicyLike]) -> tuple[Policy, ...]
 
 
 def as_policy(policy: PolicyLike) -> Policy:
-    """The policy that `policy` is or spells."""
+    """The policy itself, or the one made from a text, an expression or a number."""
     if isinstance(policy, Policy):
         return policy
     return _read(policy)[0] if isinstance(policy, str) else _made(policy)
@@ -242,13 +242,13 @@ def _made(rule: Expression | float) -> Policy:
 @untraced
 @lru_cache(maxsize=4096)
 def _read(text: str) -> tuple[Policy]:
-    """The policy that `text` spells, by itself; the latest are kept, since each step of a loop may ask again."""
+    """The policy of a text, in a tuple. The latest are cached, since every step of a loop may read the same text."""
     return (Policy(text),)
 
 
 @lru_cache(maxsize=256)
 def measurable(signal: Signal | str) -> Signal:
-    """The signal that `signal` is or spells, if a row alone determines it."""
+    """The signal itself, or the one of this text, if a row alone determines it."""
     found = parse(signal) if isinstance(signal, str) else signal
     if not isinstance(found, Signal):
         raise PolicyError(f"`{signal}` is not a signal; known are {', '.join(SIGNALS)}")

@@ -1,4 +1,4 @@
-"""Text that people bring in files and on the standard input: UTF-8, perhaps behind a byte order mark."""
+"""Text in files and on the standard input: UTF-8, perhaps behind a byte order mark."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ OTHERS = {
 """Encodings that some editors write, and the marks that their files begin with; the longer marks come first."""
 
 FEWEST_ZEROS = 4
-"""Zero bytes that show UTF-16 without a mark; fewer may be meant."""
+"""Fewest zero bytes that show UTF-16 without a mark."""
 
 
 def read_text(path: str | Path) -> str:
@@ -34,8 +34,8 @@ def decoded(data: bytes, encoding: str = "utf-8", errors: str = "strict") -> str
 
     Args:
         data: The bytes, from their beginning.
-        encoding: What they are decoded as where no mark says otherwise.
-        errors: What becomes of bytes that are not of this encoding; see `bytes.decode`.
+        encoding: The encoding of bytes without a mark.
+        errors: The treatment of bytes that are not of this encoding; see `bytes.decode`.
 
     Raises:
         ValueError: For bytes in UTF-16 or UTF-32, or not of the encoding; the message says what to do.

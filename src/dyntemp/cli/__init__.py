@@ -31,7 +31,7 @@ OK, FAILURE, USAGE, INTERRUPTED = 0, 1, 2, 130
 
 
 class UsageError(Exception):
-    """What was asked for makes no sense; the message says what would."""
+    """Wrong usage of a command; the message says what is right."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -68,7 +68,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
     except KeyboardInterrupt:
         return INTERRUPTED
-    except BrokenPipeError:  # the reader of our output has gone: that is its right
+    except BrokenPipeError:  # the reader of the output has gone, which is no error
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return OK
     else:

@@ -111,7 +111,7 @@ def chosen_policy(policy: str | None, temp: float | None) -> tuple[Policy, float
 
 
 def sampling_settings(options: argparse.Namespace) -> dict[str, Any]:
-    """The arguments of `generate` that the sampling options stand for.
+    """The sampling options as arguments of `generate`.
 
     Raises:
         UsageError: For values outside their range.
@@ -122,7 +122,7 @@ def sampling_settings(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def draw_settings(options: argparse.Namespace) -> dict[str, Any]:
-    """The arguments of `generate` that the options of `add_draw_options` stand for.
+    """The options of `add_draw_options` as arguments of `generate`.
 
     Raises:
         UsageError: For values outside their range.
@@ -145,7 +145,7 @@ def draw_settings(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def open_model(options: argparse.Namespace) -> Model:
-    """The model that the options name; says what it waits for if it takes long."""
+    """The model that the options name; a message appears if loading takes long."""
     given = {name: getattr(options, name) for name in ("threads", "context") if getattr(options, name) is not None}
     with waiting(f"loading {options.model} ..."):
         return load_model(options.model, **given)

@@ -41,7 +41,7 @@ from dyntemp.statistics.estimate import FEW_PROMPTS
 from dyntemp.textfile import read_text
 
 SECONDS_APART = 10.0
-"""Between two lines of progress where no terminal shows a bar."""
+"""Least seconds between two lines of progress, where no terminal shows a bar."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -156,7 +156,7 @@ def read_prompts(path: Path) -> list[Any]:
     """The prompts in a file: JSON lines if its name ends so, else one on each line; empty lines are skipped.
 
     Raises:
-        UsageError: For what is no prompt; the message names the line.
+        UsageError: For a line that is no prompt; the message names it.
     """
     try:
         lines = read_text(path).splitlines()
@@ -199,7 +199,7 @@ def _seeds(options: argparse.Namespace) -> list[int]:
 
 @contextmanager
 def _shown(options: argparse.Namespace) -> Iterator[Any]:
-    """What shows the progress: a bar in a terminal, a line now and then elsewhere, nothing where that is asked for."""
+    """The display of the progress: a bar in a terminal, lines elsewhere, nothing with --quiet."""
     err = console(options.color, stderr=True)
     if options.quiet:
         yield None

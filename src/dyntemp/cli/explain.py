@@ -94,11 +94,11 @@ class Shown:
 
     @property
     def scale(self) -> Scale:
-        """What the colours stand for."""
+        """The legend of the colours."""
         return self.by.scale(self.coloured, self.other.bounds() if self.other else reach(self.header.policy))
 
     def changes(self, at: int) -> bool:
-        """Whether the draw under the other policy takes another token at a place."""
+        """True if the draw under the other policy takes another token at a place."""
         now = self.replayed[at]
         return now is not None and not now.kept
 

@@ -27,7 +27,7 @@ KINDS = {
     "runs": "the spread of temperature and entropy of each trace, and their running means",
 }
 MOST = {"track": 6, "runs": 26}
-"""Traces in one drawing: with more, nobody tells them apart."""
+"""Most traces in one drawing; with more, readers cannot tell them apart."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -138,7 +138,7 @@ def firsts(texts: list[plots.Text]) -> list[plots.Text]:
 
 
 def _more(kind: str, texts: list[plots.Text]) -> str | None:
-    """What a track leaves out."""
+    """A note on the texts that a track leaves out."""
     left_out = len(texts) - len(firsts(texts))
     if kind != "track" or not left_out:
         return None

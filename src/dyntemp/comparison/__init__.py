@@ -1,7 +1,7 @@
 """Several policies on the same prompts, coupled, so that their texts differ only where the policies make them.
 
-The first policy leads and the others follow it: each draws by its own distribution, and yet the leader's token as
-often as it can. Every text is a trace in the comparison's folder, and a run that was stopped goes on where it was.
+The first policy leads and the others follow it. A follower draws from its own distribution, and yet takes the leader's
+token as often as that allows. Every text is a trace in the comparison's folder. A run that was stopped can be resumed.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Comparison:
 
     Attributes:
         folder: Where its traces are.
-        manifest: What it is of.
+        manifest: Its model, policies, prompts, seeds and settings.
     """
 
     folder: Path
@@ -66,10 +66,10 @@ class Comparison:
 
     @classmethod
     def open(cls, folder: str | os.PathLike[str]) -> Comparison:
-        """The comparison in a folder, all of whose texts are written.
+        """The complete comparison in a folder.
 
         Raises:
-            TraceError: If there is none, or if it is not complete.
+            TraceError: If the folder holds none, or if texts are missing.
         """
         manifest = Manifest.read(Path(folder) / MANIFEST)
         if missing := list(manifest.missing(Path(folder))):
@@ -106,7 +106,7 @@ class Comparison:
         return fragment(self._contents(chosen(self.manifest.cells, IN_NOTEBOOK, 1)))
 
     def _contents(self, cells: Sequence[Cell]) -> Contents:
-        """What a report tells, with the texts of these cells."""
+        """The contents of a report with the texts of these cells."""
         manifest, policies = self.manifest, range(len(self.manifest.policies))
         samples = (
             Sample(
@@ -141,31 +141,30 @@ def compare(
 ) -> Comparison:
     """Write texts to every prompt under every policy with every seed, coupled, each as a trace in `folder`.
 
-    A folder that already holds a part of the same comparison is completed. A text comes out the same whether the run
-    was stopped or not.
+    A folder that holds a part of the same comparison is completed; its texts are those of a run without a stop.
 
     Args:
-        model: What `load_model` returned.
+        model: A model from `load_model`.
         prompts: Text, a conversation or tokens, or a list of these.
-        policies: At least two, or what makes policies; the first leads.
+        policies: At least two policies, or their texts, expressions or numbers; the first leads.
         folder: Where traces, manifest and report go; made if it is not there.
-        seeds: How many texts each policy writes to each prompt, from the seeds 0, 1, ...; or the seeds.
-        max_tokens: Tokens of a text at most.
+        seeds: How many texts each policy writes to each prompt, with the seeds 0, 1, ...; or a list of seeds.
+        max_tokens: Most tokens of a text.
         top_k: Keep the k likeliest tokens; 0 keeps all.
         top_p: Keep the likeliest that together have this probability; 1 keeps all.
         min_p: Keep what has at least this share of the likeliest's probability; 0 keeps all.
-        filter_at: Whether filters read probabilities of the `"model"`, or after the `"temperature"`.
-        system: What the system message of a chat says; needs a chat template.
+        filter_at: `"model"`: filters read probabilities at temperature 1; `"temperature"`: after the temperature.
+        system: Text of the system message; needs a chat template.
         chat: Whether text is put into the model's chat template; None does so where the model has one.
-        stop: Texts before which a text ends.
-        requested: What the signal `requested` reads.
-        given: What each `given("name", low, high)` reads, by name.
-        progress: Called as tokens come.
+        stop: A text ends before any of these appears.
+        requested: The value of the signal `requested`.
+        given: The value of each `given("name", low, high)`, by name.
+        progress: Called after each step.
 
     Raises:
-        PolicyError, ModelError, ValueError: For what cannot be run, before anything is.
-        TraceError: If the folder holds something else; the message says what differs.
-        InvalidLogitsError: While running, for a broken row of logits.
+        PolicyError, ModelError, ValueError: Before the model runs, for arguments that cannot be run.
+        TraceError: If the folder holds another comparison; the message says what differs.
+        InvalidLogitsError: During the run, for a broken row of logits.
     """
     if max_tokens < 1:
         raise ValueError(f"max_tokens = {max_tokens} was given; whole numbers from 1 are allowed")
@@ -209,10 +208,10 @@ def compare(
 
 
 def seeds_of(seeds: int | Sequence[int]) -> list[int]:
-    """The seeds that a number of them, or a list, stands for.
+    """The seeds 0, 1, ... of this number, or those of a list.
 
     Raises:
-        ValueError: For none, for one that is no seed, or for the same twice.
+        ValueError: For no seed, for a number outside 0 to 2**64 - 1, or for a seed that comes twice.
 
     >>> seeds_of(3)
     [0, 1, 2]

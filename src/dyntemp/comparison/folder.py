@@ -1,4 +1,4 @@
-"""The folder of a comparison: what it is of, in a manifest, and a trace for each text."""
+"""The folder of a comparison: its manifest, and a trace for each text."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ class Cell(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What a comparison is of; two runs with equal manifests write the same texts.
+    """The inputs of a comparison; two runs with equal manifests write the same texts.
 
     Attributes:
         model: Name of the model.
-        policies: Text and name of each; the first leads.
+        policies: Text and name of each policy; the first leads.
         prompts: Text, conversations or tokens.
-        seeds: One text of each policy for each.
-        settings: Limits and filters.
-        versions: Of what decides the tokens.
+        seeds: Seeds; each policy writes one text to each prompt with each.
+        settings: The settings as the file has them; `Settings.from_json` reads them.
+        versions: Versions of the packages that decide which tokens are drawn.
     """
 
     model: str
@@ -55,16 +55,15 @@ class Manifest:
         return [Cell(prompt, seed) for prompt in range(len(self.prompts)) for seed in range(len(self.seeds))]
 
     def seed_of(self, cell: Cell) -> int:
-        """The seed that a cell's texts are drawn with, one for each pair of prompt and seed.
+        """The seed of a cell's draws, one for each pair of prompt and seed.
 
-        With the seed itself, the same noise would move the texts to all prompts alike, and prompts could not count
-        as independent of one another.
+        The seed of the manifest alone would give all prompts the same noise, and prompts would not be independent.
         """
         words = np.random.SeedSequence([self.seeds[cell.seed], cell.prompt]).generate_state(1, np.uint64)
         return int(words[0])
 
     def differences(self, other: Manifest) -> list[str]:
-        """What another manifest has otherwise, in words."""
+        """The differences to another manifest, in words."""
         found = [] if self.model == other.model else [_told("model", other.model, self.model)]
         for name in ("policies", "prompts", "seeds"):
             found += _lists(name, getattr(other, name), getattr(self, name))
@@ -84,7 +83,7 @@ class Manifest:
         """The manifest at `path`.
 
         Raises:
-            TraceError: If it is not one that this dyntemp reads.
+            TraceError: If this dyntemp cannot read it.
         """
         try:
             data = json.loads(path.read_text(encoding="utf-8"))
@@ -104,7 +103,7 @@ class Manifest:
         write_whole(path, json.dumps(data, indent=1, ensure_ascii=False))
 
     def path(self, folder: Path, cell: Cell, policy: int) -> Path:
-        """Where the trace of a text is."""
+        """The path of the trace of a text."""
         counts = (len(self.prompts), len(self.seeds), len(self.policies))
         prompt, seed, one = (
             str(number).zfill(len(str(count - 1))) for number, count in zip((*cell, policy), counts, strict=True)
@@ -119,7 +118,7 @@ class Manifest:
 
 
 def _whole(path: Path) -> bool:
-    """Whether there is a trace that holds its text to the end."""
+    """True if the trace is there and holds its text to the end."""
     try:
         *_, last = Trace.open(path)
     except (TraceError, ValueError):  # it is not there, damaged, or without a token
@@ -131,7 +130,7 @@ def begin(folder: Path, manifest: Manifest) -> None:
     """Make the folder of a comparison if it is not there.
 
     Raises:
-        TraceError: If it holds something else; the message says what differs.
+        TraceError: If it holds another comparison or other files; the message says what differs.
     """
     path = folder / MANIFEST
     if path.exists():
@@ -149,13 +148,13 @@ def begin(folder: Path, manifest: Manifest) -> None:
 
 
 def deciding_versions() -> dict[str, str]:
-    """The versions that a manifest names, of what has been loaded."""
+    """The versions that a manifest names, of the packages that are loaded."""
     known = versions()
     return {name: known[name] for name in DECIDING if name in known}
 
 
 def _lists(name: str, there: list[Any], here: list[Any]) -> list[str]:
-    """How two lists differ: in their lengths, else in the first entry that does."""
+    """The difference of two lists: of their lengths, else of the first entry that differs."""
     if len(there) != len(here):
         return [f"{len(there)} {name} there, {len(here)} here"]
     return [

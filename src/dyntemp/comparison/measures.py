@@ -1,4 +1,4 @@
-"""What is counted in the texts that a policy wrote to one prompt: lengths, means, distinct n-grams, repetition."""
+"""The measures of texts that one policy wrote to one prompt: lengths, means, distinct n-grams, repetition."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ class Written(NamedTuple):
 
     Attributes:
         tokens: Its tokens, without the one that ended it.
-        temperature: Of every draw, the last one too; so the others.
-        entropy: Of the model, nats.
-        entropy_after: Of the draw, nats.
+        temperature: Temperature of every draw, [draws]; the token that ends the text is one of them, here and below.
+        entropy: Entropy of the model, nats.
+        entropy_after: Entropy of the draw, nats.
         surprisal: -ln of the drawn token's probability at temperature 1, nats.
         finish: How it ended.
     """
@@ -37,9 +37,9 @@ class Measure:
     """One number of a prompt's texts.
 
     Attributes:
-        title: How a table calls it.
-        unit: What it counts.
-        meaning: One sentence.
+        title: Its name in tables.
+        unit: Its unit.
+        meaning: Its definition, in one sentence.
         of: The texts of one policy to one prompt, one for each seed -> the number, or None where they are too short.
     """
 
@@ -82,8 +82,8 @@ def mean_of(field: str) -> Callable[[Sequence[Written]], float | None]:
 def distinct(n: int) -> Callable[[Sequence[Written]], float | None]:
     """The measure of Li et al. (2016), arXiv:1510.03055: distinct n-grams over all tokens.
 
-    Taken over the texts that a policy wrote to one prompt together, in the model's own tokens, which need no rule of
-    what a word is. It falls as texts get longer or more, so compare it at equal lengths and numbers of seeds only.
+    The n-grams of all texts to one prompt are counted together, in tokens of the model. The measure falls as texts get
+    longer or more, so that it compares only texts of equal lengths and numbers.
     """
 
     def value(texts: Sequence[Written]) -> float | None:

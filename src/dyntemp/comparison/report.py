@@ -1,4 +1,4 @@
-"""The report of a comparison: one HTML file that needs no script and asks for nothing, and its part for a notebook."""
+"""The report of a comparison: one HTML file without scripts and requests, and a shorter part for a notebook."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ SPREADS = "Share of the tokens, each policy at a height of its own; the dashed l
 
 
 class Contents(NamedTuple):
-    """What a report tells.
+    """The contents of a report.
 
     Attributes:
-        figures: Over all texts.
+        figures: The figures over all texts.
         model: Name of the model.
-        settings: Limits and filters.
-        samples: Texts to show, by prompt and seed.
+        settings: Settings of the runs.
+        samples: Texts to show, one sample for each prompt and seed.
     """
 
     figures: Figures

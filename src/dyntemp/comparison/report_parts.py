@@ -13,7 +13,7 @@ LETTERS = tuple("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
 TITLES = {"temperature": "temperature", "entropy": "entropy of the model, nats",
           "entropy_after": "entropy of the draw, nats"}  # fmt: skip
 WIDTH, BAND, AXIS, LEFT = 300, 46, 18, 22
-"""Of a drawing, of one policy's part of it, of the axis below, and of the room for the policy's letter."""
+"""Width of a drawing, height of one policy's band, height of the axis, and width of the letters, in pixels."""
 
 
 def number(value: float) -> str:

@@ -28,9 +28,9 @@ class Sample(NamedTuple):
 
     Attributes:
         prompt: Text, a conversation or tokens.
-        seed: The seed as it was asked for.
+        seed: The seed in the manifest.
         texts: The tokens of each policy's text, the leader's first.
-        files: Where each one's trace is.
+        files: The path of each trace.
     """
 
     prompt: Any
@@ -40,13 +40,13 @@ class Sample(NamedTuple):
 
 
 def scale_of(policies: Sequence[str]) -> Scale:
-    """One scale for all texts, over what any of the policies can return."""
+    """One scale for all texts, over all temperatures that any of the policies can return."""
     spans = [reach(policy) for policy in policies]
     return Scale.of(Interval(min(span.low for span in spans), max(span.high for span in spans)))
 
 
 def key(scale: Scale) -> Markup:
-    """What the colours mean, with a switch for the numbers."""
+    """The legend of the colours, with a switch for the numbers."""
     switch = element("label", element("input", type="checkbox", checked=True, class_="dt-switch"), " numbers")
     return element("div", legend(RECORDED["temperature"], scale), switch, class_="dt-bar")
 
@@ -98,7 +98,7 @@ def _coloured(tokens: Sequence[Token], scale: Scale) -> Markup:
 
 
 def _asked(prompt: Any) -> str:
-    """A prompt in few words: its text, or what was said last in a conversation."""
+    """A prompt in few words: its text, or the last message of a conversation."""
     if isinstance(prompt, str):
         shown = prompt
     elif prompt and isinstance(prompt[-1], dict):

@@ -32,5 +32,5 @@ def policy_of_temperature(temperature: float | None) -> Policy:
 
 
 def reads_temperature(policy: Policy) -> bool:
-    """Whether a temperature beside the policy has an effect, because it reads `requested`."""
+    """True if a temperature beside the policy has an effect, because the policy reads `requested`."""
     return any(signal.name == "requested" for signal in policy.signals)

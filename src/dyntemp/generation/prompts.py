@@ -1,4 +1,4 @@
-"""What a person may ask with -> tokens: text, conversations, tokens, and lists of these."""
+"""Prompts of users -> tokens. A prompt is text, a conversation, tokens, or a list of these."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Prompt = str | Messages | Sequence[int]
 
 
 def encode(model: Model, prompt: Prompt, system: str | None = None, chat: bool | None = None) -> list[int]:
-    """The tokens of one prompt; see `generate` for what the arguments mean.
+    """The tokens of one prompt; see `generate` for the arguments.
 
     Raises:
         ValueError: If a chat is asked for of a model without a chat template.
@@ -38,7 +38,7 @@ def prompts_of(prompt: Any) -> list[Any]:
     """The prompts of a run: one, or those of a batch; tokens as lists.
 
     Raises:
-        ValueError: For what is neither text, nor a conversation, nor tokens, nor a list of these.
+        ValueError: For a value that is neither text, nor a conversation, nor tokens, nor a list of these.
     """
     given = prompt.tolist() if hasattr(prompt, "tolist") else prompt  # an array or a tensor of tokens
     if _is_prompt(given):

@@ -11,10 +11,10 @@ __all__ = ["ServerSettings", "run"]
 
 
 def run(app: Any, host: str = "127.0.0.1", port: int = 8000, *, announce: Callable[[str], object] = print) -> None:
-    """Serve `app` until Ctrl-C or SIGTERM; answers that are being written then end with an error that says so.
+    """Serve `app` until Ctrl-C or SIGTERM; open answers then end with an error that says so.
 
     Args:
-        app: What `dyntemp.serve.app.make_app` returned.
+        app: The application from `dyntemp.serve.app.make_app`.
         host: The address to listen on; this machine alone by default.
         port: The port; 0 takes any that is free.
         announce: Called with the address once requests are accepted.

@@ -1,4 +1,4 @@
-"""What is answered to a completion: the `openai` package's own types, with more fields of ours."""
+"""The answers to completions, in the `openai` package's own types, with further fields of ours."""
 
 from __future__ import annotations
 
@@ -29,31 +29,31 @@ class Answer(Protocol):
     """One kind of response, whole or in chunks; each method returns one of the `openai` package's objects."""
 
     def opening(self) -> list[Any]:
-        """What is sent before any token."""
+        """The chunks before any token."""
 
     def piece(self, index: int, outputs: Sequence[TokenOutput]) -> Any | None:
-        """A chunk with what came of one of the texts, or None where there is nothing to tell yet."""
+        """A chunk with the new tokens of one text, or None if they add nothing to the answer yet."""
 
     def ending(self, index: int, finish: str) -> Any:
         """The chunk that ends one of the texts."""
 
     def usage(self, counts: CompletionUsage) -> Any:
-        """The last chunk, for those who asked for the counts."""
+        """The last chunk, for clients that want the counts."""
 
     def whole(self, texts: Sequence[Sequence[TokenOutput]], counts: CompletionUsage) -> Any:
         """The response in one piece."""
 
 
 @dataclass(slots=True)
-class Told:
-    """What every response says beside its texts.
+class Metadata:
+    """The fields of a response beside its texts.
 
     Attributes:
         model: The model's name.
         policy: The policy that the texts are written under.
         seed: The seed that writes them again.
-        prefix: What an identifier of this kind begins with.
-        counted: Whether the client asked for counts, so that chunks say that they have none.
+        prefix: Beginning of the identifiers of this kind.
+        counted: Whether the client wants counts; every chunk but the last then says that it has none.
     """
 
     model: str
@@ -86,7 +86,7 @@ class Told:
 class ChatAnswer:
     """The answer to a chat completion."""
 
-    told: Told
+    told: Metadata
     texts: int
     logprobs: bool
 
@@ -107,7 +107,7 @@ class ChatAnswer:
         ]
 
     def piece(self, index: int, outputs: Sequence[TokenOutput]) -> ChatCompletionChunk | None:
-        """What came of one text, if there is anything to tell."""
+        """A chunk with the new tokens of one text, if they add to the answer."""
         content = _text(outputs)
         if not content and not self.logprobs:
             return None
@@ -148,10 +148,10 @@ class CompletionAnswer:
     """The answer to a completion.
 
     Attributes:
-        echo: The prompt of each text, where it is to stand before it.
+        echo: The prompt of each text, where the answer begins with it; else an empty text.
     """
 
-    told: Told
+    told: Metadata
     echo: Sequence[str]
     logprobs: bool
     written: list[int] = field(default_factory=list)
@@ -167,7 +167,7 @@ class CompletionAnswer:
         if self.logprobs and outputs:
             logprobs = Logprobs(**columns(outputs, self.written[index]))
         self.written[index] += len(_text(outputs))
-        # the type wants a reason, and a chunk has none until its text has ended
+        # the type needs a reason, and a chunk has none until its text has ended
         return CompletionChoice.model_construct(
             {"index", "text", "finish_reason", "logprobs"}, index=index, text=text, finish_reason=finish,
             logprobs=logprobs,
@@ -178,7 +178,7 @@ class CompletionAnswer:
         return [self._chunk([self._choice(at, prompt, None, [])]) for at, prompt in enumerate(self.echo) if prompt]
 
     def piece(self, index: int, outputs: Sequence[TokenOutput]) -> Completion | None:
-        """What came of one text, if there is anything to tell."""
+        """A chunk with the new tokens of one text, if they add to the answer."""
         text = _text(outputs)
         return self._chunk([self._choice(index, text, None, outputs)]) if text or self.logprobs else None
 
@@ -210,7 +210,7 @@ def _finish(outputs: Sequence[TokenOutput]) -> str:
 
 
 def counts(prompt: int, written: int) -> CompletionUsage:
-    """How many tokens were read and written."""
+    """The counts of tokens that were read and written."""
     return CompletionUsage(prompt_tokens=prompt, completion_tokens=written, total_tokens=prompt + written)
 
 

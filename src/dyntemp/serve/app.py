@@ -28,12 +28,12 @@ def make_app(model: Model | None, *, settings: ServerSettings | None = None, pag
     """The ASGI application in front of `model`, which it uses in a thread of its own while it runs.
 
     Args:
-        model: The model; without one the page works alone, and `/v1` says that there is none.
-        settings: Limits and so on.
-        page: The HTML at `/`; without it there is none, and no `/play`.
+        model: The model; without one the page works alone, and `/v1` answers 503.
+        settings: The settings of the server.
+        page: The HTML at `/`; without it there is neither `/` nor `/play`.
 
     Raises:
-        ValueError: If the settings' policy is none.
+        ValueError: If the policy in the settings cannot be read.
     """
     server = Server.of(model, settings or ServerSettings())
 
@@ -64,11 +64,11 @@ def make_app(model: Model | None, *, settings: ServerSettings | None = None, pag
 
 
 def _add_operations(app: FastAPI, server: Server) -> None:
-    """The endpoints for those who look after the server."""
+    """The endpoints for operators of the server."""
 
     @app.get("/health")
     async def health() -> dict[str, Any]:
-        """Whether the process answers."""
+        """The state of the process, which answers."""
         worker = server.worker
         about = {"status": "ok", "version": __version__, "model": worker and worker.model.name}
         if worker is None:
@@ -78,7 +78,7 @@ def _add_operations(app: FastAPI, server: Server) -> None:
 
     @app.get("/ready")
     async def ready() -> Response:
-        """Whether requests are taken: 503 without a model, and while the server stops."""
+        """Readiness for requests: 503 without a model, and while the server stops."""
         if server.worker is not None and server.worker.ready:
             return JSONResponse({"status": "ready"})
         return JSONResponse({"status": "no model" if server.worker is None else "stopping"}, 503)
@@ -98,7 +98,7 @@ def _paths(settings: ServerSettings, page: str | None) -> list[str]:
 
 
 def _add_errors(app: FastAPI, there: Sequence[str]) -> None:
-    """Every error in the shape that clients of the OpenAI API read; `there`: the paths that there are."""
+    """Answer every error in the shape that clients of the OpenAI API read; `there` are the paths of this server."""
 
     @app.exception_handler(ApiError)
     async def ours(_: Request, error: ApiError) -> Response:

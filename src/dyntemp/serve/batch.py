@@ -79,7 +79,7 @@ class Batch:
 
     @property
     def busy(self) -> bool:
-        """Whether there is something to do."""
+        """True while requests wait or run."""
         return bool(self._waiting or self.live)
 
     @property

@@ -14,17 +14,17 @@ from dyntemp.serve.errors import ApiError, wrong
 from dyntemp.serve.settings import ServerSettings
 
 CLOSE = {"Connection": "close"}
-"""Whoever still sends a body that is not wanted is hung up on."""
+"""The header that ends the connection of a client whose body is refused."""
 
 SECONDS_TO_DROP, IDLE_SECONDS, MOST_DROPPED = 10.0, 2.0, 100_000_000
-"""How long, and how much, what is not wanted is taken and thrown away."""
+"""Limits for the rest of a refused body: seconds in all, seconds without data, and bytes."""
 
 
 async def read_json(request: Request, settings: ServerSettings) -> dict[str, Any]:
-    """The object that a request brings.
+    """The JSON object in the body of a request.
 
     Raises:
-        ApiError: 400, 408, 413 or 415 for what is none, comes too slowly, is too large, or is called something else.
+        ApiError: 400 for other content, 408 for a slow body, 413 for a large one, 415 for another content type.
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json":
@@ -55,11 +55,11 @@ async def _read(request: Request, settings: ServerSettings) -> bytes:
 
 
 async def _drop(parts: AsyncIterator[bytes], *, waits: bool) -> None:
-    """Throw away what is still being sent, within limits: a client that is hung up on meanwhile sees no answer.
+    """Read and drop the rest of a body, within limits; a client that is still sending would not see the answer.
 
     Args:
-        parts: What is being sent.
-        waits: Whether the client waits to be told to send it.
+        parts: The parts of the body.
+        waits: Whether the client waits for the server's permission to send it.
     """
     dropped = 0
     with suppress(TimeoutError):

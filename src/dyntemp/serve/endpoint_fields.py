@@ -1,4 +1,4 @@
-"""The fields of each request: those that are read, those that others know and we do not, and those that say nothing."""
+"""The fields of each endpoint: those that are read, those of other servers, and those without an effect."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ class ApiError(Exception):
         status: The HTTP status.
         message: What was given, what is allowed, what to do instead.
         param: The field that is at fault.
-        code: What a program can tell the error by.
+        code: A name of the error for programs.
         headers: More headers of the response.
     """
 
@@ -43,17 +43,17 @@ class ApiError(Exception):
 
 
 def wrong(param: str | None, message: str, code: str = "invalid_value") -> ApiError:
-    """A request that makes no sense as it stands: 400."""
+    """The error of a request with a wrong field: 400."""
     return ApiError(400, message, param=param, code=code)
 
 
 def of_policy(error: PolicyError, param: str = "policy") -> ApiError:
-    """What is wrong with a policy, with its caret where it has one."""
+    """The error of a policy, with the position of the fault if it is known."""
     return wrong(param, str(error), "invalid_policy")
 
 
 def of_run(error: Exception) -> ApiError:
-    """What went wrong while a text was being written."""
+    """The error of a run that failed."""
     if isinstance(error, ApiError):
         return error
     for kind, code in ((InvalidLogitsError, "invalid_logits"), (ModelError, "model_error")):
@@ -63,7 +63,7 @@ def of_run(error: Exception) -> ApiError:
 
 
 def internal() -> ApiError:
-    """A fault of ours, of which the server's log knows more."""
+    """An internal error; the server's log holds the details."""
     return ApiError(500, "something went wrong inside the server; its log says what", code="internal_error")
 
 

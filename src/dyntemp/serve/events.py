@@ -19,7 +19,7 @@ class Events:
     Args:
         answer: What makes the chunks.
         read: Tokens of the prompt.
-        counted: Whether the client asked for the counts.
+        counted: Whether the client wants the counts.
     """
 
     media_type = "text/event-stream; charset=utf-8"
@@ -29,7 +29,7 @@ class Events:
         self._written = 0
 
     def opening(self) -> bytes:
-        """The roles, or the prompts that are echoed."""
+        """The roles, or the echoed prompts."""
         return b"".join(map(_event, self._answer.opening()))
 
     def step(self, outputs: Sequence[TokenOutput]) -> bytes:
@@ -46,7 +46,7 @@ class Events:
         return b"".join(_event(chunk) for chunk in chunks if chunk is not None)
 
     def closing(self) -> bytes:
-        """The counts, if they were asked for, and the end."""
+        """The counts, if the client wants them, and the end."""
         last = _event(self._answer.usage(counts(self._read, self._written))) if self._counted else b""
         return last + DONE
 

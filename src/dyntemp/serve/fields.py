@@ -1,4 +1,4 @@
-"""What a field of a request may hold: a reader for each kind of value, and the table's record."""
+"""Fields of requests: a reader and a JSON schema for each kind of value, and the record of a field."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from dyntemp.serve.errors import ApiError, shown, wrong
 from dyntemp.serve.settings import ServerSettings
 
 
-class Unfit(Exception):  # noqa: N818 (no error by itself: the field's name is not known here)
-    """A value that a field cannot hold; says what it can."""
+class Unfit(Exception):  # noqa: N818 (the caller adds the field's name and raises the error)
+    """A value that a field cannot hold; the message says what is allowed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +21,8 @@ class Kind:
     """A kind of value.
 
     Attributes:
-        read: The value as we use it; raises `Unfit`.
-        schema: The same in JSON Schema.
+        read: Turns the value of a client into the one that the server uses; raises `Unfit`.
+        schema: The kind in JSON Schema.
     """
 
     read: Callable[[Any], Any]
@@ -30,12 +30,13 @@ class Kind:
 
 
 Bend = Callable[[Any], tuple[Any, Sequence[str]]]
-"""A value -> the value that a lenient server reads instead, and what it ignores by that: names inside the value, or an
-empty name for the value itself."""
+"""A value -> the value that a lenient server reads in its place, and the names inside it that the server ignores.
+
+An empty name stands for the value itself."""
 
 
 def as_it_is(value: Any) -> tuple[Any, Sequence[str]]:
-    """The value, of which nothing is ignored."""
+    """The value itself; nothing is ignored."""
     return value, ()
 
 
@@ -44,10 +45,10 @@ class Field:
     """A field of a request.
 
     Attributes:
-        kind: What it may hold, beside null, which is as good as leaving it out.
-        default: What it is where it is left out.
-        meaning: What it says.
-        bend: What a lenient server reads instead.
+        kind: The kind of its value; null means that the field is left out.
+        default: Its value if it is left out.
+        meaning: Its meaning, for the schema.
+        bend: Replaces the value on a lenient server.
     """
 
     kind: Kind
@@ -58,11 +59,11 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Neutral:
-    """A field of others that changes nothing here, and so may hold only what would change nothing there.
+    """A field of other servers that has no effect here. Only values without an effect there are accepted.
 
     Attributes:
-        values: These.
-        instead: What to do instead of giving another.
+        values: The accepted values.
+        instead: Advice to clients that send another value.
     """
 
     values: tuple[Any, ...]
@@ -74,9 +75,9 @@ class RequestFields:
     """All fields of one kind of request.
 
     Attributes:
-        fields: Those that are read, by name.
-        neutral: Those of which only neutral values are accepted.
-        unread: Those that may hold anything, because nothing follows from them.
+        fields: Fields that are read, by name.
+        neutral: Fields of which only neutral values are accepted.
+        unread: Fields that may hold anything, because they have no effect.
     """
 
     fields: Mapping[str, Field]
@@ -84,10 +85,10 @@ class RequestFields:
     unread: frozenset[str]
 
     def read(self, body: Mapping[str, Any], *, lenient: bool) -> tuple[dict[str, Any], list[str]]:
-        """The value of each field, and the names of those that were ignored, which only a lenient server does.
+        """The value of each field, and the names of ignored fields; only a lenient server ignores any.
 
         Raises:
-            ApiError: 400 for a field that is unknown, not supported, or holds what it cannot.
+            ApiError: 400 for a field that is unknown or not supported, or for a value that it cannot hold.
         """
         values = {name: field.default for name, field in self.fields.items()}
         ignored = []
@@ -105,7 +106,7 @@ class RequestFields:
         return values, ignored
 
     def _fault(self, name: str, value: Any) -> ApiError | None:
-        """What is wrong with a field that is not read."""
+        """The error of a field that is not read, if its value has one."""
         if name in self.unread:
             return None
         if name in self.neutral:
@@ -193,7 +194,7 @@ def one_of(*names: str) -> Kind:
 
 
 def text(most: int | None = None) -> Kind:
-    """Text that can be encoded, of at most so many characters."""
+    """Text that can be encoded, of at most `most` characters."""
 
     def read(value: Any) -> str:
         if not isinstance(value, str):
@@ -206,10 +207,10 @@ def text(most: int | None = None) -> Kind:
 
 
 def encodable(value: str) -> str:
-    """Text, if it has no half of a character that JSON wrote in two (a lone surrogate).
+    """The text itself, if it can be encoded.
 
     Raises:
-        Unfit: If it has one.
+        Unfit: If it holds a lone surrogate, half of a character that JSON writes in two.
     """
     try:
         value.encode()
@@ -219,7 +220,7 @@ def encodable(value: str) -> str:
 
 
 def known_names(*names: str) -> Bend:
-    """Ignores what else stands in an object."""
+    """Ignores all other names in an object."""
 
     def bend(value: Any) -> tuple[Any, Sequence[str]]:
         if not isinstance(value, dict):
@@ -230,7 +231,7 @@ def known_names(*names: str) -> Bend:
 
 
 def at_most(most: int) -> Bend:
-    """Reads a number above `most`, and a negative one, which other programs take for no limit, as `most`."""
+    """Reads a number above `most` as `most`, and a negative one too, which means no limit to other programs."""
 
     def bend(value: Any) -> tuple[Any, Sequence[str]]:
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
@@ -268,5 +269,5 @@ def numbers_by_name(most: int = 100) -> Kind:
 
 
 def anything(description: str) -> Kind:
-    """A value that is looked at later."""
+    """Any value; the endpoint checks it."""
     return Kind(lambda value: value, {"description": description})

@@ -1,4 +1,4 @@
-"""What every request passes before it is read, and every response on its way out."""
+"""The guard of a server: checks of host and key before a request is read, and headers of every response."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PATHS = (
 """Paths that are counted by name; others count as one."""
 
 COOKIE = "dyntemp_key"
-"""Where the page keeps the key."""
+"""The cookie in which the page keeps the key."""
 
 LEFT = 499
 """The status of requests whose client left before there was an answer."""
@@ -32,12 +32,12 @@ log = logging.getLogger("dyntemp.serve")
 
 
 class Guard:
-    """Checks the host and the key, adds headers, counts responses, and answers what nobody else caught.
+    """Checks the host and the key, adds headers, counts responses, and answers errors that nobody else caught.
 
     Args:
-        app: What comes behind.
+        app: The application behind it.
         settings: The server's.
-        metrics: Where responses are counted.
+        metrics: The counters of responses.
     """
 
     def __init__(self, app: ASGIApp, settings: ServerSettings, metrics: Metrics) -> None:
@@ -74,7 +74,7 @@ class Guard:
             self._metrics.answered(_endpoint(scope["path"]), status)
 
     def _check(self, scope: Scope) -> None:
-        """Refuse a host that is not ours, and a request without the key."""
+        """Refuse a request to another host, and a request without the key."""
         headers = Headers(scope=scope)
         hosts = self._settings.hosts
         if hosts is not None and (name := _host(headers.get("host", ""))) not in hosts:
@@ -91,7 +91,7 @@ class Guard:
 
 
 def has_key(headers: Headers, key: str, *, cookie: bool) -> bool:
-    """Whether a request brings the key, in its header or, where that is enough, in the page's cookie."""
+    """True if a request brings the key in its header or, with `cookie`, in the page's cookie."""
     kind, _, found = headers.get("authorization", "").partition(" ")
     if kind.lower() == "bearer" and same(found.strip(), key):
         return True
@@ -105,7 +105,7 @@ def has_key(headers: Headers, key: str, *, cookie: bool) -> bool:
 
 
 def same(found: str, key: str) -> bool:
-    """Whether two keys are equal, in a time that does not tell how much of them is."""
+    """True if two keys are equal. The time of the comparison does not depend on how far they agree."""
     return hmac.compare_digest(found.encode("utf-8", "surrogatepass"), key.encode())
 
 

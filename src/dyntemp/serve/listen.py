@@ -1,4 +1,4 @@
-"""A socket, and a process that serves it until it is told to stop."""
+"""The listening socket, and the server process on it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def listen(app: Any, host: str, port: int, announce: Callable[[str], object]) ->
 
 
 class Server(uvicorn.Server):
-    """A server that says when it listens, and ends what it is writing when it stops."""
+    """A server that reports when it listens, and ends open responses when it stops."""
 
     def __init__(self, app: Any, listening: Callable[[], object]) -> None:
         config = uvicorn.Config(
@@ -39,7 +39,7 @@ class Server(uvicorn.Server):
             self._listening()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """End what is being written, then wait until clients have been told."""
+        """End open requests, and wait until their clients have the error."""
         own = getattr(getattr(self.config.app, "state", None), "server", None)
         if own is not None and own.worker is not None:
             own.worker.stop()
@@ -47,10 +47,10 @@ class Server(uvicorn.Server):
 
 
 def bound(host: str, port: int) -> socket.socket:
-    """A socket that listens.
+    """A listening socket.
 
     Raises:
-        OSError: If it cannot, with what to do.
+        OSError: If the address cannot be listened on; the message says what to do.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:

@@ -1,7 +1,7 @@
-"""What is told of each token beside its text.
+"""The log probabilities of tokens in an answer.
 
-`logprob` is the model's: at temperature 1, before any filter. `logprob_after` is that of the draw: filtered, at the
-token's temperature; null where the filters dropped the token.
+`logprob` is the model's, at temperature 1 and before any filter. `logprob_after` is the draw's, after the filters and
+at the token's temperature; it is null where the filters dropped the token.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from dyntemp.serve.request_group import TokenOutput
 from dyntemp.traces.token import Alternative, Token, plain
 
 LEAST = -9999.0
-"""What the OpenAI API says for a probability of 0."""
+"""The log probability of an impossible token in the OpenAI API."""
 
 TOLD = ("temperature", "entropy", "entropy_after", "candidates", "origin")
-"""What is told of each token that the OpenAI API does not know."""
+"""Fields of each token that the OpenAI API does not have."""
 
 
 def entry(model: Model, token: Token) -> dict[str, Any]:
-    """One item of a chat's `logprobs.content`. Asks the model, so that it is called in the model's thread."""
+    """One item of a chat's `logprobs.content`. It uses the model, and so runs in the model's thread."""
     return {
         "token": token.bytes.decode(errors="backslashreplace") or model.token_name(token.token),
         "bytes": list(token.bytes),
@@ -35,10 +35,10 @@ def entry(model: Model, token: Token) -> dict[str, Any]:
 
 
 def columns(outputs: Sequence[TokenOutput], offset: int) -> dict[str, list[Any] | None]:
-    """A completion's `logprobs`: a list of each thing told, an item per token.
+    """A completion's `logprobs`: a list for each field, with an item for each token.
 
     Args:
-        outputs: The tokens, told of by `entry`.
+        outputs: The tokens, whose `told` is an `entry`.
         offset: Characters of the text before them.
     """
     told = [output.told for output in outputs]

@@ -1,4 +1,4 @@
-"""What the server counts, for Prometheus."""
+"""The counters of a server, for Prometheus."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SECONDS_PER_TOKEN = (0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.5, 1.0, 2
 
 
 class _Prompts(Collector):
-    """What the model's thread counts of prompts, part by part."""
+    """The tokens of prompts that the model's thread has read."""
 
     def __init__(self, worker: Worker) -> None:
         self._worker = worker
@@ -93,11 +93,14 @@ class Metrics:
         self._requests.labels(endpoint, str(status)).inc()
 
     def watch(self, policies: Sequence[Policy], prompt_tokens: int) -> Callable[[Sequence[TokenOutput]], None]:
-        """Count a request that begins now; what is returned is called with its tokens, step by step.
+        """Count a request that begins now.
 
         Args:
             policies: One for all of its texts, or one each.
-            prompt_tokens: How many tokens it brings.
+            prompt_tokens: How many tokens its prompts have.
+
+        Returns:
+            A function to call with the new tokens of each step.
         """
         labels = [self._label(policy) for policy in policies]
         before, is_first = time.perf_counter(), True
@@ -122,7 +125,7 @@ class Metrics:
         return generate_latest(self._registry)
 
     def _label(self, policy: Policy) -> str:
-        """What a policy is called: a published one by its name, others by their text, and `other` from the 21st on."""
+        """The label of a policy: the name of a published one, else its text, and `other` from the 21st policy on."""
         text = policy.name if policy.name in METHODS else str(policy)
         assert text is not None
         if text not in self._policies:

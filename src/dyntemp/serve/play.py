@@ -1,4 +1,4 @@
-"""The page, and what it asks: the model it stands in front of, and texts token by token with their whole records."""
+"""The endpoints of the page: the page itself, the model behind it, and texts with the records of their tokens."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def router(server: Server, page: str) -> APIRouter:
 
     @api.get("/")
     async def show(request: HttpRequest, key: str | None = None) -> Response:
-        """The page; where the server wants a key, to those who bring it in the address or already have its cookie."""
+        """The page. A server with a key shows it to clients with the key in the address or in the cookie."""
         wanted = server.settings.api_key
         if wanted is not None and not has_key(Headers(scope=request.scope), wanted, cookie=True):
             return _let_in(key, wanted)
@@ -58,7 +58,7 @@ def router(server: Server, page: str) -> APIRouter:
 
     @api.get("/play/info")
     async def info() -> dict[str, Any]:
-        """What the page has to know."""
+        """The model, the limits and the defaults that the page shows."""
         return _info(server)
 
     @api.post("/play/generate")
@@ -78,7 +78,7 @@ def security(page: str) -> str:
 
 
 def _let_in(key: str | None, wanted: str) -> Response:
-    """A cookie for those who bring the key, which is then gone from the address."""
+    """Put the key from the address into a cookie, and redirect to the address without it."""
     if key is None or not same(key, wanted):
         raise ApiError(401, "this page wants the server's API key: open it as /?key=KEY", code="invalid_api_key")
     response = RedirectResponse("/", 303)
@@ -133,7 +133,7 @@ async def _generate(server: Server, fields: RequestFields, request: HttpRequest)
 
 
 def _prompt(values: dict[str, Any]) -> tuple[Any, bool | None]:
-    """What is continued, and whether through the chat template: None where the model has one."""
+    """The prompt or the messages, and the `chat` that `encode` takes."""
     if (values["prompt"] is None) == (values["messages"] is None):
         raise wrong("prompt", "give `prompt` or `messages`, and not both")
     if values["raw"] and (values["messages"] is not None or values["system"] is not None):
@@ -144,7 +144,7 @@ def _prompt(values: dict[str, Any]) -> tuple[Any, bool | None]:
 
 
 def _policies(server: Server, values: dict[str, Any]) -> list[Chosen]:
-    """The one or two policies that are asked for."""
+    """The one or two policies of the request."""
     given = values["policies"]
     texts = [None] if given is None else given
     if not isinstance(texts, list) or not 1 <= len(texts) <= MOST_POLICIES:

@@ -23,10 +23,10 @@ class Chosen:
     """The policy of a request.
 
     Attributes:
-        policy: With its parameters bound.
-        requested: What its `requested` reads.
-        given: What each of its `given(...)` reads.
-        ignored: Fields that nothing follows from, which only a lenient server lets pass.
+        policy: The policy, with its parameters bound.
+        requested: The value of its `requested`.
+        given: The value of each of its `given(...)`, by name.
+        ignored: Names of fields without an effect; only a lenient server accepts any.
     """
 
     policy: Policy
@@ -39,7 +39,7 @@ def read_policy(value: Any, most: int, param: str = "policy") -> Policy:
     """The policy that a client means: a published one by its name, a formula, or the JSON that `Policy.to_json` writes.
 
     Raises:
-        ApiError: 400 for what is none, longer than `most` characters, or could be negative or undefined.
+        ApiError: 400 for a value that is no policy, is too long, or could give a negative or undefined temperature.
     """
     if not isinstance(value, str | dict) or (isinstance(value, dict) and not isinstance(value.get("policy"), str)):
         raise wrong(param, f'`{param}` = {shown(value)} was given; a policy is text, such as "0.1 + 0.8*entropy"')
@@ -56,16 +56,16 @@ def read_policy(value: Any, most: int, param: str = "policy") -> Policy:
 
 
 def chosen(values: Mapping[str, Any], *, fallback: Policy | None, most: int, lenient: bool) -> Chosen:
-    """The policy that a request's fields ask for.
+    """The policy that the fields of a request ask for.
 
     Args:
         values: `policy`, `vllm_xargs`, `temperature`, `parameters` and `given`.
         fallback: The server's policy for requests that bring none.
         most: Characters that a policy may have.
-        lenient: Whether a temperature that nothing follows from is ignored.
+        lenient: Whether a temperature without an effect is ignored.
 
     Raises:
-        ApiError: 400 for what does not fit together.
+        ApiError: 400 for fields that do not fit together.
     """
     text, beside = values["policy"], values.get("vllm_xargs")
     param = "policy"

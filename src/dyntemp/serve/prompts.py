@@ -21,12 +21,12 @@ def messages_of(value: Any, ignored: list[str] | None = None) -> list[dict[str, 
     """A conversation of texts, from messages whose content is text or a list of parts of text.
 
     Args:
-        value: What the client sent.
-        ignored: Where a lenient server notes what it ignores: fields of messages beside `role` and `content`, and an
-            assistant's missing content, which is read as an empty text; each once. None where they are refused.
+        value: The value that the client sent.
+        ignored: A list for the names that a lenient server ignores, each once: fields of messages beside `role` and
+            `content`, and the missing content of an assistant, which is read as empty. None refuses them.
 
     Raises:
-        ApiError: 400 for what is no such conversation.
+        ApiError: 400 for any other value.
     """
     if not isinstance(value, list) or not 0 < len(value) <= MOST_MESSAGES:
         raise wrong(
@@ -84,7 +84,7 @@ def prompts_of(value: Any, most: int) -> list[str | list[int]]:
     """The prompts of a completion: text or tokens, or a list of these.
 
     Raises:
-        ApiError: 400 for what is none of these, and for more than `most`.
+        ApiError: 400 for any other value, and for more than `most` prompts.
     """
     if isinstance(value, str) or _is_tokens(value):
         found = [value]
@@ -105,10 +105,10 @@ def _text(place: str, value: str) -> str:
 
 
 def tokens_of(place: str, value: Any, vocabulary: int, most: int) -> list[int]:
-    """A list of at most so many tokens, perhaps empty.
+    """A list of at most `most` tokens, perhaps empty.
 
     Raises:
-        ApiError: 400 for what is none.
+        ApiError: 400 for any other value.
     """
     if value != [] and not _is_tokens(value) and value != ():
         raise wrong(place, f"`{place}` = {shown(value)} was given; a list of tokens is expected")
@@ -126,10 +126,10 @@ def _is_tokens(value: Any) -> bool:
 def encode(
     model: Model, place: str, given: list[Any], *, chat: bool | None, system: str | None = None
 ) -> list[list[int]]:
-    """The tokens of each prompt. Called where the model may be used.
+    """The tokens of each prompt. It uses the model, and so runs in the model's thread.
 
     Raises:
-        ApiError: 400 for what the model cannot begin with.
+        ApiError: 400 for a prompt that the model cannot begin with.
     """
     return [_encoded(model, place, one, chat, system) for one in given]
 

@@ -1,4 +1,4 @@
-"""Responses that are written while the model writes, and end it when nobody listens any more."""
+"""Responses that are sent while the model generates; a run ends when its client leaves."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ Result = TypeVar("Result")
 
 
 class Speaker(Protocol):
-    """How a stream is put into bytes.
+    """The encoding of a stream.
 
     Attributes:
-        media_type: What they are.
+        media_type: Media type of its bytes.
     """
 
     media_type: str
 
     def opening(self) -> bytes:
-        """What stands before any token."""
+        """The bytes before any token."""
 
     def step(self, outputs: Sequence[TokenOutput]) -> bytes:
-        """What came of one step; may be nothing."""
+        """The bytes of one step; may be empty."""
 
     def closing(self) -> bytes:
-        """What stands behind all tokens."""
+        """The bytes behind all tokens."""
 
     def failure(self, error: ApiError) -> bytes:
-        """What stands behind the tokens of a request that could not go on."""
+        """The bytes behind the tokens of a request that failed."""
 
 
 @dataclass(slots=True)
@@ -47,8 +47,8 @@ class Run:
 
     Attributes:
         settings: The server's.
-        begin: What puts it into the worker's queue.
-        headers: More headers of its response.
+        begin: Puts it into the worker's queue.
+        headers: Further headers of its response.
     """
 
     settings: ServerSettings
@@ -70,7 +70,7 @@ class Run:
 
 
 class Whole(Response):
-    """A response in one piece: all texts first, then whatever `write` makes of them."""
+    """A response in one piece, which `write` makes of all texts."""
 
     def __init__(self, run: Run, write: Callable[[list[list[TokenOutput]]], bytes]) -> None:
         super().__init__()
@@ -100,7 +100,7 @@ class Whole(Response):
 
 
 class Streamed(Response):
-    """A response that is sent as it is written. Its status is decided when the first token has come."""
+    """A response that is sent token by token. Its status is known when the first token has come."""
 
     def __init__(self, run: Run, speaker: Speaker) -> None:
         super().__init__()
@@ -145,12 +145,12 @@ class Streamed(Response):
             raise _NobodyReads from None
 
 
-class _NobodyReads(Exception):  # noqa: N818 (ends a response, and is seen by nobody)
-    """The client does not take what it asked for."""
+class _NobodyReads(Exception):  # noqa: N818 (caught in this module)
+    """The client does not read the response."""
 
 
 async def unless_gone(receive: Receive, work: Coroutine[Any, Any, Result]) -> Result | None:
-    """What `work` returns, or None if the client leaves first, which ends the work."""
+    """The result of `work`, or None if the client leaves first, which cancels the work."""
     task = asyncio.ensure_future(work)
     gone = asyncio.ensure_future(_gone(receive))
     try:

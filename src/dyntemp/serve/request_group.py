@@ -34,7 +34,7 @@ class RequestGroup(Protocol):
 
     @property
     def together(self) -> bool:
-        """Whether all texts have to begin at once, because one follows another."""
+        """True if all texts have to begin at once, because one follows another."""
 
     def tell(self, token: Token) -> Any:
         """The part of the answer that a token makes. Called in the model's thread, so that it may use the model."""

@@ -1,4 +1,4 @@
-"""What the endpoints share: the model's worker, the settings, the metrics."""
+"""The parts that the endpoints share: the model's worker, the settings and the metrics."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from dyntemp.traces.settings import Settings
 from dyntemp.traces.token import Token
 
 IGNORED = "X-Dyntemp-Ignored"
-"""The header in which a lenient server names what it ignored."""
+"""The header in which a lenient server names the fields that it ignored."""
 
 SEED_BITS = 53
-"""Seeds that nobody chose have so many bits, which every language's numbers hold."""
+"""Bits of a random seed; numbers of every language hold so many."""
 
 
 @dataclass(slots=True)
@@ -33,8 +33,8 @@ class Server:
     """One server.
 
     Attributes:
-        settings: What it was started with.
-        metrics: What it counts.
+        settings: The settings that it was started with.
+        metrics: Its counters.
         worker: The thread that owns the model; None without a model.
         fallback: The policy of requests that bring none.
     """
@@ -46,10 +46,10 @@ class Server:
 
     @classmethod
     def of(cls, model: Model | None, settings: ServerSettings) -> Server:
-        """A server that has not begun.
+        """A server that is not started.
 
         Raises:
-            ValueError: If the settings' policy is none.
+            ValueError: If the policy in the settings cannot be read.
         """
         server = cls(settings, Metrics())
         if settings.policy is not None:
@@ -101,12 +101,12 @@ def run_settings(server: Server, values: Mapping[str, Any], policy: Chosen) -> S
 
 
 def seed_of(values: Mapping[str, Any]) -> int:
-    """The seed that a request asks for, or one that nobody chose."""
+    """The seed of a request, or a random one."""
     return secrets.randbits(SEED_BITS) if values["seed"] is None else int(values["seed"])
 
 
 def _headers(ignored: Sequence[str]) -> dict[str, str]:
-    """The names of what was ignored, in characters that a header can hold."""
+    """The header with the names of ignored fields, in characters that a header can hold."""
     if not ignored:
         return {}
     names = ("".join(sign if sign.isascii() and (sign.isalnum() or sign in "_-.") else "?" for sign in name[:60])

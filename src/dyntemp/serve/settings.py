@@ -1,4 +1,4 @@
-"""What one server is started with: its limits, its default policy, and whom it answers."""
+"""The settings of a server: its limits, its default policy, and the clients that it answers."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ class ServerSettings:
         max_stop: Most characters of a stop text.
         max_top_logprobs: Most alternatives named per token.
         timeout: Most seconds that a request may take, waiting included.
-        patience: Seconds that a client may take to send its body, or to read what it asked for.
+        patience: Seconds that a client may take to send its body, or to read a part of the response.
         policy: The policy of requests that bring neither a policy nor a temperature, or bring a temperature that it
             reads; None for dyntemp's own default.
         lenient: Whether fields that are unknown, or that nothing follows from, are ignored instead of refused.
-        api_key: What requests have to bring as `Authorization: Bearer KEY`; None asks for nothing.
+        api_key: The key that requests send as `Authorization: Bearer KEY`; None needs no key.
         open_metrics: Whether `/metrics` is open without the key.
         metrics: Whether there is `/metrics`.
         hosts: Names under which the server may be addressed; None for any. A server that listens on this machine
@@ -38,7 +38,7 @@ class ServerSettings:
         allowed_origins: Web pages from elsewhere whose scripts may call the server (CORS).
 
     Raises:
-        ValueError: For a limit below what makes sense.
+        ValueError: For a limit that is too low.
     """
 
     batch: int = 8

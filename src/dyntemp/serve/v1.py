@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from dyntemp.generation.request import Request
 from dyntemp.serve import endpoint_fields
-from dyntemp.serve.answers import Answer, ChatAnswer, CompletionAnswer, Told, as_json, counts
+from dyntemp.serve.answers import Answer, ChatAnswer, CompletionAnswer, Metadata, as_json, counts
 from dyntemp.serve.body import read_json
 from dyntemp.serve.errors import ApiError, shown, wrong
 from dyntemp.serve.events import Events
@@ -101,7 +101,7 @@ async def _completions(server: Server, fields: RequestFields, request: HttpReque
 
 
 async def _values(server: Server, fields: RequestFields, request: HttpRequest) -> tuple[dict[str, Any], list[str]]:
-    """What a request's fields hold, and what was ignored."""
+    """The values of a request's fields, and the names of the ignored ones."""
     server.running()
     values, ignored = fields.read(await read_json(request, server.settings), lenient=server.settings.lenient)
     if values["model"] is not None:
@@ -114,10 +114,10 @@ def _policy(server: Server, values: Mapping[str, Any]) -> Chosen:
     return chosen(values, fallback=server.fallback, most=settings.max_policy, lenient=settings.lenient)
 
 
-def _told(server: Server, values: dict[str, Any], policy: Chosen, prefix: str) -> Told:
+def _told(server: Server, values: dict[str, Any], policy: Chosen, prefix: str) -> Metadata:
     values["seed"] = seed_of(values)
     counted = values["stream"] and bool(values["stream_options"].get("include_usage"))
-    return Told(server.running().model.name, str(policy.policy), values["seed"], prefix, counted)
+    return Metadata(server.running().model.name, str(policy.policy), values["seed"], prefix, counted)
 
 
 def _reply(
@@ -128,9 +128,9 @@ def _reply(
     policy: Chosen,
     alternatives: int | None,
     answer: Answer,
-    told: Told,
+    told: Metadata,
 ) -> Response:
-    """The response, whole or streamed, to what has been checked."""
+    """The response, whole or streamed, to a request whose fields are checked."""
     settings = replace(run_settings(server, values, policy), seed=told.seed, alternatives=alternatives or 0)
     requests = [
         Request(prompt=prompt, policy=policy.policy, settings=settings, number=number, signals=(entropy,))

@@ -1,7 +1,7 @@
-"""The thread that owns the model, and how the event loop talks with it.
+"""The thread that owns the model, and its messages to and from the event loop.
 
-Everything that touches the model happens in this thread, between two steps or in one. The event loop sends it messages
-and is sent tokens; neither waits for the other, so that a slow reader holds nobody up.
+Only this thread uses the model, in a step or between two steps. The event loop sends it messages and receives tokens.
+Neither waits for the other, so that a slow client delays nobody else.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ MESSAGES_A_STEP = 100  # so that a flood of requests does not keep those that ru
 
 @dataclass(slots=True, eq=False)
 class Stream:
-    """One request's texts on their way from the worker to whoever answers it.
+    """The tokens of one request, on their way from the worker to its response.
 
     Attributes:
         requests: One for each text.
-        tell: What is told of a token; it may ask the model, whose thread it is called in.
-        watch: Called with the tokens as they arrive, read or not.
-        together: Whether the texts have to begin at once, because one follows another.
-        waiting: Whether none of them has a place yet.
+        tell: Makes the part of the answer for a token. It is called in the model's thread and may use the model.
+        watch: Called with the tokens as they arrive, before they are read.
+        together: Whether all texts have to begin at once, because one follows another.
+        waiting: Whether no text has a place yet.
     """
 
     requests: Sequence[Request]
@@ -52,16 +52,16 @@ class Stream:
     _arrived: asyncio.Queue[list[TokenOutput] | Exception] = field(default_factory=asyncio.Queue)
 
     def arrive(self, what: list[TokenOutput] | Exception) -> None:
-        """Take what the worker sent. The request's own `max_tokens` bounds how much can lie here unread."""
+        """Take in tokens, or the error that ended the request. `max_tokens` bounds the number of unread tokens."""
         if isinstance(what, list):
             self.watch(what)
         self._arrived.put_nowait(what)
 
     async def steps(self) -> AsyncIterator[list[TokenOutput]]:
-        """What was drawn, step by step, until every text has ended.
+        """The new tokens, step by step, until every text has ended.
 
         Raises:
-            Exception: What ended the request before its time.
+            Exception: The error that ended the request before its time.
         """
         left = len(self.requests)
         while left:
@@ -70,7 +70,7 @@ class Stream:
                 raise what
             left -= sum(output.token.finish is not None for output in what)
             yield what
-            # where more has arrived already, others have their turn first, and a client that has left is noticed
+            # if more has arrived already, other requests have their turn first, and a client that left is noticed
             await asyncio.sleep(0)
 
 
@@ -83,11 +83,11 @@ class Worker:
 
     Attributes:
         open: Requests that are not answered yet.
-        waiting: Those of them that have no place yet.
+        waiting: Open requests that have no place yet.
         live: Texts that are being written.
         reading: Texts whose prompts are being read.
         read: Tokens of prompts that were read.
-        abandoned: Those of them whose requests ended before a text began.
+        abandoned: Tokens of prompts that were read for texts that never began.
     """
 
     def __init__(self, model: Model, settings: ServerSettings) -> None:
@@ -110,13 +110,13 @@ class Worker:
 
     @property
     def ready(self) -> bool:
-        """Whether requests are taken."""
+        """True while requests are accepted."""
         return self._thread.is_alive() and not self._stopping
 
     def stop(self) -> None:
-        """End every request with an error that says so, and the thread. Calling it again does nothing.
+        """End every request with the error `stopping`, and then the thread. Calling it again does nothing.
 
-        The requests end now; the thread ends once the step, or the part of a prompt, that it is at is done.
+        The requests end now. The thread ends after its present step or part of a prompt.
         """
         if self._stopping:
             return
@@ -181,7 +181,7 @@ class Worker:
             self._messages.put(lambda batch: batch.drop(stream))
 
     def retry_after(self) -> int:
-        """In how many seconds a request is likely to end, and so to leave a place in the queue; at least 1."""
+        """Seconds until a request is likely to end and to free a place in the queue; at least 1."""
         return max(1, ceil(min(self._seconds_to_end, self._settings.timeout)))
 
     def _require_ready(self) -> None:
@@ -193,7 +193,7 @@ class Worker:
         stream.waiting = False
 
     def _work(self) -> None:
-        """What the thread does."""
+        """The loop of the thread."""
 
         def began(stream: Any) -> None:
             self._outbox.append(partial(self._begin, stream))
@@ -221,14 +221,14 @@ class Worker:
             self._send()
 
     def _count(self, batch: Batch) -> None:
-        """Let others see what the batch is at."""
+        """Publish the counts of the batch."""
         self.reading = batch.reading
         self.live = batch.live - self.reading
         self.read, self.abandoned = batch.read, batch.abandoned
         self._seconds_to_end = batch.seconds_to_end()
 
     def _obey(self, batch: Batch) -> None:
-        """Carry out what was asked meanwhile; where there is nothing to do, wait until there is."""
+        """Handle the messages that have come; without any work, wait for one."""
         for number in range(MESSAGES_A_STEP):
             try:
                 message = self._messages.get(block=number == 0 and not batch.busy)
@@ -245,12 +245,12 @@ class Worker:
             return
         try:
             settle = partial(future.set_result, function(*arguments))
-        except Exception as error:  # noqa: BLE001 (whoever asked is told)
+        except Exception as error:  # noqa: BLE001 (the caller gets the error)
             settle = partial(future.set_exception, error)
         self._outbox.append(lambda: None if future.done() else settle())
 
     def _send(self) -> None:
-        """Hand what came of a step to the event loop, in one piece."""
+        """Send the results of a step to the event loop, in one call."""
         letters, self._outbox = self._outbox, []
         assert self._events is not None
         if letters:
@@ -259,5 +259,5 @@ class Worker:
 
 
 def stopping() -> ApiError:
-    """The error of requests that the end of the server interrupts."""
+    """The error of requests that are open when the server stops."""
     return ApiError(503, "the server is stopping", code="stopping", headers={"Retry-After": "10"})

@@ -1,1 +1,1 @@
-"""Records of tokens, the file that keeps them, and their replay under another policy. No model is needed."""
+"""Records of tokens, the file that holds them, and their replay under another policy, all without a model."""

@@ -1,6 +1,6 @@
 """The file of a trace: a header line, then one JSON line per token.
 
-Every line is written whole and at once, so that a run that is killed leaves a file that reads up to its last token.
+Each line is written at once and as a whole. After a run that was killed, the file can be read up to its last token.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from dyntemp.traces.token import Token
 FORMAT = "dyntemp.trace"
 VERSION = 2
 READS = (1, 2)
-"""Versions of the format that are read; tokens of the first lack `rest` and `origin`."""
+"""Versions of the format that can be read; tokens of version 1 lack `rest` and `origin`."""
 
 
 class TraceWriter:
@@ -33,7 +33,7 @@ class TraceWriter:
         overwrite: Whether a file that is already there may be replaced.
 
     Raises:
-        TraceError: If there is a file and `overwrite` is False, or if it cannot be written.
+        TraceError: If the file is there and `overwrite` is False, or if it cannot be written.
     """
 
     def __init__(self, path: str | Path, header: Header, *, overwrite: bool = False) -> None:
@@ -53,7 +53,7 @@ class TraceWriter:
         self._file.write(json.dumps(record, ensure_ascii=False, allow_nan=False).encode() + b"\n")
 
     def sync(self) -> None:
-        """Have all of it survive a power cut."""
+        """Write the file to the disk, so that it survives a power cut."""
         os.fsync(self._file.fileno())
 
     def close(self) -> None:
@@ -71,9 +71,9 @@ class TraceWriter:
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """A trace file: its header at once, its tokens when they are asked for, one line at a time.
+    """A trace file. Its header is read when it is opened, its tokens one line at a time.
 
-    Iterating reads the file again from its start: `for token in Trace.open("run.jsonl"): ...`
+    Each iteration reads the file from its start: `for token in Trace.open("run.jsonl"): ...`
     """
 
     path: Path
@@ -84,7 +84,7 @@ class Trace:
         """The trace at `path`.
 
         Raises:
-            TraceError: If there is none, or if its first line is no header that this dyntemp reads.
+            TraceError: If there is no file, or if this dyntemp cannot read its first line.
         """
         path = Path(path)
         try:
@@ -114,10 +114,10 @@ class Trace:
         return notebook(self.header, self)
 
     def __iter__(self) -> Iterator[Token]:
-        """The tokens, in the order they were drawn.
+        """The tokens, in the order of their draws.
 
         Raises:
-            TraceError: At the first line that is damaged; the tokens before it have been handed out.
+            TraceError: At the first damaged line, after the tokens before it.
         """
         with self.path.open("rb") as file:
             file.readline()

@@ -1,8 +1,8 @@
-"""A recorded text under another policy: the temperatures it would have had, and what they would have drawn.
+"""The replay of one recorded sequence under another policy: its temperatures, and the probabilities of its draws.
 
-Each token is judged given the recorded text before it. Temperatures follow exactly from the recorded signals.
-Probabilities follow from the recorded ones and from the bins of what is not named, with a known error; filters are held
-as they were in the recorded run.
+Each token is replayed given the recorded text before it. Temperatures follow exactly from the recorded signals.
+Probabilities follow from the recorded ones and from the histogram of the entries that are not named, with a known
+error. Filters keep the entries that they kept in the recorded run.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from dyntemp.traces.token import Token
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """One term of a temperature: how the policy writes it, and what it gave."""
+    """One term of a temperature: its text in the policy, and its value."""
 
     text: str
     value: float
@@ -40,14 +40,14 @@ class Replayed:
 
     Attributes:
         temperature: The temperature that the policy gives it.
-        terms: What adds up to it.
+        terms: Its terms, which add up to it.
         alternatives: Probability in the draw of each of the token's alternatives, in their order.
         probability: Probability in the draw of the recorded token.
-        rest: Probability in the draw of everything that is not named.
-        error: How far a probability may be off, since the rest is known by bins.
+        rest: Probability in the draw of all entries that are not named.
+        error: Largest error of a probability, which comes from the bins of the rest.
         entropy_after: Entropy of the draw, nats.
         kept: Whether the coupled draw keeps the recorded token.
-        instead: The token that it takes where it does not; None beside `kept = False` is one of the rest.
+        instead: The token drawn in its place, if it is not kept; None beside `kept = False` is one of the rest.
     """
 
     temperature: float
@@ -82,12 +82,12 @@ def replay(
         tokens: All of one request, in order.
         policy: Without free parameters, or with their values in `parameters`.
         seed: The seed of the recorded run, which decides the coupled draw.
-        requested: What the signal `requested` reads.
-        given: What each `given("name", low, high)` reads, by name.
+        requested: The value of the signal `requested`.
+        given: The value of each `given("name", low, high)`, by name.
         parameters: Values of free parameters.
 
     Raises:
-        PolicyError: If the policy reads what the records do not hold; the message says how to record it.
+        PolicyError: If the policy reads a signal that the records do not hold; the message says how to record it.
         ValueError: For tokens of several requests, or with gaps.
     """
     if not tokens:
@@ -127,7 +127,7 @@ def _temperatures(
     if state is not None:
         state.observe(0, positions, [token.surprisal for token in tokens])
     found = policy.step(signals, state=state, slot=slots, position=positions, parameters=parameters)
-    # the memory now holds every position, so that any part can be computed for all of them at once
+    # the memory now holds every position, so that each term can be computed for all of them at once
     evaluation = Evaluation(signals, policy.bound(parameters), state, slots, positions, policy.program.cells)
 
     def compute(node: Node) -> NDArray[np.float64]:
@@ -140,7 +140,7 @@ def _temperatures(
 def _signals(
     tokens: Sequence[Token], policy: Policy, requested: float, given: Mapping[str, float]
 ) -> dict[str, NDArray[np.float64]]:
-    """What the policy reads of each token, [tokens]."""
+    """The values of the signals that the policy reads, [tokens] each."""
     values: dict[str, NDArray[np.float64]] = {}
     for signal in policy.program.signals:
         match signal.name:
@@ -160,14 +160,14 @@ def _signals(
 
 
 class Tempered:
-    """The distribution of a recorded row at another temperature, as far as the record knows it.
+    """The distribution of a recorded row at another temperature, with the error that its record leaves.
 
     Attributes:
         alternatives: Probability of each alternative, in their order; 0 where filters dropped it.
-        bins: Probability of each bin of the rest.
-        rest: Their sum.
-        error: How far a probability may be off.
-        entropy: Of the whole, nats.
+        bins: Probability of each histogram bin of the rest.
+        rest: Sum over the bins.
+        error: Largest error of a probability.
+        entropy: Entropy of the whole distribution, nats.
     """
 
     def __init__(self, token: Token, temperature: float) -> None:

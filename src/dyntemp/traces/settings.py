@@ -39,7 +39,7 @@ class Leader(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What a run was asked for, beside its model, prompts and policy.
+    """The settings of a run: all of it but its model, prompts and policy.
 
     Attributes:
         seed: 64-bit key of the noise.
