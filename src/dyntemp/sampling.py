@@ -38,8 +38,8 @@ class Draw:
         candidates: How many entries the filters left, int64.
         seed: The seed that draws these tokens again; one for each row where each was given its own.
         backend: The backend that ran.
-        broken: True for rows with NaN, with +inf, or with all entries masked; their token is -1. It is there for rows
-            on a device, since an error would wait for the device. None where such rows raise.
+        broken: True for rows with NaN, with +inf, or with all entries masked, whose token is -1; bool. Only rows on a
+            device have it, since an error would wait for the device; it is None where such rows raise.
     """
 
     token: Any
@@ -242,7 +242,7 @@ def _made(rule: Expression | float) -> Policy:
 @untraced
 @lru_cache(maxsize=4096)
 def _read(text: str) -> tuple[Policy]:
-    """The policy of a text, in a tuple. The latest are cached, since each step of a loop may read the same text."""
+    """The policy of a text, in a tuple. The latest are cached, since every step of a loop may read the same text."""
     return (Policy(text),)
 
 

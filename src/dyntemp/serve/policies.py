@@ -39,8 +39,7 @@ def read_policy(value: Any, most: int, param: str = "policy") -> Policy:
     """The policy that a client means: a published one by its name, a formula, or the JSON that `Policy.to_json` writes.
 
     Raises:
-        ApiError: 400 for a value that is no policy, that is longer than `most` characters, or that could be negative
-            or undefined.
+        ApiError: 400 for a value that is no policy, is too long, or could give a negative or undefined temperature.
     """
     if not isinstance(value, str | dict) or (isinstance(value, dict) and not isinstance(value.get("policy"), str)):
         raise wrong(param, f'`{param}` = {shown(value)} was given; a policy is text, such as "0.1 + 0.8*entropy"')
