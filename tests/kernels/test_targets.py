@@ -10,8 +10,8 @@ import pytest
 HALVES = """
 import numpy as np
 from numba import njit
-from dyntemp.kernels.cpu import vectors
-assert vectors.converts_halves() == {instruction}
+from dyntemp.kernels.cpu import emit, vectors
+assert emit.converts_halves() == {instruction}
 @njit
 def widen(row, out):
     for i in range(len(row)):

@@ -17,20 +17,28 @@ import pytest
 from dyntemp.cli import main
 from dyntemp.cli.serve import own_names
 
-FAKE = """
+FAKE = '''
 import sys, time
 import dyntemp.cli.common
 from tests.serve.models import repeating_model
 model = repeating_model(seconds=0.005, context=100_000)
 model.read = lambda tokens: time.sleep(0.01 * tokens)
+class InOnePiece:
+    """The same model, without sessions that others can join."""
+    def __getattr__(self, name):
+        if name == "start_open":
+            raise AttributeError(name)
+        return getattr(inner, name)
+    def start(self, prompts):
+        time.sleep(0.01 * len(prompts[0]))
+        return inner.start(prompts)
 if sys.argv[1] == "--in-one-piece":
     del sys.argv[1]
-    model.start_open, start = None, model.start
-    model.start = lambda prompts: time.sleep(0.01 * len(prompts[0])) or start(prompts)
+    inner, model = model, InOnePiece()
 dyntemp.cli.common.load_model = lambda name, **options: model
 from dyntemp.cli import main
 sys.exit(main(["serve", *sys.argv[1:]]))
-"""
+'''
 
 
 @contextmanager

@@ -7,7 +7,7 @@ import pytest
 from tests.serve.models import serving, wandering_model
 
 from dyntemp.cli import serve as command
-from dyntemp.serve import ServerSettings, forms
+from dyntemp.serve import ServerSettings, endpoint_fields
 from dyntemp.serve.app import make_app
 
 PAGE = (Path(__file__).parents[2] / "docs" / "serve.md").read_text(encoding="utf-8")
@@ -28,7 +28,9 @@ def test_the_snippets_run(capsys):
     assert 40 == printed.count(" T = ")
 
 
-@pytest.mark.parametrize("form", [forms.of_chat(ServerSettings()), forms.of_completions(ServerSettings())])
+@pytest.mark.parametrize(
+    "form", [endpoint_fields.of_chat(ServerSettings()), endpoint_fields.of_completions(ServerSettings())]
+)
 def test_every_field_is_told(form):
     assert not [name for name in form.fields if f"`{name}`" not in PAGE]
 
