@@ -135,6 +135,8 @@ class OpenSession(Session, Protocol):
 class OpenModel(Protocol):
     """A model whose sessions are open.
 
+    A class that wraps a model has to define `start_open` itself, since Python 3.12 looks for it without `__getattr__`.
+
     Other models read every prompt in one piece, in `start`: no other sequence gets a token meanwhile, and a prompt that
     is given up is read to its end.
     """
