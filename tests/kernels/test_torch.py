@@ -84,7 +84,7 @@ def as_on_a_device(monkeypatch):
     """The backend takes a tensor on the CPU to be on a device, whose numbers it may not read."""
     with monkeypatch.context() as patch:
         for module in (tensors, torch_rows, torch_signals):
-            patch.setattr(module, "on_host", lambda device: False)
+            patch.setattr(module, "can_read", lambda device: False)
         yield
 
 

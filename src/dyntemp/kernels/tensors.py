@@ -20,7 +20,7 @@ DTYPES = {getattr(torch, name): lowest for name, lowest in LOWEST.items()}
 """The dtypes that rows may have, and the lowest number of each."""
 
 
-def on_host(device: torch.device) -> bool:
+def can_read(device: torch.device) -> bool:
     """Return True where numbers can be read without waiting: on the CPU, unless `torch.compile` traces."""
     return device.type == "cpu" and not torch.compiler.is_compiling()
 
@@ -79,7 +79,7 @@ def to_device(array: Any, device: torch.device) -> Tensor:
 def known(*values: Any) -> bool:
     """Return True where all values can be read on the host without waiting."""
     return not torch.compiler.is_compiling() and all(
-        not isinstance(value, Tensor) or on_host(value.device) for value in values
+        not isinstance(value, Tensor) or can_read(value.device) for value in values
     )
 
 
@@ -102,7 +102,7 @@ def context(job: Job, rows: int, device: torch.device) -> tuple[dict[str, Tensor
             value = said(job, policy, signal)
             if isinstance(value, Tensor):
                 numbers_ = _expanded(signal, value.to(device, wide_of(device)), rows)
-                if on_host(value.device):
+                if can_read(value.device):
                     policy.within(signal, value.detach().numpy())
                 else:
                     low, high = SIGNALS[signal.name].bounds(ANY_SUPPORT, *signal.arguments)

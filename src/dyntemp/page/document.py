@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
 import re
 from collections.abc import Sequence
@@ -13,6 +11,7 @@ from typing import Any, TypedDict
 from dyntemp._version import __version__
 from dyntemp.methods import METHODS
 from dyntemp.page.bundle import bundle
+from dyntemp.page.security import content_security_policy
 from dyntemp.page.tables import table
 
 HERE = Path(__file__).parent
@@ -55,7 +54,11 @@ def document(
     }  # fmt: skip
     script = bundle()
     parts = {
-        "csp": content_security_policy(script, server=server), "icon": ICON, "data": as_data(data), "script": script,
+        "csp": content_security_policy(
+            [script], img_src="data:", connect_src="'self'" if server else "'none'", base_uri="'none'",
+            form_action="'none'",
+        ),
+        "icon": ICON, "data": as_data(data), "script": script,
         "style": TOKENS.read_text(encoding="utf-8") + (HERE / "style.css").read_text(encoding="utf-8"),
     }  # fmt: skip
     return re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], (HERE / "index.html").read_text(encoding="utf-8"))
@@ -89,13 +92,3 @@ def as_data(data: Any) -> str:
     '"\\u003c/script>"'
     """
     return json.dumps(data, ensure_ascii=False, allow_nan=False).replace("<", "\\u003c")
-
-
-def content_security_policy(script: str, *, server: bool) -> str:
-    """The content security policy of a page that runs `script` alone, and asks its own server or nobody."""
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    allowed = "'self'" if server else "'none'"
-    return (
-        f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; img-src data:; "
-        f"connect-src {allowed}; base-uri 'none'; form-action 'none'"
-    )

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from dyntemp.kernels.rows import check_row
-from dyntemp.kernels.tensors import DTYPES, on_host, tensor_of, wide_of
+from dyntemp.kernels.tensors import DTYPES, can_read, tensor_of, wide_of
 
 
 @dataclass(slots=True, eq=False)
@@ -82,7 +82,7 @@ def read(logits: Any, position: Any) -> TensorRows:
     masked_at = DTYPES[rows.dtype] / 2
     highest = z.detach().amax(-1)  # NaN where any entry is
     broken = ~(highest > masked_at) | (highest == torch.inf)
-    if on_host(z.device):
+    if can_read(z.device):
         if bool(broken.any()):
             row = int(broken.int().argmax())
             found = float(highest[row])

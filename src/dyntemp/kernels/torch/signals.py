@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dyntemp.kernels.tensors import on_host
+from dyntemp.kernels.tensors import can_read
 from dyntemp.kernels.torch.rows import TensorRows
 
 LOWEST_EXPONENT = -1000.0
@@ -205,6 +205,6 @@ def _root(d: Tensor, kept: Tensor, target: Tensor, solved: Tensor) -> Tensor:
         step = torch.where(near, newton, middle)
         moved = solved & (found != target) & ((step - log_t).abs() > 1e-15 * log_t.abs().clamp(min=1.0))
         log_t = torch.where(moved, step, log_t)
-        if on_host(d.device) and not bool(moved.any()):
+        if can_read(d.device) and not bool(moved.any()):
             break
     return log_t
