@@ -172,7 +172,7 @@ MUTANTS = [
     Mutant("kernels/cpu/entry_points", "np.uint64(low), request, position)",
            "np.uint64(low), np.int64(r), position)", DRAWS),
     Mutant("kernels/cpu/entry_points", "r = memory.order[turn]", "r = turn", STATE + DRAWS),
-    Mutant("kernels/cpu/unusual", "np.flatnonzero(highest > -rows.masked_at)", "np.flatnonzero(highest > np.inf)",
+    Mutant("kernels/cpu/extreme_rows", "np.flatnonzero(highest > -rows.masked_at)", "np.flatnonzero(highest > np.inf)",
            DRAWS),
     Mutant("kernels/cpu/pack", "line = (Op.NUMBER, len(numbers) + parameters", "line = (Op.NUMBER, parameters",
            DRAWS),

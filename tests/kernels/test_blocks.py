@@ -8,7 +8,7 @@ import pytest
 from dyntemp import Policy, sample
 from dyntemp.kernels import blocks, reference
 from dyntemp.kernels.blocks import BLOCK, first_above
-from dyntemp.kernels.cpu.unusual import draw_wide
+from dyntemp.kernels.cpu.extreme_rows import draw_wide
 
 
 def far_apart(dtype):

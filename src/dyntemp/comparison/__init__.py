@@ -23,10 +23,10 @@ from dyntemp.comparison.report_texts import Sample
 from dyntemp.distribution.filters import Filters
 from dyntemp.errors import TraceError
 from dyntemp.generation.dry_run import dry_run
-from dyntemp.generation.header import header_of
 from dyntemp.generation.loop import Loop
 from dyntemp.generation.prompts import Prompt, encode, prompts_of
 from dyntemp.generation.request import Request, coupled
+from dyntemp.generation.trace_header import header_of
 from dyntemp.models import Model, check_prompts
 from dyntemp.sampling import PolicyLike, as_policy
 from dyntemp.traces.file import Trace, TraceWriter

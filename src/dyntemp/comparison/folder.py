@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dyntemp.errors import TraceError
-from dyntemp.generation.header import versions
+from dyntemp.generation.trace_header import versions
 from dyntemp.traces.file import Trace
 
 FORMAT, VERSION = "dyntemp.comparison", 1

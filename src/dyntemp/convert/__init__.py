@@ -12,7 +12,7 @@ from dyntemp.convert.fields import HOME, Aside, sort_out
 from dyntemp.convert.nested import as_written, unwrapped
 from dyntemp.convert.programs import PROGRAMS, Program, program_of, table
 from dyntemp.convert.reading import FILTERS, Given, Unknown, filters_of
-from dyntemp.convert.shape import curve_of
+from dyntemp.convert.recognise import curve_of
 from dyntemp.distribution.filters import Filters
 from dyntemp.language.policy import Policy
 from dyntemp.language.signals import suggestion

@@ -13,11 +13,11 @@ from typing import Any
 
 from dyntemp.distribution.filters import Filters
 from dyntemp.generation.dry_run import dry_run
-from dyntemp.generation.header import header_of
 from dyntemp.generation.loop import Loop
 from dyntemp.generation.prompts import Prompt, encode, prompts_of
 from dyntemp.generation.recorded import RecordedSequence
 from dyntemp.generation.request import RECORDED, Request
+from dyntemp.generation.trace_header import header_of
 from dyntemp.kernels.job import Keys
 from dyntemp.language.nodes import Signal
 from dyntemp.models import Model

@@ -17,7 +17,7 @@ from starlette.responses import JSONResponse
 
 from dyntemp._version import __version__
 from dyntemp.models import Model
-from dyntemp.serve import play, v1
+from dyntemp.serve import openai_api, play
 from dyntemp.serve.errors import ApiError
 from dyntemp.serve.guard import LEFT, PATHS, Guard
 from dyntemp.serve.server import IGNORED, Server
@@ -49,7 +49,7 @@ def make_app(model: Model | None, *, settings: ServerSettings | None = None, pag
 
     app = FastAPI(title="dyntemp", version=__version__, docs_url=None, redoc_url=None, lifespan=lifespan)
     app.state.server = server
-    app.include_router(v1.router(server))
+    app.include_router(openai_api.router(server))
     if page is not None:
         app.include_router(play.router(server, page))
     _add_operations(app, server)

@@ -15,8 +15,8 @@ from starlette.datastructures import Headers
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from dyntemp._version import __version__
-from dyntemp.generation.header import header_of
 from dyntemp.generation.request import Request, coupled
+from dyntemp.generation.trace_header import header_of
 from dyntemp.methods import default
 from dyntemp.page.security import content_security_policy
 from dyntemp.serve import endpoint_fields

@@ -9,8 +9,8 @@
 too, and have no other way in. `llama_cpp.server` takes neither: its requests have no such fields.
 """
 
-from dyntemp.engines.llama_cpp.dynatemp import native
 from dyntemp.engines.llama_cpp.llama import DynamicLlama
+from dyntemp.engines.llama_cpp.native import native
 from dyntemp.engines.llama_cpp.processor import NEUTRAL, DynamicTemperature
 
 __all__ = ["NEUTRAL", "DynamicLlama", "DynamicTemperature", "native"]

@@ -12,7 +12,7 @@ from dyntemp.engines.batch import Counts, Step
 from dyntemp.engines.capabilities import CAPABILITIES
 from dyntemp.engines.llama_cpp.chain import PLACES, Generation, insert
 from dyntemp.engines.llama_cpp.check import check_chain
-from dyntemp.engines.llama_cpp.dynatemp import native
+from dyntemp.engines.llama_cpp.native import native
 from dyntemp.engines.llama_cpp.processor import Carrier, DynamicTemperature, callables
 from dyntemp.engines.requests import Requests
 from dyntemp.errors import EngineError

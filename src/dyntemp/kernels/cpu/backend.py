@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from dyntemp.distribution.noise import MASK
 from dyntemp.kernels.cpu.arguments import CANDIDATES, COUNTS, CUT, HIGHEST, KNOWN, LAST, LOST, TEMPERATURE, TOKEN
 from dyntemp.kernels.cpu.entry_points import run_all, run_moments, scale_in_place, scale_rows
+from dyntemp.kernels.cpu.extreme_rows import draw_extreme
 from dyntemp.kernels.cpu.pack import EMPTY, Packed, pack
-from dyntemp.kernels.cpu.unusual import draw_unusual
 from dyntemp.kernels.job import Job, Keys, Outcome, context
 from dyntemp.kernels.rows import Rows, as_rows
 from dyntemp.language.signals import MAX_POSITION, MAX_SUPPORT
@@ -84,18 +84,18 @@ def run(logits: Any, job: Job) -> Outcome:
         *(int(job.draw), known, counts),
     )
     if job.state is None and not packed.room and not packed.second and not job.filters.active:
-        unusual = run_moments(*task)
+        extreme = run_moments(*task)
     else:
         filters = job.filters
         top_k, at_temperature = min(filters.top_k, MAX_SUPPORT), filters.at == "temperature"
         room = np.empty((3, n + 16), compute) if packed.room or filters.active else NO_ROOM[compute]
         tables, slots, order = _memory(job, count)
-        unusual = run_all(
+        extreme = run_all(
             *task, second=packed.second, tables=tables, slots=slots, order=order, room=room,
             filters=(filters.active, top_k, float(filters.top_p), float(filters.min_p), at_temperature),
         )  # fmt: skip
-    if unusual:
-        draw_unusual(
+    if extreme:
+        draw_extreme(
             rows, job, highest=known[HIGHEST], temperature=known[TEMPERATURE], cut=known[CUT], last=counts[LAST],
             token=counts[TOKEN],
         )  # fmt: skip

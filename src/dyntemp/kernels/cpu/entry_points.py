@@ -72,7 +72,7 @@ def every_row(logits, programs, keys, draws, known, counts, second, memory, room
     Returns:
         The number of rows that are broken, or so high that differences of logits overflow and the draw does not count.
     """
-    unusual = 0
+    extreme = 0
     n, masked_at, code = logits.n, logits.masked_at, programs.code
     rows = known.shape[1]
     count = (n + BLOCK - 1) // BLOCK
@@ -94,7 +94,7 @@ def every_row(logits, programs, keys, draws, known, counts, second, memory, room
         else:
             moments = read_row(row, masked_at, None, blocks)
         known[HIGHEST, r] = moments.top
-        unusual += not -np.inf < moments.top < -masked_at
+        extreme += not -np.inf < moments.top < -masked_at
         if not np.isfinite(moments.top):
             continue
         signals = known[:, r]
@@ -130,7 +130,7 @@ def every_row(logits, programs, keys, draws, known, counts, second, memory, room
         if memory is not None and len(memory.order) and program[SURPRISAL] >= 0:
             surprisal = moments.log_total + (moments.top - np.float64(load(row[token])))
             remember(cells, program[SURPRISAL], min(max(surprisal, 0.0), MAX_SURPRISAL))
-    return unusual
+    return extreme
 
 
 @plain

@@ -13,7 +13,7 @@ from dyntemp.kernels.rows import Rows, check_row
 Vector = NDArray[np.float64]
 
 
-def draw_unusual(
+def draw_extreme(
     rows: Rows, job: Job, highest: Vector, temperature: Vector, cut: Vector, last: NDArray[np.int64],
     token: NDArray[np.int64],
 ) -> None:  # fmt: skip
