@@ -68,6 +68,6 @@ def draw_wide(z: Vector, temperature: float, seed: int, request: int, position: 
 
 
 def surprisal(z: Vector, token: int) -> float:
-    """-ln p of a token at temperature 1; -inf where masked."""
+    """-ln p of a token at temperature 1, nats; `z` is -inf where masked."""
     highest = z.max()
     return float(highest - z[token] + np.log(np.exp(z - highest).sum()))
