@@ -13,6 +13,7 @@ import json
 import platform
 import subprocess
 import sys
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -20,13 +21,15 @@ import numpy as np
 
 from dyntemp.language.policy import Policy
 from dyntemp.models import BUNDLED, load_model
+from dyntemp.theory.controllers import convergence
 from dyntemp.theory.feedback import MARGIN, TEXTS, TOKENS, Feedback
 from dyntemp.theory.record import SHIPPED, record, write_texts
 from dyntemp.theory.recordings import Recordings
 
 HERE = Path(__file__).parent
 THIRD = TOKENS // 3
-AT_ONCE = 5  # policies between two times of saving
+AT_ONCE = 6  # policies between two times of saving
+ROUNDED = 1e-5  # temperatures are float32, and means are kept in five digits
 
 ARTICLE = ("0.1 + 0.8*entropy", "0.1 + 0.8*perplexity")
 
@@ -49,6 +52,15 @@ UNSEEN_PROMPTS = (
     "Write an email that asks for a day off.", "Compare tea and coffee.",
     "Explain how to change a bicycle tyre.", "Who was Marie Curie?", "Write a speech for a school opening.",
 )  # fmt: skip
+
+
+LIMITS = "-0.85, 2.1"
+CONTROLLERS = (
+    *(f"0.9 + integral({gain}*(2.5 - surprisal), {LIMITS})" for gain in (0.02, 0.1, 0.3, 1, 3)),
+    *(f"0.9 + integral({gain}*(2.5 - prev(surprisal)), {LIMITS})" for gain in (0.02, 0.1, 0.3, 1)),
+    *(f"0.9 + integral({gain}*(2.5 - ema(surprisal, 0.8)), {LIMITS})" for gain in (0.02, 0.1, 1, 3)),
+    *(f"0.9 + integral({gain}*(2.5 - entropy), {LIMITS})" for gain in (0.02, 0.1, 0.5)),
+)
 
 
 def unseen() -> list[str]:
@@ -111,21 +123,40 @@ def means(texts: list[list]) -> dict[str, object]:
     }
 
 
-def validate(name: str, policies: tuple[str, ...] | list[str], prompts: tuple[str, ...], seed: int) -> None:
+def swings(texts: list[list]) -> dict[str, object]:
+    """The figures of one controller's texts, from the 21st token on: the temperature's level, size and rhythm."""
+    parts = [np.array([t.temperature for t in text[THIRD:]]) for text in texts if len(text) > THIRD + 2]
+    centred = [part - part.mean() for part in parts]
+    temperatures, steps = np.concatenate(parts), np.concatenate([np.diff(part) for part in parts])
+    around = np.concatenate(centred)
+    at_limits = (temperatures < 0.0501) | (temperatures > 2.999)
+    return {
+        "temperature": round(float(temperatures.mean()), 4),
+        "deviation": round(float(around.std()), 4),
+        "step": round(float(np.abs(steps).mean()), 4),
+        "correlation": round(float(sum(c[1:] @ c[:-1] for c in centred) / sum(c @ c for c in centred)), 4),
+        "at_limits": round(float(at_limits.mean()), 4),
+        "surprisal": round(float(np.mean([t.surprisal for text in texts for t in text[THIRD:]])), 4),
+    }
+
+
+def validate(
+    name: str, policies: Sequence[str], prompts: Sequence[str], seed: int,
+    predict: Callable[[Policy], object], figures: Callable[[list[list]], object],
+) -> None:  # fmt: skip
     """Predict every policy, save the predictions, and only then run the policies, a few at a time."""
     file = HERE / f"{name}.json"
     if file.exists():
         data = json.loads(file.read_text())
     else:
-        feedback = Feedback(Recordings.load(SHIPPED))
-        predicted = {text: feedback.forecast(Policy(text))._asdict() for text in policies}
+        predicted = {text: predict(Policy(text)) for text in policies}
         data = {**circumstances(), "prompts": prompts, "seed": seed, "predicted": predicted, "observed": {}}
         save(file, data)
     model = load_model(BUNDLED, threads=2)
     while left := [text for text in policies if text not in data["observed"]][:AT_ONCE]:
         at = policies.index(left[0])
         groups = write_texts(model, [Policy(text) for text in left], prompts, tokens=TOKENS, seed=seed + at, progress=shown)
-        data["observed"] |= {text: means(group) for text, group in zip(left, groups, strict=True)}
+        data["observed"] |= {text: figures(group) for text, group in zip(left, groups, strict=True)}
         save(file, data)
 
 
@@ -140,15 +171,65 @@ def make_recordings() -> None:
     save(HERE / "recordings.json", circumstances() | {"file": SHIPPED.name, "bytes": SHIPPED.stat().st_size})
 
 
+def tables() -> None:
+    """Print the tables of docs/theory/loop.md."""
+    for name in ("development", "unseen"):
+        data = json.loads((HERE / f"{name}.json").read_text())
+        rows, right, inside = [], 0, dict.fromkeys(("temperature", "first", "last", "entropy"), 0)
+        for policy, predicted in data["predicted"].items():
+            observed = data["observed"][policy]
+            ran_away = observed["entropy"] > predicted["own_entropy"] + MARGIN
+            right += ran_away == predicted["runs_away"]
+            for figure in inside:
+                _, low, high = predicted[figure]
+                inside[figure] += low - ROUNDED <= observed[figure] <= high + ROUNDED
+            rows.append((policy, predicted, observed, ran_away))
+        print(f"\n{name}: {len(rows)} policies, {right} verdicts right; inside the interval: {inside}\n")
+        print("| policy | predicted | mean T | seen | entropy at the end | seen | verdict |")
+        print("|---|---|---|---|---|---|---|")
+        for policy, predicted, observed, ran_away in rows:
+            value, low, high = predicted["temperature"]
+            word = "runs away" if predicted["runs_away"] else "settles"
+            print(
+                f"| `{policy}` | {word} | {value:.3g} ({low:.3g} to {high:.3g}) | {observed['temperature']:.3g} "
+                f"| {predicted['entropy'][0]:.2f} | {observed['entropy']:.2f} "
+                f"| {'right' if ran_away == predicted['runs_away'] else 'wrong'} |"
+            )
+    data = json.loads((HERE / "controllers.json").read_text())
+    print("\n| controller | share of the largest gain | T, predicted | seen | deviation, predicted | seen "
+          "| correlation with the token before | at a limit |\n|---|---|---|---|---|---|---|---|")  # fmt: skip
+    for policy, predicted in data["predicted"].items():
+        values, observed = predicted["values"], data["observed"][policy]
+        deviation = f"{values['deviation']:.2f}" if "deviation" in values else "-"
+        print(
+            f"| `{policy}` | {1 / values['largest_factor']:.2f} | {values['temperature']:.2f} "
+            f"| {observed['temperature']:.2f} | {deviation} | {observed['deviation']:.2f} "
+            f"| {observed['correlation']:.2f} | {observed['at_limits']:.0%} |"
+        )
+
+
 def main(command: str) -> None:
+    recordings = Recordings.load(SHIPPED) if SHIPPED.exists() else None
+
+    def forecast(policy: Policy) -> object:
+        found = Feedback(recordings).forecast(policy)
+        return found._asdict() | {"runs_away": found.runs_away}
+
+    def verdict(policy: Policy) -> object:
+        return convergence(policy, recordings).to_json()
+
     assert len(DEVELOPMENT_PROMPTS) == len(UNSEEN_PROMPTS) == TEXTS
     match command:
         case "record":
             make_recordings()
         case "development":
-            validate("development", DEVELOPMENT, DEVELOPMENT_PROMPTS, 2000)
+            validate("development", DEVELOPMENT, DEVELOPMENT_PROMPTS, 2000, forecast, means)
         case "unseen":
-            validate("unseen", unseen(), UNSEEN_PROMPTS, 3000)
+            validate("unseen", unseen(), UNSEEN_PROMPTS, 3000, forecast, means)
+        case "controllers":
+            validate("controllers", CONTROLLERS, UNSEEN_PROMPTS, 4000, verdict, swings)
+        case "table":
+            tables()
         case _:
             raise SystemExit(__doc__)
 

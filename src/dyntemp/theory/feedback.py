@@ -37,6 +37,9 @@ HEATS = np.concatenate([np.linspace(0.05, 3, 60), np.geomspace(3.1, 40, 25)])
 RESAMPLES = 200
 """Resamples of the recorded texts."""
 
+MARGIN = 1.0
+"""A text runs away where the entropy of its last third is so many nats above that of texts drawn at T = 1."""
+
 TEXTS = 8
 """The number of texts whose mean a forecast's interval is for."""
 
@@ -77,7 +80,7 @@ class Forecast(NamedTuple):
         entropy: Mean entropy of the rows in the last third, at temperature 1, nats.
         own_entropy: The same of texts drawn at T = 1, nats.
         fixed_points: The fixed points of the loop, rising.
-        likely: Share of the resamples in which the entropy is on the same side of the limit as in `entropy`.
+        likely: Share of the resamples that agree with `runs_away`.
     """
 
     temperature: Expected
@@ -87,6 +90,11 @@ class Forecast(NamedTuple):
     own_entropy: float
     fixed_points: tuple[FixedPoint, ...]
     likely: float
+
+    @property
+    def runs_away(self) -> bool:
+        """True where the entropy of the last third is expected to be `MARGIN` nats above that of texts at T = 1."""
+        return self.entropy.value > self.own_entropy + MARGIN
 
 
 class Tables(NamedTuple):
@@ -219,10 +227,6 @@ class Feedback:
                 at = x[left] + (x[left + 1] - x[left]) * before / (before - after)
                 found.append(FixedPoint(float(np.exp(at)), float(gain)))
         return tuple(found)
-
-
-MARGIN = 1.5
-"""A text has left the model's own range where its entropy is so many nats above that of texts at T = 1."""
 
 
 def _expected(means: Values) -> Expected:

@@ -6,6 +6,7 @@ The polynomials are in 1/z, the delay by one token, lowest power first: `ema(x, 
 
 from __future__ import annotations
 
+from math import inf
 from typing import NamedTuple
 
 import numpy as np
@@ -16,6 +17,16 @@ from dyntemp.language.nodes import Binary, Call, Const, Negate, Node, Signal
 Polynomial = NDArray[np.float64]
 
 ONE = np.ones(1)
+
+LEAST, MOST = 1e-6, 1e6
+"""Factors on a gain between which the boundary of convergence is looked for."""
+
+STEP = 1.05
+"""The ratio of one factor that is tried to the one before."""
+
+HALVINGS = 60
+"""Halvings of the last step."""
+
 LIMITS = ("clip", "min", "max")
 
 
@@ -25,7 +36,7 @@ class Response(NamedTuple):
     Attributes:
         numerator: The coefficients of the numerator.
         denominator: The coefficients of the denominator; the first is 1.
-        constant: The value of the node where the signal is 0; None where a memory mixes it with earlier values.
+        constant: The value of the node where the signal has always been 0; None where a sum makes it grow.
     """
 
     numerator: Polynomial
@@ -34,8 +45,9 @@ class Response(NamedTuple):
 
     @property
     def gain(self) -> float:
-        """The sum of the numerator: the coefficient of the signal where nothing remembers."""
-        return float(self.numerator.sum())
+        """The settled answer to a signal that stays 1 higher; infinite for a sum."""
+        top, bottom = float(self.numerator.sum()), float(self.denominator.sum())
+        return top / bottom if bottom else inf
 
     def scaled(self, factor: float) -> Response:
         """The response of the node multiplied by a number."""
@@ -53,9 +65,9 @@ class Response(NamedTuple):
         known = self.constant is not None and other.constant is not None
         return Response(top, bottom, self.constant + other.constant if known else None)  # type: ignore[operator]
 
-    def through(self, numerator: list[float], denominator: list[float]) -> Response:
+    def through(self, numerator: list[float], denominator: list[float], constant: float | None) -> Response:
         """The response behind a memory with these polynomials."""
-        return Response(np.convolve(self.numerator, numerator), np.convolve(self.denominator, denominator))
+        return Response(np.convolve(self.numerator, numerator), np.convolve(self.denominator, denominator), constant)
 
 
 def response(node: Node, signal: Signal) -> Response | None:
@@ -78,13 +90,13 @@ def response(node: Node, signal: Signal) -> Response | None:
             return _binary(operator, response(left, signal), response(right, signal))
         case Call("ema", (x, Const(decay))):
             inner = response(x, signal)
-            return inner and inner.through([1 - decay], [1.0, -decay])
+            return inner and inner.through([1 - decay], [1.0, -decay], inner.constant)
         case Call("prev", (x,)):
             inner = response(x, signal)
-            return inner and inner.through([0.0, 1.0], [1.0])
+            return inner and inner.through([0.0, 1.0], [1.0], inner.constant)
         case Call("integral", (x, Const(), Const())):
             inner = response(x, signal)
-            return inner and inner.through([1.0], [1.0, -1.0])
+            return inner and inner.through([1.0], [1.0, -1.0], None)
         case Call(function, arguments) if function in LIMITS:
             moving = [argument for argument in arguments if not isinstance(argument, Const)]
             if len(moving) == 1 and (function != "clip" or moving[0] is arguments[0]):
@@ -121,50 +133,57 @@ def _sum(a: Polynomial, b: Polynomial) -> Polynomial:
     return total
 
 
-def poles(answer: Response, slope: float) -> NDArray[np.complex128]:
-    """The poles of the loop that closes where the signal moves by `slope` per unit of the temperature before.
+def closed(controller: Response, plant: Response) -> Polynomial:
+    """D*E - N*M/z of the loop, for the controller N/D and the plant M/E: its roots in z are the loop's poles.
 
-    They are the roots in z of D(1/z) - slope*N(1/z)/z; each one's share of a disturbance is multiplied by it with
-    every token, so the loop converges where all have a modulus below 1.
+    The plant says how the signal answers the temperatures before, from 1/z on: the token that a step draws is the
+    first whose signal it moves.
     """
-    closed = _sum(answer.denominator, -slope * np.append(0.0, answer.numerator))
-    return np.roots(closed).astype(np.complex128)
+    behind = np.append(0.0, np.convolve(controller.numerator, plant.numerator))
+    return _sum(np.convolve(controller.denominator, plant.denominator), -behind)
 
 
-def radius(answer: Response, slope: float) -> float:
-    """The largest modulus of the loop's poles: the factor by which a disturbance shrinks or grows with each token."""
-    return float(np.abs(poles(answer, slope)).max(initial=0.0))
+def poles(controller: Response, plant: Response) -> NDArray[np.complex128]:
+    """The factors by which the parts of a disturbance are multiplied with each token, the largest modulus first.
 
-
-def noise_gain(answer: Response, slope: float, tokens: int = 4096) -> float:
-    """The variance of the temperature per unit of variance of the signal's noise, white, where the loop converges.
-
-    It is the sum of squares of the closed loop's impulse response, N/(D - slope*N/z), taken over `tokens`.
+    The loop converges where all moduli are below 1, without oscillation where the first is real and positive.
     """
-    closed = _sum(answer.denominator, -slope * np.append(0.0, answer.numerator))
-    impulse = np.zeros(tokens)
+    roots = np.roots(closed(controller, plant)).astype(np.complex128)
+    return roots[np.argsort(-np.abs(roots), kind="stable")]
+
+
+def converges(controller: Response, plant: Response) -> bool:
+    """True if every disturbance of the loop dies out."""
+    return bool(np.abs(poles(controller, plant)).max(initial=0.0) < 1)
+
+
+def noise_gain(controller: Response, plant: Response, tokens: int = 4096) -> float:
+    """The variance of the temperature per unit of variance of the signal's noise, white, in a loop that converges.
+
+    It is the sum of squares of the temperature's answer to one unit of noise, N*E/(D*E - N*M/z), over `tokens`.
+    """
+    top = np.convolve(controller.numerator, plant.denominator)
+    bottom = closed(controller, plant)
+    answer = np.zeros(tokens)
     for t in range(tokens):
-        value = answer.numerator[t] if t < len(answer.numerator) else 0.0
-        past = impulse[max(t - len(closed) + 1, 0) : t][::-1]
-        impulse[t] = (value - closed[1 : 1 + len(past)] @ past) / closed[0]
-    return float(impulse @ impulse)
+        past = answer[max(t - len(bottom) + 1, 0) : t][::-1]
+        answer[t] = (top[t] if t < len(top) else 0.0) - bottom[1 : 1 + len(past)] @ past
+    return float(answer @ answer)
 
 
-def stable_slopes(answer: Response, at_most: float = 1e6) -> tuple[float, float] | None:
-    """The range of slopes, from 0 up, with which the loop converges; None if it does not with a small slope.
+def largest_factor(controller: Response, plant: Response) -> float:
+    """The factor on the controller's gain up to which the loop converges; 0 if it does not with a small gain either.
 
-    The upper end is the first slope that puts a pole on the unit circle: where D(1/z)*z/N(1/z) is real and positive
-    for z = exp(i*w). It is infinite if that lies above `at_most`.
+    It is the first at which a pole reaches the unit circle, infinite if no factor up to `MOST` does that.
     """
-    step = 1e-6
-    if not radius(answer, step) < 1:
-        return None
-    low, high = step, step
-    while radius(answer, high) < 1:
-        low, high = high, high * 1.05
-        if high > at_most:
-            return 0.0, float("inf")
-    for _ in range(60):
+    if not converges(controller.scaled(LEAST), plant):
+        return 0.0
+    low, high = LEAST, 2 * LEAST
+    while converges(controller.scaled(high), plant):
+        low, high = high, high * STEP
+        if high > MOST:
+            return inf
+    for _ in range(HALVINGS):
         middle = (low + high) / 2
-        low, high = (middle, high) if radius(answer, middle) < 1 else (low, middle)
-    return 0.0, low
+        low, high = (middle, high) if converges(controller.scaled(middle), plant) else (low, middle)
+    return low
