@@ -93,7 +93,9 @@ def circumstances() -> dict[str, object]:
     """Model, machine, versions and commit."""
     cpuinfo = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
     processor = next((line.split(":")[1].strip() for line in cpuinfo.splitlines() if "model name" in line), "")
-    commit = subprocess.run(["git", "rev-parse", "--short=12", "HEAD"], cwd=HERE, capture_output=True, text=True, check=True)
+    commit = subprocess.run(
+        ["git", "rev-parse", "--short=12", "HEAD"], cwd=HERE, capture_output=True, text=True, check=True
+    )
     return {
         "model": BUNDLED,
         "machine": f"{processor or platform.machine()}, {platform.system()}",
@@ -155,7 +157,9 @@ def validate(
     model = load_model(BUNDLED, threads=2)
     while left := [text for text in policies if text not in data["observed"]][:AT_ONCE]:
         at = policies.index(left[0])
-        groups = write_texts(model, [Policy(text) for text in left], prompts, tokens=TOKENS, seed=seed + at, progress=shown)
+        groups = write_texts(
+            model, [Policy(text) for text in left], prompts, tokens=TOKENS, seed=seed + at, progress=shown
+        )
         data["observed"] |= {text: figures(group) for text, group in zip(left, groups, strict=True)}
         save(file, data)
 

@@ -6,8 +6,9 @@ and, through the text, later. `linear_response` has the algebra, docs/theory/loo
 
 from __future__ import annotations
 
+from cmath import phase
 from dataclasses import dataclass
-from math import inf, log
+from math import inf, log, pi
 from typing import NamedTuple
 
 import numpy as np
@@ -28,6 +29,9 @@ SURPRISAL, ENTROPY = Signal("surprisal"), Signal("entropy")
 
 SETTLED = 8
 """Tokens of a recorded text before its means are taken: the first rows follow the prompt more than the heat."""
+
+OVERSHOOT = 0.05
+"""Share of a disturbance that has to come back with the other sign for a loop to be called one that swings."""
 
 ASSUMPTIONS = (
     "the temperature is between the controller's limits",
@@ -91,7 +95,7 @@ def controller_of(policy: Policy) -> Controller | None:
         return None
     target = None
     for node in sums:
-        inside = response(node.arguments[0], read[0])  # type: ignore[arg-type]
+        inside = response(node.arguments[0], read[0])
         if inside is not None and inside.gain and inside.constant is not None:
             target = -inside.constant / inside.gain
     return Controller(read[0], answer, target)
@@ -186,13 +190,13 @@ def _at(point: OperatingPoint, controller: Controller, model: str, evidence: str
         "settled_slope": point.settled, "largest_factor": factor, "pole": [first.real, first.imag],
     }  # fmt: skip
     if size >= 1:
-        claim = f"does not converge on {model}: the gain is {1 / factor:.3g} times the largest that does" if factor else (
-            f"does not converge on {model} with any gain: it feeds {controller.signal.name} back onto itself"
-        )
+        why = f"its gain is {1 / factor:.3g} times the largest that does" if factor else "no gain does"
+        claim = f"does not converge on {model}: {why}"
         return Verdict(claim, holds=False, evidence=evidence, proof=PROOF, values=values, assumptions=ASSUMPTIONS)
     deviation = point.noise * float(np.sqrt(noise_gain(controller.response, point.plant)))
     tokens = -1 / log(size) if size else 0.0
-    swings = "" if abs(first.imag) < 1e-9 and first.real >= 0 else " in swings"
+    angle = abs(phase(first))
+    swings = " in swings" if angle and size ** (pi / angle) > OVERSHOOT else ""
     claim = (
         f"converges on {model} to T = {point.temperature:.3g}{swings}, by a factor e in {tokens:.2g} tokens; "
         f"gains up to {factor:.3g} times this one do; noise moves T by about {deviation:.2g}"

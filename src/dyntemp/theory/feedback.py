@@ -44,7 +44,7 @@ TEXTS = 8
 """The number of texts whose mean a forecast's interval is for."""
 
 MODEL_ERROR = 0.1
-"""Standard error of the logarithm of a text's heat, beside that of sampling; fitted to the same development policies."""
+"""Standard error of the logarithm of a text's heat, beside that of sampling; fitted to the same policies."""
 
 INSIDE = 0.95
 """Share of runs that an interval is meant to hold."""
@@ -217,7 +217,7 @@ class Feedback:
         return temperature, entropy
 
     def _fixed_points(self, heat: Values) -> tuple[FixedPoint, ...]:
-        """Where the heat of the last part, linear in logarithms between static temperatures, equals that of the text."""
+        """Where the heat of the last part, linear in logarithms between static temperatures, is that of the text."""
         x, y = np.log(self.recordings.static), np.log(heat)
         found = []
         for left in range(len(x) - 1):

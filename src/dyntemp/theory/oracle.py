@@ -1,14 +1,15 @@
 """How much temperature can do at all for the likelihood of a given text: static, policy, best by one signal, oracle.
 
-The loss of a token at temperature T is -ln softmax(z/T)[token] = A(1/T) - (1/T)*ln p[token], with p the row at T = 1 and
-A(b) = ln sum p**b. It is convex in b = 1/T, so every best temperature here is the root of a slope that rises. The
+The loss of a token at temperature T is -ln softmax(z/T)[token] = A(1/T) - (1/T)*ln p[token], with p the row at T = 1
+and A(b) = ln sum p**b. It is convex in b = 1/T, so a best temperature is the root of a slope that rises with b. The
 oracle sees the token that it is about to score: no policy reaches it. See `docs/theory/loop.md`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Sequence
+from math import inf
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -89,77 +90,103 @@ def oracle(tokens: Sequence[Scored], temperatures: ArrayLike | None = None, sign
     for name, values in (("temperatures", temperatures), ("values of the signal", signal)):
         if values is not None and len(np.atleast_1d(values)) != len(tokens):
             raise ValueError(f"{len(np.atleast_1d(values))} {name} were given for {len(tokens)} tokens; give one each")
-    everywhere = best_inverse(tokens)
+    table = _Table.of(tokens)
+    everywhere = table.best(np.zeros(len(tokens), np.int64))
+    by_signal = None if signal is None else _by_signal(table, np.asarray(signal, np.float64))
     return Oracle(
-        static=1 / everywhere if everywhere else float("inf"),
-        static_loss=_loss(tokens, np.full(len(tokens), everywhere)),
-        policy_loss=None if temperatures is None else _loss(tokens, inverse(temperatures)),
-        signal_loss=None if signal is None else _loss(tokens, _by_signal(tokens, np.asarray(signal, np.float64))),
-        oracle_loss=_loss(tokens, np.array([best_inverse([token]) for token in tokens])),
+        static=1 / float(everywhere[0]) if everywhere[0] else inf,
+        static_loss=float(table.losses(everywhere).mean()),
+        policy_loss=None if temperatures is None else float(table.losses(inverse(temperatures)).mean()),
+        signal_loss=None if by_signal is None else float(table.losses(by_signal).mean()),
+        oracle_loss=float(table.losses(table.best(np.arange(len(tokens)))).mean()),
         tokens=len(tokens),
-        texts=len({token.text for token in tokens}),
+        texts=len(np.unique(table.texts)),
     )
 
 
-def best_inverse(tokens: Sequence[Scored]) -> float:
-    """The inverse temperature, one for all, with the least loss: where the mean ln p of the draws meets the tokens'.
+class _Table(NamedTuple):
+    """The rows of some tokens side by side, the likeliest entry of each at 0.
 
-    Infinity (T = 0) where each token is its row's likeliest; 0 (T infinite) where they are less likely than the
-    rows' entries on average.
+    Attributes:
+        below: ln p less that of the likeliest entry, [tokens, parts].
+        entries: How many entries each part stands for; 0 where a row has fewer parts, [tokens, parts].
+        token: The same of the tokens, [tokens].
+        texts: Number of the text, [tokens].
     """
 
-    def slope(b: float) -> float:
-        return sum(float(token.row.at(b).log_p[0]) - token.log_p for token in tokens)
+    below: Values
+    entries: Values
+    token: Values
+    texts: NDArray[np.int64]
 
-    if slope(0.0) >= 0:
-        return 0.0
-    if slope(np.inf) <= 0:
-        return np.inf
-    return _root(slope)
+    @classmethod
+    def of(cls, tokens: Sequence[Scored]) -> _Table:
+        parts = max(len(one.row.log_p) for one in tokens)
+        below, entries = np.zeros((2, len(tokens), parts))
+        for at, one in enumerate(tokens):
+            size = len(one.row.log_p)
+            below[at, :size] = one.row.log_p - one.row.log_p[0]
+            entries[at, :size] = one.row.entries
+        token = np.array([min(one.log_p - float(one.row.log_p[0]), 0.0) for one in tokens])
+        return cls(below, entries, token, np.array([one.text for one in tokens]))
+
+    def weights(self, b: Values) -> Values:
+        """The weight of each part at the inverse temperature of its row, [tokens, parts]."""
+        with np.errstate(invalid="ignore"):
+            scaled = np.where(self.below == 0, 0.0, b[:, None] * self.below)
+        return np.asarray(self.entries * np.exp(scaled))
+
+    def slopes(self, b: Values) -> Values:
+        """The derivative of each token's loss in its inverse temperature, [tokens]."""
+        weights = self.weights(b)
+        return np.asarray((weights * self.below).sum(axis=1) / weights.sum(axis=1) - self.token)
+
+    def losses(self, b: Values) -> Values:
+        """The loss of each token at its inverse temperature, nats, [tokens]."""
+        with np.errstate(invalid="ignore"):
+            own = np.where(self.token == 0, 0.0, b * self.token)
+        return np.asarray(np.log(self.weights(b).sum(axis=1)) - own)
+
+    def best(self, groups: NDArray[np.int64]) -> Values:
+        """The inverse temperature with the least loss in each group of tokens, [tokens].
+
+        It is where the mean ln p of the draws meets that of the tokens: infinity (T = 0) where each token is its row's
+        likeliest, 0 (T infinite) where they are less likely than the rows' entries on average.
+        """
+
+        def slope(b: Values) -> Values:
+            return np.bincount(groups, self.slopes(b[groups]))
+
+        size = int(groups.max()) + 1
+        low, high = np.full((2, size), np.log(MOST)) * np.array([[-1.0], [1.0]])
+        for _ in range(HALVINGS):
+            middle = (low + high) / 2
+            falls = slope(np.exp(middle)) < 0
+            low, high = np.where(falls, middle, low), np.where(falls, high, middle)
+        found = np.exp((low + high) / 2)
+        found[slope(np.zeros(size)) >= 0] = 0.0
+        found[slope(np.full(size, inf)) <= 0] = inf
+        return np.asarray(found[groups])
+
+    def part(self, chosen: NDArray[Any]) -> _Table:
+        """The table of some of the tokens."""
+        return _Table(self.below[chosen], self.entries[chosen], self.token[chosen], self.texts[chosen])
 
 
-def _root(slope: Callable[[float], float]) -> float:
-    """The zero of a slope that rises with b, between 1/MOST and MOST."""
-    low, high = -np.log(MOST), np.log(MOST)
-    for _ in range(HALVINGS):
-        middle = (low + high) / 2
-        low, high = (middle, high) if slope(float(np.exp(middle))) < 0 else (low, middle)
-    return float(np.exp((low + high) / 2))
-
-
-def losses(tokens: Sequence[Scored], inverses: Values) -> Values:
-    """The loss of each token at its inverse temperature, nats."""
-    found = np.empty(len(tokens))
-    for at, (token, b) in enumerate(zip(tokens, inverses, strict=True)):
-        likeliest = token.log_p >= token.row.log_p[0]
-        if np.isinf(b):
-            found[at] = token.row.at(b).entropy[0] if likeliest else np.inf
-        else:
-            found[at] = token.row.at(b).log_partition[0] - b * token.log_p
-    return found
-
-
-def _loss(tokens: Sequence[Scored], inverses: Values) -> float:
-    return float(losses(tokens, inverses).mean())
-
-
-def _by_signal(tokens: Sequence[Scored], signal: Values) -> Values:
+def _by_signal(table: _Table, signal: Values) -> Values:
     """The inverse temperature of each token by a step function of the signal that was fitted to other texts."""
-    texts = np.array([token.text for token in tokens])
-    numbers = np.unique(texts)
+    numbers, text = np.unique(table.texts, return_inverse=True)
     if len(numbers) < 2:
         raise ValueError("the best function of a signal is scored on texts that it was not fitted to: give two or more")
-    edges = np.quantile(signal, np.linspace(0, 1, BINS + 1)[1:-1])
-    bins = np.searchsorted(edges, signal)
-    fold = np.searchsorted(numbers, texts) % min(FOLDS, len(numbers))
-    found = np.empty(len(tokens))
-    for part in np.unique(fold):
-        others = np.flatnonzero(fold != part)
-        everywhere = best_inverse([tokens[at] for at in others])
-        for one in np.unique(bins[fold == part]):
-            fitted = [tokens[at] for at in others[bins[others] == one]]
-            here = best_inverse(fitted) if fitted else everywhere
-            found[(fold == part) & (bins == one)] = here if np.isfinite(here) else MOST
+    bins = np.searchsorted(np.quantile(signal, np.linspace(0, 1, BINS + 1)[1:-1]), signal)
+    fold = text % min(FOLDS, len(numbers))
+    found = np.empty(len(signal))
+    for held_out in np.unique(fold):
+        fitted, own = np.flatnonzero(fold != held_out), np.flatnonzero(fold == held_out)
+        others = table.part(fitted)
+        steps = np.full(BINS, others.best(np.zeros(len(fitted), np.int64))[0])
+        steps[bins[fitted]] = others.best(bins[fitted])
+        found[own] = np.minimum(steps[bins[own]], MOST)
     return found
 
 

@@ -1,4 +1,4 @@
-"""Recordings of a model: made once by our own loop, kept in the user's cache; those of the bundled model are shipped."""
+"""Recordings of a model, made once and kept in the user's cache; those of the bundled model are shipped."""
 
 from __future__ import annotations
 
@@ -75,10 +75,12 @@ def write_texts(
     most, done = len(jobs) * tokens, 0
     for first in range(0, len(jobs), AT_ONCE):
         loop = Loop(model)
-        loop.add([
-            Request(prompt=prompt, policy=policy, settings=settings, number=number, signals=(*RECORDED, *signals))
-            for number, (policy, prompt) in list(enumerate(jobs))[first : first + AT_ONCE]
-        ])
+        loop.add(
+            [
+                Request(prompt=prompt, policy=policy, settings=settings, number=number, signals=(*RECORDED, *signals))
+                for number, (policy, prompt) in list(enumerate(jobs))[first : first + AT_ONCE]
+            ]
+        )
         try:
             while loop.live:
                 step = loop.step()
@@ -91,7 +93,9 @@ def write_texts(
     return [texts[at : at + len(prompts)] for at in range(0, len(texts), len(prompts))]
 
 
-def record(model: Model, signals: Sequence[Signal] = (), progress: Progress = lambda done, all_of_them: None) -> Recordings:
+def record(
+    model: Model, signals: Sequence[Signal] = (), progress: Progress = lambda done, all_of_them: None
+) -> Recordings:
     """Texts of `model` to `PROMPTS` at `TEMPERATURES`.
 
     Args:

@@ -27,8 +27,8 @@ Values = NDArray[np.float64]
 GRID = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 3.0, 8.0, inf)
 """Temperatures at which the mean surprisal of each row is kept."""
 
-BITS = 11
-"""Bits of a number that are kept, an error of 1 in 4,096, so that a file compresses well."""
+BITS = 8
+"""Bits of a number that are kept, an error of 1 in 512 at most, so that a file compresses well."""
 
 DERIVED = ("perplexity", "normalized_entropy")
 """Signals that follow from entropy and support, and are not kept."""
@@ -128,13 +128,11 @@ class Recordings:
     def save(self, file: str | Path | BinaryIO) -> None:
         """Write a compressed NumPy archive."""
         floats = {"heats": self.heats, "surprisal": self.surprisal, "curves": self.curves}
+        floats |= {f"signal {name}": values for name, values in self.signals.items()}
         whole = {"texts": self.texts, "positions": self.positions}
-        np.savez_compressed(
-            file, model=np.array(self.model), grid=np.array(GRID),
-            **{name: values.astype(np.float32) for name, values in floats.items()},
-            **{name: values.astype(np.int16) for name, values in whole.items()},
-            **{f"signal {name}": values.astype(np.float32) for name, values in self.signals.items()},
-        )  # fmt: skip
+        arrays: dict[str, Any] = {name: values.astype(np.float32) for name, values in floats.items()}
+        arrays |= {name: values.astype(np.int16) for name, values in whole.items()}
+        np.savez_compressed(file, model=np.array(self.model), grid=np.array(GRID), **arrays)
 
     @classmethod
     def load(cls, file: str | Path) -> Self:

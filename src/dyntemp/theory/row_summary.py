@@ -39,12 +39,12 @@ class RowSummary(NamedTuple):
     """The entries of a row: their log-probabilities at temperature 1, falling, and how many entries each stands for.
 
     Attributes:
-        log_p: Natural logarithms, [entries].
-        count: Numbers of entries, [entries].
+        log_p: Natural logarithms, [parts].
+        entries: How many each stands for, [parts].
     """
 
     log_p: NDArray[np.float64]
-    count: NDArray[np.float64]
+    entries: NDArray[np.float64]
 
     @classmethod
     def of_logits(cls, row: ArrayLike) -> RowSummary:
@@ -62,7 +62,9 @@ class RowSummary(NamedTuple):
             ValueError: If the record names no alternative, so that it does not hold the row.
         """
         if not token.alternatives:
-            raise ValueError(f"the record of position {token.position} holds no row: record with alternatives=1 or more")
+            raise ValueError(
+                f"the record of position {token.position} holds no row: record with alternatives=1 or more"
+            )
         named = [(1, alternative.probability) for alternative in token.alternatives]
         parts: Any = [*named, *token.rest]
         count, mass = np.array(parts, np.float64).T
@@ -71,15 +73,15 @@ class RowSummary(NamedTuple):
 
     @property
     def support(self) -> float:
-        """The number of entries."""
-        return float(self.count.sum())
+        """The number of entries, those that are not masked."""
+        return float(self.entries.sum())
 
     def at(self, inverse: ArrayLike) -> Sums:
         """The distribution at inverse temperatures 1/T, [temperatures]; 0 is uniform, infinity greedy."""
         b = np.atleast_1d(np.asarray(inverse, np.float64))[:, None]
         below = self.log_p - self.log_p[0]
         with np.errstate(invalid="ignore"):
-            weight = self.count * np.exp(np.where(below == 0, 0.0, b * below))
+            weight = self.entries * np.exp(np.where(below == 0, 0.0, b * below))
         total = weight.sum(axis=1)
         q = weight / total[:, None]
         mean = q @ below

@@ -65,5 +65,3 @@ def _claim(forecast: Forecast, model: str) -> str:
 def _text(expected: Expected) -> str:
     value, low, high = (f"{number:.3g}" for number in expected)
     return value if low == high else f"{value} ({low} to {high})"
-
-
