@@ -82,10 +82,12 @@ def test_no_choice_within_the_same_entropy_is_better():
     tokens, grid = scored(4, seed=3), np.array([0.2, 0.5, 1.0, 2.0, 6.0])
     choices = np.array(list(product(grid, repeat=4)))
     every_loss = np.array([mean_loss(tokens, choice) for choice in choices])
-    heat = np.array([
-        np.mean([float(token.row.at(inverse(t)).entropy[0]) for token, t in zip(tokens, choice, strict=True)])
-        for choice in choices
-    ])
+    heat = np.array(
+        [
+            np.mean([float(token.row.at(inverse(t)).entropy[0]) for token, t in zip(tokens, choice, strict=True)])
+            for choice in choices
+        ]
+    )
 
     for limit in np.linspace(heat.min() + 0.05, heat.max(), 9):
         found = constrained_oracle(tokens, limit, grid)

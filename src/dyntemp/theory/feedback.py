@@ -206,7 +206,7 @@ class Feedback:
         temperature, entropy = np.empty((2, RESAMPLES, TOKENS))
         error = MODEL_ERROR * np.random.default_rng(1).standard_normal(RESAMPLES)
         error[0] = 0
-        log_heat = np.full(RESAMPLES, known[0])  # the first row follows the prompt alone, whatever the heat
+        log_heat = np.zeros(RESAMPLES)  # a prompt counts as text at T = 1
         for position in range(TOKENS):
             part = int(np.searchsorted(EDGES, position, side="right")) - 1
             temperature[:, position] = _between(tables.temperature[:, :, part], known, log_heat + error)

@@ -93,9 +93,7 @@ def reward_gradient(scores: ArrayLike, rewards: ArrayLike) -> GradientEstimate:
     """
     g, r = np.asarray(scores, np.float64), np.asarray(rewards, np.float64)
     if len(g) != len(r) or len(g) < 2:
-        raise ValueError(
-            f"{len(g)} scores and {len(r)} rewards were given; as many of each are needed, two or more"
-        )
+        raise ValueError(f"{len(g)} scores and {len(r)} rewards were given; as many of each are needed, two or more")
     others = (r.sum() - r) / (len(r) - 1)
     each = g * (r - others)
     return GradientEstimate(float(each.mean()), float(each.std(ddof=1) / np.sqrt(len(each))), len(each))

@@ -148,7 +148,7 @@ def poles(controller: Response, plant: Response) -> NDArray[np.complex128]:
 
     The loop converges where all moduli are below 1, without oscillation where the first is real and positive.
     """
-    roots = np.roots(closed(controller, plant)).astype(np.complex128)
+    roots = np.roots(np.trim_zeros(closed(controller, plant), "b")).astype(np.complex128)
     return roots[np.argsort(-np.abs(roots), kind="stable")]
 
 

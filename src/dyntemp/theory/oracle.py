@@ -155,7 +155,7 @@ class _Table(NamedTuple):
         """
 
         def slope(b: Values) -> Values:
-            return np.bincount(groups, self.slopes(b[groups]))
+            return np.bincount(groups, self.slopes(b[groups])).astype(np.float64)
 
         size = int(groups.max()) + 1
         low, high = np.full((2, size), np.log(MOST)) * np.array([[-1.0], [1.0]])

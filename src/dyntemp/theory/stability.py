@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dyntemp.language.policy import Policy
 from dyntemp.theory.feedback import TEXTS, TOKENS, Expected, Feedback, Forecast
-from dyntemp.theory.recordings import Recordings
 from dyntemp.theory.verdict import Verdict
 
 PROOF = "loop.md#runs-away"
@@ -13,19 +12,19 @@ RISES = 1.02
 """The last third is hotter than the first by more than this factor where the policy takes part in the heating."""
 
 
-def stability(policy: Policy, recordings: Recordings) -> Verdict:
+def stability(policy: Policy, feedback: Feedback) -> Verdict:
     """Predict if texts of a model settle under `policy`, from texts that were recorded at static temperatures.
 
     A text runs away where the mean entropy of its last 20 of 60 rows is more than 1 nat above that of texts at T = 1.
 
     Args:
         policy: Without `integral`, whose sum winds up on texts that it did not heat itself.
-        recordings: The recorded texts; see `dyntemp.theory.record`.
+        feedback: The feedback of the model, from its recordings; see `dyntemp.theory.record`.
 
     Raises:
         PolicyError: If the policy sums with `integral`, or reads what is not recorded.
     """
-    forecast = Feedback(recordings).forecast(policy)
+    forecast, recordings = feedback.forecast(policy), feedback.recordings
     return Verdict(
         claim=_claim(forecast, recordings.model),
         holds=not forecast.runs_away,
