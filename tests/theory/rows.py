@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 
 import numpy as np
@@ -9,6 +10,9 @@ import numpy as np
 from dyntemp.errors import PolicyError
 from dyntemp.language.policy import Policy
 from dyntemp.sampling import measure
+
+POLICIES, PAIRS = int(os.environ.get("DYNTEMP_EXAMPLES", "200")) // 10, 200
+"""Random policies of an attack, and the pairs of rows that each is tried on."""
 
 
 def random_rows(generator: np.random.Generator, count: int, n: int) -> np.ndarray:

@@ -3,12 +3,11 @@
 `DYNTEMP_EXAMPLES=5000` attacks with 100,000 pairs of rows instead of 4,000.
 """
 
-import os
 from math import inf, log
 
 import numpy as np
 import pytest
-from tests.theory.rows import near, random_policies, random_rows, temperatures, two_levels, untied
+from tests.theory.rows import PAIRS, POLICIES, near, random_policies, random_rows, temperatures, two_levels, untied
 
 from dyntemp.kernels.reference import MEASURES, log_softmax
 from dyntemp.language.interval import Interval
@@ -22,8 +21,6 @@ SIGNALS = [
     "max_prob", "entropy", "normalized_entropy", "perplexity", "quantile(0.3)", "quantile(0.9)", "median_prob",
     "margin", "collision", "varentropy", "top_mass(2)", "support",
 ]  # fmt: skip
-POLICIES = int(os.environ.get("DYNTEMP_EXAMPLES", "200")) // 10
-PAIRS = 200
 
 
 def gradient_norm(signal, row):
