@@ -12,7 +12,8 @@ from math import exp, inf, log, sinh, sqrt, tanh
 
 from dyntemp.language.interval import Interval
 from dyntemp.language.nodes import Signal
-from dyntemp.language.slopes import Slope
+from dyntemp.language.signals import SIGNALS
+from dyntemp.language.slopes import STILL, UNBOUNDED, Slope
 
 STEPS = 60
 """Halvings of a bracket, which leave it as narrow as float64 can tell."""
@@ -33,10 +34,10 @@ def signal_slope(signal: Signal, values: Interval, support: Interval) -> Slope:
     low, high = values
     n = support.high
     match signal.name:
-        case "support" | "position" | "requested" | "given":
-            return Slope(0.0, 0.0)
-        case _ if n < 2:
-            return Slope(0.0, 0.0)  # one entry has p = 1, whatever its logit
+        case "surprisal":  # the entropy of this row at the first token, then -ln p of the row before
+            return Slope(max(2.0, largest_entropy_slope(max(n, 2.0))), 2.0)
+        case _ if n < 2 or signal.name == "support" or SIGNALS[signal.name].source == "context":
+            return STILL  # one entry has p = 1, whatever its logit
         case "max_prob" | "top_mass" | "quantile" | "median_prob":
             return Slope(2 * _largest_share(low, high), 2 * (1 - low))
         case "margin":
@@ -52,10 +53,8 @@ def signal_slope(signal: Signal, values: Interval, support: Interval) -> Slope:
             return Slope(relative * high, relative)
         case "varentropy":
             return Slope(2 * high + 2 * min(sqrt(high), largest_entropy_slope(n)), inf)
-        case "surprisal":  # the entropy of this row at the first token, then -ln p of the row before
-            return Slope(max(2.0, largest_entropy_slope(n)), 2.0)
         case _:  # the solution of temperature_for_entropy(...) has no bound where tokens tie
-            return Slope(inf, inf)
+            return UNBOUNDED
 
 
 def _largest_share(low: float, high: float) -> float:
