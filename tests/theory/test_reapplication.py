@@ -1,5 +1,6 @@
 """A policy applied to its own output: fixed points, their multipliers, and where rows end."""
 
+from itertools import pairwise
 from math import inf
 
 import numpy as np
@@ -61,7 +62,7 @@ def test_signals_move_along_a_ray_as_the_table_says(name):
     rows = untied(random_rows(np.random.default_rng(3), 200, 5))
     sharper = [measure(rows * factor, signal)[str(signal)] for factor in (1.0, 1.01, 1.3)]
 
-    for before, after in zip(sharper, sharper[1:], strict=False):
+    for before, after in pairwise(sharper):
         moved = (after - before) * (ALONG_RAY[name] or 1)
         assert np.all(moved >= -1e-12)
         assert np.any(moved > 1e-6) == (ALONG_RAY[name] != 0)
