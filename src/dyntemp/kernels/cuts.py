@@ -33,5 +33,7 @@ KIND, ARGUMENT, AFTER = range(3)
 @lru_cache(maxsize=256)
 def steps_of(filters: Filters) -> NDArray[np.float64]:
     """A chain of cuts, [steps, 3]: the number of the cut, its argument, and 1 where it reads the draw's temperature."""
-    steps = [(Cut[step.name.upper()], step.arguments[0] if step.arguments else 0.0, step.after) for step in filters.steps]
+    steps = [
+        (Cut[step.name.upper()], step.arguments[0] if step.arguments else 0.0, step.after) for step in filters.steps
+    ]
     return np.array(steps, np.float64).reshape(-1, 3)

@@ -17,8 +17,8 @@ from dyntemp.distribution.noise import MASK
 from dyntemp.kernels.cpu.arguments import CANDIDATES, COUNTS, CUT, HIGHEST, KNOWN, LAST, LOST, TEMPERATURE, TOKEN
 from dyntemp.kernels.cpu.entry_points import run_all, run_moments, scale_in_place, scale_rows
 from dyntemp.kernels.cpu.extreme_rows import draw_extreme
-from dyntemp.kernels.cpu.pack import EMPTY, Packed, pack
 from dyntemp.kernels.cpu.masked import run_masked
+from dyntemp.kernels.cpu.pack import EMPTY, Packed, pack
 from dyntemp.kernels.cuts import steps_of
 from dyntemp.kernels.job import Job, Keys, Outcome, context
 from dyntemp.kernels.rows import Rows, as_rows

@@ -1,4 +1,4 @@
-"""The cuts that are found by sums over a row, or in its falling order: `dyntemp.distribution.truncation` has the formulas.
+"""The cuts found by sums over a row, or in its falling order; `dyntemp.distribution.truncation` has the formulas.
 
 Sums are float64 whatever the row is, since most filters compare a probability with a bound that depends on them.
 """
