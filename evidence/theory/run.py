@@ -154,7 +154,7 @@ def validate(
         predicted = {text: predict(Policy(text)) for text in policies}
         data = {**circumstances(), "prompts": prompts, "seed": seed, "predicted": predicted, "observed": {}}
         save(file, data)
-    model = load_model(BUNDLED, threads=2)
+    model = load_model(BUNDLED, threads=1)
     while left := [text for text in policies if text not in data["observed"]][:AT_ONCE]:
         at = policies.index(left[0])
         groups = write_texts(
@@ -171,7 +171,7 @@ def save(file: Path, data: dict[str, object]) -> None:
 
 
 def make_recordings() -> None:
-    record(load_model(BUNDLED, threads=2), progress=shown).save(SHIPPED)
+    record(load_model(BUNDLED, threads=1), progress=shown).save(SHIPPED)
     save(HERE / "recordings.json", circumstances() | {"file": SHIPPED.name, "bytes": SHIPPED.stat().st_size})
 
 

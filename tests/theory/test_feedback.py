@@ -92,7 +92,7 @@ def heated():
 
     model = FakeModel([bytes([at]) for at in range(64)], logits)
     heats = (0.3, 1.0, 2.0, 6.0)
-    groups = write_texts(model, [Policy(heat) for heat in heats], ["\x00", "\x01", "\x02"], seed=1)
+    groups = write_texts(model, [Policy(heat) for heat in heats], ["\x00", "\x01", "\x02"], seed=1, alternatives=20)
     texts = [text for group in groups for text in group]
     return model, Recordings.of("heated", texts, np.repeat(heats, 3))
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from dyntemp import Policy
+from dyntemp.generation.request import RECORDED
 from dyntemp.models import BUNDLED
 from dyntemp.testing import FakeModel
 from dyntemp.theory import record as recorder
@@ -28,7 +29,9 @@ def fake(calls=None):
 
 @pytest.fixture(scope="module")
 def texts():
-    groups = write_texts(fake(), [Policy(heat) for heat in (0.5, 1.0, 2.0)], ["a", "b"], tokens=12)
+    groups = write_texts(
+        fake(), [Policy(heat) for heat in (0.5, 1.0, 2.0)], ["a", "b"], tokens=12, signals=RECORDED, alternatives=16
+    )
     return [text for group in groups for text in group]
 
 

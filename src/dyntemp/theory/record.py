@@ -63,21 +63,23 @@ def write_texts(
     tokens: int = TOKENS,
     seed: int = 0,
     signals: Sequence[Signal] = (),
+    alternatives: int = 0,
     progress: Progress = lambda done, all_of_them: None,
 ) -> list[list[list[Token]]]:
     """A text to each prompt under each policy, in large batches, [policies][prompts][tokens].
 
-    Every text has a request number of its own, so that no two draw with the same noise.
+    Every text has a request number of its own, so that no two draw with the same noise. `signals` are recorded beside
+    those of the policies, and `alternatives` is how many entries of a row are kept one by one; with 0, no row is kept.
     """
     jobs = [(policy, encode(model, prompt)) for policy in policies for prompt in prompts]
     texts: list[list[Token]] = [[] for _ in jobs]
-    settings = Settings(seed=seed, max_tokens=tokens, alternatives=ALTERNATIVES)
+    settings = Settings(seed=seed, max_tokens=tokens, alternatives=alternatives)
     most, done = len(jobs) * tokens, 0
     for first in range(0, len(jobs), AT_ONCE):
         loop = Loop(model)
         loop.add(
             [
-                Request(prompt=prompt, policy=policy, settings=settings, number=number, signals=(*RECORDED, *signals))
+                Request(prompt=prompt, policy=policy, settings=settings, number=number, signals=tuple(signals))
                 for number, (policy, prompt) in list(enumerate(jobs))[first : first + AT_ONCE]
             ]
         )
@@ -104,7 +106,9 @@ def record(
         progress: Called after each step.
     """
     policies = [Policy(temperature) for temperature in TEMPERATURES]
-    groups = write_texts(model, policies, PROMPTS, signals=signals, progress=progress)
+    groups = write_texts(
+        model, policies, PROMPTS, signals=(*RECORDED, *signals), alternatives=ALTERNATIVES, progress=progress
+    )
     heats = [temperature for temperature in TEMPERATURES for _ in PROMPTS]
     return Recordings.of(model.name, [text for group in groups for text in group], heats)
 
