@@ -6,7 +6,8 @@
     python evidence/theory/run.py controllers   # controllers with gains on both sides of the derived boundary
     python evidence/theory/run.py table         # the tables of docs/theory/loop.md, from the data
 
-Each command goes on where it was stopped. Texts differ between processors and builds of llama.cpp; their means hardly.
+A number behind the command is how many processes write texts, 2 by default. Each command goes on where it was stopped.
+Texts differ between processors and builds of llama.cpp; their means hardly.
 """
 
 import json
@@ -14,6 +15,7 @@ import platform
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from importlib.metadata import version
 from pathlib import Path
 
@@ -28,7 +30,7 @@ from dyntemp.theory.recordings import Recordings
 
 HERE = Path(__file__).parent
 THIRD = TOKENS // 3
-AT_ONCE = 6  # policies between two times of saving
+AT_ONCE = 6  # policies whose texts are written in one batch
 ROUNDED = 1e-5  # temperatures are float32, and means are kept in five digits
 
 ARTICLE = ("0.1 + 0.8*entropy", "0.1 + 0.8*perplexity")
@@ -144,7 +146,7 @@ def swings(texts: list[list]) -> dict[str, object]:
 
 def validate(
     name: str, policies: Sequence[str], prompts: Sequence[str], seed: int,
-    predict: Callable[[Policy], object], figures: Callable[[list[list]], object],
+    predict: Callable[[Policy], object], figures: Callable[[list[list]], object], workers: int,
 ) -> None:  # fmt: skip
     """Predict every policy, save the predictions, and only then run the policies, a few at a time."""
     file = HERE / f"{name}.json"
@@ -154,14 +156,21 @@ def validate(
         predicted = {text: predict(Policy(text)) for text in policies}
         data = {**circumstances(), "prompts": prompts, "seed": seed, "predicted": predicted, "observed": {}}
         save(file, data)
-    model = load_model(BUNDLED, threads=1)
-    while left := [text for text in policies if text not in data["observed"]][:AT_ONCE]:
-        at = policies.index(left[0])
-        groups = write_texts(
-            model, [Policy(text) for text in left], prompts, tokens=TOKENS, seed=seed + at, progress=shown
-        )
-        data["observed"] |= {text: figures(group) for text, group in zip(left, groups, strict=True)}
-        save(file, data)
+    groups = [policies[first : first + AT_ONCE] for first in range(0, len(policies), AT_ONCE)]
+    left = [(group, prompts, seed + at, figures) for at, group in enumerate(groups) if group[0] not in data["observed"]]
+    with ProcessPoolExecutor(workers) as pool:
+        for done in as_completed([pool.submit(observe, *job) for job in left]):
+            data["observed"] |= done.result()
+            save(file, data)
+            print(f"{name}: {len(data['observed'])} of {len(policies)} policies", flush=True)
+
+
+def observe(
+    policies: Sequence[str], prompts: Sequence[str], seed: int, figures: Callable[[list[list]], object]
+) -> dict[str, object]:
+    """The figures of the texts of some policies, written in one batch by a process of their own."""
+    texts = write_texts(load_model(BUNDLED, threads=1), [Policy(text) for text in policies], prompts, seed=seed)
+    return {text: figures(group) for text, group in zip(policies, texts, strict=True)}
 
 
 def save(file: Path, data: dict[str, object]) -> None:
@@ -212,7 +221,7 @@ def tables() -> None:
         )
 
 
-def main(command: str) -> None:
+def main(command: str, workers: int = 2) -> None:
     recordings = Recordings.load(SHIPPED) if SHIPPED.exists() else None
 
     def forecast(policy: Policy) -> object:
@@ -227,11 +236,11 @@ def main(command: str) -> None:
         case "record":
             make_recordings()
         case "development":
-            validate("development", DEVELOPMENT, DEVELOPMENT_PROMPTS, 2000, forecast, means)
+            validate("development", DEVELOPMENT, DEVELOPMENT_PROMPTS, 2000, forecast, means, workers)
         case "unseen":
-            validate("unseen", unseen(), UNSEEN_PROMPTS, 3000, forecast, means)
+            validate("unseen", unseen(), UNSEEN_PROMPTS, 3000, forecast, means, workers)
         case "controllers":
-            validate("controllers", CONTROLLERS, UNSEEN_PROMPTS, 4000, verdict, swings)
+            validate("controllers", CONTROLLERS, UNSEEN_PROMPTS, 4000, verdict, swings, workers)
         case "table":
             tables()
         case _:
@@ -239,4 +248,4 @@ def main(command: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1] if len(sys.argv) == 2 else "")
+    main(*sys.argv[1:2] or [""], *map(int, sys.argv[2:3]))

@@ -14,10 +14,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from dyntemp.language.nodes import Call, Signal, walk
+from dyntemp.language.nodes import Signal
 from dyntemp.language.policy import Policy
 from dyntemp.language.signals import signals_of
-from dyntemp.theory.feedback import MEMORY
+from dyntemp.theory.feedback import MEMORY, sums
 from dyntemp.theory.linear_response import ONE, Response, largest_factor, noise_gain, poles, response
 from dyntemp.theory.recordings import Recordings
 from dyntemp.theory.verdict import Verdict
@@ -86,15 +86,15 @@ def controller_of(policy: Policy) -> Controller | None:
     >>> controller_of(Policy("0.7 + integral(0.1*(2.5 - surprisal), -0.5, 0.8)")).target
     2.5
     """
-    sums = [node for node in walk(policy.computed) if isinstance(node, Call) and node.function == "integral"]
+    integrals = sums(policy)
     read = [signal for signal in (SURPRISAL, ENTROPY) if signal in signals_of(policy.computed)]
-    if len(read) != 1 or (read == [ENTROPY] and not sums):
+    if len(read) != 1 or (read == [ENTROPY] and not integrals):
         return None
     answer = response(policy.computed, read[0])
     if answer is None or not answer.numerator.any():
         return None
     target = None
-    for node in sums:
+    for node in integrals:
         inside = response(node.arguments[0], read[0])
         if inside is not None and inside.gain and inside.constant is not None:
             target = -inside.constant / inside.gain

@@ -144,7 +144,7 @@ class Feedback:
             PolicyError: If it reads a signal that is not recorded, or sums with `integral`: a sum winds up on texts
                 that it did not heat itself.
         """
-        if any(isinstance(node, Call) and node.function == "integral" for node in walk(policy.computed)):
+        if sums(policy):
             raise PolicyError(f"`{policy}` sums with `integral`; the theory of controllers applies to it instead")
         tables = self._tables(policy)
         temperature, entropy = self._run(tables)
@@ -227,6 +227,11 @@ class Feedback:
                 at = x[left] + (x[left + 1] - x[left]) * before / (before - after)
                 found.append(FixedPoint(float(np.exp(at)), float(gain)))
         return tuple(found)
+
+
+def sums(policy: Policy) -> list[Call]:
+    """The `integral`s in a policy."""
+    return [node for node in walk(policy.computed) if isinstance(node, Call) and node.function == "integral"]
 
 
 def _expected(means: Values) -> Expected:

@@ -100,7 +100,7 @@ class Recordings:
         if lacks := self.lacks(policy):
             raise PolicyError(
                 f"`{policy}` reads {', '.join(f'`{name}`' for name in lacks)}, which these recordings do not hold: "
-                "record the model again with these signals"
+                "give the signal a value, or record the model with it"
             )
         wanted = {str(s): self._signal(str(s)) for s in policy.program.signals if SIGNALS[s.name].source != "context"}
         if not policy.remembers:
