@@ -4,7 +4,8 @@
     python evidence/theory/run.py development   # 18 policies, to which MEMORY and MODEL_ERROR were fitted
     python evidence/theory/run.py unseen        # 40 policies, predicted before they are run
     python evidence/theory/run.py controllers   # controllers with gains on both sides of the derived boundary
-    python evidence/theory/run.py table         # the tables of docs/theory/loop.md, from the data
+    python evidence/theory/run.py oracle        # 8 passages, scored at the best temperatures and at those of policies
+    python evidence/theory/tables.py            # the tables of docs/theory/loop.md, from these data
 
 A number behind the command is how many processes write texts, 2 by default. Each command goes on where it was stopped.
 Texts differ between processors and builds of llama.cpp; their means hardly.
@@ -21,17 +22,23 @@ from pathlib import Path
 
 import numpy as np
 
+from dyntemp.generation.loop import Loop
+from dyntemp.generation.request import Request
 from dyntemp.language.policy import Policy
 from dyntemp.models import BUNDLED, load_model
 from dyntemp.theory.controllers import convergence
-from dyntemp.theory.feedback import MARGIN, TEXTS, TOKENS, Feedback
+from dyntemp.theory.feedback import TEXTS, TOKENS, Feedback
+from dyntemp.theory.oracle import Scored, oracle
 from dyntemp.theory.record import SHIPPED, record, write_texts
 from dyntemp.theory.recordings import Recordings
+from dyntemp.theory.row_summary import RowSummary
+from dyntemp.traces.replay import replay
+from dyntemp.traces.settings import Settings
+from dyntemp.traces.token import Token
 
 HERE = Path(__file__).parent
 THIRD = TOKENS // 3
 AT_ONCE = 6  # policies whose texts are written in one batch
-ROUNDED = 1e-5  # temperatures are float32, and means are kept in five digits
 
 ARTICLE = ("0.1 + 0.8*entropy", "0.1 + 0.8*perplexity")
 
@@ -55,6 +62,10 @@ UNSEEN_PROMPTS = (
     "Explain how to change a bicycle tyre.", "Who was Marie Curie?", "Write a speech for a school opening.",
 )  # fmt: skip
 
+
+SCORED = ("0.7", "0.1 + 0.8*entropy", "0.1 + 0.8*normalized_entropy", "1.2 - 0.9*max_prob", "1.5*exp(-0.5*entropy)",
+          "0.8 + 0.05*entropy", "1.1 - 0.2*max_prob")  # fmt: skip
+PREFIX = 4  # tokens of a passage that are given
 
 LIMITS = "-0.85, 2.1"
 CONTROLLERS = (
@@ -173,6 +184,38 @@ def observe(
     return {text: figures(group) for text, group in zip(policies, texts, strict=True)}
 
 
+def score_passages() -> None:
+    """Score the passages, each token given those before it, at every choice of temperature."""
+    model = load_model(BUNDLED, threads=1)
+    texts: list[list[Token]] = []
+    for number, passage in enumerate((HERE / "passages.txt").read_text().splitlines()):
+        tokens = model.encode(passage)
+        settings = Settings(max_tokens=len(tokens) - PREFIX, force=tokens[PREFIX:], alternatives=20)
+        loop = Loop(model)
+        loop.add([Request(prompt=tokens[:PREFIX], policy=Policy(1), settings=settings, number=number)])
+        text: list[Token] = []
+        while loop.live:
+            text += [token for _, token in loop.step()]
+        texts.append(text)
+    every = [token for text in texts for token in text]
+    scored = [Scored(RowSummary.of_token(token), -token.surprisal, token.request) for token in every]
+    found: dict[str, object] = {}
+    for policy in SCORED:
+        temperatures = [one.temperature for text in texts for one in replay(text, Policy(policy), seed=0)]
+        placed = oracle(scored, temperatures)
+        found[policy] = {"loss": placed.policy_loss, "share": placed.share}
+    for signal in ("entropy", "max_prob", "varentropy"):
+        placed = oracle(scored, signal=[token.signals[signal] for token in every])
+        found[f"best function of {signal}"] = {
+            "loss": placed.signal_loss,
+            "share": (placed.static_loss - placed.signal_loss) / (placed.static_loss - placed.oracle_loss),
+        }
+    placed = oracle(scored)
+    found |= {f"T = {placed.static:.3g}": {"loss": placed.static_loss, "share": 0.0}}
+    found |= {"oracle": {"loss": placed.oracle_loss, "share": 1.0}}
+    save(HERE / "oracle.json", circumstances() | {"tokens": placed.tokens, "texts": placed.texts, "scored": found})
+
+
 def save(file: Path, data: dict[str, object]) -> None:
     part = file.with_suffix(".part")
     part.write_text(json.dumps(data, indent=1) + "\n")
@@ -182,43 +225,6 @@ def save(file: Path, data: dict[str, object]) -> None:
 def make_recordings() -> None:
     record(load_model(BUNDLED, threads=1), progress=shown).save(SHIPPED)
     save(HERE / "recordings.json", circumstances() | {"file": SHIPPED.name, "bytes": SHIPPED.stat().st_size})
-
-
-def tables() -> None:
-    """Print the tables of docs/theory/loop.md."""
-    for name in ("development", "unseen"):
-        data = json.loads((HERE / f"{name}.json").read_text())
-        rows, right, inside = [], 0, dict.fromkeys(("temperature", "first", "last", "entropy"), 0)
-        for policy, predicted in data["predicted"].items():
-            observed = data["observed"][policy]
-            ran_away = observed["entropy"] > predicted["own_entropy"] + MARGIN
-            right += ran_away == predicted["runs_away"]
-            for figure in inside:
-                _, low, high = predicted[figure]
-                inside[figure] += low - ROUNDED <= observed[figure] <= high + ROUNDED
-            rows.append((policy, predicted, observed, ran_away))
-        print(f"\n{name}: {len(rows)} policies, {right} verdicts right; inside the interval: {inside}\n")
-        print("| policy | predicted | mean T | seen | entropy at the end | seen | verdict |")
-        print("|---|---|---|---|---|---|---|")
-        for policy, predicted, observed, ran_away in rows:
-            value, low, high = predicted["temperature"]
-            word = "runs away" if predicted["runs_away"] else "settles"
-            print(
-                f"| `{policy}` | {word} | {value:.3g} ({low:.3g} to {high:.3g}) | {observed['temperature']:.3g} "
-                f"| {predicted['entropy'][0]:.2f} | {observed['entropy']:.2f} "
-                f"| {'right' if ran_away == predicted['runs_away'] else 'wrong'} |"
-            )
-    data = json.loads((HERE / "controllers.json").read_text())
-    print("\n| controller | share of the largest gain | T, predicted | seen | deviation, predicted | seen "
-          "| correlation with the token before | at a limit |\n|---|---|---|---|---|---|---|---|")  # fmt: skip
-    for policy, predicted in data["predicted"].items():
-        values, observed = predicted["values"], data["observed"][policy]
-        deviation = f"{values['deviation']:.2f}" if "deviation" in values else "-"
-        print(
-            f"| `{policy}` | {1 / values['largest_factor']:.2f} | {values['temperature']:.2f} "
-            f"| {observed['temperature']:.2f} | {deviation} | {observed['deviation']:.2f} "
-            f"| {observed['correlation']:.2f} | {observed['at_limits']:.0%} |"
-        )
 
 
 def main(command: str, workers: int = 2) -> None:
@@ -241,8 +247,8 @@ def main(command: str, workers: int = 2) -> None:
             validate("unseen", unseen(), UNSEEN_PROMPTS, 3000, forecast, means, workers)
         case "controllers":
             validate("controllers", CONTROLLERS, UNSEEN_PROMPTS, 4000, verdict, swings, workers)
-        case "table":
-            tables()
+        case "oracle":
+            score_passages()
         case _:
             raise SystemExit(__doc__)
 
