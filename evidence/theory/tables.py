@@ -49,8 +49,8 @@ def controllers() -> Iterator[str]:
     """The table of controllers that were predicted and then run."""
     data = json.loads((HERE / "controllers.json").read_text())
     yield (
-        f"Controllers with limits of 0.05 and 3, {len(data['prompts'])} texts each, from the 21st token on. The share is that "
-        "of the gain in the largest with which the loop converges.\n"
+        f"Controllers with limits of 0.05 and 3, {len(data['prompts'])} texts each, from the 21st token on. "
+        "The share is that of the gain in the largest with which the loop converges.\n"
     )
     yield "| controller | share | T, predicted | seen | scatter, predicted | seen | T with T before | at a limit |"
     yield "|---|---|---|---|---|---|---|---|"
