@@ -1,4 +1,4 @@
-"""Draws under filters that need not keep the likeliest: NumPy masks the rows, and the kernel draws from the masked ones."""
+"""Draws under filters that are no cuts: NumPy masks the rows, and the kernel draws from the masked ones."""
 
 from __future__ import annotations
 
