@@ -80,9 +80,9 @@ class Settings:
 
         Filters that have no short form stand under `filters` instead of its four names.
         """
-        if self.filters.short is None:
-            names = dict.fromkeys("filters" if name in FILTERS else name for name in names)
-        return {name: self._json(name) for name in names}
+        short = self.filters.short is not None
+        places = dict.fromkeys("filters" if name in FILTERS and not short else name for name in names)
+        return {name: self._json(name) for name in places if name != "filters" or not short}
 
     def _json(self, name: str) -> Any:
         if name in FILTERS:
