@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dyntemp.distribution.filters import GREEDY_AT
+from dyntemp.distribution.truncation import SLACK
 from dyntemp.kernels.blocks import BLOCK
 from dyntemp.kernels.cpu.arguments import Kept
 from dyntemp.kernels.cpu.compare import between, count_above, count_equal
@@ -138,7 +139,7 @@ def nucleus(values, masked_at, blocks, likeliest, count, top, a, share, room):
             for i in range(length):
                 total -= weights[i] if space[i] == low else 0.0
             total += ties * mass_of(low, top, a)
-    wanted = share * total * (1.0 - 1e-15)
+    wanted = share * total * (1.0 - SLACK)
     bottom = max(low, np.nextafter(masked_at, top))
     if a > 0.0:  # what lies below this has less than 1 - share together, however many they are
         bottom = max(bottom, type_of(top, top + math.log((1.0 - share) * total / count) / a - 1e-3))

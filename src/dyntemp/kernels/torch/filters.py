@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from dyntemp.distribution.filters import GREEDY_AT, Filters
+from dyntemp.distribution.truncation import SLACK
 from dyntemp.kernels.torch.signals import reaching
 
 
@@ -50,7 +51,7 @@ def keep_top_k(z: Tensor, k: int) -> Tensor:
 
 def keep_top_p(z: Tensor, p: Tensor, share: float) -> Tensor:
     """The likeliest up to and with the one that brings the sum of `p` to `share` of the whole; ties by lower index."""
-    goal = share * p.sum(-1)
+    goal = share * (1 - SLACK) * p.sum(-1)
     cut = reaching(z + 0.0, lambda entries: torch.where(entries, p, 0.0).sum(-1), goal)[:, None]
     above, ties = z > cut, z == cut
     missing = goal[:, None] - torch.where(above, p, 0.0).sum(-1, keepdim=True)
