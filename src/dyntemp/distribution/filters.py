@@ -192,7 +192,11 @@ FORM = "write filters such as `top_k(40), min_p(0.05), temperature, xtc(0.1, 0.5
 
 
 def filters_of(
-    filters: Filters | str | None, top_k: int = 0, top_p: float = 1.0, min_p: float = 0.0, filter_at: str = "model"
+    filters: Filters | str | None = None,
+    top_k: int = 0,
+    top_p: float = 1.0,
+    min_p: float = 0.0,
+    filter_at: str = "model",
 ) -> Filters:
     """The filters that were given in their long form or in their short form.
 

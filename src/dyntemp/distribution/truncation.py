@@ -75,9 +75,9 @@ def first(order: NDArray[np.intp], count: int) -> Mask:
 
 def keep_top_n_sigma(z: Values, n: float) -> Mask:
     """The entries whose logits lie at most n standard deviations below the largest."""
-    inside = z[z > -inf]
-    with np.errstate(over="ignore"):  # logits of 1e308 deviate infinitely far
-        return z >= z.max() - n * float(inside.std()) * (1 + SLACK)
+    with np.errstate(over="ignore", invalid="ignore"):
+        sigma = float(z[z > -inf].std())
+    return z >= z.max() - n * sigma * (1 + SLACK) if sigma < inf else z > -inf  # logits of 1e308 deviate infinitely far
 
 
 def keep_from(w: Values, least: float) -> Mask:

@@ -48,7 +48,7 @@ def run(logits: Any, job: Job) -> Outcome:
     noise = drawing.noise_of(job, rows.count, device) if job.draw else None
     _check(job, rows.count)
     memory, turns = memory_of(job, rows.count, device, rows.broken)
-    values, outside = context(job, rows.count, device)
+    values, outside = context(job, rows.count, rows.z.shape[-1], device)
     if outside is not None:
         rows.broken = outside if rows.broken is None else rows.broken | outside
     softmax = Softmax(rows)
@@ -120,7 +120,7 @@ def _signals(rows: TensorRows, softmax: Softmax, values: dict[str, Tensor], job:
         source = SIGNALS[signal.name].source
         if source == "solve":
             values[name] = solve_entropy(rows, _target(name, signal, values, job, softmax.total.detach()))
-        elif source != "context":
+        elif SIGNALS[signal.name].measured:
             arguments = [argument.value for argument in signal.arguments if isinstance(argument, Const)]
             values[name] = MEASURES[signal.name](softmax, *arguments)
     return values
@@ -186,15 +186,17 @@ def _drawn(rows: TensorRows, temperature: Tensor, noise: drawing.Noise, job: Job
     z = torch.where(rows.kept, rows.z.to(rows.wide), -torch.inf)
     kept, cut, last = rows.kept, torch.full_like(temperature, -torch.inf), None
     if job.filters.active:
-        kept = filtering.mask(z, temperature, job.filters)
+        coins = None if job.filters.cut else drawing.coins_of(job, rows.count, z.device)
+        kept = filtering.mask(z, temperature, job.filters, coins)
         cut, last = filtering.end(z, kept)
     candidates = kept.sum(-1)
-    return {
+    found = {
         "token": rows.where_sound(drawing.draw(torch.where(kept, z, -torch.inf), temperature, noise), -1),
         "candidates": rows.where_sound(candidates, 0),
-        "cut": cut,
-        "last": torch.full_like(candidates, z.shape[-1] - 1) if last is None else last,
     }
+    if not job.filters.cut:
+        return {**found, "kept": kept}
+    return {**found, "cut": cut, "last": torch.full_like(candidates, z.shape[-1] - 1) if last is None else last}
 
 
 def _observe(rows: TensorRows, softmax: Softmax, token: Tensor, job: Job, memory: Memory | None) -> None:
