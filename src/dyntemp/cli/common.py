@@ -20,6 +20,7 @@ from dyntemp.methods import default
 from dyntemp.models import BUNDLED, Model, load_model
 from dyntemp.textfile import decoded, read_text, unmarked
 from dyntemp.traces.token import plain
+from dyntemp.zones.zone import EXAMPLE
 
 MODEL_VARIABLE = "DYNTEMP_MODEL"
 
@@ -64,8 +65,17 @@ def add_draw_options(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup
         "--filter-at", choices=("model", "temperature"), default="model",
         help="read the filters' probabilities at temperature 1, or after the temperature (model)",
     )  # fmt: skip
+    add_zone_option(group)
     group.add_argument("--system", "--system-prompt", metavar="TEXT", help="the system message of a chat")
     return group
+
+
+def add_zone_option(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
+    """The option that defines zones."""
+    parser.add_argument(
+        "--zone", action="append", default=[], metavar="ZONE",
+        help=f'a zone of your own that policies read: "{EXAMPLE}" for inside("note")',
+    )  # fmt: skip
 
 
 def add_colour_option(parser: argparse.ArgumentParser) -> None:
@@ -141,6 +151,7 @@ def draw_settings(options: argparse.Namespace) -> dict[str, Any]:
         "top_p": options.top_p,
         "min_p": options.min_p,
         "filter_at": options.filter_at,
+        "zones": options.zone,
     }
 
 

@@ -36,7 +36,8 @@ class Token:
         position: Number of tokens generated before it.
         token: Its number in the vocabulary.
         text: The text that it completes; empty for control tokens, and as long as bytes of its character are missing.
-        bytes: Its own bytes.
+        bytes: Its own bytes; empty for control tokens.
+        name: The name of a token without bytes, such as `<|im_end|>`; else empty.
         temperature: The temperature that it was drawn at; 0 is greedy, infinity uniform.
         signals: What was measured, by name, before any filter or temperature.
         probability: Its probability at temperature 1.
@@ -71,6 +72,7 @@ class Token:
     rest: tuple[Bin, ...] = ()
     origin: str = "drawn"
     finish: str | None = None
+    name: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """A JSON object: bytes in hexadecimal, infinities as text."""
@@ -83,7 +85,7 @@ class Token:
         Raises:
             ValueError: If a field is missing, unknown or of the wrong kind.
         """
-        data = {"rest": (), "origin": ORIGINS[0], **data}
+        data = {"rest": (), "origin": ORIGINS[0], "name": "", **data}
         wanted = {entry.name for entry in fields(cls)}
         if unlike := set(data) ^ wanted:
             raise ValueError(f"fields missing or unknown: {', '.join(sorted(unlike))}")
@@ -116,6 +118,7 @@ class Token:
             rest=tuple((_count(entries), _number(mass)) for entries, mass in data["rest"]),
             origin=data["origin"],
             finish=data["finish"],
+            name=_text(data["name"]),
         )
 
 
