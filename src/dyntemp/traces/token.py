@@ -49,6 +49,8 @@ class Token:
         candidates: How many tokens the filters left.
         alternatives: The likeliest tokens, by probability at temperature 1.
         rest: What the filters left beside the alternatives, where there are any; see `dyntemp.distribution.histogram`.
+        dropped: Places among `alternatives` that the filters dropped, where they kept less likely tokens. Without any,
+            the filters left the `candidates` likeliest.
         origin: How it came: `drawn`; `forced` by the caller; `kept` from the run that this one follows, or `parted`
             where it had to differ from that one.
         finish: `end` (the model ended the text), `stop` (a stop text appeared) or `length` on the last token of a
@@ -73,10 +75,18 @@ class Token:
     origin: str = "drawn"
     finish: str | None = None
     name: str = ""
+    dropped: tuple[int, ...] = ()
+
+    @property
+    def left(self) -> tuple[bool, ...]:
+        """Of each alternative, whether the filters left it."""
+        places = range(len(self.alternatives))
+        return tuple(at not in self.dropped if self.dropped else at < self.candidates for at in places)
 
     def to_json(self) -> dict[str, Any]:
-        """A JSON object: bytes in hexadecimal, infinities as text."""
-        return {name: plain(value) for name, value in asdict(self).items()}
+        """A JSON object: bytes in hexadecimal, infinities as text; without what is empty in nearly every record."""
+        found = asdict(self).items()
+        return {name: plain(value) for name, value in found if name not in LEFT_OUT or value != LEFT_OUT[name]}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Token:
@@ -85,7 +95,7 @@ class Token:
         Raises:
             ValueError: If a field is missing, unknown or of the wrong kind.
         """
-        data = {"rest": (), "origin": ORIGINS[0], "name": "", **data}
+        data = {"rest": (), "origin": ORIGINS[0], **LEFT_OUT, **data}
         wanted = {entry.name for entry in fields(cls)}
         if unlike := set(data) ^ wanted:
             raise ValueError(f"fields missing or unknown: {', '.join(sorted(unlike))}")
@@ -119,11 +129,15 @@ class Token:
             origin=data["origin"],
             finish=data["finish"],
             name=_text(data["name"]),
+            dropped=tuple(_count(place) for place in data["dropped"]),
         )
 
 
 ROUNDED = 1e-6
 """How far above 1 a probability may come out, since it is a quotient of rounded numbers."""
+
+LEFT_OUT: dict[str, Any] = {"dropped": (), "name": ""}
+"""Fields that a file leaves out where they are empty."""
 
 FINISHES = (None, "end", "stop", "length")
 ORIGINS = ("drawn", "forced", "kept", "parted")
