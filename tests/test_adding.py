@@ -66,7 +66,7 @@ SIGNAL = [
 ]
 ARGUMENTS = [
     Place(LANGUAGE, "make_signal", "a case that checks the arguments"),
-    Place(PAGE, "checks", "the name of the method that checks the arguments"),
+    Place(PAGE, "CHECKS", "the name of the method that checks the arguments"),
 ]
 MEASURED = [
     Place(f"{KERNELS}/reference.py", "MEASURES", "the formula in float64 NumPy"),
@@ -86,6 +86,7 @@ SOURCES = {
         Place(f"{KERNELS}/triton", "_kind", "its kind, and a branch in `select` that computes it"),
     ],
     "solve": [],
+    "run": [],
     "context": [],
 }
 

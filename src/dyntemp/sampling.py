@@ -97,7 +97,8 @@ def temperatures(
         slot: Slot of each row in the state; the rows' numbers by default.
         position: Number of tokens generated so far, for each row or for all.
         requested: The temperature that each request asked for; the value of `requested`.
-        given: The value of each `given("name", low, high)`, by name.
+        given: The value of each `given("name", low, high)`, by name; and of `divergence` and each `inside("zone")`, by
+            its text: `{'inside("think")': 1}`.
         parameters: Values for free parameters.
 
     Returns:
@@ -177,7 +178,8 @@ def sample(
         state: The policy's memory, where it remembers; the drawn tokens' surprisal is recorded there.
         slot: Slot of each row in the state; the rows' numbers by default.
         requested: The temperature that each request asked for; the value of `requested`.
-        given: The value of each `given("name", low, high)`, by name.
+        given: The value of each `given("name", low, high)`, by name; and of `divergence` and each `inside("zone")`, by
+            its text: `{'inside("think")': 1}`.
         parameters: Values for free parameters.
         backend: A name of `dyntemp.kernels.BACKENDS`; by default it follows from where the rows live.
 
@@ -253,7 +255,7 @@ def measurable(signal: Signal | str) -> Signal:
     if not isinstance(found, Signal):
         raise PolicyError(f"`{signal}` is not a signal; known are {', '.join(SIGNALS)}")
     for part in signals_of(found):
-        if SIGNALS[part.name].source == "context":
+        if not SIGNALS[part.name].measured:
             raise PolicyError(f"`{part}` is not measured from a row: it comes from the request")
     for parameter in parameters_of(found).values():
         raise PolicyError(unbound(found, parameter))

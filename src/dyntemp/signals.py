@@ -6,8 +6,8 @@ from dyntemp.language.nodes import Expression, Signal
 from dyntemp.language.signals import make_signal
 
 __all__ = [
-    "collision", "entropy", "given", "margin", "max_prob", "median_prob", "normalized_entropy", "perplexity",
-    "position", "quantile", "requested", "support", "surprisal", "temperature_for_entropy", "top_mass", "varentropy",
+    "collision", "divergence", "entries", "entropy", "given", "inside", "margin", "max_prob", "median_prob",
+    "normalized_entropy", "perplexity", "position", "quantile", "requested", "support", "surprisal", "temperature_for_entropy", "top_mass", "varentropy",
 ]  # fmt: skip
 
 max_prob = Signal("max_prob")
@@ -19,6 +19,8 @@ margin = Signal("margin")
 collision = Signal("collision")
 varentropy = Signal("varentropy")
 support = Signal("support")
+entries = Signal("entries")
+divergence = Signal("divergence")
 position = Signal("position")
 surprisal = Signal("surprisal")
 requested = Signal("requested")
@@ -46,3 +48,8 @@ def temperature_for_entropy(h: Expression | float) -> Signal:
 def given(name: str, low: float, high: float) -> Signal:
     """A number that the caller supplies for each row under `name`, from `low` to `high`."""
     return make_signal("given", name, low, high)
+
+
+def inside(zone: str) -> Signal:
+    """1 if the text so far, prompt included, ends inside the zone of this name; else 0."""
+    return make_signal("inside", zone)

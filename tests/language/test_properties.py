@@ -179,6 +179,12 @@ def decide(policy: Policy, rows: list[np.ndarray], rng: np.random.Generator) -> 
                 case "given":
                     low, high = (end.value for end in signal.arguments[1:])
                     values[str(signal)] = rng.choice([low, high, rng.uniform(low, high)], 1)
+                case "inside":
+                    values[str(signal)] = rng.choice([0.0, 1.0], 1)
+                case "divergence":
+                    values["divergence"] = rng.choice([0.0, 50.0, rng.uniform(0, 50)], 1)
+                case "entries":
+                    values["entries"] = np.array([float(len(row))])
                 case "requested":
                     values["requested"] = rng.choice([0.0, 1.0, 3.4e38], 1)
                 case "temperature_for_entropy":

@@ -11,9 +11,10 @@ from dyntemp.language.interval import Interval
 from dyntemp.language.nodes import Const, Signal
 from dyntemp.language.signals import MAX_SUPPORT, SIGNALS, make_signal, remembers, signals_of, suggestion
 
-ARGUMENTS = {"quantile": (0.25,), "top_mass": (2,), "temperature_for_entropy": (1.0,), "given": ("kl", 0, 20)}
-MEASURED = [make_signal(name, *ARGUMENTS.get(name, ())) for name, r in SIGNALS.items() if r.source != "context"]
-CONTEXT = [make_signal(name, *ARGUMENTS.get(name, ())) for name, r in SIGNALS.items() if r.source == "context"]
+ARGUMENTS = {"quantile": (0.25,), "top_mass": (2,), "temperature_for_entropy": (1.0,), "given": ("kl", 0, 20),
+             "inside": ("think",)}  # fmt: skip
+MEASURED = [make_signal(name, *ARGUMENTS.get(name, ())) for name, r in SIGNALS.items() if r.measured]
+CONTEXT = [make_signal(name, *ARGUMENTS.get(name, ())) for name, r in SIGNALS.items() if not r.measured]
 
 
 @pytest.mark.parametrize("name", SIGNALS)

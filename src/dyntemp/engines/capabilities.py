@@ -37,6 +37,7 @@ class Capabilities:
         remembers: True if policies with `ema`, `prev`, `integral` work.
         surprisal: True if policies that read `surprisal` work: the adapter knows the token drawn before.
         given: True if values of `given(...)` can be supplied.
+        zones: True if `inside("zone")` works: the adapter knows the tokens of the prompt and those drawn before.
         requested: True if the adapter knows the temperature that a request asked for.
         greedy: The treatment of a greedy request.
         preemption: The treatment of a policy's memory when the host preempts the request.
@@ -62,6 +63,7 @@ class Capabilities:
     preemption: str
     draws: str
     counts: str
+    zones: bool = False
     limits: str = "-"
 
     def check(self, policy: Policy) -> Policy:
@@ -82,6 +84,16 @@ class Capabilities:
             )
         if "given" in names and not self.given:
             raise EngineError(f"`{policy}` reads `given(...)`, for which {where} has no way in: {self.limits}")
+        if "inside" in names and not self.zones:
+            raise EngineError(
+                f"`{policy}` reads `inside(...)`, but {where} does not tell the tokens of the text in time: use "
+                "`position`, or dyntemp.generate"
+            )
+        if "divergence" in names:
+            raise EngineError(
+                f"`{policy}` reads `divergence`, but {where} reads one prompt: use dyntemp.generate, or compute the "
+                "divergence and hand it over as given(...)"
+            )
         if "requested" in names and not self.requested:
             raise EngineError(
                 f"`{policy}` reads `requested`, but {where} does not tell the request's own temperature: write a number"

@@ -16,7 +16,7 @@ from dyntemp.language.policy import Policy
 from dyntemp.language.signals import MAX_POSITION, SIGNALS
 from dyntemp.language.state import State, whole
 
-POSITION, REQUESTED = Signal("position"), Signal("requested")
+POSITION, REQUESTED, ENTRIES = Signal("position"), Signal("requested"), Signal("entries")
 UNNAMED = {str(POSITION), str(REQUESTED)}
 """Signals that the caller gives, which say nothing about the row. No result names them."""
 
@@ -40,7 +40,8 @@ class Job:
         state: The memory of policies that remember.
         slot: Slot of each row in the state; None for the rows' numbers.
         requested: What the signal `requested` reads, per row.
-        given: What each `given("name", low, high)` reads, per row, by name.
+        given: What each `given("name", low, high)` reads, per row, by name; and what `divergence` and each
+            `inside("zone")` reads, by its text.
         parameters: Values of free parameters, by name.
     """
 
@@ -160,8 +161,13 @@ class Keys:
         return cls(seeds, requests, positions)
 
 
-def context(job: Job, rows: int) -> dict[str, NDArray[np.float64]]:
-    """The numbers that the caller gives for each signal, [rows], by the signal's text; checked against its range.
+def context(job: Job, rows: int, entries: int) -> dict[str, NDArray[np.float64]]:
+    """The numbers of each signal that is not measured, [rows], by the signal's text; checked against its range.
+
+    Args:
+        job: The job, with the numbers that the caller gives.
+        rows: Number of rows.
+        entries: Number of entries of each row, masked ones too.
 
     Raises:
         PolicyError: For a number that a policy reads and nobody gave, or one outside its range.
@@ -170,23 +176,25 @@ def context(job: Job, rows: int) -> dict[str, NDArray[np.float64]]:
     values: dict[str, NDArray[np.float64]] = {}
     for policy in dict.fromkeys(job.policies):
         for signal in policy.program.signals:
-            if SIGNALS[signal.name].source != "context" or str(signal) in values:
+            if SIGNALS[signal.name].measured or str(signal) in values:
                 continue
-            values[str(signal)] = policy.within(signal, per_row(signal, said(job, policy, signal), rows))
+            values[str(signal)] = policy.within(signal, per_row(signal, said(job, policy, signal, entries), rows))
     return values
 
 
-def said(job: Job, policy: Policy, signal: Signal) -> Any:
-    """The value that the caller passed for a signal that is not measured.
+def said(job: Job, policy: Policy, signal: Signal, entries: int) -> Any:
+    """The value of a signal that is not measured.
 
     Raises:
-        PolicyError: If it is `given(...)` and was not.
+        PolicyError: If the caller has to give it, and did not.
     """
     if signal == POSITION:
         return job.position
     if signal == REQUESTED:
         return job.requested
-    name = str(signal.arguments[0])
+    if signal == ENTRIES:
+        return entries
+    name = str(signal.arguments[0]) if signal.name == "given" else str(signal)
     if name not in (job.given or {}):
         raise PolicyError(f"`{policy}` reads `{signal}`: pass given={{{name!r}: a number per row}}")
     return (job.given or {})[name]

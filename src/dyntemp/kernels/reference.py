@@ -87,9 +87,9 @@ def scaled(rows: Rows, row: int, temperature: float) -> NDArray[Any]:
 
 def _signals(z: list[Vector], job: Job) -> dict[str, Vector]:
     """Every signal of the job in each row, inner ones first, and what the caller said."""
-    values: dict[str, Vector] = context(job, len(z))
+    values: dict[str, Vector] = context(job, len(z), len(z[0]) if z else 0)
     for signal in job.signals():
-        if SIGNALS[signal.name].source == "context":
+        if not SIGNALS[signal.name].measured:
             continue
         if SIGNALS[signal.name].source == "solve":
             targets = target(signal, values, job, len(z)).tolist()

@@ -83,8 +83,8 @@ def known(*values: Any) -> bool:
     )
 
 
-def context(job: Job, rows: int, device: torch.device) -> tuple[dict[str, Tensor], Tensor | None]:
-    """The numbers that the caller gives for each signal, [rows], by the signal's text, and the rows outside its range.
+def context(job: Job, rows: int, entries: int, device: torch.device) -> tuple[dict[str, Tensor], Tensor | None]:
+    """The numbers of each signal that is not measured, [rows], by its text, and the rows where one is out of range.
 
     Numbers that the host can read are checked as in `job.context`. A tensor on a device is not read: rows outside the
     range count as broken.
@@ -97,9 +97,9 @@ def context(job: Job, rows: int, device: torch.device) -> tuple[dict[str, Tensor
     outside = None
     for policy in distinct(job.policies):
         for signal in policy.program.signals:
-            if SIGNALS[signal.name].source != "context" or str(signal) in values:
+            if SIGNALS[signal.name].measured or str(signal) in values:
                 continue
-            value = said(job, policy, signal)
+            value = said(job, policy, signal, entries)
             if isinstance(value, Tensor):
                 numbers_ = _expanded(signal, value.to(device, wide_of(device)), rows)
                 if can_read(value.device):

@@ -20,7 +20,7 @@ TOO_DEEP = "this is nested too deeply: write it with fewer operations"
 COMMA = "a comma outside a function's parentheses: write the decimal point as `.`"
 CHAIN = "a chain of comparisons is not part of the policy language: nest `where(...)`"
 COMPARED = "a comparison stands only as the first argument of `where(condition, x, y)`"
-QUOTED = 'text in quotes stands only as a name in `param("name", ...)` or `given("name", ...)`'
+QUOTED = 'text in quotes stands only as a name in `param("name", ...)`, `given("name", ...)` or `inside("name")`'
 CALLED = "`(` right behind a value is not part of the policy language: write `*` between them"
 VALUE = "write a number, a signal, a function or `(...)` there"
 HAS = "it has numbers, names, `+ - * / **`, `< <= > >=`, commas and parentheses"

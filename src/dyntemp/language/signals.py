@@ -34,6 +34,9 @@ MAX_REQUESTED = 3.4e38
 MAX_SURPRISAL = 50.0
 """Largest value of `surprisal`, in nats: rarer tokens count as drawn with probability exp(-50)."""
 
+MAX_DIVERGENCE = 50.0
+"""Largest value of `divergence`, in nats."""
+
 
 @dataclass(frozen=True, slots=True)
 class SignalRecord:
@@ -47,7 +50,8 @@ class SignalRecord:
         unit: What its numbers count.
         range: Its range in words, for people; `bounds` is the exact one.
         source: What has to be known to compute it: `moments` (sums over one pass of the row), `order` (a selection
-            among the probabilities), `solve` (an equation per row), or `context` (given by the caller, not the row).
+            among the probabilities), `solve` (an equation per row), `run` (supplied by the loop that runs the request,
+            and kept in its records), or `context` (supplied by the caller, and not kept).
         bounds: Its range, given the interval of the support and the arguments.
     """
 
@@ -57,13 +61,18 @@ class SignalRecord:
     formula: str
     unit: str
     range: str
-    source: Literal["moments", "order", "solve", "context"]
+    source: Literal["moments", "order", "solve", "run", "context"]
     bounds: Callable[..., Interval] = field(repr=False)
 
     @property
     def spelling(self) -> str:
         """How a policy names it, with its arguments."""
         return f"{self.name}({', '.join(self.arguments)})" if self.arguments else self.name
+
+    @property
+    def measured(self) -> bool:
+        """True if a backend computes it from the row's probabilities."""
+        return self.source in ("moments", "order", "solve")
 
 
 def _entropy_bounds(support: Interval) -> Interval:
@@ -130,6 +139,14 @@ SIGNALS: dict[str, SignalRecord] = {
         SignalRecord("temperature_for_entropy", ("h",), "the temperature at which this row's entropy is h, as far as "
                      "one exists", "T with entropy(softmax(z/T)) = h", "temperature", "[0, inf]", "solve",
                      lambda support, h: Interval(0.0, inf)),
+        SignalRecord("entries", (), "number of entries of the row, masked ones too, as programs count that keep what "
+                     "they filter out", "length of the row", "tokens", ">= support", "run",
+                     lambda support: Interval(support.low, float(MAX_SUPPORT))),
+        SignalRecord("inside", ('"zone"',), "1 if the text so far ends inside a zone, such as think or code; else 0",
+                     "1 or 0", "-", "0 or 1", "run", lambda support, zone: Interval(0.0, 1.0)),
+        SignalRecord("divergence", (), "how much the prompt matters for this token: the divergence of the row of a "
+                     "second prompt from this row", "KL(p || p of the second prompt)", "nats", "[0, 50]", "run",
+                     lambda support: Interval(0.0, MAX_DIVERGENCE)),
         SignalRecord("position", (), "number of tokens generated so far", "t", "tokens", ">= 0", "context",
                      lambda support: Interval(0.0, float(MAX_POSITION))),
         SignalRecord("surprisal", (), "surprise of the token drawn just before, at temperature 1; at the first token "
@@ -175,6 +192,11 @@ def make_signal(name: str, *arguments: object) -> Signal:
                     "integral, surprisal): it is solved for one row at a time"
                 )
             return Signal(name, (target,))
+        case "inside":
+            (zone,) = arguments
+            if not isinstance(zone, str) or not zone.isascii() or not zone.isidentifier():
+                raise PolicyError(f'`{record.spelling}` names its zone in quotes: inside("think")')
+            return Signal(name, (zone,))
         case "given":
             key, low, high = arguments[0], *(_number(record, end, value) for end, value in
                                              zip(("low", "high"), arguments[1:], strict=True))  # fmt: skip

@@ -10,7 +10,7 @@ from dyntemp.distribution.noise import Purpose
 from dyntemp.language.functions import FUNCTIONS
 from dyntemp.language.grammar import LEVELS, MAX_DIGITS, MAX_LENGTH, MAX_NESTING, OUTSIDE, REFUSED
 from dyntemp.language.nodes import MAX_DEPTH, MAX_SIZE
-from dyntemp.language.signals import MAX_POSITION, MAX_REQUESTED, MAX_SUPPORT, MAX_SURPRISAL, SIGNALS
+from dyntemp.language.signals import MAX_DIVERGENCE, MAX_POSITION, MAX_REQUESTED, MAX_SUPPORT, MAX_SURPRISAL, SIGNALS
 
 
 def table() -> dict[str, Any]:
@@ -52,6 +52,7 @@ def table() -> dict[str, Any]:
             "support": MAX_SUPPORT,
             "position": MAX_POSITION,
             "surprisal": MAX_SURPRISAL,
+            "divergence": MAX_DIVERGENCE,
             "requested": MAX_REQUESTED,
             "greedyAt": GREEDY_AT,
         },

@@ -31,8 +31,8 @@ def curve_info(policy: Policy, vocabulary: int, points: int = POINTS) -> Curve:
     """The temperatures of a policy over rows whose probabilities follow Zipf's law, each with another exponent.
 
     The exponents are solved for entropies in equal steps, from 0.01 of the largest entropy to the largest. The policy
-    is evaluated at the first token of a request with temperature 1. Values of `given(...)` are at the middle of their
-    range.
+    is evaluated at the first token of a request with temperature 1, outside of every zone, with a divergence of 0.
+    Values of `given(...)` are at the middle of their range.
 
     Args:
         policy: A policy without free parameters.
@@ -43,7 +43,9 @@ def curve_info(policy: Policy, vocabulary: int, points: int = POINTS) -> Curve:
     targets = np.linspace(0.01, 1.0, points) * np.log(vocabulary)
     sharp = np.array([_exponent(zipf, float(target)) for target in targets])
     rows = (zipf[None, :] * sharp[:, None]).astype(np.float32)
-    middle = {str(signal.arguments[0]): value for signal, value in held(policy).items() if signal.name == "given"}
+    middle = {
+        str(signal.arguments[0] if signal.name == "given" else signal): value for signal, value in held(policy).items()
+    }
     state = policy.state(points) if policy.remembers else None
     entropy = measure(rows, "entropy")["entropy"]
     return Curve(entropy, np.asarray(temperatures(rows, policy, state=state, given=middle)))
@@ -56,7 +58,7 @@ def held(policy: Policy) -> dict[Signal, float]:
         if signal.name == "given":
             low, high = (end.value for end in signal.arguments if isinstance(end, Const))
             values[signal] = (low + high) / 2
-        elif signal.name in ("requested", "position"):
+        elif signal.name in ("requested", "position", "inside", "divergence"):
             values[signal] = float(signal.name == "requested")
     return values
 

@@ -92,8 +92,8 @@ def scale(logits: Any, temperature: Any, out: Any = None) -> Any:
 
 def _signals(rows: BlockedRows, job: Job) -> dict[str, Table]:
     """Every signal of the job in each row, inner ones first, and the numbers that the caller gave."""
-    values: dict[str, Table] = context(job, len(rows))
-    wanted = [signal for signal in job.signals() if SIGNALS[signal.name].source != "context"]
+    values: dict[str, Table] = context(job, len(rows), rows.width)
+    wanted = [signal for signal in job.signals() if SIGNALS[signal.name].measured]
     if not len(rows):
         return values | {str(signal): np.empty(0) for signal in wanted}
     softmax = Softmax(rows) if any(SIGNALS[signal.name].source != "solve" for signal in wanted) else None

@@ -74,7 +74,7 @@ def run(logits: Any, job: Job) -> Outcome:
     counts = np.empty((len(COUNTS), count), np.int64)
     keys, seed, position = _keys(job, count)
     if packed.given:
-        for name, values in context(job, count).items():
+        for name, values in context(job, count, n).items():
             known[len(KNOWN) + packed.names.index(name)] = values
     flat, stride = _flat(rows.data, rows.dtype)
     task = (  # in the order of `run_moments`; by name, a call would take 0.8 us longer

@@ -13,7 +13,7 @@ from dyntemp.kernels.cpu.select import mass_above, order_statistics, runner_up, 
 from dyntemp.kernels.cpu.vectors import LOWEST64, floor_of, plain, type_of
 from dyntemp.language.signals import SIGNALS
 
-KINDS = {name: kind for kind, name in enumerate(name for name, row in SIGNALS.items() if row.source != "context")}
+KINDS = {name: kind for kind, name in enumerate(name for name, row in SIGNALS.items() if row.measured)}
 """The number of each measured signal in a packed program; -1 stands for one that the caller gives."""
 
 (MAX_PROB, ENTROPY, NORMALIZED_ENTROPY, PERPLEXITY, QUANTILE, MEDIAN_PROB, MARGIN, COLLISION, VARENTROPY, TOP_MASS,

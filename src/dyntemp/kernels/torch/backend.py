@@ -48,7 +48,7 @@ def run(logits: Any, job: Job) -> Outcome:
     noise = drawing.noise_of(job, rows.count, device) if job.draw else None
     _check(job, rows.count)
     memory, turns = memory_of(job, rows.count, device, rows.broken)
-    values, outside = context(job, rows.count, device)
+    values, outside = context(job, rows.count, rows.z.shape[-1], device)
     if outside is not None:
         rows.broken = outside if rows.broken is None else rows.broken | outside
     softmax = Softmax(rows)
@@ -120,7 +120,7 @@ def _signals(rows: TensorRows, softmax: Softmax, values: dict[str, Tensor], job:
         source = SIGNALS[signal.name].source
         if source == "solve":
             values[name] = solve_entropy(rows, _target(name, signal, values, job, softmax.total.detach()))
-        elif source != "context":
+        elif SIGNALS[signal.name].measured:
             arguments = [argument.value for argument in signal.arguments if isinstance(argument, Const)]
             values[name] = MEASURES[signal.name](softmax, *arguments)
     return values

@@ -68,7 +68,7 @@ def run(logits: Any, job: Job) -> Outcome:
         Keys.of(count, job.seed, job.request, job.position)
     (job if known(job.slot) else replace(job, slot=None)).check(count)
     memory, turns = memory_of(job, count, device, None)
-    said, outside = context(job, count, device)
+    said, outside = context(job, count, rows.data.shape[-1], device)
     found = {
         "broken": torch.zeros(count, dtype=torch.bool, device=device) if outside is None else outside.contiguous(),
         **{name: torch.empty(count, dtype=torch.float64, device=device) for name in ("temperature", "cut")},

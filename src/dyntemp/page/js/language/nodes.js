@@ -75,7 +75,7 @@ function written(node) {
     case "parameter":
       return { text: parameterText(node), precedence: ATOM };
     case "signal": {
-      const named = node.key === null ? inside : [`"${node.key}"`, inside].join(", ");
+      const named = [node.key === null ? "" : `"${node.key}"`, inside].filter(Boolean).join(", ");
       return { text: named ? `${node.name}(${named})` : node.name, precedence: ATOM };
     }
     case "call":

@@ -14,7 +14,7 @@ const TOO_DEEP = "this is nested too deeply: write it with fewer operations";
 const COMMA = "a comma outside a function's parentheses: write the decimal point as `.`";
 const CHAIN = "a chain of comparisons is not part of the policy language: nest `where(...)`";
 const COMPARED = "a comparison stands only as the first argument of `where(condition, x, y)`";
-const QUOTED = 'text in quotes stands only as a name in `param("name", ...)` or `given("name", ...)`';
+const QUOTED = 'text in quotes stands only as a name in `param("name", ...)`, `given("name", ...)` or `inside("name")`';
 const CALLED = "`(` right behind a value is not part of the policy language: write `*` between them";
 const VALUE = "write a number, a signal, a function or `(...)` there";
 const HAS = "it has numbers, names, `+ - * / **`, `< <= > >=`, commas and parentheses";

@@ -36,7 +36,19 @@ const RANGES = {
   position: (support, numbers, limits) => interval(0, limits.position),
   surprisal: (support, numbers, limits) => interval(0, limits.surprisal),
   requested: (support, numbers, limits) => interval(0, limits.requested),
+  entries: (support, numbers, limits) => interval(support.low, limits.support),
+  inside: UNIT,
+  divergence: (support, numbers, limits) => interval(0, limits.divergence),
   given: (support, [low, high]) => interval(low, high),
+};
+
+/** The method of `SignalBuilder` that checks the arguments of each signal that has some. */
+const CHECKS = {
+  quantile: "quantile",
+  top_mass: "topMass",
+  temperature_for_entropy: "target",
+  inside: "inside",
+  given: "given",
 };
 
 /** True if the signal `name` has a range here. */
@@ -73,8 +85,7 @@ export class SignalBuilder {
         `\`${record.spelling}\` takes ${wanted || "no"} argument${plural}, but ${found.length} were given`,
       );
     }
-    const checks = { quantile: "quantile", top_mass: "topMass", temperature_for_entropy: "target", given: "given" };
-    return wanted ? this[checks[name]](record, found) : this.builder.node("signal", { name });
+    return wanted ? this[CHECKS[name]](record, found) : this.builder.node("signal", { name });
   }
 
   quantile(record, [value]) {
@@ -108,6 +119,13 @@ export class SignalBuilder {
       );
     }
     return this.builder.node("signal", { name: record.name, parts: [target] });
+  }
+
+  inside(record, [key]) {
+    if (typeof key !== "string" || !NAME.test(key)) {
+      throw new PolicyError(`\`${record.spelling}\` names its zone in quotes: inside("think")`);
+    }
+    return this.builder.node("signal", { name: record.name, key, parts: [] });
   }
 
   given(record, [key, ...ends]) {
