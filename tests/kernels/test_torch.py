@@ -6,6 +6,7 @@ from math import inf, log
 import numpy as np
 import pytest
 from scipy import special, stats
+from tests.supplied import supplied
 
 from dyntemp import InvalidLogitsError, Policy, PolicyError, StateError, measure, sample, scale, temperatures
 from dyntemp.distribution.filters import Filters
@@ -257,11 +258,11 @@ class TestGradients:
 
     @pytest.mark.parametrize("method", METHODS)
     def test_of_published_policies_are_finite_on_awkward_rows(self, method):
-        policy, given = METHODS[method].make(), dict.fromkeys(METHODS[method].needs, 0.5)
+        policy = METHODS[method].make()
         for name, row in rows_of("float32").items():
             z = row.clone().requires_grad_()
             t = temperatures(
-                z, policy, backend="torch", state=policy.state() if policy.remembers else None, given=given
+                z, policy, backend="torch", state=policy.state() if policy.remembers else None, given=supplied(policy)
             )
             if t.requires_grad:
                 t.backward()

@@ -5,6 +5,7 @@ from math import inf, isfinite
 
 import numpy as np
 import pytest
+from tests.supplied import supplied
 
 from dyntemp import PolicyError, generate, measure, methods, temperatures
 from dyntemp.generation.policies import read_policy
@@ -29,9 +30,9 @@ def method(request):
     return request.param
 
 
-def evaluated(method, policy, rows, **settings):
+def evaluated(policy, rows, **settings):
     """The temperatures of rows, of which a policy that remembers sees one text after another at two positions."""
-    given = dict.fromkeys(method.needs, 0.5)
+    given = supplied(policy)
     if not policy.remembers:
         return temperatures(rows, policy, given=given, **settings)
     state = policy.state(len(rows))
@@ -39,12 +40,13 @@ def evaluated(method, policy, rows, **settings):
     return temperatures(rows[::-1], policy, state=state, position=1, given=given, **settings)
 
 
-def at_values(method, template):
+def at_values(template):
     """A function of rows and values of the parameters; rows are measured once, if the signals have no parameters."""
-    read = [signal for signal in template.program.signals if SIGNALS[signal.name].source != "context"]
+    read = [signal for signal in template.program.signals if SIGNALS[signal.name].measured]
     if any(map(parameters_of, read)):
-        return lambda rows, values: evaluated(method, template, rows, parameters=values)
+        return lambda rows, values: evaluated(template, rows, parameters=values)
     others = {str(signal): [0.5] for signal in template.program.signals if signal not in read}
+    others |= {"entries": [ROWS.shape[1]]} if "entries" in others else {}
     others.pop("position", None)
     measured = {id(rows): measure(rows, *read) for rows in (ROWS, HALF)} if read else {}
 
@@ -82,14 +84,14 @@ def test_the_whole_range_is_safe(method):
 def test_the_template_at_the_defaults_is_the_policy(method):
     bound = method.template().bind(**{name: found.default for name, found in method.parameters.items()})
 
-    np.testing.assert_allclose(evaluated(method, bound, ROWS), evaluated(method, method.make(), ROWS), rtol=1e-12)
+    np.testing.assert_allclose(evaluated(bound, ROWS), evaluated(method.make(), ROWS), rtol=1e-12)
     assert method.policy() == method.make()
 
 
 def test_every_corner_of_the_range_is_safe(method):
     template = method.template()
     bounds = template.bounds()
-    at = at_values(method, template)
+    at = at_values(template)
     for corner in product(*((found.low, found.high) for found in method.ranges.values())):
         for rows in (ROWS, HALF):
             found = at(rows, dict(zip(method.ranges, corner, strict=True)))
@@ -114,7 +116,7 @@ def test_derived_directions_are_those_of_rows_that_are_less_and_less_sure(method
     rows = np.linspace(8, 0, 60)[:, None] * np.array([1.0, 0.3, 0.1, 0.0])
     policy = method.make()
     state = policy.state(len(rows)) if policy.remembers else None
-    found = temperatures(rows, policy, state=state, given=dict.fromkeys(method.needs, 0.5))
+    found = temperatures(rows, policy, state=state, given=supplied(policy))
     steps = np.diff(found)
 
     if derived == "heats":
@@ -129,8 +131,7 @@ def test_a_method_writes_text_by_its_name(method):
     noise = np.random.default_rng(5).normal(0, 3, (27, 27))
     model = FakeModel([bytes([97 + code]) for code in range(26)] + [b" "], lambda tokens: noise[tokens[-1]])
     policy = read_policy(method.name)
-    given = dict.fromkeys(method.needs, 0.5)
-    tokens = list(generate(model, "a tale", policy, max_tokens=12, seed=1, given=given))
+    tokens = list(generate(model, "a tale", policy, max_tokens=12, seed=1, given=supplied(policy)))
 
     assert 12 == len(tokens)
     assert all(token.temperature >= 0 for token in tokens)
@@ -140,9 +141,7 @@ def test_values_outside_the_range_and_unknown_names_are_refused():
     edt = METHODS["edt"]
 
     assert Policy("0.9*0.8**(1.5/entropy)") == edt.policy(t0=0.9)
-    with pytest.raises(
-        PolicyError, match=r"`theta` = 9 was given, outside its range of 0\.01 to 5 in `edt`.*n\*\*\("
-    ):
+    with pytest.raises(PolicyError, match=r"`theta` = 9 was given, outside its range of 0\.01 to 5 in `edt`.*n\*\*\("):
         edt.policy(theta=9)
     with pytest.raises(PolicyError, match="no parameter `thet`; its parameters are t0, theta, n, floor; did you mean"):
         edt.policy(thet=1)

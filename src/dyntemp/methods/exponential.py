@@ -6,7 +6,7 @@ from dyntemp.functions import max  # noqa: A004 (the language's own)
 from dyntemp.language.nodes import Expression
 from dyntemp.language.policy import Policy
 from dyntemp.methods.method import Method, Number, Range
-from dyntemp.signals import entropy, given
+from dyntemp.signals import divergence, entropy, given
 
 
 def edt(t0: Number = 1.0, theta: Number = 1.5, n: Number = 0.8, floor: Number = 0.0) -> Policy:
@@ -16,8 +16,8 @@ def edt(t0: Number = 1.0, theta: Number = 1.5, n: Number = 0.8, floor: Number = 
 
 
 def kl_guided(t0: Number = 1.0, sigma: Number = 1.0) -> Policy:
-    """T = t0 * 2**(-kl/sigma). The caller gives `kl`, the divergence between decoding with and without the context."""
-    return Policy(_scaled(t0, _halved(given("kl", 0, 1000), sigma)), name="kl_guided")
+    """T = t0 * 2**(-divergence/sigma): the divergence of decoding without the context, which is the second prompt."""
+    return Policy(_scaled(t0, _halved(divergence, sigma)), name="kl_guided")
 
 
 def dfd(base_temperature: Number = 1.0, focus_sigma: Number = 0.25) -> Policy:
@@ -33,8 +33,8 @@ def _scaled(start: Number, power: Expression) -> Expression:
     return power if start == 1 else start * power
 
 
-def _halved(divergence: Expression, width: Number) -> Expression:
-    return 2 ** -(divergence if width == 1 else divergence / width)
+def _halved(amount: Expression, width: Number) -> Expression:
+    return 2 ** -(amount if width == 1 else amount / width)
 
 
 START = Range(0.1, 2, "the temperature without divergence")
@@ -47,7 +47,8 @@ METHODS = (
            {"t0": Range(0.1, 2, "the temperature at large entropies"), "theta": Range(0.01, 5, "the scale, in nats"),
             "n": Range(0.1, 0.99, "the base"), "floor": Range(0, 1, "the lowest temperature")}),
     Method("kl_guided", kl_guided, "colder where the context matters", "Chang et al. 2023, arXiv:2306.01286",
-           "needs a second decode without the context: twice the work", {"t0": START, "sigma": WIDTH}),
+           "reads a second prompt beside the first: twice the work and the memory; its source clips probabilities at "
+           "1e-7", {"t0": START, "sigma": WIDTH}),
     Method("dfd", dfd, "colder where the last layers add knowledge", "dynamic focus decoding, arXiv:2503.08057 (2025)",
            "needs the output head on earlier layers; the code's configuration has focus_sigma = 0.25, its example 4",
            {"base_temperature": START, "focus_sigma": WIDTH}),

@@ -33,9 +33,8 @@ COSTS = {
     "moments": "one pass over the row",
     "order": "a selection in the row",
     "solve": "an equation for the row",
-    "context": "no look at the row",
 }
-"""The work of a signal, by `SignalRecord.source`."""
+"""The work of a measured signal, by `SignalRecord.source`."""
 
 
 class Range(NamedTuple):
@@ -109,15 +108,20 @@ class Method:
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """The numbers that the caller has to give for each row, by name."""
-        return tuple(str(signal.arguments[0]) for signal in self.make().signals if signal.name == "given")
+        """The numbers that neither the row nor the text gives: those of `given`, by name, and `divergence`."""
+        return tuple(
+            str(signal.arguments[0] if signal.name == "given" else signal)
+            for signal in self.make().signals
+            if signal.name in ("given", "divergence")
+        )
 
     @property
     def cost(self) -> str:
         """The work for each row, from the signals that the policy reads."""
         read = {SIGNALS[signal.name].source for signal in self.make().signals}
-        parts = [text for source, text in COSTS.items() if source in read - {"context"}]
-        return ", ".join(parts) or COSTS["context"]
+        parts = [text for source, text in COSTS.items() if source in read]
+        parts += ["a row of a second prompt"] if "divergence" in self.needs else []
+        return ", ".join(parts) or "no look at the row"
 
     def template(self) -> Policy:
         """The policy with a parameter for each argument, in its range.

@@ -13,16 +13,18 @@ from dyntemp.methods import (
     maps,
     normalized,
     polynomial,
+    programs,
     rules,
     schedules,
     target,
     threshold,
+    zones,
 )
 from dyntemp.methods.method import Method
 
 FAMILIES = (
-    normalized, constant, linear, exponential, polynomial, threshold, maps, rules, target, schedules, controllers,
-    learned,
+    normalized, constant, linear, exponential, polynomial, threshold, maps, rules, target, schedules, zones,
+    controllers, learned, programs,
 )  # fmt: skip
 
 METHODS: dict[str, Method] = {
