@@ -18,6 +18,7 @@ from dyntemp.cli.common import (
     add_colour_option,
     add_model_options,
     add_sampling_options,
+    asked_policy,
     chosen_policy,
     open_model,
     print_json,
@@ -75,7 +76,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Write, and return the exit code."""
-    policy, requested = chosen_policy(options.policy, options.temp)
+    policy, requested = chosen_policy(asked_policy(options), options.temp)
     policy.bounds()  # a template is refused before the model is loaded
     settings = sampling_settings(options)
     if options.raw and options.system:
