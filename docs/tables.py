@@ -70,8 +70,8 @@ def run() -> str:
     found, _ = read()
     versions = ", ".join(f"{name} {version}" for name, version in found.versions.items())
     return (
-        f"`{found.model}`, {len(found.prompts)} prompts as chats, up to {found.tokens} tokens each, seed {found.seed}, no "
-        f"filters; commit {found.commit}; {versions}; {found.machine}."
+        f"`{found.model}`, {len(found.prompts)} prompts as chats, up to {found.tokens} tokens each, seed {found.seed}, "
+        f"no filters; commit {found.commit}; {versions}; {found.machine}."
     )
 
 

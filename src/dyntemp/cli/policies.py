@@ -87,9 +87,7 @@ def _list(out: Console) -> None:
         for method in METHODS.values():
             if method.direction == direction:
                 out.print(Text(f"  {padded(method.name, width)}", style="cyan").append(method.idea, style="not cyan"))
-    out.print(
-        "\n`dyntemp policies NAME` shows one. Use one by its name: dyntemp generate --method edt --set theta=0.5 ..."
-    )
+    out.print("\n`dyntemp policies NAME` shows one; dyntemp generate --method NAME uses it.")
 
 
 def _show(out: Console, method: Method, values: dict[str, float]) -> None:

@@ -51,7 +51,7 @@ UNPROVEN = "no proof of stability"
 DECAY = Range(0, 0.99, "the share of the past in the moving average")
 
 METHODS = (
-    Method("surprise_control", surprise_control, "feedback that holds the surprise of the text near a target",
+    Method("surprise_control", surprise_control, "feedback that holds the surprise near a target",
            "after Basu et al. 2020, arXiv:2007.14966 (Mirostat), acting on temperature",
            f"{UNPROVEN}; a target that the text cannot reach drives it to its limits",
            {"target": Range(0, 10, "the surprise to hold, in nats"), "gain": Range(0, 1, "the change of T for a nat"),
@@ -62,7 +62,7 @@ METHODS = (
            {"target": Range(0, 1, "the probability of a drawn token to hold"), "decay": DECAY,
             "low": Range(0, 1, "the temperature for likely tokens"),
             "high": Range(0, 3, "the temperature for unlikely tokens")}),
-    Method("entropy_control", entropy_control, "feedback by proportion, sum and change, which holds the entropy",
+    Method("entropy_control", entropy_control, "feedback (PID) that holds the entropy near a target",
            "after Cybernetic Entropy Control (2026), which controls other samplers in this manner",
            f"{UNPROVEN}; its source lost up to 8 points with temperature as what it moves, measured after the "
            "temperature, where here the entropy is that at T = 1",

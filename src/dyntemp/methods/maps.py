@@ -96,7 +96,7 @@ METHODS = (
            f"{UNMEASURED}; unnormalised, so most open rows lie at the upper limit",
            {"t_base": BASE, "alpha_h": WEIGHT, "alpha_vh": WEIGHT, "gamma_dh": WEIGHT, "delta_dvh": WEIGHT,
             "lambda_ema": Range(0.001, 1, "the weight of the present token in the averages")}, stated="heats"),
-    Method("power_map", power_map, "from 0 at certainty to `base_temp` where the row is uniform", SOURCE.format("edt"),
+    Method("power_map", power_map, "from 0 at certainty to `base_temp` at uniform rows", SOURCE.format("edt"),
            f"{UNMEASURED}; its source calls it EDT, which is another formula",
            {"base_temp": Range(0, 3, "the temperature of a uniform row"), "exponent": Range(0.1, 5, "the exponent"),
             "min_temp": Range(0, 0.5, "the lowest temperature"), "max_temp": Range(0.5, 3, "the highest temperature")}),

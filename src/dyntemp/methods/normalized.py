@@ -37,7 +37,7 @@ LOW, HIGH = Range(0, 2, "the lower end"), Range(0, 3, "the higher end")
 EXPONENT = Range(0.1, 5, "the exponent of the normalized entropy")
 
 METHODS = (
-    Method("default", default, "0.3 where the model is certain, towards 1 where it is torn, never above", "dyntemp",
+    Method("default", default, "from 0.3 at certainty towards 1, and never above", "dyntemp",
            "not tuned for any task; a tuned static temperature may do as well"),
     Method("dynatemp", dynatemp, "hotter the nearer the entropy is to the largest possible",
            "kalomaze 2024; llama.cpp pull request 4972, no paper",

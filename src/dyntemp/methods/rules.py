@@ -37,7 +37,7 @@ def _below_0(x: Number, y: Number) -> Comparison:
 
 
 METHODS = (
-    Method("entropix", entropix, "greedy where the model is sure, hotter by rules where it is not",
+    Method("entropix", entropix, "greedy where the model is sure, else hotter by rules",
            "xjdr-alt/entropix e55e9a3 (October 2024)",
            "no evaluation was published; its thresholds are hand-made for one model; its draws of five candidates, its "
            "question token and its terms of the attention are not part of a temperature; up to T = 25",

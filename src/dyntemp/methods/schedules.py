@@ -42,7 +42,7 @@ METHODS = (
     Method("linear_schedule", linear_schedule, "from one temperature to another along the text",
            "asked for in vLLM issue 11276", BLIND,
            {"start": START, "end": END, "length": Range(1, 32_768, "the tokens until the end")}),
-    Method("step_schedule", step_schedule, "one temperature for the first tokens, another for the rest",
+    Method("step_schedule", step_schedule, "one temperature for the first tokens, then another",
            "asked for in vLLM issue 11276", BLIND,
            {"start": START, "end": END, "at": Range(0, 32_768, "the tokens before the step")}),
     Method("decay_schedule", decay_schedule, "colder by the same share at each token",

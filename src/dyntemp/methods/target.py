@@ -26,7 +26,7 @@ METHODS = (
            "ties cannot be made less entropic and turn greedy; the published code mixes rows of a batch and stops 0.1 "
            "nats short", {"share": Range(0, 2, "the share of the entropy that is left"), "low": LOW, "high": HIGH},
            stated="cools"),
-    Method("fixed_entropy", fixed_entropy, "give every draw the same entropy, as far as the limits allow",
+    Method("fixed_entropy", fixed_entropy, "give every draw the same entropy, within limits",
            "after the target entropy of entropix (November 2024), with one target in place of moving averages",
            "heats certain rows to the upper limit, forced tokens among them, and cools open ones",
            {"target": Range(0, 5, "the entropy of a draw, in nats"), "low": LOW, "high": HIGH}, stated="cools"),

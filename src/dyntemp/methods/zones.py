@@ -55,7 +55,7 @@ METHODS = (
     Method("adapt", adapt, "hotter at the first token of a block of code", "AdapT, Zhu et al. 2024, arXiv:2309.02772",
            "for Python: a block opens after a line that ends in a colon; the pair of the paper was tuned against one "
            "static temperature", {"a": HOT, "b": COLD}),
-    Method("met", met, "a temperature for each zone, greedy where the model is sure",
+    Method("met", met, "by zone, and greedy where the model is sure",
            "the inference server met 1.0.0-beta (2026)",
            "its factor for repeated windows is left out, since it reads the words of the text; heat after sure tokens "
            "has no published measurement",
