@@ -31,8 +31,8 @@ def methods() -> Iterator[str]:
     yield "|---|---|---|---|---|---|---|---|"
     _, lines = read()
     for method in METHODS.values():
-        line = lines[method.name]
-        found = line.reason if line.figures is None else shown(line.figures)
+        line = lines.get(method.name)
+        found = "run docs/measure_methods.py" if line is None else line.reason or shown(line.figures)
         reads = ", ".join(f"`{signal}`" for signal in method.signals)
         cells = (
             f"`{method.name}`", f"`{method.formula}`", reads, method.direction, "yes" if method.remembers else "",
@@ -41,8 +41,9 @@ def methods() -> Iterator[str]:
         yield f"| {' | '.join(map(str, cells))} |"
 
 
-def shown(figures: Figures) -> str:
+def shown(figures: Figures | None) -> str:
     """The figures of one method in one cell."""
+    assert figures is not None, "there is a reason otherwise"
     return (
         f"T {figures.mean:.2f} ± {figures.spread:.2f}, {figures.low:.2f} to {figures.high:.2f}; "
         f"entropy {figures.entropy:.2f}; {figures.changed:.0%} differ"

@@ -142,7 +142,8 @@ class TestSignals:
         h, v = (part.flatten() for part in torch.meshgrid(corner, corner, indexing="ij"))
         signals = {"entropy": h, "varentropy": v}
         texts = (
-            "exp({0})", "exp(-{0})", "log({0})", "sqrt({0})", "abs({0} - 1)", "tanh({0})", "sigmoid({0} - 2)",
+            "exp({0})", "exp(-{0})", "log({0})", "sqrt({0})", "abs({0} - 1)", "halfcos({0}/3)", "tanh({0})",
+            "sigmoid({0} - 2)",
             "1/{0}", "1/(-{0})", "2**-{0}", "{0}**0.5", "{0}**-1", "(-{0})**-1", "min({0}, {1})", "max({0}, {1}, 2)",
             "{0} + {1}", "{0} - {1}", "{0}*{1}", "{0}**{1}", "clip({0}, 0.5, 3) - {1}/9", "lerp(0.2, 5, 1/(1 + {0}))",
             "where({0} < {1}, {0}, 2)", "where({0} <= {1}, {0}, 2)", "where({0} > {1}, {0}, 2)",

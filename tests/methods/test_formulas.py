@@ -216,7 +216,8 @@ def test_zones_choose_the_temperature():
 
 @pytest.mark.parametrize(
     ("name", "values", "at_0", "at_64", "at_1000"),
-    [("linear_schedule", {"length": 128}, 1, 0.65, 0.3), ("step_schedule", {"at": 64}, 1, 0.3, 0.3),
+    [("linear_schedule", {"length": 128}, 1, 0.65, 0.3), ("cosine_schedule", {"length": 192}, 1, 0.3 + 0.7 * 0.75, 0.3),
+     ("step_schedule", {"at": 64}, 1, 0.3, 0.3),
      ("decay_schedule", {"start": 1.5}, 1.5, 1.5 * e**-0.64, 0.001)],
 )  # fmt: skip
 def test_schedules(name, values, at_0, at_64, at_1000):

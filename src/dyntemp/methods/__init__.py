@@ -22,7 +22,7 @@ from dyntemp.methods.programs import (
     dynatemp_textgen,
 )
 from dyntemp.methods.rules import entropix
-from dyntemp.methods.schedules import annealed, decay_schedule, linear_schedule, step_schedule
+from dyntemp.methods.schedules import annealed, cosine_schedule, decay_schedule, linear_schedule, step_schedule
 from dyntemp.methods.table import METHODS
 from dyntemp.methods.target import fixed_entropy, target_entropy
 from dyntemp.methods.threshold import confident_greedy, fork_lock, greedy_threshold, selective
@@ -30,10 +30,10 @@ from dyntemp.methods.zones import adapt, met, structured_cold, think_answer
 
 __all__ = [
     "METHODS", "Method", "MethodParameter", "adapt", "adaptive_p", "adaptive_softmax", "annealed", "autodeco",
-    "belltemp", "combined_linear", "confident_greedy", "decay_schedule", "default", "dfd", "dynatemp",
-    "dynatemp_aphrodite", "dynatemp_exllamav2", "dynatemp_inverse", "dynatemp_koboldcpp", "dynatemp_llama_cpp",
-    "dynatemp_sillytavern", "dynatemp_textgen", "edt", "entropix", "entropy_control", "entropy_cooling",
-    "entropy_linear", "evdt", "fixed_entropy", "fork_lock", "gdt", "greedy_threshold", "hvh_drift", "kl_guided", "lad",
-    "linear_schedule", "max_prob_linear", "median_linear", "met", "perplexity_linear", "power_map", "selective",
-    "static", "step_schedule", "structured_cold", "surprise_control", "target_entropy", "think_answer",
+    "belltemp", "combined_linear", "confident_greedy", "cosine_schedule", "decay_schedule", "default", "dfd",
+    "dynatemp", "dynatemp_aphrodite", "dynatemp_exllamav2", "dynatemp_inverse", "dynatemp_koboldcpp",
+    "dynatemp_llama_cpp", "dynatemp_sillytavern", "dynatemp_textgen", "edt", "entropix", "entropy_control",
+    "entropy_cooling", "entropy_linear", "evdt", "fixed_entropy", "fork_lock", "gdt", "greedy_threshold", "hvh_drift",
+    "kl_guided", "lad", "linear_schedule", "max_prob_linear", "median_linear", "met", "perplexity_linear", "power_map",
+    "selective", "static", "step_schedule", "structured_cold", "surprise_control", "target_entropy", "think_answer",
 ]  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dyntemp.functions import exp, lerp, max, min, where  # noqa: A004 (the language's own)
+from dyntemp.functions import exp, halfcos, lerp, max, min, where  # noqa: A004 (the language's own)
 from dyntemp.language.policy import Policy
 from dyntemp.methods.method import Method, Number, Range
 from dyntemp.signals import position
@@ -16,6 +16,11 @@ def annealed(tau_max: Number = 1.2, tau_min: Number = 0.1, d: Number = 1000.0, c
 def linear_schedule(start: Number = 1.0, end: Number = 0.3, length: Number = 256.0) -> Policy:
     """T on a straight line from `start` at the first token to `end` at token `length`, and `end` after it."""
     return Policy(lerp(start, end, min(position / length, 1)), name="linear_schedule")
+
+
+def cosine_schedule(start: Number = 1.0, end: Number = 0.3, length: Number = 256.0) -> Policy:
+    """T = end + (start - end)*(1 + cos(pi*position/length))/2 up to token `length`, and `end` after it."""
+    return Policy(lerp(start, end, halfcos(position / length)), name="cosine_schedule")
 
 
 def step_schedule(start: Number = 1.0, end: Number = 0.3, at: Number = 32.0) -> Policy:
@@ -42,6 +47,9 @@ METHODS = (
     Method("linear_schedule", linear_schedule, "from one temperature to another along the text",
            "asked for in vLLM issue 11276", BLIND,
            {"start": START, "end": END, "length": Range(1, 32_768, "the tokens until the end")}),
+    Method("cosine_schedule", cosine_schedule, "from one temperature to another along half a cosine",
+           "asked for in vLLM issue 11276, in the shape of Loshchilov and Hutter 2017, arXiv:1608.03983",
+           BLIND, {"start": START, "end": END, "length": Range(1, 32_768, "the tokens until the end")}),
     Method("step_schedule", step_schedule, "one temperature for the first tokens, then another",
            "asked for in vLLM issue 11276", BLIND,
            {"start": START, "end": END, "at": Range(0, 32_768, "the tokens before the step")}),
