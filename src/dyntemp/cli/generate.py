@@ -19,6 +19,7 @@ from dyntemp.cli.common import (
     add_colour_option,
     add_model_options,
     add_sampling_options,
+    asked_policy,
     chosen_policy,
     open_model,
     print_json,
@@ -77,7 +78,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Write, and return the exit code."""
-    policy, requested = chosen_policy(options.policy, options.temp)
+    policy, requested = chosen_policy(asked_policy(options), options.temp)
     policy.bounds()  # a template is refused before the model is loaded
     ZoneTracker.of(policy.zones, options.zone)  # so is an unknown zone
     settings = sampling_settings(options)
