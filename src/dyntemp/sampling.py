@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dyntemp.distribution.filters import Filters
+from dyntemp.distribution.filters import Filters, filters_of
 from dyntemp.errors import PolicyError
 from dyntemp.kernels import backend_of, untraced
 from dyntemp.kernels.job import NO_FILTERS, Job
@@ -153,6 +153,7 @@ def sample(
     top_p: float = 1.0,
     min_p: float = 0.0,
     filter_at: str = "model",
+    filters: Filters | str | None = None,
     state: State | None = None,
     slot: ArrayLike | None = None,
     requested: ArrayLike = 1.0,
@@ -175,6 +176,7 @@ def sample(
         top_p: Keep the likeliest that together have this probability; 1 keeps all.
         min_p: Keep what has at least this share of the likeliest's probability; 0 keeps all.
         filter_at: `"model"`: filters read probabilities at temperature 1; `"temperature"`: after the temperature.
+        filters: Any chain of filters instead of these four: `"top_k(40), temperature, min_p(0.05)"`.
         state: The policy's memory, where it remembers; the drawn tokens' surprisal is recorded there.
         slot: Slot of each row in the state; the rows' numbers by default.
         requested: The temperature that each request asked for; the value of `requested`.
@@ -190,12 +192,12 @@ def sample(
     >>> sample(np.log([0.1, 0.9]), 0.0).token.item()
     1
     """
-    plain = top_k == 0 and top_p == 1.0 and min_p == 0.0 and filter_at == "model"
+    plain = top_k == 0 and top_p == 1.0 and min_p == 0.0 and filter_at == "model" and filters is None
     seed = new_seed() if seed is None else seed
     job = Job(
-        as_policies(policy), draw=True, filters=NO_FILTERS if plain else Filters(top_k, top_p, min_p, filter_at),
-        seed=seed, request=request, position=position, state=state, slot=slot, requested=requested, given=given,
-        parameters=parameters,
+        as_policies(policy), draw=True,
+        filters=NO_FILTERS if plain else _filters(filters, top_k, top_p, min_p, filter_at), seed=seed, request=request,
+        position=position, state=state, slot=slot, requested=requested, given=given, parameters=parameters,
     )  # fmt: skip
     found = backend_of(logits, backend, parameters).run(logits, job)
     shown = found.shown
@@ -239,6 +241,13 @@ def as_policy(policy: PolicyLike) -> Policy:
 @untraced
 def _made(rule: Expression | float) -> Policy:
     return Policy(rule)
+
+
+@untraced
+@lru_cache(maxsize=256, typed=True)
+def _filters(filters: Filters | str | None, top_k: int, top_p: float, min_p: float, filter_at: str) -> Filters:
+    """`filters_of`, cached for the loops that name the same filters in every step."""
+    return filters_of(filters, top_k, top_p, min_p, filter_at)
 
 
 @untraced

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from dyntemp import Policy, sample
-from dyntemp.distribution.filters import Filters, keep_top_p
+from dyntemp.distribution.filters import Filters
+from dyntemp.distribution.truncation import keep_top_p
 from dyntemp.kernels.cpu import backend as cpu
 from dyntemp.kernels.job import Job
 from dyntemp.kernels.rows import as_rows

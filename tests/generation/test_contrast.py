@@ -1,5 +1,6 @@
 """A second prompt: the divergence of its row, in batches, open sessions, coupled runs, traces and replays."""
 
+import json
 from itertools import pairwise
 
 import numpy as np
@@ -9,6 +10,7 @@ from scipy.special import rel_entr, softmax
 from tests.requested import make_request
 
 from dyntemp import InvalidLogitsError, ModelError, PolicyError, Trace, generate, temperatures
+from dyntemp.cli import main
 from dyntemp.distribution.divergence import divergence
 from dyntemp.generation.loop import Loop
 from dyntemp.generation.request import coupled
@@ -302,3 +304,49 @@ def test_the_papers_divergence_is_smaller_where_the_second_prompt_rules_a_token_
 
     assert clipped(z, other) == pytest.approx(0.5 * np.log(0.5 / 1) + 0.5 * np.log(0.5 / 1e-7), rel=1e-6)
     assert divergence(z, other) == pytest.approx(0.5 * np.log(0.5) + 0.5 * (np.log(0.5) + 40), rel=1e-12)
+
+
+@pytest.fixture
+def command(monkeypatch, capsys):
+    """Runs `dyntemp generate` on a model without weights: its exit code, output and messages."""
+    fake = FakeModel(
+        [bytes([code]) for code in range(32, 127)], lambda tokens: [len(tokens) % 5, *[sum(tokens) % 7] * 94]
+    )
+    monkeypatch.setattr("dyntemp.cli.common.load_model", lambda name, **options: fake)
+
+    def run(*arguments):
+        try:
+            code = main(["generate", "-n", "3", "--seed", "1", *arguments])
+        except SystemExit as error:
+            code = error.code
+        return code, *capsys.readouterr()
+
+    return run
+
+
+def test_the_command_takes_a_second_prompt_from_its_line_or_a_file(command, tmp_path):
+    (tmp_path / "second.txt").write_text("bc\n", encoding="utf-8")
+    outputs = []
+    for second in (["--contrast", "bc"], ["--contrast-file", str(tmp_path / "second.txt")]):
+        code, out, _ = command("--policy", "0.2 + divergence", *second, "--jsonl", "a")
+        assert code == 0
+        outputs.append(out)
+    first = json.loads(outputs[0].splitlines()[0])
+
+    assert outputs[0] == outputs[1]
+    assert first["temperature"] == pytest.approx(0.2 + first["signals"]["divergence"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--policy", "0.2 + divergence"], "--contrast to `dyntemp generate`"),
+        (["--policy", "0.7", "--contrast", "b"], "a second prompt (contrast) has no effect: `0.7` does not read"),
+        (["--policy", "divergence", "--contrast", "b", "--contrast-file", "c"], "not allowed with argument"),
+    ],
+)
+def test_the_command_refuses_a_second_prompt_that_does_not_fit(command, arguments, words):
+    code, out, err = command(*arguments, "a")
+
+    assert (code, out) == (2, "")
+    assert words in err.replace("\n", " ")

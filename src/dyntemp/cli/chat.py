@@ -8,7 +8,7 @@ Type a message, or one of these; Ctrl-C stops an answer, Ctrl-D leaves.
   /policy [POLICY]     show the policy, or change it
   /why [TEXT]          how the last answer's tokens came about; only those that hold TEXT
   /trace FILE          keep the last answer's record in FILE
-  /set NAME VALUE      change temp, seed, max_tokens, top_k, top_p, min_p or filter_at; /set alone shows them
+  /set NAME VALUE      change temp, seed, max_tokens, top_k, top_p, min_p, filter_at or filters; /set alone shows them
   /system [TEXT]       show the system message, or change it and start over
   /clear               forget the conversation
   /help                this list
@@ -194,7 +194,7 @@ class Chat:
         """/set: show the settings, or change one."""
         kinds: dict[str, Callable[[str], Any]] = {
             "temp": float, "seed": int, "max_tokens": int, "top_k": int, "top_p": float, "min_p": float,
-            "filter_at": str,
+            "filter_at": str, "filters": lambda text: text or None,
         }  # fmt: skip
         name, _, value = rest.partition(" ")
         if not name:

@@ -64,6 +64,10 @@ def add_draw_options(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup
         "--filter-at", choices=("model", "temperature"), default="model",
         help="read the filters' probabilities at temperature 1, or after the temperature (model)",
     )  # fmt: skip
+    group.add_argument(
+        "--filters", metavar="CHAIN",
+        help='any chain of filters instead, such as "top_k(40), temperature, min_p(0.05)"; docs/filters.md lists them',
+    )  # fmt: skip
     group.add_argument("--system", "--system-prompt", metavar="TEXT", help="the system message of a chat")
     return group
 
@@ -127,10 +131,10 @@ def draw_settings(options: argparse.Namespace) -> dict[str, Any]:
     Raises:
         UsageError: For values outside their range.
     """
-    from dyntemp.distribution.filters import Filters
+    from dyntemp.distribution.filters import filters_of
 
     try:
-        Filters(options.top_k, options.top_p, options.min_p, options.filter_at)
+        filters_of(options.filters, options.top_k, options.top_p, options.min_p, options.filter_at)
     except ValueError as error:
         raise UsageError(str(error)) from None
     if options.max_tokens < 1:
@@ -141,6 +145,7 @@ def draw_settings(options: argparse.Namespace) -> dict[str, Any]:
         "top_p": options.top_p,
         "min_p": options.min_p,
         "filter_at": options.filter_at,
+        "filters": options.filters,
     }
 
 

@@ -20,7 +20,7 @@ from dyntemp.comparison.folder import MANIFEST, Cell, Manifest, begin, deciding_
 from dyntemp.comparison.measures import written
 from dyntemp.comparison.report import IN_NOTEBOOK, Contents, chosen, document, fragment
 from dyntemp.comparison.report_texts import Sample
-from dyntemp.distribution.filters import Filters
+from dyntemp.distribution.filters import Filters, filters_of
 from dyntemp.errors import TraceError
 from dyntemp.generation.dry_run import dry_run
 from dyntemp.generation.loop import Loop
@@ -132,6 +132,7 @@ def compare(
     top_p: float = 1.0,
     min_p: float = 0.0,
     filter_at: str = "model",
+    filters: Filters | str | None = None,
     system: str | None = None,
     chat: bool | None = None,
     stop: Sequence[str] = (),
@@ -154,6 +155,7 @@ def compare(
         top_p: Keep the likeliest that together have this probability; 1 keeps all.
         min_p: Keep what has at least this share of the likeliest's probability; 0 keeps all.
         filter_at: `"model"`: filters read probabilities at temperature 1; `"temperature"`: after the temperature.
+        filters: Any chain of filters instead of these four: `"top_k(40), temperature, min_p(0.05)"`.
         system: Text of the system message; needs a chat template.
         chat: Whether text is put into the model's chat template; None does so where the model has one.
         stop: A text ends before any of these appears.
@@ -172,8 +174,8 @@ def compare(
     if len(chosen) < 2:
         raise ValueError(f"{len(chosen)} of the two or more policies that a comparison needs were given")
     settings = Settings(
-        max_tokens=max_tokens, stop=stop, filters=Filters(top_k, top_p, min_p, filter_at), requested=requested,
-        given=given or {}, system=system, chat=chat,
+        max_tokens=max_tokens, stop=stop, filters=filters_of(filters, top_k, top_p, min_p, filter_at),
+        requested=requested, given=given or {}, system=system, chat=chat,
     )  # fmt: skip
     for policy in chosen:
         dry_run(policy, settings)

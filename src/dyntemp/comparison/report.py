@@ -96,18 +96,11 @@ def _body(contents: Contents) -> Markup:
 
 def _circumstances(contents: Contents) -> str:
     figures, filters = contents.figures, contents.settings.filters
-    active = [
-        f"{name} {value:g}"
-        for name, value, off in (
-            ("top-k", filters.top_k, 0), ("top-p", filters.top_p, 1.0), ("min-p", filters.min_p, 0.0)
-        )
-        if value != off
-    ]  # fmt: skip
     return "; ".join([
         contents.model,
         f"{_counted(figures.prompts, 'prompt')} with {_counted(figures.seeds, 'seed')} each",
         f"at most {contents.settings.max_tokens} tokens a text",
-        ", ".join(active) if active else "no filters",
+        str(filters) or "no filters",
     ])  # fmt: skip
 
 

@@ -5,7 +5,9 @@ It is a pure function of the seed and of which number is wanted, so that no draw
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import IntEnum
+from functools import partial
 
 MASK = 0xFFFFFFFF
 MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)
@@ -20,6 +22,7 @@ class Purpose(IntEnum):
     ACCEPT = 1
     PICK = 2
     KEEP = 3
+    COIN = 4
 
 
 OF_A_DRAW = (Purpose.BLOCK, Purpose.ACCEPT, Purpose.PICK)
@@ -53,3 +56,8 @@ def uniform(seed: int, request: int, position: int, draw: int, purpose: Purpose)
     """
     high, low, _, _ = philox((request, position, draw, purpose), (seed & MASK, seed >> 32))
     return ((high << 32 | low) >> 11) * 2.0**-53 + 2.0**-54
+
+
+def coins(seed: int, request: int, position: int) -> Callable[[int], float]:
+    """Number of a filter in its chain -> the number in (0, 1) that it draws; the arguments are those of `uniform`."""
+    return partial(uniform, seed, request, position, purpose=Purpose.COIN)

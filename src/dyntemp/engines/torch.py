@@ -132,7 +132,7 @@ class DynamicTemperature(Module):  # type: ignore[misc]  # PyTorch is not there 
             slot: As for `forward`.
             position: As for `forward`, but required, since the noise depends on it.
             drawn: As for `forward`.
-            filters: `top_k`, `top_p`, `min_p` and `filter_at` of `dyntemp.sample`.
+            filters: `top_k`, `top_p`, `min_p`, `filter_at` and `filters` of `dyntemp.sample`.
 
         Raises:
             EngineError: As `forward`; also without `position`, and where parameters learn.

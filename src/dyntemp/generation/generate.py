@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from dyntemp.distribution.filters import Filters
+from dyntemp.distribution.filters import Filters, filters_of
 from dyntemp.generation.dry_run import dry_run
 from dyntemp.generation.loop import Loop
 from dyntemp.generation.prompts import Prompt, encode, prompts_of
@@ -41,6 +41,7 @@ def generate(
     top_p: float = 1.0,
     min_p: float = 0.0,
     filter_at: str = "model",
+    filters: Filters | str | None = None,
     system: str | None = None,
     chat: bool | None = None,
     alternatives: int = ALTERNATIVES,
@@ -71,6 +72,7 @@ def generate(
         top_p: Keep the likeliest that together have this probability; 1 keeps all.
         min_p: Keep what has at least this share of the likeliest's probability; 0 keeps all.
         filter_at: `"model"`: filters read probabilities at temperature 1; `"temperature"`: after the temperature.
+        filters: Any chain of filters instead of these four: `"top_k(40), temperature, min_p(0.05)"`.
         system: Text of the system message; needs a chat template.
         chat: Whether text is put into the model's chat template; None does so where the model has one.
         alternatives: How many of the likeliest tokens each record names.
@@ -111,7 +113,7 @@ def generate(
         seed = new_seed() if follow is None else follow.header.seed
     settings = Settings(
         seed=int(Keys.of(1, seed, 0, 0).seed[0]), max_tokens=max_tokens, stop=stops,
-        filters=Filters(top_k, top_p, min_p, filter_at), requested=requested, given=known.numbers,
+        filters=filters_of(filters, top_k, top_p, min_p, filter_at), requested=requested, given=known.numbers,
         parameters=parameters or {}, alternatives=alternatives, backend=backend or "cpu", system=system, chat=chat,
         follow=None if follow is None else Leader(follow.header.policy, follow.header.seed), contrast=seconds,
     )  # fmt: skip
@@ -144,10 +146,10 @@ def _recorded(follow: Trace, prompts: list[Any]) -> dict[int, RecordedSequence]:
             f"follow was given a trace of {follow.header.prompts!r:.200}; texts can only follow those of their own "
             "prompts"
         )
-    filters = follow.header.run().filters
+    run = follow.header.run()
     sequences: dict[int, RecordedSequence] = {}
     for token in follow:
-        sequence = sequences.setdefault(token.request, RecordedSequence(filters))
+        sequence = sequences.setdefault(token.request, RecordedSequence(run.filters, (run.seed, token.request)))
         if token.position != len(sequence.tokens):
             raise ValueError(
                 f"follow was given a trace in which position {token.position} comes where {len(sequence.tokens)} "

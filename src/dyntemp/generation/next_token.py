@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import exp, isnan, log
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 from dyntemp.distribution.coupling import keeps, parts
 from dyntemp.distribution.draw_distribution import DrawDistribution, rest, top
 from dyntemp.distribution.filters import Filters
+from dyntemp.distribution.noise import coins
 from dyntemp.generation.sequence import GeneratedSequence
 from dyntemp.kernels.job import Outcome
 from dyntemp.kernels.rows import Rows
@@ -42,7 +44,9 @@ class NextTokens:
         other, temperature, forced = leader.tokens[sequence.position]
         if forced:
             return other, "forced"
-        theirs = DrawDistribution(self._filtered(row, leader.filters, temperature), self._rows.masked_at, temperature)
+        coin = coins(*leader.key, sequence.position)
+        left = self._filtered(row, leader.filters, temperature, coin)
+        theirs = DrawDistribution(left, self._rows.masked_at, temperature)
         ours = self._distribution(row)
         if keeps(exp(-ours.surprisal(other)), exp(-theirs.surprisal(other)), *sequence.noise_key):
             return other, "kept"
@@ -56,16 +60,16 @@ class NextTokens:
     def _distribution(self, row: int) -> DrawDistribution:
         """The distribution that the row's token is drawn from."""
         if row not in self._distributions:
-            kept = self._rows.kept(row, self._outcome.cut, self._outcome.last)
+            kept = self._rows.kept(row, self._outcome.cut, self._outcome.last, self._outcome.kept)
             self._distributions[row] = DrawDistribution(
                 kept, self._rows.masked_at, float(self._outcome.temperature[row])
             )
         return self._distributions[row]
 
-    def _filtered(self, row: int, filters: Filters, temperature: float) -> Any:
+    def _filtered(self, row: int, filters: Filters, temperature: float, coin: Callable[[int], float]) -> Any:
         """The row under other filters: logits of the entries that stay, -inf elsewhere."""
         z = self._rows.unmasked(row)
-        return np.where(filters.mask(z, temperature), z, -np.inf) if filters.active else z
+        return np.where(filters.mask(z, temperature, coin), z, -np.inf) if filters.active else z
 
     def record(self, sequence: GeneratedSequence, row: int, token: int, origin: str) -> Token:
         """The record of the next token of a sequence."""
@@ -101,7 +105,13 @@ class NextTokens:
             rest=rest(z, after.kept, likeliest, most) if likeliest else (),
             origin=origin,
             finish="end" if ended else "length" if sequence.position + 1 == sequence.limit else None,
+            dropped=self._dropped(row, likeliest),
         )
+
+    def _dropped(self, row: int, likeliest: list[int]) -> tuple[int, ...]:
+        """The places of the alternatives that filters dropped, where these need not keep the likeliest."""
+        kept = self._outcome.kept
+        return () if kept is None else tuple(at for at, other in enumerate(likeliest) if not kept[row][other])
 
     def _name(self, token: int) -> str:
         """The text of an alternative."""

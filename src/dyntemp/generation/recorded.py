@@ -25,16 +25,18 @@ class RecordedSequence:
 
     Attributes:
         filters: The filters of the draws.
+        key: The seed and the request of the noise of the draws.
         tokens: The tokens, by position.
     """
 
     filters: Filters = NO_FILTERS
+    key: tuple[int, int] = (0, 0)
     tokens: list[RecordedToken] = field(default_factory=list)
 
     @classmethod
-    def of(cls, tokens: Iterable[Token], filters: Filters = NO_FILTERS) -> Self:
+    def of(cls, tokens: Iterable[Token], filters: Filters = NO_FILTERS, key: tuple[int, int] = (0, 0)) -> Self:
         """All tokens of a traced sequence."""
-        recorded = cls(filters)
+        recorded = cls(filters, key)
         for token in tokens:
             recorded.append(token)
         return recorded

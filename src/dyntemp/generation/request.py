@@ -85,7 +85,7 @@ class Request:
 def coupled(requests: Sequence[Request]) -> list[Request]:
     """The same requests, the first one as the leader of the others."""
     leader, *followers = requests
-    record = RecordedSequence(leader.settings.filters)
+    record = RecordedSequence(leader.settings.filters, (leader.settings.seed, leader.number))
     follow = Leader(str(leader.policy), leader.settings.seed)
     return [
         replace(leader, record=record),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -119,6 +119,8 @@ class Outcome:
         cut: The filters left the entries above this, float64, and of those equal to it the ones up to index `last`;
             may be None where nothing was to be filtered.
         last: See `cut`, int64.
+        kept: The mask of the entries that the filters left, bool [rows, n], where these need not be the likeliest:
+            `cut` and `last` are None then.
         broken: Which rows hold NaN, +inf or nothing unmasked, bool, on a device that raises for none; None where
             such rows raise.
         shown: Turns such an array into what the caller sees: 0-d where one row was given.
@@ -131,6 +133,7 @@ class Outcome:
     candidates: Any = None
     cut: Any = None
     last: Any = None
+    kept: Any = None
     broken: Any = None
     shown: Callable[[Any], Any] = field(default=lambda values: values)
 
@@ -159,6 +162,10 @@ class Keys:
                 "give each row its own request"
             )
         return cls(seeds, requests, positions)
+
+    def each(self) -> Iterator[tuple[int, int, int]]:
+        """The seed, the request and the position of each row."""
+        return zip(self.seed.tolist(), self.request.tolist(), self.position.tolist(), strict=True)
 
 
 def context(job: Job, rows: int, entries: int) -> dict[str, NDArray[np.float64]]:

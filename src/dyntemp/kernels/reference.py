@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dyntemp.distribution.filters import GREEDY_AT, Filters
-from dyntemp.distribution.noise import Purpose, uniform
+from dyntemp.distribution.noise import Purpose, coins, uniform
 from dyntemp.kernels.blocks import BLOCK, BOUND_SLACK, TRIES
 from dyntemp.kernels.job import UNNAMED, Job, Keys, Outcome, context
 from dyntemp.kernels.rows import Rows, as_rows, check_row
@@ -40,15 +40,19 @@ def run(logits: Any, job: Job) -> Outcome:
     if job.policies:
         outcome.temperature = temperatures(count, outcome.signals, job)
     if keys is not None:
-        kept = [_kept(row, t, job.filters) for row, t in zip(z, outcome.temperature, strict=True)]
-        named = zip(keys.seed.tolist(), keys.request.tolist(), keys.position.tolist(), strict=True)
+        draws = list(zip(z, outcome.temperature.tolist(), keys.each(), strict=True))
+        left = [_kept(z_row, t, job.filters, *key) for z_row, t, key in draws]
         with np.errstate(over="ignore"):
-            drawn = [draw(row, t, *key) for row, t, key in zip(kept, outcome.temperature.tolist(), named, strict=True)]
+            drawn = [draw(rest, t, *key) for rest, (_, t, key) in zip(left, draws, strict=True)]
+        kept = [rest > -inf for rest in left]
         outcome.token = np.array(drawn, np.int64)
-        outcome.candidates = np.array([np.count_nonzero(row > -inf) for row in kept], np.int64)
-        ends = [_end(row, rest) for row, rest in zip(z, kept, strict=True)]
-        outcome.cut = np.array([cut for cut, _ in ends], np.float64)
-        outcome.last = np.array([last for _, last in ends], np.int64)
+        outcome.candidates = np.array([np.count_nonzero(mask) for mask in kept], np.int64)
+        if job.filters.cut:
+            ends = [_end(*pair) for pair in zip(z, kept, strict=True)]
+            outcome.cut = np.array([cut for cut, _ in ends], np.float64)
+            outcome.last = np.array([last for _, last in ends], np.int64)
+        else:
+            outcome.kept = np.array(kept)
         for row, token in enumerate(outcome.token.tolist()):
             observe(z[row], token, job, row, count)
     read = {str(signal) for signal in job.signals()} - UNNAMED
@@ -131,16 +135,17 @@ def temperatures(count: int, values: dict[str, Vector], job: Job) -> Vector:
     return result
 
 
-def _kept(z: Vector, temperature: float, filters: Filters) -> Vector:
-    return np.where(filters.mask(z, temperature), z, -inf) if filters.active else z
+def _kept(z: Vector, temperature: float, filters: Filters, seed: int, request: int, position: int) -> Vector:
+    """The row, -inf where it was masked or filtered out."""
+    return np.where(filters.mask(z, temperature, coins(seed, request, position)), z, -inf) if filters.active else z
 
 
-def _end(z: Vector, kept: Vector) -> tuple[float, int]:
+def _end(z: Vector, kept: NDArray[np.bool_]) -> tuple[float, int]:
     """The lowest logit that stays and the highest index that stays among its equals; all stay at -inf."""
-    if np.array_equal(z, kept):
+    if np.array_equal(z > -inf, kept):
         return -inf, len(z) - 1
-    cut = float(kept[kept > -inf].min())
-    return cut, int(np.flatnonzero(kept == cut)[-1])
+    cut = float(z[kept].min())
+    return cut, int(np.flatnonzero(kept & (z == cut))[-1])
 
 
 def observe(z: Vector, token: int, job: Job, row: int, rows: int) -> None:

@@ -58,13 +58,18 @@ class Rows:
         z = self.widened(row).astype(np.float64)
         return np.where(z <= self.masked_at, -np.inf, z)
 
-    def kept(self, row: int, cut: NDArray[Any] | None, last: NDArray[Any] | None) -> NDArray[Any]:
-        """One row as `widened`, -inf where filters removed an entry; see `dyntemp.kernels.job.Outcome`."""
+    def kept(self, row: int, cut: NDArray[Any] | None, last: NDArray[Any] | None, mask: Any = None) -> NDArray[Any]:
+        """One row as `widened`, -inf where filters removed an entry.
+
+        `cut`, `last` and `mask` are those of `dyntemp.kernels.job.Outcome`, whose `kept` is the mask.
+        """
         z = self.widened(row)
-        if cut is None or last is None:
-            return np.where(z > self.masked_at, z, z.dtype.type(-np.inf))
-        stays = (z > cut[row]) | ((z == cut[row]) & (np.arange(len(z)) <= last[row]))
-        return np.where(stays & (z > self.masked_at), z, z.dtype.type(-np.inf))
+        stays = z > self.masked_at
+        if mask is not None:
+            stays &= np.asarray(mask[row])
+        elif cut is not None and last is not None:
+            stays &= (z > cut[row]) | ((z == cut[row]) & (np.arange(len(z)) <= last[row]))
+        return np.where(stays, z, z.dtype.type(-np.inf))
 
     @property
     def shown(self) -> Callable[[NDArray[Any]], Any]:

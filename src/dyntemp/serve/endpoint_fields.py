@@ -11,6 +11,7 @@ from dyntemp.serve.fields import (
     Unfit,
     anything,
     at_most,
+    chain,
     flag,
     known_names,
     number,
@@ -102,7 +103,8 @@ def of_play(settings: ServerSettings) -> RequestFields:
 
 
 PLAYED = (
-    "max_tokens", "stop", "seed", "temperature", "top_k", "top_p", "min_p", "filter_at", "parameters", "given",
+    "max_tokens", "stop", "seed", "temperature", "top_k", "top_p", "min_p", "filter_at", "filters", "parameters",
+    "given",
 )  # fmt: skip
 
 
@@ -136,6 +138,9 @@ def _common(settings: ServerSettings) -> dict[str, Field]:
         "min_p": Field(number(0, 1), 0.0, "keep what has this share of the likeliest token's probability"),
         "filter_at": Field(
             one_of("model", "temperature"), "model", "read the filters' probabilities at temperature 1, or after it"
+        ),
+        "filters": Field(
+            chain(), None, "any chain of filters instead of these four, such as `top_k(40), temperature, min_p(0.05)`"
         ),
         "stream": Field(flag(), False, "whether tokens are sent as they come"),
         "stream_options": Field(

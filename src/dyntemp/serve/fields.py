@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from math import inf, isfinite
 from typing import Any
 
+from dyntemp.distribution.filters import Filters
 from dyntemp.language.signals import suggestion
 from dyntemp.serve.errors import ApiError, shown, wrong
 from dyntemp.serve.settings import ServerSettings
@@ -266,6 +267,19 @@ def numbers_by_name(most: int = 100) -> Kind:
         return {encodable(name): one.read(inner) for name, inner in value.items()}
 
     return Kind(read, {"type": "object", "additionalProperties": {"type": "number"}})
+
+
+def chain(most: int = 200) -> Kind:
+    """A chain of filters, as `Filters.read` takes it, of at most so many characters."""
+    one = text(most)
+
+    def read(value: Any) -> Filters:
+        try:
+            return Filters.read(one.read(value))
+        except ValueError as error:
+            raise Unfit(str(error)) from None
+
+    return Kind(read, one.schema)
 
 
 def anything(description: str) -> Kind:

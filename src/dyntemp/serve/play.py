@@ -101,7 +101,7 @@ def _info(server: Server) -> dict[str, Any]:
         },
         "defaults": {
             "policy": str(server.fallback or default()), "max_tokens": settings.default_tokens, "top_k": 0,
-            "top_p": 1.0, "min_p": 0.0, "filter_at": "model",
+            "top_p": 1.0, "min_p": 0.0, "filter_at": "model", "filters": "",
         },
     }  # fmt: skip
 

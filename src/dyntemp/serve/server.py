@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from dyntemp.distribution.filters import Filters
+from dyntemp.distribution.filters import filters_of
 from dyntemp.generation.request import Request
 from dyntemp.language.policy import Policy
 from dyntemp.models import Model
-from dyntemp.serve.errors import ApiError
+from dyntemp.serve.errors import ApiError, wrong
 from dyntemp.serve.metrics import Metrics
 from dyntemp.serve.policies import Chosen, read_policy
 from dyntemp.serve.reply import Run
@@ -90,11 +90,21 @@ class Server:
 
 
 def run_settings(server: Server, values: Mapping[str, Any], policy: Chosen) -> Settings:
-    """The settings of a run that the fields of a request ask for, without its seed."""
+    """The settings of a run that the fields of a request ask for, without its seed.
+
+    Raises:
+        ApiError: 400 for filters in their long and in their short form.
+    """
+    try:
+        filters = filters_of(
+            values["filters"], max(values["top_k"], 0), values["top_p"], values["min_p"], values["filter_at"]
+        )
+    except ValueError as error:
+        raise wrong("filters", str(error)) from None
     return Settings(
         max_tokens=values["max_tokens"] or server.settings.default_tokens,
         stop=values["stop"],
-        filters=Filters(max(values["top_k"], 0), values["top_p"], values["min_p"], values["filter_at"]),
+        filters=filters,
         requested=policy.requested,
         given=policy.given,
     )

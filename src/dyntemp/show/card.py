@@ -180,9 +180,9 @@ def _rows(token: Token, other: Replayed | None) -> list[Row]:
         Row(
             visible(alternative.text) or f"token {alternative.token}", alternative.probability,
             alternative.probability_after, share, chosen=alternative.token == token.token,
-            dropped=at >= token.candidates, instead=alternative.token == parted,  # filters leave the likeliest
+            dropped=not left, instead=alternative.token == parted,
         )
-        for at, (alternative, share) in enumerate(zip(token.alternatives, now, strict=True))
+        for alternative, share, left in zip(token.alternatives, now, token.left, strict=True)
     ]  # fmt: skip
     if not any(row.chosen for row in rows):
         rows.append(

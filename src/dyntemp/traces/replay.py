@@ -109,7 +109,7 @@ def _temperatures(
     if len({token.request for token in tokens}) > 1 or np.any(np.diff(positions) != 1):
         raise ValueError("tokens of several requests, or with gaps, were given; pass those of one request, in order")
     for token in tokens:
-        if not token.alternatives or count(token.rest) != max(token.candidates - len(token.alternatives), 0):
+        if not token.alternatives or count(token.rest) != token.candidates - sum(token.left):
             raise ValueError(
                 f"the record of position {token.position} does not hold the whole row: record with this dyntemp, and "
                 "with at least one alternative"
@@ -177,26 +177,28 @@ class Tempered:
     """
 
     def __init__(self, token: Token, temperature: float) -> None:
-        kept = token.alternatives[: token.candidates]  # the likeliest come first, and filters leave the likeliest
-        logs = [log(alternative.probability) if alternative.probability > 0 else -inf for alternative in kept]
-        dropped = (0.0,) * (len(token.alternatives) - len(kept))
+        left = token.left
+        logs = [
+            log(alternative.probability) if alternative.probability > 0 else -inf for alternative in token.alternatives
+        ]
         self._a = 0.0 if temperature == inf else 1.0 / temperature if temperature > GREEDY_AT else inf
-        self._first = logs[0]
+        first = left.index(True) if any(left) else None
+        self._first = logs[-1] if first is None else logs[first]
         if self._a == inf:
-            self.alternatives = tuple(float(at == 0) for at in range(len(kept))) + dropped
-            self.bins: tuple[float, ...] = (0.0,) * len(token.rest)
-            self.rest = self.error = self.entropy = 0.0
+            self.alternatives = tuple(float(at == first) for at in range(len(logs)))
+            self.bins: tuple[float, ...] = tuple(float(first is None and at == 0) for at in range(len(token.rest)))
+            self.rest, self.error, self.entropy = float(first is None), 0.0, 0.0
             return
-        weights = [self._weight(log_p) for log_p in logs]
+        weights = [self._weight(log_p) if stays else 0.0 for log_p, stays in zip(logs, left, strict=True)]
         masses = [tempered(one, self._a, self._first, logs[-1]) for one in token.rest]
         named, rest = sum(weights), sum(mass.value for mass in masses)
         self._total = named + rest
-        self.alternatives = tuple(weight / self._total for weight in weights) + dropped
+        self.alternatives = tuple(weight / self._total for weight in weights)
         self.bins = tuple(mass.value / self._total for mass in masses)
         self.rest = rest / self._total
         low, high = sum(mass.low for mass in masses), sum(mass.high for mass in masses)
         self.error = max(high / (named + high) - self.rest, self.rest - low / (named + low))
-        drawn = [*zip(self.alternatives, logs, strict=False), *zip(self.bins, (m.log_p for m in masses), strict=True)]
+        drawn = [*zip(self.alternatives, logs, strict=True), *zip(self.bins, (m.log_p for m in masses), strict=True)]
         below = sum(q * (self._first - log_p) for q, log_p in drawn if q > 0 and log_p > -inf)
         self.entropy = max(log(self._total) + self._a * below, 0.0)
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Self
 
-from dyntemp.distribution.filters import Filters
+from dyntemp.distribution.filters import Filters, filters_of
 from dyntemp.errors import TraceError
 
 ALTERNATIVES = 10
@@ -19,11 +19,11 @@ TRACED = (
 """Settings that the header of a trace holds, in the order of the file."""
 
 FILTERS = {"top_k": "top_k", "top_p": "top_p", "min_p": "min_p", "filter_at": "at"}
-"""Names of the filters in JSON -> fields of `Filters`."""
+"""Names of the short form of filters in JSON -> arguments of `Filters`. Other chains are a text under `filters`."""
 
 NUMBER = int | float
 KINDS: dict[str, Any] = {
-    "max_tokens": int, "stop": list, "top_k": int, "top_p": NUMBER, "min_p": NUMBER, "filter_at": str,
+    "max_tokens": int, "stop": list, "top_k": int, "top_p": NUMBER, "min_p": NUMBER, "filter_at": str, "filters": str,
     "requested": NUMBER, "given": dict, "parameters": dict, "alternatives": int, "backend": str,
     "system": str | None, "chat": bool | None, "raw": bool, "begin": list, "force": list, "follow": dict | None,
     "contrast": list | None,
@@ -78,13 +78,20 @@ class Settings:
     follow: Leader | None = None
     contrast: Sequence[Any] | None = None
 
-    def to_json(self, names: Sequence[str] = TRACED) -> dict[str, Any]:
-        """The settings of these names as a JSON object, in their order; the seed has a field of its own in files."""
+    def to_json(self, names: Iterable[str] = TRACED) -> dict[str, Any]:
+        """The settings of these names as a JSON object, in their order; the seed has a field of its own in files.
+
+        Filters that have no short form stand under `filters` instead of its four names.
+        """
+        if self.filters.short is None:
+            names = dict.fromkeys("filters" if name in FILTERS else name for name in names)
         return {name: self._json(name) for name in names}
 
     def _json(self, name: str) -> Any:
         if name in FILTERS:
             return getattr(self.filters, FILTERS[name])
+        if name == "filters":
+            return str(self.filters)
         value = getattr(self, name)
         if isinstance(value, Leader):
             return value._asdict()
@@ -104,7 +111,7 @@ class Settings:
             if not isinstance(value, KINDS[name]) or (isinstance(value, bool) and KINDS[name] in (int, NUMBER)):
                 raise TraceError(f"the setting {name} is {value!r:.80}, which no run has")
         try:
-            filters = Filters(**{FILTERS[name]: known.pop(name) for name in FILTERS if name in known})
+            filters = filters_of(**{name: known.pop(name) for name in ("filters", *FILTERS) if name in known})
             leader = None if known.get("follow") is None else Leader(**known["follow"])
         except (TypeError, ValueError) as error:
             raise TraceError(f"the settings are those of no run: {error}") from None

@@ -48,6 +48,8 @@ class Token:
         candidates: How many tokens the filters left.
         alternatives: The likeliest tokens, by probability at temperature 1.
         rest: What the filters left beside the alternatives, where there are any; see `dyntemp.distribution.histogram`.
+        dropped: Places among `alternatives` that the filters dropped, where they kept less likely tokens. Without any,
+            the filters left the `candidates` likeliest.
         origin: How it came: `drawn`; `forced` by the caller; `kept` from the run that this one follows, or `parted`
             where it had to differ from that one.
         finish: `end` (the model ended the text), `stop` (a stop text appeared) or `length` on the last token of a
@@ -71,10 +73,18 @@ class Token:
     rest: tuple[Bin, ...] = ()
     origin: str = "drawn"
     finish: str | None = None
+    dropped: tuple[int, ...] = ()
+
+    @property
+    def left(self) -> tuple[bool, ...]:
+        """Of each alternative, whether the filters left it."""
+        places = range(len(self.alternatives))
+        return tuple(at not in self.dropped if self.dropped else at < self.candidates for at in places)
 
     def to_json(self) -> dict[str, Any]:
-        """A JSON object: bytes in hexadecimal, infinities as text."""
-        return {name: plain(value) for name, value in asdict(self).items()}
+        """A JSON object: bytes in hexadecimal, infinities as text; without `dropped` where there are none."""
+        found = {name: plain(value) for name, value in asdict(self).items()}
+        return found if self.dropped else {name: value for name, value in found.items() if name != "dropped"}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Token:
@@ -83,7 +93,7 @@ class Token:
         Raises:
             ValueError: If a field is missing, unknown or of the wrong kind.
         """
-        data = {"rest": (), "origin": ORIGINS[0], **data}
+        data = {"rest": (), "origin": ORIGINS[0], "dropped": (), **data}
         wanted = {entry.name for entry in fields(cls)}
         if unlike := set(data) ^ wanted:
             raise ValueError(f"fields missing or unknown: {', '.join(sorted(unlike))}")
@@ -116,6 +126,7 @@ class Token:
             rest=tuple((_count(entries), _number(mass)) for entries, mass in data["rest"]),
             origin=data["origin"],
             finish=data["finish"],
+            dropped=tuple(_count(place) for place in data["dropped"]),
         )
 
 

@@ -112,16 +112,6 @@ class Cells(NamedTuple):
     position: Any
 
 
-class Filtering(NamedTuple):
-    """The filters of a draw; see `distribution.filters.Filters`."""
-
-    active: Any
-    top_k: Any
-    top_p: Any
-    min_p: Any
-    at_temperature: Any
-
-
 class Moments(NamedTuple):
     """Sums over a row, float64.
 

@@ -17,10 +17,12 @@ from dyntemp.distribution.noise import MASK
 from dyntemp.kernels.cpu.arguments import CANDIDATES, COUNTS, CUT, HIGHEST, KNOWN, LAST, LOST, TEMPERATURE, TOKEN
 from dyntemp.kernels.cpu.entry_points import run_all, run_moments, scale_in_place, scale_rows
 from dyntemp.kernels.cpu.extreme_rows import draw_extreme
+from dyntemp.kernels.cpu.masked import run_masked
 from dyntemp.kernels.cpu.pack import EMPTY, Packed, pack
+from dyntemp.kernels.cuts import steps_of
 from dyntemp.kernels.job import Job, Keys, Outcome, context
 from dyntemp.kernels.rows import Rows, as_rows
-from dyntemp.language.signals import MAX_POSITION, MAX_SUPPORT
+from dyntemp.language.signals import MAX_POSITION
 from dyntemp.language.state import rounds
 
 NAME = "cpu"
@@ -66,6 +68,8 @@ def run(logits: Any, job: Job) -> Outcome:
         InvalidLogitsError: For a row with NaN, +inf, or no unmasked entry.
         PolicyError, StateError, ValueError: For a job that these rows do not fit.
     """
+    if job.draw and job.filters.active and not job.filters.cut:
+        return run_masked(run, logits, job)
     rows = as_rows(logits)
     count, n = rows.data.shape
     masked_at, compute = COMPUTE[rows.dtype]
@@ -86,13 +90,11 @@ def run(logits: Any, job: Job) -> Outcome:
     if job.state is None and not packed.room and not packed.second and not job.filters.active:
         extreme = run_moments(*task)
     else:
-        filters = job.filters
-        top_k, at_temperature = min(filters.top_k, MAX_SUPPORT), filters.at == "temperature"
-        room = np.empty((3, n + 16), compute) if packed.room or filters.active else NO_ROOM[compute]
+        steps = steps_of(job.filters)
+        room = np.empty((3, n + 16), compute) if packed.room or len(steps) else NO_ROOM[compute]
         tables, slots, order = _memory(job, count)
         extreme = run_all(
-            *task, second=packed.second, tables=tables, slots=slots, order=order, room=room,
-            filters=(filters.active, top_k, float(filters.top_p), float(filters.min_p), at_temperature),
+            *task, second=packed.second, tables=tables, slots=slots, order=order, room=room, filters=steps,
         )  # fmt: skip
     if extreme:
         draw_extreme(

@@ -32,7 +32,6 @@ from dyntemp.kernels.cpu.arguments import (
     TOKEN,
     Blocks,
     Cells,
-    Filtering,
     Kept,
     Key,
     Keys,
@@ -53,7 +52,7 @@ from dyntemp.language.signals import MAX_SURPRISAL
 
 
 @plain
-def every_row(logits, programs, keys, draws, known, counts, second, memory, room, filtering):
+def every_row(logits, programs, keys, draws, known, counts, second, memory, room, filters):
     """Measure, decide, filter, draw and remember, for every row.
 
     Args:
@@ -67,7 +66,7 @@ def every_row(logits, programs, keys, draws, known, counts, second, memory, room
         second: None; or whether second moments are wanted.
         memory: None; or `Memory`.
         room: None; or space, [3, n + 16], for selection, solving and filters. It is empty where none of them is wanted.
-        filtering: None where `room` is; or `Filtering`.
+        filters: None where `room` is; or the steps of the filters, as `cuts.steps_of` writes them.
 
     Returns:
         The number of rows that are broken, or so high that differences of logits overflow and the draw does not count.
@@ -121,8 +120,8 @@ def every_row(logits, programs, keys, draws, known, counts, second, memory, room
             continue
         kept = Kept(masked_at, np.int64(-1))
         known[CUT, r], counts[LAST, r] = -np.inf, n - 1
-        if room is not None and filtering.active:
-            kept, left = truncate(row, masked_at, blocks, moments, temperature, filtering, room)
+        if room is not None and len(filters):
+            kept, left = truncate(row, masked_at, blocks, moments, temperature, filters, room)
             if left < counts[CANDIDATES, r]:
                 counts[CANDIDATES, r], known[CUT, r], counts[LAST, r] = left, kept.cut, kept.last
         token = draw(row, blocks, type_of(masked_at, moments.top), temperature, kept, key, scratch)
@@ -170,7 +169,7 @@ def _entry_points(sources: str):
         logits, programs = Logits(flat, n, stride, masked_at), Programs(code, numbers, of_row)
         noise = Keys(keys, seed_high, seed_low, position)
         return every_row(logits, programs, noise, draws, known, counts,
-                         second=None, memory=None, room=None, filtering=None)  # fmt: skip
+                         second=None, memory=None, room=None, filters=None)  # fmt: skip
 
     @kept
     def run_all(flat, n, stride, masked_at, code, numbers, of_row, keys, seed_high, seed_low, position, draws,
@@ -180,10 +179,8 @@ def _entry_points(sources: str):
         noise = Keys(keys, seed_high, seed_low, position)
         values, positions, owners, generations = tables
         memory = Memory(values, positions, owners, generations, slots, order)
-        active, top_k, top_p, min_p, at_temperature = filters
-        filtering = Filtering(active, top_k, top_p, min_p, at_temperature)
         return every_row(logits, programs, noise, draws, known, counts,
-                         second=second, memory=memory, room=room, filtering=filtering)  # fmt: skip
+                         second=second, memory=memory, room=room, filters=filters)  # fmt: skip
 
     @kept
     def scale_rows(flat, n, stride, masked_at, temperature, out):

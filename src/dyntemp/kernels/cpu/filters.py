@@ -1,79 +1,53 @@
-"""Truncation of a row by top-k, top-p and min-p, found by selection; `dyntemp.distribution.filters` has the formulas.
+"""Truncation of a row by a chain of cuts, found by selection; `dyntemp.distribution.truncation` has the formulas.
 
-Filters always leave the likeliest entries, ties by lower index. From one filter to the next these are `Likeliest`: the
+Cuts always leave the likeliest entries, ties by lower index. From one filter to the next these are `Likeliest`: the
 entries from `low` up, and of those equal to `low` the first `ties`. The draw gets them as `Kept`: the entries above
-`cut`, and those equal to `cut` up to index `last`. Nothing sorts the vocabulary. Blocks are not read if their largest
-entry is filtered out.
+`cut`, and those equal to `cut` up to index `last`. Only top-h and tail-free sampling sort. Blocks are not read if their
+largest entry is filtered out.
 """
 
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
 
 import numpy as np
 
 from dyntemp.distribution.filters import GREEDY_AT
+from dyntemp.distribution.truncation import SLACK
 from dyntemp.kernels.blocks import BLOCK
 from dyntemp.kernels.cpu.arguments import Kept
-from dyntemp.kernels.cpu.compare import between, count_above, count_equal
+from dyntemp.kernels.cpu.compare import count_above, count_equal
+from dyntemp.kernels.cpu.nucleus import ALL, Likeliest, mass_of, nucleus
+from dyntemp.kernels.cpu.prefixes import before_tail, deviation, sums_of, top_h
 from dyntemp.kernels.cpu.select import block_mass_above, order_statistics, tie, widened
-from dyntemp.kernels.cpu.vectors import (
-    exponential,
-    farthest_of,
-    floor_of,
-    middle_of,
-    number_at,
-    place_of,
-    plain,
-    type_of,
-    vector,
-    wide_vectors,
-)
+from dyntemp.kernels.cpu.vectors import middle_of, number_at, place_of, plain, type_of
+from dyntemp.kernels.cuts import AFTER, ARGUMENT, KIND, Cut
 
-
-class Likeliest(NamedTuple):
-    """The entries from `low` up; of those equal to it only the first `ties`."""
-
-    low: Any
-    ties: Any
-
-
-ALL = 2**62
-"""The number of ties that stands for all of them."""
-
-BINS = 1_024
-FEW = 256
-"""At most so many entries are sorted rather than distributed over bins again."""
+TOP_K, TOP_P, MIN_P, TOP_N_SIGMA, ETA, EPSILON, TOP_A, TFS, P_LESS, TOP_H = map(int, Cut)
 
 
 @plain
-def truncate(row, masked_at, blocks, moments, temperature, filtering, room):
+def truncate(row, masked_at, blocks, moments, temperature, steps, room):
     """Filter a row, and make `blocks` the sums over what stays.
+
+    `steps` is the array of `cuts.steps_of`.
 
     Returns:
         `Kept`, and the number of entries that stay.
     """
-    top_k, top_p, min_p = filtering.top_k, filtering.top_p, filtering.min_p
     n, count = len(row), int(moments.count)
     top = type_of(masked_at, moments.top)
-    low, ties, a = type_of(masked_at, -np.inf), ALL, 1.0
-    if filtering.at_temperature and temperature <= GREEDY_AT:
-        low, ties = top, 1
-    else:
-        if filtering.at_temperature:
-            a = 1.0 / temperature
-        selected = n if 0 < top_k < count or top_p < 1.0 else 0
-        values = widened(row[:selected], room[2])  # which copies half precisions
-        if 0 < top_k < count:
-            low, _, above, equal = order_statistics(values, n - top_k, room)
-            ties = top_k - above if top_k - above < equal else ALL
-        if top_p < 1.0:
-            low, ties = nucleus(values, masked_at, blocks, Likeliest(low, ties), count, top, a, top_p, room)
-        if min_p > 0.0 and a > 0.0:
-            least = least_likely(top, a, min_p)
-            if least > low:
-                low, ties = least, ALL
+    low, ties = type_of(masked_at, -np.inf), ALL
+    selects = False
+    for step in steps:
+        selects |= step[KIND] != MIN_P
+    values = widened(row[: n if selects else 0], room[2])  # which copies half precisions
+    for step in steps:
+        if step[AFTER] > 0.0 and temperature <= GREEDY_AT:
+            low, ties = top, 1
+            break
+        a = 1.0 / temperature if step[AFTER] > 0.0 else 1.0
+        low, ties = shortened(step, values, masked_at, blocks, Likeliest(low, ties), count, top, a, room)
     if low == -np.inf:
         return Kept(masked_at, np.int64(-1)), count
     last = np.int64(n - 1) if ties == ALL else tie(row, blocks.tops, low, ties)
@@ -82,9 +56,56 @@ def truncate(row, masked_at, blocks, moments, temperature, filtering, room):
 
 
 @plain
-def mass_of(x, top, a):
-    """exp(a*(x - top)); 1 where a is 0, however far apart the two are."""
-    return math.exp(a * max(np.float64(x) - np.float64(top), -1.7976931348623157e308))
+def shortened(step, values, masked_at, blocks, likeliest, count, top, a, room):
+    """The entries of `likeliest` that one filter leaves at 1/T = a, as (low, ties)."""
+    kind, argument = int(step[KIND]), step[ARGUMENT]
+    if kind == TOP_P:
+        return nucleus(values, masked_at, blocks, likeliest, count, top, a, argument, room)
+    if kind == TOP_H:
+        return top_h(values, masked_at, likeliest, top, a, argument, room)
+    if kind == TFS:
+        return before_tail(values, masked_at, likeliest, top, a, argument, room)
+    low, ties = likeliest
+    found, same = low, ties
+    if kind == TOP_K:
+        if argument < count:
+            found, _, above, equal = order_statistics(values, len(values) - int(argument), room)
+            same = int(argument) - above if int(argument) - above < equal else ALL
+    elif kind == TOP_N_SIGMA:
+        sigma = deviation(values, masked_at, likeliest, top)
+        least = np.float64(top) - argument * sigma * (1.0 + SLACK)
+        if least > -np.inf:
+            found, same = no_lower(top, least), ALL
+    elif a > 0.0:
+        found, same = least_likely(top, a, share_of(kind, argument, values, masked_at, likeliest, top, a)), ALL
+    if found > low and found > masked_at:
+        return found, same
+    return low, min(ties, same) if found == low else ties
+
+
+@plain
+def share_of(kind, argument, values, masked_at, likeliest, top, a):
+    """The share of the largest weight that an entry needs to stay."""
+    if kind == MIN_P:
+        return argument
+    sums = sums_of(values, masked_at, likeliest, top, a)
+    if kind == EPSILON:
+        least = argument * sums.total
+    elif kind == ETA:
+        entropy = math.log(sums.total) - sums.mean / sums.total
+        least = min(argument, math.sqrt(argument) * math.exp(-entropy)) * sums.total
+    elif kind == TOP_A:
+        least = argument / sums.total
+    else:
+        least = sums.squares / sums.total
+    return min(least * (1.0 - SLACK), 1.0)
+
+
+@plain
+def no_lower(top, least):
+    """The smallest number of the type of `top` that is at least `least`."""
+    near = type_of(top, least)
+    return near if np.float64(near) >= least else np.nextafter(near, top)
 
 
 @plain
@@ -98,117 +119,6 @@ def least_likely(top, a, share):
         else:
             low = middle
     return number_at(top, high)
-
-
-@vector
-def weigh_all(values, top, a, out):
-    """exp(a*(x - top)) of each value into `out`; returns their sum."""
-    wide_vectors()
-    lowest, farthest = floor_of(top), farthest_of(top)
-    total = 0.0
-    for i in range(len(values)):
-        d = values[i] - top
-        d = (farthest if d < farthest else d) * a
-        d = lowest if d < lowest else d
-        e = exponential(d, type_of(top, 0.0))
-        out[i] = e
-        total += e
-    return total
-
-
-@plain
-def nucleus(values, masked_at, blocks, likeliest, count, top, a, share, room):
-    """The likeliest entries of `likeliest` that together have `share` of its mass at 1/T = a, as (low, ties).
-
-    The masses are gathered in bins of logits; the bin in which the nucleus ends is distributed over bins again, until
-    few entries are left in it, or equal ones.
-    """
-    low, ties = likeliest
-    tops, totals = blocks
-    space, weights = room[0], room[1]
-    scale = type_of(top, a)
-    total = 0.0
-    if low == -np.inf and a == 1.0:
-        for b in range(len(tops)):
-            total += totals[b] * math.exp(np.float64(tops[b]) - np.float64(top))
-    else:
-        length, _ = between(values, max(low, np.nextafter(masked_at, top)), top, space)
-        total = weigh_all(space[:length], top, scale, weights)
-        if ties != ALL:
-            for i in range(length):
-                total -= weights[i] if space[i] == low else 0.0
-            total += ties * mass_of(low, top, a)
-    wanted = share * total * (1.0 - 1e-15)
-    bottom = max(low, np.nextafter(masked_at, top))
-    if a > 0.0:  # what lies below this has less than 1 - share together, however many they are
-        bottom = max(bottom, type_of(top, top + math.log((1.0 - share) * total / count) / a - 1e-3))
-    length, _ = between(values, bottom, top, space)
-    high, above = top, 0.0
-    masses = np.empty(BINS)
-    while length > FEW and bottom < high:
-        weigh_all(space[:length], top, scale, weights)
-        step = min(BINS / (0.5 * np.float64(high) - 0.5 * np.float64(bottom)), 1e300)
-        masses[:] = 0.0
-        for i in range(length):
-            masses[bin_of(space[i], high, step)] += weights[i]
-        chosen, before = 0, above
-        for b in range(BINS):
-            if masses[b] > 0.0:
-                chosen, before = b, above
-                above += masses[b]
-                if above >= wanted:
-                    break
-        above = before
-        inside = 0
-        first, last = top, bottom
-        for i in range(length):
-            x = space[i]
-            if bin_of(x, high, step) == chosen:
-                space[inside] = x
-                inside += 1
-                first, last = x if x < first else first, x if x > last else last
-        apart = inside < length
-        length, bottom, high = inside, first, last
-        if not apart:  # too close together for bins
-            break
-    if bottom == high:
-        found, equal = high, length
-        same = int(min(max((wanted - above) / mass_of(high, top, a), 1.0), float(equal)) + (1.0 - 1e-15))
-        same = min(same, equal)
-    else:
-        found, same, equal = last_of_nucleus(np.sort(space[:length]), above, wanted, top, a)
-    if found == low and ties != ALL:
-        return low, min(same, ties)
-    return found, ALL if same == equal else same
-
-
-@plain
-def bin_of(x, high, step):
-    """The bin of a value, counted from the highest; halves, since the distance may overflow."""
-    at = (0.5 * np.float64(high) - 0.5 * np.float64(x)) * step
-    return np.int64(at) if at < BINS - 1 else np.int64(BINS - 1)
-
-
-@plain
-def last_of_nucleus(ordered, above, wanted, top, a):
-    """The value at which the mass from the largest down reaches `wanted`.
-
-    Returns:
-        The value, the number of entries equal to it that are needed, and the number that there are.
-    """
-    i = len(ordered) - 1
-    same = 0
-    while True:
-        same = same + 1 if i < len(ordered) - 1 and ordered[i] == ordered[i + 1] else 1
-        above += mass_of(ordered[i], top, a)
-        if above >= wanted or i == 0:
-            break
-        i -= 1
-    equal = same
-    while i > 0 and ordered[i - 1] == ordered[i]:
-        equal += 1
-        i -= 1
-    return ordered[i], same, equal
 
 
 @plain

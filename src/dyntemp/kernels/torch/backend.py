@@ -186,15 +186,17 @@ def _drawn(rows: TensorRows, temperature: Tensor, noise: drawing.Noise, job: Job
     z = torch.where(rows.kept, rows.z.to(rows.wide), -torch.inf)
     kept, cut, last = rows.kept, torch.full_like(temperature, -torch.inf), None
     if job.filters.active:
-        kept = filtering.mask(z, temperature, job.filters)
+        coins = None if job.filters.cut else drawing.coins_of(job, rows.count, z.device)
+        kept = filtering.mask(z, temperature, job.filters, coins)
         cut, last = filtering.end(z, kept)
     candidates = kept.sum(-1)
-    return {
+    found = {
         "token": rows.where_sound(drawing.draw(torch.where(kept, z, -torch.inf), temperature, noise), -1),
         "candidates": rows.where_sound(candidates, 0),
-        "cut": cut,
-        "last": torch.full_like(candidates, z.shape[-1] - 1) if last is None else last,
     }
+    if not job.filters.cut:
+        return {**found, "kept": kept}
+    return {**found, "cut": cut, "last": torch.full_like(candidates, z.shape[-1] - 1) if last is None else last}
 
 
 def _observe(rows: TensorRows, softmax: Softmax, token: Tensor, job: Job, memory: Memory | None) -> None:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from dyntemp.distribution.filters import GREEDY_AT
-from dyntemp.distribution.noise import MASK, MULTIPLIERS, OF_A_DRAW, ROUNDS, WEYL
+from dyntemp.distribution.noise import MASK, MULTIPLIERS, OF_A_DRAW, ROUNDS, WEYL, Purpose
 from dyntemp.kernels.blocks import BLOCK, BOUND_SLACK, TRIES
 from dyntemp.kernels.job import Job, Keys
 from dyntemp.kernels.tensors import known, numbers, wide_of
@@ -38,17 +38,28 @@ def noise_of(job: Job, rows: int, device: torch.device) -> Noise:
     """
     if known(job.seed, job.request, job.position):
         Keys.of(rows, job.seed, job.request, job.position)
+    return Noise(*_numbers(job, rows, device, 0, len(OF_A_DRAW), TRIES + 1))
+
+
+def coins_of(job: Job, rows: int, device: torch.device) -> Tensor:
+    """The number that each step of the filters draws, [rows, steps]; see `dyntemp.distribution.noise.coins`."""
+    return _numbers(job, rows, device, Purpose.COIN, 1, len(job.filters.steps))[0]
+
+
+def _numbers(job: Job, rows: int, device: torch.device, first: int, purposes: int, draws: int) -> Tensor:
+    """`_noise` of each row's key, in one operation where `torch.compile` traces."""
     seed = numbers("seed", job.seed, rows, device, 2**64)
     request = numbers("request", job.request, rows, device, 2**32)
     position = numbers("position", job.position, rows, device, MAX_POSITION + 1)
-    return Noise(*(_opaque_noise if torch.compiler.is_compiling() else _noise)(seed, request, position))
+    noise = _opaque_noise if torch.compiler.is_compiling() else _noise
+    return noise(seed, request, position, int(first), purposes, draws)
 
 
-def _noise(seed: Tensor, request: Tensor, position: Tensor) -> Tensor:
-    """The numbers of each purpose, row and try, [3, rows, TRIES + 1]."""
-    tries = torch.arange(TRIES + 1, dtype=torch.int64, device=seed.device)
-    purposes = torch.arange(len(OF_A_DRAW), dtype=torch.int64, device=seed.device)[:, None, None]
-    return uniform(seed[:, None], request[:, None], position[:, None], tries, purposes)
+def _noise(seed: Tensor, request: Tensor, position: Tensor, first: int, purposes: int, draws: int) -> Tensor:
+    """The numbers of some purposes, counted from `first`, for each row and draw, [purposes, rows, draws]."""
+    draw = torch.arange(draws, dtype=torch.int64, device=seed.device)
+    purpose = torch.arange(first, first + purposes, dtype=torch.int64, device=seed.device)[:, None, None]
+    return uniform(seed[:, None], request[:, None], position[:, None], draw, purpose)
 
 
 _opaque_noise = torch.library.custom_op("dyntemp::noise", _noise, mutates_args=())
@@ -56,8 +67,8 @@ _opaque_noise = torch.library.custom_op("dyntemp::noise", _noise, mutates_args=(
 
 
 @_opaque_noise.register_fake  # type: ignore[untyped-decorator]
-def _shape(seed: Tensor, request: Tensor, position: Tensor) -> Tensor:  # noqa: ARG001
-    return seed.new_empty(len(OF_A_DRAW), seed.shape[0], TRIES + 1, dtype=wide_of(seed.device))
+def _shape(seed: Tensor, request: Tensor, position: Tensor, first: int, purposes: int, draws: int) -> Tensor:  # noqa: ARG001
+    return seed.new_empty(purposes, seed.shape[0], draws, dtype=wide_of(seed.device))
 
 
 def uniform(seed: Tensor, request: Tensor, position: Tensor, draw: Tensor, purpose: Tensor) -> Tensor:

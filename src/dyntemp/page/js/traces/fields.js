@@ -62,6 +62,7 @@ export const TOKEN = {
   },
   origin: oneOf("drawn", "forced", "kept", "parted"),
   finish: oneOf(null, "end", "stop", "length"),
+  dropped: { holds: listOf(isCount), words: "a list of whole numbers from 0" },
 };
 
 /** The fields of a header. */

@@ -55,15 +55,18 @@ export function exactly(line, header) {
   return written && !Number.isSafeInteger(Number(written)) ? { ...header, seed: written } : header;
 }
 
-/** `record` as one line of JSON: infinities as text, a seed of digits as the number that it is. */
+/** `record` as one line of JSON: infinities as text, a seed of digits as a number, and no empty `dropped`. */
 export function lineOf(record) {
-  const plain = (key, value) => (value === Infinity ? "inf" : value === -Infinity ? "-inf" : value);
+  const plain = (key, value) => {
+    if (key === "dropped" && !value.length) return undefined;
+    return value === Infinity ? "inf" : value === -Infinity ? "-inf" : value;
+  };
   return JSON.stringify(record, plain).replace(/"seed":"(\d+)"/, '"seed":$1');
 }
 
 /** One token as the page uses it: numbers are numbers, infinity too. */
 export function readToken(data, line) {
-  const token = { rest: [], origin: "drawn", ...data };
+  const token = { rest: [], origin: "drawn", dropped: [], ...data };
   const complaint = complaintOf(token, TOKEN);
   if (complaint) throw new TraceError(`line ${line}: this is no token record; ${complaint}`);
   for (const name of NUMBERS) token[name] = numberOf(token[name]);

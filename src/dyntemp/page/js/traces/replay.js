@@ -40,10 +40,11 @@ function checkWhole(tokens) {
   if (tokens.some(({ request, position }, at) => request !== first.request || position !== first.position + at)) {
     throw new Error("tokens of several requests, or with gaps, were given; pass those of one request, in order");
   }
-  for (const { position, alternatives, rest, candidates } of tokens) {
-    if (!alternatives.length || entriesOf(rest) !== Math.max(candidates - alternatives.length, 0)) {
+  for (const token of tokens) {
+    const named = leftOf(token).filter(Boolean).length;
+    if (!token.alternatives.length || entriesOf(token.rest) !== token.candidates - named) {
       throw new Error(
-        `the record of position ${position} does not hold the whole row: record with this dyntemp, and with at least ` +
+        `the record of position ${token.position} does not hold the whole row: record with this dyntemp, and with at least ` +
           "one alternative",
       );
     }
@@ -89,30 +90,36 @@ function givenTo(policy, { text, key }, given, token) {
   throw new PolicyError(`\`${policy.text}\` reads \`${text}\`: pass given={'${key}': a number}`);
 }
 
+/** Of each alternative, whether the filters left it. */
+function leftOf({ alternatives, dropped, candidates }) {
+  return alternatives.map((_, at) => (dropped.length ? !dropped.includes(at) : at < candidates));
+}
+
 /** The distribution of a recorded row at another temperature, as far as the record knows it. */
 class Tempered {
   constructor(token, temperature, { greedyAt, bins }) {
-    const kept = token.alternatives.slice(0, token.candidates); // filters leave the likeliest, which come first
-    const logs = kept.map(({ probability }) => Math.log(probability));
-    const dropped = token.alternatives.slice(token.candidates).map(() => 0);
+    const left = leftOf(token);
+    const logs = token.alternatives.map(({ probability }) => Math.log(probability));
+    const first = left.indexOf(true);
     this.a = temperature === Infinity ? 0 : temperature > greedyAt ? 1 / temperature : Infinity;
-    this.first = logs[0];
+    this.first = first < 0 ? logs.at(-1) : logs[first];
     if (this.a === Infinity) {
-      this.alternatives = [...kept.map((_, at) => (at === 0 ? 1 : 0)), ...dropped];
-      this.bins = token.rest.map(() => 0);
-      this.rest = this.error = this.entropy = 0;
+      this.alternatives = logs.map((_, at) => (at === first ? 1 : 0));
+      this.bins = token.rest.map((_, at) => (first < 0 && at === 0 ? 1 : 0));
+      this.rest = first < 0 ? 1 : 0;
+      this.error = this.entropy = 0;
       return;
     }
-    const weights = logs.map((log) => this.weight(log));
+    const weights = logs.map((log, at) => (left[at] ? this.weight(log) : 0));
     const masses = token.rest.map((bin) => tempered(bin, this.a, this.first, logs.at(-1), bins));
     const [named, rest] = [sum(weights), sum(masses.map(({ value }) => value))];
     this.total = named + rest;
-    this.alternatives = [...weights.map((weight) => weight / this.total), ...dropped];
+    this.alternatives = weights.map((weight) => weight / this.total);
     this.bins = masses.map(({ value }) => value / this.total);
     this.rest = rest / this.total;
     const [low, high] = [sum(masses.map((mass) => mass.low)), sum(masses.map((mass) => mass.high))];
     this.error = most(high / (named + high) - this.rest, this.rest - low / (named + low));
-    const below = this.below([...this.alternatives.slice(0, logs.length), ...this.bins], [
+    const below = this.below([...this.alternatives, ...this.bins], [
       ...logs,
       ...masses.map(({ logP }) => logP),
     ]);

@@ -13,6 +13,7 @@ export function factsOf(header) {
     settings.top_k ? `top-k ${settings.top_k}` : null,
     settings.top_p < 1 ? `top-p ${settings.top_p}` : null,
     settings.min_p ? `min-p ${settings.min_p}` : null,
+    settings.filters || null,
   ].filter(Boolean);
   return [
     "Written by ",

@@ -42,6 +42,14 @@ export const CONTROLS = [
     choices: { model: "before the temperature", temperature: "after the temperature" },
     standard: "model",
   },
+  {
+    name: "filters",
+    label: "Other filters",
+    kind: "text",
+    standard: "",
+    hint: "top_n_sigma(1), temperature, xtc(0.1, 0.5)",
+    title: "any chain of filters, instead of the four settings before",
+  },
   { name: "stop", label: "Stop at (one per line)", kind: "lines", standard: "" },
   { name: "system", label: "System message", kind: "lines", standard: "" },
   {
@@ -59,7 +67,7 @@ export function makeControls(defaults = {}) {
     const input = inputOf(control, defaults[control.name] ?? control.standard);
     inputs[control.name] = input;
     const label = element("label", { for: input.id }, control.label);
-    const wide = ["lines", "switch"].includes(control.kind) ? " wide" : "";
+    const wide = ["lines", "switch", "text"].includes(control.kind) ? " wide" : "";
     return element(
       "div",
       { class: `control ${control.kind}${wide}` },
@@ -87,7 +95,7 @@ function inputOf(control, value) {
     default:
       return element("input", {
         id,
-        type: control.name === "seed" ? "text" : "number",
+        type: control.name === "seed" || control.kind === "text" ? "text" : "number",
         inputmode: control.name === "seed" ? "numeric" : null,
         pattern: control.name === "seed" ? "[0-9]*" : null,
         min: control.least,
@@ -117,6 +125,7 @@ export function settingsOf(inputs) {
     top_p: number("top_p", 1),
     min_p: number("min_p", 0),
     filter_at: inputs.filter_at.value,
+    filters: inputs.filters.value.trim() || null,
     stop: lines,
   };
 }
