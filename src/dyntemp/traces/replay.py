@@ -126,9 +126,12 @@ def _temperatures(
     if policy.remembers and positions[0] > 0:
         raise PolicyError(f"`{policy}` remembers, and these records begin at position {positions[0]}: record from 0")
     if lacks := missing(tokens, policy):
+        advice = f"with signals=[{', '.join(repr(name) for name in lacks)}], or --record on the command line"
+        if "divergence" in lacks:
+            advice = "under a policy that reads `divergence`, with contrast="
         raise PolicyError(
             f"`{policy}` reads {', '.join(f'`{name}`' for name in lacks)}, which these records do not hold: record "
-            f"with signals=[{', '.join(repr(name) for name in lacks)}], or --record on the command line"
+            f"{advice}"
         )
     signals = _signals(tokens, text.with_zones(tokens, policy), policy, requested, given)
     state = policy.state(window=len(tokens) + 1) if policy.remembers else None
@@ -160,9 +163,12 @@ def _signals(
                 numbers = [requested] * len(tokens)
             case "given":
                 name = str(signal.arguments[0])
-                if name not in given:
+                if name in given:
+                    numbers = [given[name]] * len(tokens)
+                elif all(str(signal) in token.signals for token in tokens):  # from a function of the hidden state
+                    numbers = [token.signals[str(signal)] for token in tokens]
+                else:
                     raise PolicyError(f"`{policy}` reads `{signal}`: pass given={{{name!r}: a number}}")
-                numbers = [given[name]] * len(tokens)
             case _:
                 numbers = [values[str(signal)] for values in recorded]
         columns[str(signal)] = np.array(numbers)
