@@ -10,8 +10,8 @@ from dyntemp.traces.settings import KINDS, TRACED, Leader, Settings
 
 FULL = Settings(
     seed=7, max_tokens=9, stop=["a", "b"], filters=Filters(20, 0.9, 0.05, "temperature"), requested=0.5,
-    given={"x": 0.25}, parameters={"a": 1.5}, alternatives=3, backend="reference", system="Be brief.", chat=True,
-    raw=True, begin=[1, 2], force=[3], follow=Leader("0.7", 5),
+    given={"x": 0.25}, parameters={"a": 1.5}, zones=["note=<a>...</a>"], alternatives=3,
+    backend="reference", system="Be brief.", chat=True, raw=True, begin=[1, 2], force=[3], follow=Leader("0.7", 5),
 )  # fmt: skip
 
 

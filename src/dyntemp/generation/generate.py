@@ -48,6 +48,7 @@ def generate(
     requested: float = 1.0,
     given: Mapping[str, float] | None = None,
     parameters: Mapping[str, float] | None = None,
+    zones: str | Sequence[str] = (),
     follow: Trace | None = None,
     trace: str | Path | None = None,
     overwrite: bool = False,
@@ -79,6 +80,8 @@ def generate(
         requested: The value of the signal `requested`.
         given: The value of each `given("name", low, high)`, by name.
         parameters: Values for free parameters.
+        zones: Your own zone for `inside("name")`, or several, each as its name and its delimiters:
+            `"note=<note>...</note>"`. See `dyntemp.zones.known` for those that are there.
         follow: A trace of the same prompts that this run is coupled to: the texts part only where they must, and yet
             the tokens of this run are distributed as without it. See `dyntemp.distribution.coupling`.
         trace: A file for the records, written as they come; see `Trace`.
@@ -105,7 +108,8 @@ def generate(
     settings = Settings(
         seed=int(Keys.of(1, seed, 0, 0).seed[0]), max_tokens=max_tokens, stop=stops,
         filters=filters_of(filters, top_k, top_p, min_p, filter_at), requested=requested, given=given or {},
-        parameters=parameters or {}, alternatives=alternatives, backend=backend or "cpu", system=system, chat=chat,
+        parameters=parameters or {}, zones=[zones] if isinstance(zones, str) else list(zones),
+        alternatives=alternatives, backend=backend or "cpu", system=system, chat=chat,
         follow=None if follow is None else Leader(follow.header.policy, follow.header.seed),
     )  # fmt: skip
     recorded = tuple(measurable(signal) for signal in signals)
@@ -118,7 +122,7 @@ def generate(
         )
         for number, one in enumerate(prompts)
     ]  # fmt: skip
-    header = header_of(model, policy, prompts, settings)
+    header = header_of(model, policy, prompts, [request.prompt for request in requests], settings)
     loop = Loop(model, settings.backend)
     loop.add(requests)
     writer = None if trace is None else TraceWriter(trace, header, overwrite=overwrite)

@@ -60,7 +60,8 @@ class Request:
     def batch_key(self) -> tuple[Any, ...]:
         """Equal for requests whose rows one call of a kernel can draw."""
         settings = self.settings
-        return settings.filters, self.signals, tuple(settings.parameters.items()), tuple(sorted(settings.given))
+        read = (*sorted(settings.given), *sorted(self.policy.zones))
+        return settings.filters, self.signals, tuple(settings.parameters.items()), read
 
 
 def coupled(requests: Sequence[Request]) -> list[Request]:

@@ -10,7 +10,7 @@ from dyntemp.errors import PolicyError
 from dyntemp.zones.delimiters import DelimitedZone, Delimiters
 from dyntemp.zones.known import BOUNDARIES, KNOWN
 from dyntemp.zones.lines import LineReader
-from dyntemp.zones.zone import EXAMPLE, Zone
+from dyntemp.zones.zone import EXAMPLE, Zone, parse_zone
 
 State = tuple[Any, ...]
 """The state of each zone, immutable and hashable."""
@@ -70,11 +70,20 @@ class ZoneTracker:
         names: Their names, in the order of `inside`.
         start: The state before the first byte.
 
-    >>> tracker = ZoneTracker(chosen_zones(["think"]))
+    >>> tracker = ZoneTracker.of(["think"])
     >>> state = tracker.advance(tracker.start, b"<thi")
     >>> tracker.inside(state), tracker.inside(tracker.advance(state, b"nk> Hm"))
     ((0.0,), (1.0,))
     """
+
+    @classmethod
+    def of(cls, names: Iterable[str], own: Iterable[str] = ()) -> ZoneTracker:
+        """A tracker of the zones of these names, among a user's own, as `parse_zone` reads them, and the known ones.
+
+        Raises:
+            PolicyError: For a name that no zone has, or a text that is no zone.
+        """
+        return cls(chosen_zones(names, map(parse_zone, own)))
 
     def __init__(self, zones: Sequence[Zone]) -> None:
         self.names = tuple(zone.name for zone in zones)
@@ -100,9 +109,12 @@ def chosen_zones(names: Iterable[str], own: Iterable[Zone] = ()) -> list[Zone]:
     """The zones of these names, among a user's own and then the known ones.
 
     Raises:
-        PolicyError: For a name that neither has.
+        PolicyError: For a name that neither has, and for two zones of the user with one name.
     """
-    zones: Mapping[str, Zone] = KNOWN | {zone.name: zone for zone in own}
+    theirs = list(own)
+    zones: Mapping[str, Zone] = KNOWN | {zone.name: zone for zone in theirs}
+    if twice := [zone.name for zone in theirs if zones[zone.name] is not zone]:
+        raise PolicyError(f"two zones were given with the name {twice[0]!r}: give each a name of its own")
     for name in names:
         if name not in zones:
             raise PolicyError(

@@ -42,6 +42,8 @@ def parse_zone(text: str) -> Zone:
     >>> parse_zone("note=<note>...</note>").pairs
     {'<note>': '</note>'}
     """
+    if not isinstance(text, str):
+        raise PolicyError(f"the zone {text!r:.120} was given; a zone is text: {EXAMPLE}")
     name, _, delimiters = text.partition("=")
     opening, _, closing = delimiters.partition("...")
     parts = (name, opening, closing)
