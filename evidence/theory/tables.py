@@ -35,8 +35,8 @@ def forecasts(name: str) -> Iterator[str]:
     """A table of policies that were predicted and then run."""
     data = json.loads((HERE / f"{name}.json").read_text())
     rows, right, inside = [], 0, dict.fromkeys(("temperature", "first", "last", "entropy"), 0)
-    for policy, predicted in data["predicted"].items():
-        seen = data["observed"][policy]
+    for policy, seen in data["observed"].items():
+        predicted = data["predicted"][policy]
         ran_away = seen["entropy"] > predicted["own_entropy"] + MARGIN
         right += ran_away == predicted["runs_away"]
         for figure in inside:
@@ -70,6 +70,8 @@ def controllers() -> Iterator[str]:
     yield "| controller | share | T, predicted | seen | scatter, predicted | seen | T with T before | at a limit |"
     yield "|---|---|---|---|---|---|---|---|"
     for policy, predicted in data["predicted"].items():
+        if policy not in data["observed"]:
+            continue
         values, seen = predicted["values"], data["observed"][policy]
         scatter = f"{values['deviation']:.2f}" if "deviation" in values else "-"
         inside = policy.removeprefix("0.9 + integral(").removesuffix(f", {LIMITS})")

@@ -179,6 +179,8 @@ def test_verdicts_with_recordings_say_if_it_rests_and_if_it_converges(recordings
     assert verdict(0.1).values["deviation"] > slow.values["deviation"]
     assert not fast.holds
     assert "times the largest" in fast.claim
+    assert verdict(0.35).holds is None
+    assert verdict(0.35).claim.startswith("is driven by noise")
     assert 5 * fast.values["largest_factor"] == pytest.approx(0.02 * slow.values["largest_factor"])
     assert not far.holds
     assert "does not rest" in far.claim

@@ -178,10 +178,11 @@ def convergence(policy: Policy, recordings: Recordings | None = None) -> Verdict
             holds=False, evidence=evidence, proof=PROOF, values={"target": controller.target},
             assumptions=ASSUMPTIONS,
         )  # fmt: skip
-    return _at(point, controller, recordings.model, evidence)
+    return _at(point, controller, recordings.model, evidence, high - low)
 
 
-def _at(point: OperatingPoint, controller: Controller, model: str, evidence: str) -> Verdict:
+def _at(point: OperatingPoint, controller: Controller, model: str, evidence: str, room: float) -> Verdict:
+    """The verdict at the point of rest; `room` is how far the controller's limits are apart."""
     factor = largest_factor(controller.response, point.plant)
     first = complex(poles(controller.response, point.plant)[0])
     size = abs(first)
@@ -202,4 +203,10 @@ def _at(point: OperatingPoint, controller: Controller, model: str, evidence: str
         f"gains up to {factor:.3g} times this one do; noise moves T by about {deviation:.2g}"
     )
     values |= {"tokens": tokens, "deviation": deviation}
+    if 2 * deviation > room:
+        claim = (
+            f"is driven by noise on {model}: it would converge to T = {point.temperature:.3g}, but noise "
+            f"alone moves T by about {deviation:.2g}, and its limits are {room:.3g} apart"
+        )
+        return Verdict(claim, holds=None, evidence=evidence, proof=PROOF, values=values, assumptions=ASSUMPTIONS)
     return Verdict(claim, holds=True, evidence=evidence, proof=PROOF, values=values, assumptions=ASSUMPTIONS)
