@@ -33,6 +33,8 @@ BOUNDS = [
     ("exp(1/entropy)", exp(1 / LN), inf),
     ("sqrt(entropy)", 0, LN**0.5),
     ("log(1 + entropy)", 0, log(1 + LN)),
+    ("halfcos(entropy)", 0, 1),
+    ("halfcos(max_prob - 1)", 0, 0),
     ("tanh(entropy)", 0, tanh(LN)),
     ("sigmoid(entropy)", 0.5, 1 / (1 + exp(-LN))),
     ("abs(max_prob - 0.5)", 0, 0.5),

@@ -108,9 +108,12 @@ def _halves(whole: Interval, pieces: int) -> list[Interval]:
     return [Interval(low, high) for low, high in pairwise(ends)]
 
 
-def enclose(node: Node, ranges: Ranges) -> Interval:
-    """The interval of `node`, with its signals and parameters in `ranges`, which are not split."""
-    return _enclose(node, ranges, ranges)
+def enclose(node: Node, ranges: Ranges, always: Ranges | None = None) -> Interval:
+    """The interval of `node`, with its signals and parameters in `ranges`, which are not split.
+
+    At other positions, whose values `ema` and the like remember, they are in `always`, by default the same.
+    """
+    return _enclose(node, ranges, ranges if always is None else always)
 
 
 def _enclose(node: Node, ranges: Ranges, always: Ranges) -> Interval:

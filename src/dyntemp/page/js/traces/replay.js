@@ -65,9 +65,12 @@ function checkKnown(tokens, policy) {
   }
   const lacks = missing(tokens, policy);
   if (!lacks.length) return;
+  const advice = lacks.includes("divergence")
+    ? "under a policy that reads `divergence`, with contrast="
+    : `with signals=[${lacks.map((name) => `'${name}'`).join(", ")}], or --record on the command line`;
   throw new PolicyError(
     `\`${policy.text}\` reads ${lacks.map((name) => `\`${name}\``).join(", ")}, which these records do not hold: ` +
-      `record with signals=[${lacks.map((name) => `'${name}'`).join(", ")}], or --record on the command line`,
+      `record ${advice}`,
   );
 }
 
@@ -82,13 +85,14 @@ function signalsOf(recorded, policy, requested, given) {
   const values = { requested };
   for (const { text, node, source } of policy.needs) {
     if (source !== "context") values[text] = recorded[text];
-    if (node.name === "given") values[text] = givenTo(policy, node, given);
+    if (node.name === "given") values[text] = givenTo(policy, node, given, recorded);
   }
   return values;
 }
 
-function givenTo(policy, { text, key }, given) {
+function givenTo(policy, { text, key }, given, recorded) {
   if (Object.hasOwn(given, key)) return given[key];
+  if (Object.hasOwn(recorded, text)) return recorded[text]; // from a function of the hidden state
   throw new PolicyError(`\`${policy.text}\` reads \`${text}\`: pass given={'${key}': a number}`);
 }
 
