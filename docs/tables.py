@@ -3,11 +3,12 @@
 import re
 from pathlib import Path
 
+from dyntemp.distribution.filter_table import FILTERS, Filter
 from dyntemp.engines.capabilities import support_details, support_matrix
 from dyntemp.language.functions import FUNCTIONS
 from dyntemp.language.signals import SIGNALS
 
-PAGES = [Path(__file__).with_name(name) for name in ("language.md", "engines.md")]
+PAGES = [Path(__file__).with_name(name) for name in ("language.md", "engines.md", "filters.md")]
 
 
 def tables() -> dict[str, list[str]]:
@@ -16,7 +17,25 @@ def tables() -> dict[str, list[str]]:
     signals += [f"| `{s.spelling}` | {s.meaning} | {s.formula} | {s.range} |" for s in SIGNALS.values()]
     functions = ["| function | value |", "|---|---|"]
     functions += [f"| `{f.name}({', '.join(f.arguments)})` | {f.meaning} |" for f in FUNCTIONS.values()]
-    return {"signals": signals, "functions": functions, "matrix": support_matrix(), "details": support_details()}
+    filters = ["| filter | keeps | formula | range | usual | cut | source |", "|---|---|---|---|---|---|---|"]
+    filters += [_filter_row(record) for record in FILTERS.values()]
+    differences = ["| filter | programs that differ |", "|---|---|"]
+    differences += [f"| `{record.name}` | {record.differs} |" for record in FILTERS.values() if record.differs]
+    tables_of_filters = {"filters": filters, "differences": differences}
+    return tables_of_filters | {
+        "signals": signals,
+        "functions": functions,
+        "matrix": support_matrix(),
+        "details": support_details(),
+    }
+
+
+def _filter_row(record: Filter) -> str:
+    """The line of a filter in the table of filters."""
+    ranges = "<br>".join(f"{argument.name}: {argument.span}" for argument in record.arguments)
+    usual = "<br>".join(argument.usual for argument in record.arguments)
+    cells = (record.meaning, f"`{record.formula}`", ranges, usual, "yes" if record.cut else "no", record.source)
+    return f"| `{record.spelling}` | {' | '.join(cells)} |"
 
 
 def filled(text: str) -> str:
