@@ -139,6 +139,6 @@ def test_array_api_refuses_what_it_does_not_know_and_names_who_does():
     assert int(sample(z, 1, seed=1, filters="top_k(2)").candidates[0]) == 2
     for chain in ("p_less", "min_p(0.1), top_k(2)", "xtc(0.1, 1)"):
         with pytest.raises(
-            ValueError, match="array_api backend knows top_k, top_p and min_p alone.*cpu, torch or triton"
+            ValueError, match=r"array_api backend knows top_k, .*: use the backend cpu, torch or triton"
         ):
             sample(z, 1, seed=1, filters=chain)
