@@ -34,6 +34,7 @@ from dyntemp.errors import InvalidLogitsError, ModelError, PolicyError, StateErr
 from dyntemp.show.terminal import console
 from dyntemp.statistics.estimate import FEW_PROMPTS
 from dyntemp.textfile import read_text
+from dyntemp.zones.tracker import ZoneTracker
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -62,6 +63,7 @@ def run(options: argparse.Namespace) -> int:
     policies = [chosen_policy(text, None)[0] for text in options.policy]
     for policy in policies:
         policy.bounds()  # a template is refused before the model is loaded
+        ZoneTracker.of(policy.zones, options.zone)  # so is an unknown zone
     settings = draw_settings(options)
     if options.raw and options.system:
         raise UsageError("--raw and --system were given; a system message needs the chat template")

@@ -9,8 +9,11 @@ import numpy as np
 from rich.cells import cell_len
 from rich.text import Text
 
+from dyntemp.language.policy import Policy
 from dyntemp.show.colour import Scale
+from dyntemp.show.curve import curve_info, held
 from dyntemp.show.plots import WINDOW, Run, Track, Values, Visited, with_unit
+from dyntemp.show.terminal import plot
 
 COLUMNS = 80
 BARS = " ▁▂▃▄▅▆▇█"
@@ -56,6 +59,17 @@ def draw_visited(info: Visited) -> Iterator[Text]:
     counts = np.asarray(np.histogram(info.values, CHART, (info.edges[0], info.edges[-1]))[0], np.float64)
     yield from _bars(counts, None, 4, "{:8.0f}")
     yield _under(f"{info.edges[0]:.3g}", f"{info.edges[-1]:.3g}")
+
+
+def draw_policy(policy: Policy, vocabulary: int) -> Iterator[Text]:
+    """Draw a policy without free parameters over the entropy of rows, from certain to uniform."""
+    curve = curve_info(policy, vocabulary)
+    still = [f"{signal} = {value:g}" for signal, value in held(policy).items()]
+    if policy.remembers:
+        still.append("at the first token")
+    yield Text(f"\n  temperature over the row's entropy in nats ({'; '.join(['Zipf-shaped rows', *still])})")
+    for line in plot(curve.entropy.tolist(), curve.temperature.tolist()):
+        yield Text(f"  {line}")
 
 
 def draw_runs(runs: Sequence[Run]) -> Iterator[Text]:
