@@ -24,8 +24,8 @@ from dyntemp.language.terms import terms
 from dyntemp.methods import METHODS
 from dyntemp.traces.token import plain
 
-SPELLINGS = {"quantile": "quantile(0.9)", "top_mass": "top_mass(5)", "given": 'given("kl", 0, 20)', "inside": 'inside("think")',
-             "temperature_for_entropy": "temperature_for_entropy(0.85*entropy)"}  # fmt: skip
+SPELLINGS = {"quantile": "quantile(0.9)", "top_mass": "top_mass(5)", "given": 'given("kl", 0, 20)',
+             "inside": 'inside("think")', "temperature_for_entropy": "temperature_for_entropy(0.85*entropy)"}  # fmt: skip
 SIGNAL_TEXTS = [SPELLINGS.get(name, name) for name in SIGNALS]
 
 HANDMADE = [
@@ -51,6 +51,8 @@ HANDMADE = [
     "0.5 + integral(prev(margin) - ema(max_prob, 0.3), -0.5, 0.5)", "where(prev(max_prob) > 0.5, 0.3, 1)",
     "20 + prev(entropy) - entropy", "20 + ema(entropy, 0.9) - entropy", "1 + max_prob - prev(max_prob)*max_prob",
     "temperature_for_entropy(min(1, 0.5*entropy + max_prob))", "temperature_for_entropy(quantile(0.5))",
+    'inside("x")*(1 - inside("x"))', '0.3 + inside("x")*max_prob*(1 - max_prob)', '1/abs(2*inside("x") - 1)',
+    'abs(inside("x") - prev(inside("x"))) + inside("y")*ema(inside("y"), 0.5)*(2 - inside("x"))',
     'given("kl", 0, 20,)', "requested", "max(requested, 0.3)",
 ]  # fmt: skip
 """Every signal, every function, and what tends to go wrong: infinities, signs, folding, sums inside limits."""

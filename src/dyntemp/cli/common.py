@@ -20,6 +20,7 @@ from dyntemp.methods import default
 from dyntemp.models import BUNDLED, Model, load_model
 from dyntemp.textfile import decoded, read_text, unmarked
 from dyntemp.traces.token import plain
+from dyntemp.zones.zone import EXAMPLE
 
 MODEL_VARIABLE = "DYNTEMP_MODEL"
 
@@ -80,8 +81,17 @@ def add_draw_options(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup
         "--filters", metavar="CHAIN",
         help='any chain of filters instead, such as "top_k(40), temperature, min_p(0.05)"; docs/filters.md lists them',
     )  # fmt: skip
+    add_zone_option(group)
     group.add_argument("--system", "--system-prompt", metavar="TEXT", help="the system message of a chat")
     return group
+
+
+def add_zone_option(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
+    """The option that defines zones."""
+    parser.add_argument(
+        "--zone", action="append", default=[], metavar="ZONE",
+        help=f'a zone of your own that policies read: "{EXAMPLE}" for inside("note")',
+    )  # fmt: skip
 
 
 def add_colour_option(parser: argparse.ArgumentParser) -> None:
@@ -191,6 +201,7 @@ def draw_settings(options: argparse.Namespace) -> dict[str, Any]:
         "min_p": options.min_p,
         "filter_at": options.filter_at,
         "filters": options.filters,
+        "zones": options.zone,
     }
 
 

@@ -59,9 +59,12 @@ function checkKnown(tokens, policy) {
   }
   const lacks = missing(tokens, policy);
   if (!lacks.length) return;
+  const advice = lacks.includes("divergence")
+    ? "under a policy that reads `divergence`, with contrast="
+    : `with signals=[${lacks.map((name) => `'${name}'`).join(", ")}], or --record on the command line`;
   throw new PolicyError(
     `\`${policy.text}\` reads ${lacks.map((name) => `\`${name}\``).join(", ")}, which these records do not hold: ` +
-      `record with signals=[${lacks.map((name) => `'${name}'`).join(", ")}], or --record on the command line`,
+      `record ${advice}`,
   );
 }
 
@@ -76,13 +79,14 @@ function signalsOf(token, policy, requested, given) {
   const values = { requested };
   for (const { text, node, source } of policy.needs) {
     if (source !== "context") values[text] = token.signals[text];
-    if (node.name === "given") values[text] = givenTo(policy, node, given);
+    if (node.name === "given") values[text] = givenTo(policy, node, given, token);
   }
   return values;
 }
 
-function givenTo(policy, { text, key }, given) {
+function givenTo(policy, { text, key }, given, token) {
   if (Object.hasOwn(given, key)) return given[key];
+  if (Object.hasOwn(token.signals, text)) return token.signals[text]; // from a function of the hidden state
   throw new PolicyError(`\`${policy.text}\` reads \`${text}\`: pass given={'${key}': a number}`);
 }
 
