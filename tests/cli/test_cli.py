@@ -286,7 +286,7 @@ def test_signals_and_policies_list_all_there_is(capsys):
 
 
 TALK = """hello
-/policy kl_guided
+/policy dfd
 /why
 /policy 0.9
 /policy entropi

@@ -30,10 +30,10 @@ REFUSED = [
         "llama.cpp",
         "0.3 + normalized_entropy",
         {"min_p": 0.1},
-        "would measure the entropy over what top_p and min_p leave",
+        "would measure the entropy over what min_p leaves",
     ),
     ("exllamav2", "0.3 + normalized_entropy", {"top_k": 5}, "convert without filters"),
-    ("vllm", "0.7", {"min_p": 0.1}, "reads top_p and min_p after the temperature"),
+    ("vllm", "0.7", {"min_p": 0.1}, "vllm has the order temperature, min_p: convert"),
     ("openai", "0.7", {"top_k": 5}, "has neither top_k nor min_p"),
 ]
 

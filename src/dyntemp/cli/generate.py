@@ -3,6 +3,7 @@
 dyntemp generate "Write a haiku about rain"
 dyntemp generate --policy "0.5 - 0.4*max_prob" --seed 7 "Name three rivers"
 dyntemp generate --temp 0.8 --min-p 0.05 --trace run.jsonl -f prompt.txt
+dyntemp generate --policy 'where(inside("note") > 0.5, 1.2, 0.3)' --zone "note=<note>...</note>" -f prompt.txt
 dyntemp generate --policy kl_guided --contrast "Who won?" -f prompt-with-sources.txt
 dyntemp generate --policy 1.2 --follow run.jsonl -f prompt.txt   # parts from that run only where it must
 echo "Why is the sky blue?" | dyntemp generate --jsonl -
@@ -19,6 +20,7 @@ from dyntemp.cli.common import (
     add_colour_option,
     add_model_options,
     add_sampling_options,
+    asked_policy,
     chosen_policy,
     open_model,
     print_json,
@@ -36,6 +38,7 @@ from dyntemp.show.summary import Summary
 from dyntemp.show.terminal import console, has_colours, legend, write
 from dyntemp.traces.file import Trace
 from dyntemp.traces.settings import ALTERNATIVES
+from dyntemp.zones.tracker import ZoneTracker
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -85,8 +88,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Write, and return the exit code."""
-    policy, requested = chosen_policy(options.policy, options.temp)
+    policy, requested = chosen_policy(asked_policy(options), options.temp)
     policy.bounds()  # a template is refused before the model is loaded
+    ZoneTracker.of(policy.zones, options.zone)  # so is an unknown zone
     settings = sampling_settings(options)
     if options.raw and options.system:
         raise UsageError("--raw and --system were given; a system message needs the chat template")

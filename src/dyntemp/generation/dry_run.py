@@ -14,6 +14,7 @@ from dyntemp.language.nodes import Const, Signal
 from dyntemp.language.policy import Policy
 from dyntemp.signals import divergence
 from dyntemp.traces.settings import Settings
+from dyntemp.zones.tracker import ZoneTracker
 
 
 def dry_run(
@@ -28,12 +29,13 @@ def dry_run(
         functions: Names of `given(...)` whose numbers come from functions of the hidden state.
 
     Raises:
-        PolicyError: For a parameter or a `given` without a value, a value outside its range, or `divergence` without a
-            second prompt.
+        PolicyError: For a parameter or a `given` without a value, a value outside its range, an unknown zone, or
+            `divergence` without a second prompt.
         ValueError: For a setting outside its range, or one that the policy does not read.
     """
     check_contrast(policy, settings.contrast)
     logits = np.zeros((1, 2), np.float32)
+    zones = ZoneTracker.of(policy.zones, settings.zones).names
     job = Job(
         policies=(policy,),
         also=signals,
@@ -42,7 +44,12 @@ def dry_run(
         seed=settings.seed,
         state=policy.state() if policy.remembers else None,
         requested=settings.requested,
-        given={**settings.given, str(divergence): 0.0, **_lowest(policy, functions)},
+        given={
+            **settings.given,
+            **{str(Signal("inside", (name,))): 0.0 for name in zones},
+            str(divergence): 0.0,
+            **_lowest(policy, functions),
+        },
         parameters=settings.parameters,
     )
     backend_of(logits, settings.backend).run(logits, job)

@@ -50,6 +50,7 @@ def generate(
     given: Mapping[str, float | HiddenFunction] | None = None,
     contrast: Prompt | Sequence[Prompt] | None = None,
     parameters: Mapping[str, float] | None = None,
+    zones: str | Sequence[str] = (),
     follow: Trace | None = None,
     trace: str | Path | None = None,
     overwrite: bool = False,
@@ -84,6 +85,8 @@ def generate(
         contrast: A second prompt, such as the first one without its context; one for each prompt of a batch. The model
             reads both with the same tokens after them, and the signal `divergence` is KL(p || q) of their rows.
         parameters: Values for free parameters.
+        zones: Your own zone for `inside("name")`, or several, each as its name and its delimiters:
+            `"note=<note>...</note>"`. See `dyntemp.zones.known` for those that are there.
         follow: A trace of the same prompts that this run is coupled to: the texts part only where they must, and yet
             the tokens of this run are distributed as without it. See `dyntemp.distribution.coupling`.
         trace: A file for the records, written as they come; see `Trace`.
@@ -114,7 +117,8 @@ def generate(
     settings = Settings(
         seed=int(Keys.of(1, seed, 0, 0).seed[0]), max_tokens=max_tokens, stop=stops,
         filters=filters_of(filters, top_k, top_p, min_p, filter_at), requested=requested, given=known.numbers,
-        parameters=parameters or {}, alternatives=alternatives, backend=backend or "cpu", system=system, chat=chat,
+        parameters=parameters or {}, zones=[zones] if isinstance(zones, str) else list(zones),
+        alternatives=alternatives, backend=backend or "cpu", system=system, chat=chat,
         follow=None if follow is None else Leader(follow.header.policy, follow.header.seed), contrast=seconds,
     )  # fmt: skip
     recorded = tuple(measurable(signal) for signal in signals)
@@ -128,7 +132,7 @@ def generate(
         )
         for number, one in enumerate(prompts)
     ]  # fmt: skip
-    header = header_of(model, policy, prompts, settings)
+    header = header_of(model, policy, prompts, [request.prompt for request in requests], settings)
     loop = Loop(model, settings.backend)
     try:
         loop.add(requests)

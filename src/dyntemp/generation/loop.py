@@ -275,6 +275,7 @@ class Loop:
         settings = [request.settings for request in requests]
         policies = [request.policy for request in requests]
         remembers = any(policy.remembers for policy in policies)
+        given = [{**sequence.request.settings.given, **sequence.inside, **sequence.measured} for sequence in sequences]
         return Job(
             policies=tuple(policies[:1] if len(set(policies)) == 1 else policies),
             also=tuple(dict.fromkeys((*MEASURED, *requests[0].signals))),
@@ -286,8 +287,7 @@ class Loop:
             state=self._state if remembers else None,
             slot=np.array([sequence.slot for sequence in sequences], np.int64) if remembers else None,
             requested=np.array([one.requested for one in settings]),
-            given={name: np.array([one.given[name] for one in settings]) for name in settings[0].given}
-            | {name: np.array([one.measured[name] for one in sequences]) for name in sequences[0].measured},
+            given={name: np.array([one[name] for one in given]) for name in given[0]},
             parameters=settings[0].parameters,
         )
 
@@ -299,6 +299,7 @@ class Loop:
             self._state.observe(sequence.slot, sequence.position, record.surprisal)
         if request.record is not None:
             request.record.append(record)
+        sequence.track([record.token])
         sequence.position += 1
         if sequence.position > len(request.settings.begin):
             return record, sequence.receive(record)

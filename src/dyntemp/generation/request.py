@@ -76,9 +76,10 @@ class Request:
     def batch_key(self) -> tuple[Any, ...]:
         """Equal for requests whose rows one call of a kernel can draw."""
         settings = self.settings
+        read = (*sorted(settings.given), *sorted(self.policy.zones))
         return (
-            settings.filters, self.signals, tuple(settings.parameters.items()), tuple(sorted(settings.given)),
-            self.contrast is None, tuple((name, id(function)) for name, function in sorted(self.functions.items())),
+            settings.filters, self.signals, tuple(settings.parameters.items()), read, self.contrast is None,
+            tuple((name, id(function)) for name, function in sorted(self.functions.items())),
         )  # fmt: skip
 
 

@@ -36,7 +36,7 @@ from dyntemp.traces.token import Token
 MOST_POLICIES = 2
 TRACED = (
     "max_tokens", "stop", "top_k", "top_p", "min_p", "filter_at", "system", "raw", "chat", "begin", "force",
-    "alternatives", "backend", "requested", "given", "parameters", "follow",
+    "alternatives", "backend", "requested", "given", "parameters", "zones", "follow",
 )  # fmt: skip
 """Settings that the header of each text holds, in their order."""
 
@@ -128,7 +128,10 @@ async def _generate(server: Server, fields: RequestFields, request: HttpRequest)
     ]  # fmt: skip
     if len(requests) > 1:
         requests = coupled(requests)
-    headers = [header_of(worker.model, one.policy, [prompt], one.settings, TRACED) for one in requests]
+    headers = [
+        await worker.call(header_of, worker.model, one.policy, [prompt], [tokens], one.settings, TRACED)
+        for one in requests
+    ]
     first = [{"format": FORMAT, "version": VERSION, **asdict(header)} for header in headers]
     return Streamed(server.run(requests, Token.to_json, len(tokens), (), together=True), Lines(first))
 

@@ -100,6 +100,7 @@ class Trace:
                 f"{path} has format version {version!r}, and this dyntemp reads {' and '.join(map(str, READS))}: "
                 "update dyntemp"
             )
+        data.setdefault("rendered", [])
         if unlike := {entry.name for entry in fields(Header)} ^ set(data):
             raise TraceError(f"{path}, line 1: fields missing or unknown: {', '.join(sorted(unlike))}")
         for name, kind in KINDS.items():
