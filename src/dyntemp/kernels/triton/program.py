@@ -116,7 +116,7 @@ def of_one(op, x):
     elif op == ABS:
         result = tl.abs(x)
     elif op == HALFCOS:
-        sine = tl.sin(QUARTER_TURN * tl.minimum(tl.maximum(x, 0.0), 1.0))
+        sine = tl.sin(tl.minimum(tl.maximum(x, 0.0), 1.0) * QUARTER_TURN)
         result = sine * sine
     elif op == TANH:
         result = tanh(x)
