@@ -69,6 +69,7 @@ def fails() -> Iterator[str]:
 def run() -> str:
     """The sentence on the run that measured."""
     found, _ = read()
+    commits = ", ".join(found.commits)
     versions = ", ".join(f"{name} {version}" for name, version in found.versions.items())
     return (
         f"`{found.model}`, {len(found.prompts)} prompts as chats, up to {found.tokens} tokens each, seed {found.seed}, "
