@@ -4,13 +4,14 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from dyntemp.distribution.filter_table import FILTERS
 from dyntemp.engines.capabilities import support_details, support_matrix
 from dyntemp.language.functions import FUNCTIONS
 from dyntemp.language.signals import SIGNALS
 from dyntemp.methods import METHODS
 from dyntemp.methods.measured import Figures, read
 
-PAGES = [Path(__file__).with_name(name) for name in ("language.md", "engines.md", "methods.md")]
+PAGES = [Path(__file__).with_name(name) for name in ("language.md", "engines.md", "filters.md", "methods.md")]
 
 
 def tables() -> dict[str, list[str]]:
@@ -21,6 +22,7 @@ def tables() -> dict[str, list[str]]:
     functions += [f"| `{f.name}({', '.join(f.arguments)})` | {f.meaning} |" for f in FUNCTIONS.values()]
     return {
         "signals": signals, "functions": functions, "matrix": support_matrix(), "details": support_details(),
+        "filters": list(filters()), "differences": list(differences()),
         "methods": list(methods()), "parameters": list(parameters()), "fails": list(fails()), "run": [run()],
     }  # fmt: skip
 
@@ -75,6 +77,24 @@ def run() -> str:
         f"`{found.model}`, {len(found.prompts)} prompts as chats, up to {found.tokens} tokens each, seed {found.seed}, "
         f"no filters; measured at {commits}; {versions}; {found.machine}."
     )
+
+
+def filters() -> Iterator[str]:
+    """The table of filters."""
+    yield "| filter | keeps | formula | range | usual | cut | source |"
+    yield "|---|---|---|---|---|---|---|"
+    for record in FILTERS.values():
+        ranges = "<br>".join(f"{argument.name}: {argument.span}" for argument in record.arguments)
+        usual = "<br>".join(argument.usual for argument in record.arguments)
+        cells = (record.meaning, f"`{record.formula}`", ranges, usual, "yes" if record.cut else "no", record.source)
+        yield f"| `{record.spelling}` | {' | '.join(cells)} |"
+
+
+def differences() -> Iterator[str]:
+    """The table of the filters that other programs compute otherwise."""
+    yield "| filter | programs that differ |"
+    yield "|---|---|"
+    yield from (f"| `{record.name}` | {record.differs} |" for record in FILTERS.values() if record.differs)
 
 
 def filled(text: str) -> str:

@@ -246,7 +246,7 @@ def main(command: str, workers: int = 2) -> None:
         case "unseen":
             validate("unseen", unseen(), UNSEEN_PROMPTS, 3000, forecast, means, workers)
         case "controllers":
-            validate("controllers", CONTROLLERS, UNSEEN_PROMPTS, 4000, verdict, swings, workers)
+            validate("controllers", CONTROLLERS, UNSEEN_PROMPTS[:4], 4000, verdict, swings, workers)
         case "oracle":
             score_passages()
         case _:

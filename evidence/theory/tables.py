@@ -37,8 +37,8 @@ def forecasts(name: str) -> Iterator[str]:
         )
     yield (
         f"The {name} policies, {TEXTS} texts each: {right} of {len(rows)} verdicts are right. Inside their "
-        f"intervals are {inside['temperature']} of the mean temperatures, {inside['first']} of those of the first third, "
-        f"{inside['last']} of those of the last, and {inside['entropy']} of the entropies there.\n"
+        f"intervals are {inside['temperature']} of the mean temperatures, {inside['first']} of those of the first "
+        f"third, {inside['last']} of those of the last, and {inside['entropy']} of the entropies there.\n"
     )
     yield "| policy | verdict | | agree | mean T | seen | last third | seen | entropy there, nats | seen |"
     yield "|---|---|---|---|---|---|---|---|---|---|"
@@ -49,8 +49,8 @@ def controllers() -> Iterator[str]:
     """The table of controllers that were predicted and then run."""
     data = json.loads((HERE / "controllers.json").read_text())
     yield (
-        f"Controllers with limits of 0.05 and 3, {TEXTS} texts each, from the 21st token on. The share is that "
-        "of the gain in the largest with which the loop converges.\n"
+        f"Controllers with limits of 0.05 and 3, {len(data['prompts'])} texts each, from the 21st token on. "
+        "The share is that of the gain in the largest with which the loop converges.\n"
     )
     yield "| controller | share | T, predicted | seen | scatter, predicted | seen | T with T before | at a limit |"
     yield "|---|---|---|---|---|---|---|---|"

@@ -141,8 +141,7 @@ def test_roots_and_quotients_of_entropy_are_bounded_at_0(text):
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("where(max_prob < 0.3, 0, 0.7)", "may jump at max_prob = 0.3"),
-        ("0.1 + where(entropy < max_prob, 0, 1)", "may jump"),
+        ("where(divergence < 0.5, 0.1, 0.7)", "may jump at divergence = 0.5"),
         ("integral(0.1*(2 - entropy), 0, 1)", "adds up the moves"),
         ("ema(1, max_prob)", ""),
         ("ema(entropy, max_prob)", "has no bound"),
@@ -155,6 +154,15 @@ def test_a_policy_without_a_bound_says_where(text, reason):
 
     assert verdict.holds is None or not reason
     assert reason in verdict.evidence
+
+
+@pytest.mark.parametrize("text", ["where(max_prob < 0.3, 0, 0.7)", "0.1 + where(entropy < max_prob, 0, 0.7)"])
+def test_a_jump_is_shown_by_two_rows(text):
+    verdict = lipschitz(Policy(text), 1_000)
+
+    assert verdict.holds is False
+    assert verdict.claim == "T jumps, on a vocabulary of 1,000"
+    assert "have temperatures 0.7 apart" in verdict.evidence
 
 
 def test_the_verdict_names_its_numbers():

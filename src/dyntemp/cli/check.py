@@ -1,5 +1,7 @@
 """Tell what a policy can do: its bounds, its free parameters, which way it moves with each signal, a plot, warnings.
 
+Then come the verdicts, each with the place of its proof: `+` is certain, `-` does not hold, `?` cannot be said.
+
 dyntemp check "0.1 + 0.8*entropy"
 dyntemp check edt --vocabulary 128256
 dyntemp check "a + b*normalized_entropy" --bind a=0.3 --bind b=0.7
@@ -26,11 +28,14 @@ from dyntemp.language.policy import Policy
 from dyntemp.language.signals import MAX_SUPPORT
 from dyntemp.show.terminal import console, padded
 from dyntemp.show.words import temperature
+from dyntemp.theory.verdicts import verdicts
 
 HOT = 2.0
 CONSTANT = 1e-3
 HEATS: dict[str, Direction] = {"entropy": 1, "perplexity": 1, "varentropy": 1, "max_prob": -1, "margin": -1}
 """Signals by which heat feeds on itself, and the direction in which it does."""
+
+SIGNS = {True: "+", False: "-", None: "?"}
 
 MOVES: dict[Direction, str] = {1: "rises with it", -1: "falls with it", 0: "does not move", None: "either way"}
 
@@ -53,6 +58,7 @@ def run(options: argparse.Namespace) -> int:
     moves = {} if bounds is None else directions(policy.expression, options.vocabulary)
     free = {name: None if p.low is None else [p.low, p.high] for name, p in policy.parameters.items()}
     warnings = [] if bounds is None else list(_warnings(policy, bounds, options.vocabulary, moves))
+    found = [] if bounds is None else verdicts(policy, options.vocabulary)
     out = console(options.color)
     if options.json:
         anywhere = None if bounds is None else policy.bounds()
@@ -60,7 +66,7 @@ def run(options: argparse.Namespace) -> int:
             "policy": str(policy), "name": policy.name, "parameters": free, "vocabulary": options.vocabulary,
             "bounds": bounds, "bounds_any_vocabulary": anywhere,
             "directions": {str(signal): direction for signal, direction in moves.items()},
-            "remembers": policy.remembers, "warnings": warnings,
+            "remembers": policy.remembers, "warnings": warnings, "verdicts": [verdict.to_json() for verdict in found],
         })  # fmt: skip
         return OK
     out.print(str(policy), style="bold")
@@ -80,6 +86,10 @@ def run(options: argparse.Namespace) -> int:
         out.print(f"  {padded(label, width)}  {text}")
     for warning in warnings:
         out.print(Padding(Text(f"warning: {warning}", style="yellow"), (0, 0, 0, 2), expand=False), soft_wrap=False)
+    for verdict in found:
+        for text, style, indent in ((f"{SIGNS[verdict.holds]} {verdict.claim}", "", 2),
+                                    (f"{verdict.evidence} ({verdict.link})", "dim", 4)):  # fmt: skip
+            out.print(Padding(Text(text, style), (0, 0, 0, indent), expand=False), soft_wrap=False)
     if not free:
         from dyntemp.show.plots_terminal import draw_policy
 

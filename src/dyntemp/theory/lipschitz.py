@@ -13,6 +13,7 @@ from dyntemp.language.nodes import Call, Node, Signal
 from dyntemp.language.policy import Policy
 from dyntemp.language.signals import ANY_SUPPORT, signals_of
 from dyntemp.language.slopes import ONE, Part, Slopes
+from dyntemp.theory.rays import heats, steepest_step, zipf
 from dyntemp.theory.signal_slopes import signal_slope
 from dyntemp.theory.verdict import Verdict
 
@@ -21,6 +22,9 @@ TOLERANCE = 5e-3
 
 WORK = 1_500
 """Boxes times the nodes of the expression, at most: the bound holds wherever the search ends."""
+
+STEEP, FEW = 1e6, 1_000
+"""The quotient of temperatures and logits that counts as a jump, and the entries of the rows that are tried for any."""
 
 NARROW = 2.0**-40
 """A side that is this share of a signal's range is not split further."""
@@ -36,12 +40,12 @@ class Steepest(NamedTuple):
 
     Attributes:
         slope: An upper bound on the move of the value per unit of distance of the logits; infinite if none was found.
-        box: The range of each signal where the bound is reached.
+        at: The value of each signal that moves, where the slope is the largest found.
         node: The part that has no bound there, or None.
     """
 
     slope: float
-    box: Mapping[Node, Interval]
+    at: Mapping[Node, float]
     node: Node | None
 
 
@@ -64,15 +68,22 @@ def lipschitz(policy: Policy, support: int | None = None) -> Verdict:
     found = steepest(policy.computed, support)
     rows = "any vocabulary" if support is None else f"a vocabulary of {support:,}"
     values = {"constant": found.slope, "support": support}
+    holds = True if found.slope < inf else None
     if found.slope == 0:
         claim, evidence = "the logits do not move T", "it reads nothing that the logits move"
     elif found.slope < inf:
         claim = f"T moves by at most {found.slope:.4g} times as far as the logits, on {rows}"
-        at = ", ".join(f"{signal} from {low:.4g} to {high:.4g}" for signal, (low, high) in found.box.items())
-        evidence = f"the slopes of its signals, by the chain rule; steepest at {at}"
+        evidence = f"the slopes of its signals, by the chain rule; steepest near {_place(found)}"
     else:
         claim, evidence = f"no bound is known on how far T moves with the logits, on {rows}", _reason(found)
-    return Verdict(claim, True if found.slope < inf else None, evidence, "rows.md#lipschitz", values, ASSUMPTIONS)
+        if isinstance(found.node, Call) and found.node.function == "where":
+            distance, difference = steepest_step(heats(policy, zipf(support or FEW)))
+            if difference > STEEP * distance:
+                claim, holds = f"T jumps, on {rows}", False
+                evidence = (
+                    f"two rows {distance:.1g} apart, at {_place(found)}, have temperatures {difference:.3g} apart"
+                )
+    return Verdict(claim, holds, evidence, "rows.md#lipschitz", values, ASSUMPTIONS)
 
 
 ASSUMPTIONS = (
@@ -85,16 +96,19 @@ ASSUMPTIONS = (
 
 def _reason(found: Steepest) -> str:
     """The part of the policy without a bound, and the values of the signals there."""
-    at = " and ".join(f"{signal} = {(low + high) / 2:.4g}" for signal, (low, high) in found.box.items())
     match found.node:
         case Call("where"):
-            return f"`{found.node}` may jump at {at}"
+            return f"`{found.node}` may jump at {_place(found)}"
         case Call("integral"):
             return f"`{found.node}` adds up the moves of all positions"
         case Signal("temperature_for_entropy"):
             return f"`{found.node}` has no bound where tokens tie"
         case _:
-            return f"`{found.node}` has no bound at {at}"
+            return f"`{found.node}` has no bound at {_place(found)}"
+
+
+def _place(found: Steepest) -> str:
+    return " and ".join(f"{signal} = {value:.4g}" for signal, value in found.at.items())
 
 
 def steepest(expression: Node, support: int | None = None) -> Steepest:
@@ -119,10 +133,12 @@ def steepest(expression: Node, support: int | None = None) -> Steepest:
 
     whole: Box = {signal: always[signal] for signal in signals_of(expression) if not always[signal].is_point}
     boxes = [(-part(whole).slope.absolute, 0, whole)]
-    reached = 0.0
+    reached, at = -1.0, whole
     for count in range(WORK // expression.size):
         bound, _, box = boxes[0]
-        reached = max(reached, part({signal: _middle(side) for signal, side in box.items()}).slope.absolute)
+        middle = {signal: _middle(side) for signal, side in box.items()}
+        if (slope := part(middle).slope.absolute) > reached:
+            reached, at = slope, middle
         widest = _widest(box, whole)
         if widest is None or -bound <= reached * (1 + TOLERANCE):
             break
@@ -134,7 +150,10 @@ def steepest(expression: Node, support: int | None = None) -> Steepest:
     bound, _, box = boxes[0]
     slopes.leaves.clear()
     leaves = [leaf for leaf in part(box).gradient if slopes.leaves[leaf].absolute == inf]
-    return Steepest(-bound, box, None if bound > -inf else leaves[0] if leaves else expression)
+    if bound == -inf:
+        at = {signal: _middle(side) for signal, side in box.items()}
+    moving = {signal: low for signal, (low, _) in at.items() if signal in part(whole).gradient or bound == -inf}
+    return Steepest(-bound, moving, None if bound > -inf else leaves[0] if leaves else expression)
 
 
 def _cut(side: Interval) -> float:

@@ -1,4 +1,4 @@
-"""What becomes of a row when a policy is applied to its own output again and again: z, z/T(z), and so on.
+"""The rows that come of one row when a policy is applied to its own output again and again: z, z/T(z), and so on.
 
 All rows that can follow z lie on its ray s*z, s > 0. There the map is s -> s/T(s*z), a map of the line.
 """
@@ -6,11 +6,11 @@ All rows that can follow z lie on its ray s*z, s > 0. There the map is s -> s/T(
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import exp, inf, log
+from math import exp
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from dyntemp.distribution.filters import GREEDY_AT
 from dyntemp.language.direction import directions
@@ -19,19 +19,12 @@ from dyntemp.language.nodes import Const, Signal
 from dyntemp.language.policy import Policy
 from dyntemp.language.signals import SIGNALS
 from dyntemp.sampling import measure, scale, temperatures
+from dyntemp.theory.rays import heats, zipf
 from dyntemp.theory.verdict import Verdict
-
-Values = NDArray[np.float64]
 
 ALONG_RAY = {"entropy": -1, "normalized_entropy": -1, "perplexity": -1, "max_prob": 1, "collision": 1, "top_mass": 1,
              "margin": 1, "support": 0}  # fmt: skip
 """The direction in which signals move as a row gets sharper, s*z with rising s. The others may move either way."""
-
-POINTS = 241
-"""Points of a ray that are looked at."""
-
-FLAT, SHARP = 1e-4, 100.0
-"""The spread of the flattest row of a ray, and the lead of the likeliest entry in the sharpest, as differences of z."""
 
 STEP, JUMP = 1e-4, 0.05
 """The step in ln s of a derivative, and a change of T over it at which T jumps instead of passing 1."""
@@ -86,40 +79,30 @@ def ray(policy: Policy, logits: ArrayLike) -> Ray:
     A fixed point is found where T passes 1 between two of 241 scales, not where T touches 1 or jumps over it.
 
     Args:
-        policy: A policy without free parameters. It is evaluated at the first token of a request of temperature 1.
+        policy: A policy without free parameters. It is evaluated at the first token of a request of temperature 1,
+            with what a caller gives at the middle of its range.
         logits: One row, [n], of which two unmasked entries differ.
-
-    Raises:
-        PolicyError: If the policy reads what a caller has to give.
 
     >>> [round(point.multiplier, 2) for point in ray(Policy("0.5 + max_prob"), [0.0, 1.0, 2.0]).fixed]
     [0.83]
     """
     row = np.asarray(logits, np.float64)
-    below = np.unique(row.max() - row[row > -inf])
-
-    def heats(log_scales: ArrayLike) -> Values:
-        rows = np.exp(np.asarray(log_scales))[:, None] * (row - row.max())
-        state = policy.state(len(rows)) if policy.remembers else None
-        return np.asarray(temperatures(rows, policy, state=state))
-
-    grid = np.linspace(log(FLAT / below[-1]), log(SHARP / below[1]), POINTS)
-    excess = heats(grid) - 1
-    found = []
-    for at in np.flatnonzero(excess[:-1] * excess[1:] < 0):
-        root = _root(heats, float(grid[at]), float(grid[at + 1]), rising=bool(excess[at] < 0))
-        before, after = heats([root - STEP, root + STEP])
+    found = heats(policy, row)
+    fixed = []
+    for at in np.flatnonzero((found.values[:-1] - 1) * (found.values[1:] - 1) < 0):
+        root = _root(found.at, found.scales[at], found.scales[at + 1], rising=bool(found.values[at] < 1))
+        before, after = found.at(root - STEP), found.at(root + STEP)
         if abs(after - before) < JUMP:
             entropy = float(measure(exp(root) * row, "entropy")["entropy"])
-            found.append(FixedPoint(exp(root), entropy, float(1 - (after - before) / (2 * STEP))))
-    return Ray(tuple(found), float(excess[0] + 1), float(excess[-1] + 1))
+            fixed.append(FixedPoint(exp(root), entropy, 1 - (after - before) / (2 * STEP)))
+    return Ray(tuple(fixed), float(found.values[0]), float(found.values[-1]))
 
 
-def _root(heats: Callable[[ArrayLike], Values], low: float, high: float, *, rising: bool) -> float:
+def _root(heat: Callable[[float], float], low: float, high: float, *, rising: bool) -> float:
     """The point between two scales where T passes 1, by halving."""
     for _ in range(60):
         middle = (low + high) / 2
-        low, high = (low, middle) if (float(heats([middle])[0]) > 1) == rising else (middle, high)
+        low, high = (low, middle) if (heat(middle) > 1) == rising else (middle, high)
     return (low + high) / 2
 
 
@@ -181,12 +164,15 @@ def reapplication(policy: Policy, rows: ArrayLike) -> Verdict:
 
 
 def on_zipf(policy: Policy, vocabulary: int) -> Verdict:
-    """The verdict on one ray, of rows whose probabilities follow Zipf's law: they are the powers of 1/rank.
+    """The verdict on the ray of rows whose probabilities follow Zipf's law, and its powers.
 
-    It holds for every row where T moves one way as rows get sharper. If T falls, each row goes one way, and its
-    fixed points repel. If T rises, there is one fixed point at most.
+    It holds where T never rises as rows get sharper: then each row goes one way. Where T rises, it may turn back.
+
+    Args:
+        policy: A policy without free parameters and without memory.
+        vocabulary: The number of entries, at least 2.
     """
-    found = ray(policy, -np.log(np.arange(1, vocabulary + 1, dtype=np.float64)))
+    found = ray(policy, zipf(vocabulary))
     way = along_ray(policy, vocabulary)
     points = [f"{point.entropy:.3g} nats ({'attracts' if point.attracts else 'repels'})" for point in found.fixed]
     values = {

@@ -36,7 +36,11 @@ def signal_slope(signal: Signal, values: Interval, support: Interval) -> Slope:
     match signal.name:
         case "surprisal":  # the entropy of this row at the first token, then -ln p of the row before
             return Slope(max(2.0, largest_entropy_slope(max(n, 2.0))), 2.0)
-        case _ if n < 2 or signal.name == "support" or SIGNALS[signal.name].source == "context":
+        case "divergence":
+            return UNBOUNDED  # the other prompt's row moves too
+        case "support" | "entries":
+            return STILL
+        case _ if n < 2 or SIGNALS[signal.name].source == "context":
             return STILL  # one entry has p = 1, whatever its logit
         case "max_prob" | "top_mass" | "quantile" | "median_prob":
             return Slope(2 * _largest_share(low, high), 2 * (1 - low))

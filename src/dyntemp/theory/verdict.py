@@ -14,7 +14,7 @@ PAGES = "docs/theory/"
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What is known of one claim.
+    """A claim, if it holds, and why.
 
     Attributes:
         claim: The claim, in one sentence, with its numbers: `T falls as max_prob rises`.
