@@ -18,7 +18,8 @@ FLOORS = [  # a room imports from earlier floors only
     {"models", "kernels", "convert", "methods", "traces"},
     {"sampling", "page"},
     {"engines", "generation", "show"},
-    {"comparison", "testing", "serve", "theory"},
+    {"theory"},
+    {"comparison", "testing", "serve"},
     {"cli"},
     {"", "__main__"},  # the package itself: public names
 ]
