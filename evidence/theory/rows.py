@@ -75,7 +75,7 @@ def attack() -> dict[str, object]:
 def candidates(n: int) -> np.ndarray:
     """Rows of n entries with two levels, a little apart from ties."""
     masses = 1 / (1 + np.exp(-np.linspace(-8, 8, 120)))
-    counts = sorted({1, 2, 5, max(n // 10, 1), max(n // 2, 1), n - 1} & set(range(1, n)))
+    counts = sorted({1, 2, 5, n // 10 + 1, max(n // 2, 1), n - 1} & set(range(1, n)))
     rows = np.concatenate([two_levels(n, likely, masses) for likely in counts])
     return rows + 1e-4 * np.linspace(0, 1, n)
 
@@ -84,13 +84,17 @@ def push(policy: Policy, rows: np.ndarray, step: float) -> np.ndarray:
     """Rows `step` away in the direction in which T seems to rise fastest: each entry up or down by its derivative."""
     p = np.array([tempered(row, 1.0) for row in rows])
     logs = np.log(np.maximum(p, 1e-300))
-    entropy = -(p * logs).sum(1, keepdims=True)
+    beyond = -logs - -(p * logs).sum(1, keepdims=True)  # surprisals less their mean
+    spread = (p * beyond**2).sum(1, keepdims=True)
     best, moved = rows, np.zeros(len(rows))
-    likeliest = np.where(np.arange(rows.shape[1]) == rows.argmax(1)[:, None], 1.0, -1.0)
-    for direction in (np.where(logs + entropy > 0, 1.0, -1.0), likeliest):
+    now = temperatures(policy, rows)
+    off = np.abs(p - now[:, None])  # of a quantile: the entries on either side of it
+    up = (beyond < 0, p == p.max(1, keepdims=True), beyond**2 - spread - 2 * beyond > 0,
+          off <= np.sort(off, axis=1)[:, 1:2])  # fmt: skip
+    for direction in (np.where(mask, 1.0, -1.0) for mask in up):
         for sign in (step, -step):
             there = rows + sign * direction
-            change = np.abs(temperatures(policy, there) - temperatures(policy, rows))
+            change = np.abs(temperatures(policy, there) - now)
             best = np.where((change > moved)[:, None], there, best)
             moved = np.maximum(moved, change)
     return best
