@@ -332,3 +332,10 @@ class TestStep:
 def test_the_expression_is_what_was_written():
     assert Policy("log(perplexity)").expression == parse("log(perplexity)")
     assert Policy(max_prob).expression is max_prob
+
+
+def test_a_policy_names_the_zones_that_it_reads():
+    policy = Policy('where(inside("think") > 0.5, 1, 0.3) + 0.1*prev(inside("code"))')
+
+    assert sorted(policy.zones) == ["code", "think"]
+    assert Policy("entropy").zones == ()

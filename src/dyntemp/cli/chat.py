@@ -31,6 +31,7 @@ from dyntemp.cli.common import (
     add_colour_option,
     add_model_options,
     add_sampling_options,
+    asked_policy,
     chosen_policy,
     open_model,
     readable,
@@ -47,6 +48,7 @@ from dyntemp.textfile import unmarked
 from dyntemp.traces.file import TraceWriter
 from dyntemp.traces.header import Header
 from dyntemp.traces.token import Token
+from dyntemp.zones.tracker import ZoneTracker
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -58,8 +60,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Talk until the input ends, and return the exit code."""
+    options.policy = asked_policy(options)
     policy, _ = chosen_policy(options.policy, options.temp)
     policy.bounds()
+    ZoneTracker.of(policy.zones, options.zone)
     sampling_settings(options)
     model = open_model(options)
     if model.encode_chat([{"role": "user", "content": "hello"}]) is None:
@@ -165,6 +169,7 @@ class Chat:
         if rest:
             found, _ = chosen_policy(rest, self.options.temp)
             found.bounds()
+            ZoneTracker.of(found.zones, self.options.zone)
             self.options.policy = rest
         policy, _ = chosen_policy(self.options.policy, self.options.temp)
         low, high = policy.bounds(self.model.vocabulary)

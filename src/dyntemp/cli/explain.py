@@ -19,7 +19,7 @@ from pathlib import Path
 from rich.console import Console
 
 from dyntemp.cli import OK, UsageError
-from dyntemp.cli.common import add_colour_option, print_json, read_policy
+from dyntemp.cli.common import add_colour_option, add_zone_option, print_json, read_policy
 from dyntemp.errors import PolicyError, TraceError
 from dyntemp.language.policy import Policy
 from dyntemp.show.card import card
@@ -61,6 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument("--numbers", action="store_true", help="beside --text: each token's number below it")
     parser.add_argument("--policy", metavar="POLICY", help="replay the trace under another policy: what it changes")
+    add_zone_option(parser)
     parser.add_argument("--overwrite", action="store_true", help="replace a page that is already there")
     add_colour_option(parser)
 
@@ -163,7 +164,7 @@ def _shown(header: Header, tokens: list[Token], options: argparse.Namespace) -> 
     replayed: list[Replayed | None] = [None] * len(tokens)
     if other:
         try:
-            replayed = [*replays(header, tokens, other)]
+            replayed = [*replays(header, tokens, other, zones=options.zone)]
         except PolicyError:
             raise
         except ValueError as error:

@@ -35,8 +35,8 @@ from dyntemp.traces.settings import Settings
 REPORT = "report.html"
 
 KEPT = (
-    "max_tokens", "stop", "top_k", "top_p", "min_p", "filter_at", "requested", "given", "alternatives", "backend",
-    "system", "chat",
+    "max_tokens", "stop", "top_k", "top_p", "min_p", "filter_at", "requested", "given", "zones", "alternatives",
+    "backend", "system", "chat",
 )  # fmt: skip
 """Settings that the manifest holds, in the order of the file."""
 
@@ -138,6 +138,7 @@ def compare(
     stop: Sequence[str] = (),
     requested: float = 1.0,
     given: Mapping[str, float] | None = None,
+    zones: str | Sequence[str] = (),
     progress: Callable[[Progress], None] | None = None,
 ) -> Comparison:
     """Write texts to every prompt under every policy with every seed, coupled, each as a trace in `folder`.
@@ -161,6 +162,7 @@ def compare(
         stop: A text ends before any of these appears.
         requested: The value of the signal `requested`.
         given: The value of each `given("name", low, high)`, by name.
+        zones: Your own zone for `inside("name")`, or several, as `generate` takes them.
         progress: Called after each step.
 
     Raises:
@@ -175,7 +177,8 @@ def compare(
         raise ValueError(f"{len(chosen)} of the two or more policies that a comparison needs were given")
     settings = Settings(
         max_tokens=max_tokens, stop=stop, filters=filters_of(filters, top_k, top_p, min_p, filter_at),
-        requested=requested, given=given or {}, system=system, chat=chat,
+        requested=requested, given=given or {}, zones=[zones] if isinstance(zones, str) else list(zones),
+        system=system, chat=chat,
     )  # fmt: skip
     for policy in chosen:
         dry_run(policy, settings)
@@ -237,7 +240,8 @@ def _write(comparison: Comparison, cell: Cell, model: Model, requests: Sequence[
         stack.callback(loop.close)
         writers = {}
         for number, request, path in zip(loop.add(requests), requests, partial, strict=True):
-            header = header_of(model, request.policy, [manifest.prompts[cell.prompt]], request.settings, TRACED)
+            prompt = manifest.prompts[cell.prompt]
+            header = header_of(model, request.policy, [prompt], [request.prompt], request.settings, TRACED)
             writers[number] = stack.enter_context(TraceWriter(path, header, overwrite=True))
         while loop.live:
             ready = loop.step()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
@@ -23,6 +24,8 @@ class Batch:
             requests are not live.
         space: The unit of the rows. `"log-probabilities"` are normalised again before they are handed back.
         drawn: The token at `position - 1` of each row, [rows], for policies that read `surprisal`; -1 where unknown.
+        text: For policies that read `inside(...)`: a function that returns all tokens before a row, prompt included,
+            by the row's number. They are a sequence or an array of integers.
     """
 
     logits: Any
@@ -31,6 +34,7 @@ class Batch:
     live: Any = None
     space: Literal["logits", "log-probabilities"] = "logits"
     drawn: Any = None
+    text: Callable[[int], Any] | None = None
 
 
 @dataclass(slots=True, repr=False)

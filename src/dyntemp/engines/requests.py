@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -18,6 +18,7 @@ from dyntemp.engines.capabilities import Capabilities
 from dyntemp.engines.logits import normalised, sound
 from dyntemp.engines.row_settings import GREEDY, NOBODY, DeviceRowSettings, Request, RowSettings
 from dyntemp.engines.surprisal import Surprisal
+from dyntemp.engines.zones import Zones
 from dyntemp.errors import EngineError, InvalidLogitsError
 from dyntemp.kernels import backend_of
 from dyntemp.kernels.job import Job
@@ -44,6 +45,9 @@ class Requests:
         device: PyTorch's device of the rows, where they are not in the host's memory.
         backend: A name of `dyntemp.kernels.BACKENDS`; by default it follows from the rows' library and device.
         given: The value of each `given("name", low, high)`, by name; read again at every step.
+        tokenizer: Tells policies that read `inside(...)` the bytes of tokens: a tokenizer of transformers, or a
+            function that returns the bytes of a token. None refuses such policies.
+        zones: Zones of the user's own, as `parse_zone` reads them: one, or several.
         record: Called with each `Step`. On a device, each step is waited for.
         counts: Counts to continue, where an adapter makes several `Requests` in turn; new ones by default.
 
@@ -60,6 +64,8 @@ class Requests:
         device: Any = None,
         backend: str | None = None,
         given: Mapping[str, Any] | None = None,
+        tokenizer: Any = None,
+        zones: str | Sequence[str] = (),
         record: Callable[[Step], None] | None = None,
         counts: Counts | None = None,
     ) -> None:
@@ -74,23 +80,32 @@ class Requests:
         self._last: RowSettings | None = None
         self._restarts: Any = 0
         self._surprisal = Surprisal(self._state)
+        self._zones = Zones(tokenizer, zones, window)
         self._warned = False
 
-    def accept(self, policy: PolicyLike) -> Policy:
+    def accept(self, policy: PolicyLike, zones: str | Sequence[str] = ()) -> Policy:
         """Read a policy, and check that this host can carry it out.
 
+        Args:
+            policy: The policy, or its text.
+            zones: Zones of a request's own, as `parse_zone` reads them.
+
         Raises:
-            PolicyError: If `policy` is no policy.
+            PolicyError: If `policy` is no policy, or reads a zone that nobody defined.
             EngineError: If it needs more than the host offers, or keeps more than 64 numbers per token.
         """
         found = self.capabilities.check(as_policy(policy))
+        self._zones.tracker(found, zones)
         if len(found.program.cells) > MOST_CELLS:
             raise EngineError(
                 f"a policy was given that keeps {len(found.program.cells)} numbers per token; {MOST_CELLS} are allowed"
             )
         return found
 
-    def begin(self, slot: int, policy: PolicyLike, *, requested: float = 1.0, prompt: int = 0) -> None:
+    def begin(
+        self, slot: int, policy: PolicyLike, *, requested: float = 1.0, prompt: int = 0,
+        zones: str | Sequence[str] = (),
+    ) -> None:  # fmt: skip
         """Begin a request in `slot`. An earlier request in this slot is forgotten.
 
         Args:
@@ -98,14 +113,16 @@ class Requests:
             policy: The request's policy.
             requested: The temperature that it asked for; at 0 it is greedy, and its rows stay as they are.
             prompt: Number of tokens in its prompt: the position of the first token that it generates.
+            zones: Zones of its own, as `parse_zone` reads them.
 
         Raises:
             PolicyError, EngineError: As `accept`.
         """
-        accepted = self.accept(policy)
+        accepted = self.accept(policy, zones)
         self._requests[slot] = Request(accepted, float(requested), prompt)
         self._last = None
         self._surprisal.forget(slot)
+        self._zones.begin(slot, accepted, zones)
         if accepted.remembers:
             self._state.grow(slots=slot + 1, width=len(accepted.program.cells))
         if slot < self._state.slots:
@@ -116,6 +133,7 @@ class Requests:
         self._requests.pop(slot, None)
         self._last = None
         self._surprisal.forget(slot)
+        self._zones.forget(slot)
 
     def __contains__(self, slot: int) -> bool:
         return slot in self._requests
@@ -146,9 +164,10 @@ class Requests:
         self.counts.seen += len(rows.slots)
         self.counts.greedy += greedy
         self.counts.declined += len(rows.slots) - changed - greedy
+        rows = replace(rows, inside=self._zones.inside(rows, batch.text))
         logits = self._undivided(batch.logits, rows.requested)
         self._surprisal.update(logits, batch.drawn, rows, len(self._requests))
-        temperature, signals = self._measured(logits, rows)
+        temperature, signals = self._measured(logits, rows, self.given or {})
         if self.record is not None:
             shown = {name: on_host(values) for name, values in signals.items()}
             self.record(Step(rows.slots, rows.position, on_host(temperature), shown))
@@ -175,14 +194,14 @@ class Requests:
         factor = np.where(requested > GREEDY_AT, requested, 1.0).astype(np.float32)
         return logits * beside(factor, logits)[:, None]
 
-    def _measured(self, logits: Any, rows: RowSettings) -> tuple[Any, dict[str, Any]]:
+    def _measured(self, logits: Any, rows: RowSettings, given: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
         """Temperatures, NaN for rows that are broken or stay as they are, and signals by name."""
         if not rows.ours.any():
             return np.full(len(rows.ours), np.nan), {}
         try:
-            outcome = backend_of(logits, self._backend).run(logits, self._job(rows))
+            outcome = backend_of(logits, self._backend).run(logits, self._job(rows, given))
         except InvalidLogitsError:
-            return self._measured_in_part(logits, rows, sound(logits))
+            return self._measured_in_part(logits, rows, given, sound(logits))
         self.counts.changed += int(np.count_nonzero(rows.ours))
         self.counts.restarts += self._state.restarts - self._restarts
         self._restarts = self._state.restarts + 0
@@ -195,7 +214,7 @@ class Requests:
         return outcome.temperature.masked_fill(~ours, np.nan), outcome.signals
 
     def _measured_in_part(
-        self, logits: Any, rows: RowSettings, intact: NDArray[np.bool_]
+        self, logits: Any, rows: RowSettings, given: Mapping[str, Any], intact: NDArray[np.bool_]
     ) -> tuple[Any, dict[str, Any]]:
         """Measure the intact rows. Broken rows stay as they are, since a host cannot raise for one row."""
         self.counts.broken += int((rows.ours & ~intact).sum())
@@ -206,7 +225,8 @@ class Requests:
                 "counted as broken", self.capabilities.engine,
             )  # fmt: skip
         which = np.flatnonzero(intact)
-        part, found = self._measured(logits[which], rows.at(which))
+        part_of_given = {name: on_host(value)[which] if np.ndim(value) else value for name, value in given.items()}
+        part, found = self._measured(logits[which], rows.at(which), part_of_given)
 
         def spread(values: Any) -> Any:
             whole = np.full(len(intact), np.nan)
@@ -215,7 +235,7 @@ class Requests:
 
         return spread(part), {name: spread(values) for name, values in found.items()}
 
-    def _job(self, rows: RowSettings) -> Job:
+    def _job(self, rows: RowSettings, given: Mapping[str, Any]) -> Job:
         first = rows.policies[0]
         alike = all(policy is first for policy in rows.policies)
         state = slot = None
@@ -224,7 +244,7 @@ class Requests:
             state.grow(slots=int(slot.max()) + 1)
         return Job(
             (first,) if alike else tuple(rows.policies), state=state, slot=slot, position=np.maximum(rows.position, 0),
-            requested=rows.requested, given=self.given,
+            requested=rows.requested, given={**given, **rows.inside},
         )  # fmt: skip
 
     def _decide_on_device(self, batch: Batch) -> tuple[Any, Any]:
@@ -238,9 +258,9 @@ class Requests:
         backend = backend_of(logits, self._backend or ("torch" if intact is not None else None))
         temperature = torch.full_like(rows.requested, torch.nan)
         for number, policy in enumerate(rows.policies):
-            if policy.remembers:
+            if policy.remembers or policy.zones:
                 raise EngineError(
-                    f"`{policy}` remembers, and rows of slots that only the device knows were handed over"
+                    f"`{policy}` reads more than its row, and rows of slots that only the device knows were handed over"
                 )
             job = Job((policy,), position=rows.position.clamp(min=0), requested=rows.requested, given=self.given)
             temperature = torch.where(rows.policy == number, backend.run(logits, job).temperature, temperature)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -51,6 +51,7 @@ class RowSettings:
         ours: True for rows that get a temperature.
         greedy: True for rows of greedy requests.
         position: Number of tokens generated before the row; below 0 only where the row is not ours.
+        inside: The value of each `inside("zone")`, by its text.
     """
 
     slots: NDArray[np.int64]
@@ -60,6 +61,7 @@ class RowSettings:
     ours: NDArray[np.bool_]
     greedy: NDArray[np.bool_]
     position: NDArray[np.int64]
+    inside: dict[str, NDArray[np.float64]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, slots: NDArray[np.int64], requests: Mapping[int, Request]) -> RowSettings:
@@ -87,6 +89,7 @@ class RowSettings:
             ours=self.ours[rows],
             greedy=self.greedy[rows],
             position=self.position[rows],
+            inside={name: values[rows] for name, values in self.inside.items()},
         )
 
     def only(self, live: NDArray[np.bool_]) -> RowSettings:

@@ -15,7 +15,7 @@ from dyntemp.distribution.noise import coins
 from dyntemp.generation.sequence import GeneratedSequence
 from dyntemp.kernels.job import Outcome
 from dyntemp.kernels.rows import Rows
-from dyntemp.models import Model
+from dyntemp.models import Model, full_bytes
 from dyntemp.traces.token import Alternative, Token
 
 
@@ -84,12 +84,13 @@ class NextTokens:
             return exp(float(z[other]) - highest + most)
 
         ended = token in self._model.end_tokens
+        raw = b"" if ended else self._model.token_bytes(token)
         return Token(
             request=sequence.request.number,
             position=sequence.position,
             token=token,
             text="",
-            bytes=b"" if ended else self._model.token_bytes(token),
+            bytes=raw,
             temperature=float(self._outcome.temperature[row]),
             signals=signals,
             probability=probability(token),
@@ -105,6 +106,7 @@ class NextTokens:
             rest=rest(z, after.kept, likeliest, most) if likeliest else (),
             origin=origin,
             finish="end" if ended else "length" if sequence.position + 1 == sequence.limit else None,
+            name="" if raw else full_bytes(self._model, [token]).decode(errors="replace"),
             dropped=self._dropped(row, likeliest),
         )
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import codecs
+from collections.abc import Sequence
 from dataclasses import replace
 
 from dyntemp.generation.request import Request
-from dyntemp.models import Model
+from dyntemp.language.nodes import Signal
+from dyntemp.models import Model, full_bytes
 from dyntemp.traces.token import Token
+from dyntemp.zones.tracker import ZoneTracker
 
 
 class GeneratedSequence:
@@ -25,6 +28,8 @@ class GeneratedSequence:
         given: Tokens that are not drawn: those in `begin`, then those to force.
         held: Records that are held back while a stop text may be in the making.
         coupled: Whether the sequence still agrees with its leader.
+        measured: Numbers of the next row that are not in the row itself, by the name in `Job.given`: its divergence
+            from the row of the second prompt, and the values of functions of the hidden state.
     """
 
     def __init__(self, number: int, request: Request, slot: int, model: Model) -> None:
@@ -34,17 +39,34 @@ class GeneratedSequence:
         self.position = len(request.prefix) - len(request.prompt)
         room = settings.max_tokens + len(settings.begin)
         # the model never reads the last token, so that it needs no place in the context
-        self.limit = room if model.context is None else min(room, model.context - len(request.prompt) + 1)
+        longest = max(len(request.prompt), len(request.contrast or ()))
+        self.limit = room if model.context is None else min(room, model.context - longest + 1)
         self.held: list[Token] = []
         self.coupled = request.leader is not None
+        self.measured: dict[str, float] = {}
         self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
         for token in settings.begin[: self.position]:
             self.decode(model.token_bytes(token))
+        self._model = model
+        self._tracker = ZoneTracker.of(request.policy.zones, settings.zones)
+        self._zones = self._tracker.start
+        self.track(request.prefix)
 
     @property
     def noise_key(self) -> tuple[int, int, int]:
         """Seed, request and position: the key of the noise of the next draw."""
         return self.request.settings.seed, self.request.number, self.position
+
+    @property
+    def inside(self) -> dict[str, float]:
+        """The value of each `inside("zone")` that the policy reads, for the next token, by its text."""
+        values = zip(self._tracker.names, self._tracker.inside(self._zones), strict=True)
+        return {str(Signal("inside", (name,))): value for name, value in values}
+
+    def track(self, tokens: Sequence[int]) -> None:
+        """Follow the zones through the next tokens of the text, prompt included."""
+        if self._tracker.names:
+            self._zones = self._tracker.advance(self._zones, full_bytes(self._model, tokens))
 
     def decode(self, raw: bytes) -> str:
         """The text that these bytes complete. An incomplete character is held back, at the end of the text too."""

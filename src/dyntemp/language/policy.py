@@ -52,6 +52,7 @@ class Policy:
         reads_surprisal: Whether it needs to know the token drawn just before.
         reads_place: Whether it depends on where in a text the row stands: it remembers, or reads `position`.
         signals: The distinct signals that have to be known to compute it, inner ones first.
+        zones: The names of the zones that it reads with `inside`.
 
     Raises:
         PolicyError: If the text cannot be read, or if a temperature could be negative or undefined; the message
@@ -66,7 +67,7 @@ class Policy:
 
     __slots__ = (
         "_hash", "computed", "expression", "name", "parameters", "program", "reads_place",
-        "reads_surprisal", "remembers", "signals",
+        "reads_surprisal", "remembers", "signals", "zones",
     )  # fmt: skip
 
     expression: Expression
@@ -76,6 +77,7 @@ class Policy:
     reads_surprisal: bool
     reads_place: bool
     signals: tuple[Signal, ...]
+    zones: tuple[str, ...]
     program: Program
     computed: Expression
     _hash: int
@@ -107,6 +109,7 @@ class Policy:
             "reads_surprisal": any(signal.name == "surprisal" for signal in read),
             "reads_place": remembers(computed) or any(signal.name == "position" for signal in read),
             "signals": read,
+            "zones": tuple(str(signal.arguments[0]) for signal in read if signal.name == "inside"),
             "computed": computed,
             "_hash": hash(expression),  # a host's loop asks for it many times a token
         }

@@ -196,6 +196,11 @@ def bundled_path() -> str:
         ) from error
 
 
+def full_bytes(model: Model, tokens: Iterable[int]) -> bytes:
+    """The text of tokens as the model sees it: control tokens are written by their names, such as `<|im_end|>`."""
+    return b"".join(model.token_bytes(token) or model.token_name(token).encode() for token in tokens)
+
+
 def check_prompts(model: Model, prompts: Sequence[Sequence[int]]) -> None:
     """Check that a session of `model` can begin with these prompts.
 

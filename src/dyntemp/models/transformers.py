@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import inspect
-import json
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from dyntemp.errors import ModelError
 from dyntemp.models import Messages, check_advance, check_prompts
+from dyntemp.models.hidden import HiddenFunction, HiddenStates
+from dyntemp.models.pieces import Pieces
 from dyntemp.models.torch_module import import_torch
-
-BYTE_PIECE = re.compile(r"<0x([0-9A-Fa-f]{2})>")  # the spelling of a byte without a piece of its own in sentencepiece
 
 
 def load(
@@ -87,8 +85,7 @@ class TransformersModel:
         self.end_tokens = frozenset(
             token for end in ends if end is not None for token in (end if isinstance(end, list) else [end])
         )
-        self._bytes = _bytes_of_pieces(tokenizer)
-        self._added = {token: (added.content, added.special) for token, added in tokenizer.added_tokens_decoder.items()}
+        self._pieces = Pieces(tokenizer)
 
     def encode(self, text: str) -> list[int]:
         """The tokens of a plain prompt, with the special tokens that the tokenizer adds."""
@@ -107,23 +104,19 @@ class TransformersModel:
 
     def token_bytes(self, token: int) -> bytes:
         """The bytes that a token adds to the text; empty for special tokens and end tokens."""
-        text, special = self._added.get(token, (None, False))
-        if special or token in self.end_tokens:
-            return b""
-        if text is not None:
-            return text.encode()
-        piece = self.tokenizer.convert_ids_to_tokens(token) if token < len(self.tokenizer) else None
-        if piece is None:
-            return b""
-        return self._bytes(piece) if self._bytes else self.tokenizer.decode([token]).encode()
+        return b"" if token in self.end_tokens else self._pieces.bytes(token)
 
     def token_name(self, token: int) -> str:
         """The token as the vocabulary writes it, such as `<|im_end|>`."""
-        return (self.tokenizer.convert_ids_to_tokens(token) if token < len(self.tokenizer) else None) or f"<{token}>"
+        return self._pieces.name(token)
 
     def start(self, prompts: Sequence[Sequence[int]]) -> TransformersSession:
         """Start sequences that every step computes together, padded on the left."""
         return TransformersSession(self, prompts)
+
+    def hidden_states(self, functions: Sequence[HiddenFunction]) -> HiddenStates:
+        """The hidden states that these functions need, of every step from now on; see `HiddenStates`."""
+        return HiddenStates(self.module, functions)
 
     def compute(self, ids: Any, mask: Any, cache: Any) -> tuple[Any, Any]:
         """The logits after the last column of `ids`, [batch, vocabulary], and the cache."""
@@ -193,36 +186,3 @@ class TransformersSession:
     def _compute(self, ids: Any) -> None:
         logits, self._cache = self._model.compute(ids, self._mask, self._cache)
         self._logits = logits.cpu()
-
-
-def _bytes_of_pieces(tokenizer: Any) -> Callable[[str], bytes] | None:
-    """The way in which the vocabulary's pieces spell bytes; None if only the tokenizer knows."""
-    backend = getattr(tokenizer, "backend_tokenizer", None)
-    decoder = json.loads(backend.to_str())["decoder"] if backend is not None else None
-    kinds = set(_kinds(decoder))
-    if "ByteLevel" in kinds or hasattr(tokenizer, "byte_decoder"):
-        table = _byte_letters()
-        return lambda piece: bytes(table[letter] for letter in piece) if set(piece) <= set(table) else piece.encode()
-    if kinds & {"Metaspace", "ByteFallback"} or hasattr(tokenizer, "sp_model"):
-        return _sentencepiece_bytes
-    return None
-
-
-def _kinds(decoder: Any) -> Iterator[str]:
-    """The types of a decoder and of its parts, with the names of `tokenizers`."""
-    if isinstance(decoder, dict):
-        yield decoder["type"]
-        for part in decoder.get("decoders", ()):
-            yield from _kinds(part)
-
-
-def _sentencepiece_bytes(piece: str) -> bytes:
-    byte = BYTE_PIECE.fullmatch(piece)
-    return bytes([int(byte[1], 16)]) if byte else piece.replace("\u2581", " ").encode()
-
-
-def _byte_letters() -> dict[str, int]:
-    """The letter for each byte in byte-level vocabularies: itself if visible, else a letter from U+0100 on."""
-    seen = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)]
-    unseen = [byte for byte in range(256) if byte not in seen]
-    return {chr(byte): byte for byte in seen} | {chr(256 + place): byte for place, byte in enumerate(unseen)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dyntemp.engines.request_fields import ID, KEY
+from dyntemp.errors import PolicyError
 from dyntemp.language.signals import MAX_SUPPORT
 from dyntemp.serve.fields import (
     Field,
@@ -23,8 +24,12 @@ from dyntemp.serve.fields import (
     whole,
 )
 from dyntemp.serve.settings import ServerSettings
+from dyntemp.zones.zone import EXAMPLE, parse_zone
 
 MOST_TEMPERATURE = 1e6
+
+MOST_ZONES = 16
+"""Most zones of its own that a request may define."""
 
 UNREAD = frozenset(
     ("user", "metadata", "safety_identifier", "prompt_cache_key", "prompt_cache_options", "prompt_cache_retention")
@@ -114,7 +119,7 @@ def of_verdicts(settings: ServerSettings) -> RequestFields:
 
 PLAYED = (
     "max_tokens", "stop", "seed", "temperature", "top_k", "top_p", "min_p", "filter_at", "filters", "parameters",
-    "given",
+    "given", "zones",
 )  # fmt: skip
 
 
@@ -130,6 +135,11 @@ def _common(settings: ServerSettings) -> dict[str, Field]:
         ),
         "parameters": Field(numbers_by_name(), {}, "values of the policy's free parameters"),
         "given": Field(numbers_by_name(), {}, 'what each `given("name", low, high)` of the policy reads'),
+        "zones": Field(_zones(), [], "zones of your own that the policy reads, by their delimiters"),
+        "contrast": Field(
+            anything("messages beside `messages`, and text, tokens or a list of these beside `prompt`"), None,
+            "a second prompt, such as the first one without its context, for policies that read `divergence`",
+        ),
         "temperature": Field(
             number(0, MOST_TEMPERATURE), None, "what `requested` reads, or one temperature for all; 0 is greedy"
         ),
@@ -175,6 +185,22 @@ def _xargs() -> Kind:
         return value.get(KEY)
 
     return Kind(read, {"type": "object", "properties": {KEY: {"type": "string"}, ID: {"type": "string"}}})
+
+
+def _zones() -> Kind:
+    """Zones of the user's own."""
+    one = text()
+
+    def read(value: object) -> list[str]:
+        found = [value] if isinstance(value, str) else value
+        if not isinstance(found, list) or len(found) > MOST_ZONES:
+            raise Unfit(f'a list of at most {MOST_ZONES} zones is allowed, such as ["{EXAMPLE}"]')
+        try:
+            return [parse_zone(one.read(zone)).meaning for zone in found]
+        except PolicyError as error:
+            raise Unfit(str(error)) from None
+
+    return Kind(read, {"anyOf": [one.schema, {"type": "array", "items": one.schema, "maxItems": MOST_ZONES}]})
 
 
 def _stream_options() -> Kind:

@@ -30,6 +30,7 @@ from dyntemp.serve.prompts import encode, messages_of, tokens_of
 from dyntemp.serve.reply import Streamed
 from dyntemp.serve.request_group import TokenOutput
 from dyntemp.serve.server import Server, run_settings, seed_of
+from dyntemp.signals import divergence
 from dyntemp.theory.verdicts import verdicts
 from dyntemp.traces.file import FORMAT, VERSION
 from dyntemp.traces.token import Token
@@ -40,7 +41,7 @@ VOCABULARY = 49_152
 
 TRACED = (
     "max_tokens", "stop", "top_k", "top_p", "min_p", "filter_at", "system", "raw", "chat", "begin", "force",
-    "alternatives", "backend", "requested", "given", "parameters", "follow",
+    "alternatives", "backend", "requested", "given", "parameters", "zones", "follow",
 )  # fmt: skip
 """Settings that the header of each text holds, in their order."""
 
@@ -149,7 +150,10 @@ async def _generate(server: Server, fields: RequestFields, request: HttpRequest)
     ]  # fmt: skip
     if len(requests) > 1:
         requests = coupled(requests)
-    headers = [header_of(worker.model, one.policy, [prompt], one.settings, TRACED) for one in requests]
+    headers = [
+        await worker.call(header_of, worker.model, one.policy, [prompt], [tokens], one.settings, TRACED)
+        for one in requests
+    ]
     first = [{"format": FORMAT, "version": VERSION, **asdict(header)} for header in headers]
     return Streamed(server.run(requests, Token.to_json, len(tokens), (), together=True), Lines(first))
 
@@ -183,6 +187,9 @@ def _policies(server: Server, values: dict[str, Any]) -> list[Chosen]:
             if error.param == "policy":
                 error.param = f"policies[{number}]"
             raise
+        if divergence in found[-1].policy.signals:
+            message = f"`{found[-1].policy}` reads `divergence`, and this page has no place for a second prompt: use "
+            raise wrong(f"policies[{number}]", message + "`contrast` of /v1/chat/completions, or dyntemp generate")
     return found
 
 

@@ -16,6 +16,7 @@ from dyntemp.language.policy import Policy
 from dyntemp.language.signals import suggestion
 from dyntemp.serve.errors import of_policy, shown, wrong
 from dyntemp.serve.fields import Unfit, encodable
+from dyntemp.zones.tracker import ZoneTracker
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,7 @@ def chosen(values: Mapping[str, Any], *, fallback: Policy | None, most: int, len
     """The policy that the fields of a request ask for.
 
     Args:
-        values: `policy`, `vllm_xargs`, `temperature`, `parameters` and `given`.
+        values: `policy`, `vllm_xargs`, `temperature`, `parameters`, `given` and `zones`.
         fallback: The server's policy for requests that bring none.
         most: Characters that a policy may have.
         lenient: Whether a temperature without an effect is ignored.
@@ -96,12 +97,16 @@ def chosen(values: Mapping[str, Any], *, fallback: Policy | None, most: int, len
 
 
 def _filled(policy: Policy, requested: float, values: Mapping[str, Any]) -> Chosen:
-    """`policy` with the request's parameters bound and its `given` numbers checked."""
+    """`policy` with the request's parameters bound, and its `given` numbers and its zones checked."""
     try:
         bound = policy.bind(**values["parameters"])
         bound.bound({})
     except PolicyError as error:
         raise of_policy(error, "parameters") from None
+    try:
+        ZoneTracker.of(bound.zones, values["zones"])
+    except PolicyError as error:
+        raise of_policy(error, "zones") from None
     wanted = {signal.arguments[0]: signal for signal in bound.signals if signal.name == "given"}
     given = values["given"]
     for name in given:

@@ -20,6 +20,7 @@ from dyntemp.serve.settings import ServerSettings
 from dyntemp.serve.worker import Worker
 from dyntemp.traces.settings import Settings
 from dyntemp.traces.token import Token
+from dyntemp.zones.tracker import ZoneTracker
 
 IGNORED = "X-Dyntemp-Ignored"
 """The header in which a lenient server names the fields that it ignored."""
@@ -56,6 +57,7 @@ class Server:
             try:
                 server.fallback = read_policy(settings.policy, settings.max_policy)
                 server.fallback.bounds()
+                ZoneTracker.of(server.fallback.zones)
             except ApiError as error:
                 raise ValueError(str(error)) from None
         if model is not None:
@@ -107,6 +109,7 @@ def run_settings(server: Server, values: Mapping[str, Any], policy: Chosen) -> S
         filters=filters,
         requested=policy.requested,
         given=policy.given,
+        zones=values["zones"],
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from dyntemp.traces.settings import Settings
@@ -22,6 +22,8 @@ class Header:
         settings: The settings as the file has them; `run` reads them.
         versions: Versions of dyntemp, Python and the packages that took part.
         started: Date and time in ISO 8601, with the offset from UTC.
+        rendered: The text of each prompt as the model read it, with its template and control tokens; older traces lack
+            it.
     """
 
     model: str
@@ -32,6 +34,7 @@ class Header:
     settings: Mapping[str, Any]
     versions: Mapping[str, str]
     started: str
+    rendered: list[str] = field(default_factory=list)
 
     def run(self) -> Settings:
         """The settings of the run, with its seed.
@@ -43,5 +46,5 @@ class Header:
 
 
 KINDS = {"model": str, "policy": str, "policy_name": str | None, "seed": int, "prompts": list, "settings": dict,
-         "versions": dict, "started": str}  # fmt: skip
+         "versions": dict, "started": str, "rendered": list}  # fmt: skip
 """The kind of value that each field of a header has in JSON."""

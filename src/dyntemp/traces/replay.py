@@ -24,6 +24,9 @@ from dyntemp.language.policy import Policy
 from dyntemp.language.signals import SIGNALS
 from dyntemp.language.terms import terms
 from dyntemp.traces.token import Token
+from dyntemp.traces.zones import RecordedText
+
+NO_TEXT = RecordedText()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +65,12 @@ class Replayed:
 
 
 def missing(tokens: Sequence[Token], policy: Policy) -> list[str]:
-    """The signals that `policy` reads and these records do not hold."""
-    wanted = [str(signal) for signal in policy.program.signals if SIGNALS[signal.name].source != "context"]
+    """The signals that `policy` reads and these records do not hold; zones follow from the text."""
+    wanted = [
+        str(signal)
+        for signal in policy.program.signals
+        if SIGNALS[signal.name].source != "context" and signal.name != "inside"
+    ]
     return [name for name in wanted if any(name not in token.signals for token in tokens)]
 
 
@@ -75,6 +82,7 @@ def replay(
     requested: float = 1.0,
     given: Mapping[str, float] | None = None,
     parameters: Mapping[str, float] | None = None,
+    text: RecordedText = NO_TEXT,
 ) -> list[Replayed]:
     """The tokens of one request under `policy`.
 
@@ -85,6 +93,7 @@ def replay(
         requested: The value of the signal `requested`.
         given: The value of each `given("name", low, high)`, by name.
         parameters: Values of free parameters.
+        text: The text before the tokens, for a policy that reads zones which the records do not hold.
 
     Raises:
         PolicyError: If the policy reads a signal that the records do not hold; the message says how to record it.
@@ -92,7 +101,7 @@ def replay(
     """
     if not tokens:
         return []
-    temperatures, shares = _temperatures(tokens, policy, requested, given or {}, parameters or {})
+    temperatures, shares = _temperatures(tokens, policy, requested, given or {}, parameters or {}, text)
     texts = [part.text for part in terms(policy.computed)]
     return [
         _replayed(token, float(temperature), tuple(map(Term, texts, values)), seed)
@@ -102,7 +111,7 @@ def replay(
 
 def _temperatures(
     tokens: Sequence[Token], policy: Policy, requested: float, given: Mapping[str, float],
-    parameters: Mapping[str, float],
+    parameters: Mapping[str, float], text: RecordedText,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:  # fmt: skip
     """The temperature of each token, [tokens], and its terms, [terms, tokens]."""
     positions = np.array([token.position for token in tokens], np.int64)
@@ -117,11 +126,14 @@ def _temperatures(
     if policy.remembers and positions[0] > 0:
         raise PolicyError(f"`{policy}` remembers, and these records begin at position {positions[0]}: record from 0")
     if lacks := missing(tokens, policy):
+        advice = f"with signals=[{', '.join(repr(name) for name in lacks)}], or --record on the command line"
+        if "divergence" in lacks:
+            advice = "under a policy that reads `divergence`, with contrast="
         raise PolicyError(
             f"`{policy}` reads {', '.join(f'`{name}`' for name in lacks)}, which these records do not hold: record "
-            f"with signals=[{', '.join(repr(name) for name in lacks)}], or --record on the command line"
+            f"{advice}"
         )
-    signals = _signals(tokens, policy, requested, given)
+    signals = _signals(tokens, text.with_zones(tokens, policy), policy, requested, given)
     state = policy.state(window=len(tokens) + 1) if policy.remembers else None
     slots = np.zeros(len(tokens), np.int64)
     if state is not None:
@@ -138,10 +150,11 @@ def _temperatures(
 
 
 def _signals(
-    tokens: Sequence[Token], policy: Policy, requested: float, given: Mapping[str, float]
-) -> dict[str, NDArray[np.float64]]:
+    tokens: Sequence[Token], recorded: Sequence[Mapping[str, float]], policy: Policy, requested: float,
+    given: Mapping[str, float],
+) -> dict[str, NDArray[np.float64]]:  # fmt: skip
     """The values of the signals that the policy reads, [tokens] each."""
-    values: dict[str, NDArray[np.float64]] = {}
+    columns: dict[str, NDArray[np.float64]] = {}
     for signal in policy.program.signals:
         match signal.name:
             case "position":
@@ -150,13 +163,16 @@ def _signals(
                 numbers = [requested] * len(tokens)
             case "given":
                 name = str(signal.arguments[0])
-                if name not in given:
+                if name in given:
+                    numbers = [given[name]] * len(tokens)
+                elif all(str(signal) in token.signals for token in tokens):  # from a function of the hidden state
+                    numbers = [token.signals[str(signal)] for token in tokens]
+                else:
                     raise PolicyError(f"`{policy}` reads `{signal}`: pass given={{{name!r}: a number}}")
-                numbers = [given[name]] * len(tokens)
             case _:
-                numbers = [token.signals[str(signal)] for token in tokens]
-        values[str(signal)] = np.array(numbers)
-    return values
+                numbers = [values[str(signal)] for values in recorded]
+        columns[str(signal)] = np.array(numbers)
+    return columns
 
 
 class Tempered:
@@ -172,9 +188,8 @@ class Tempered:
 
     def __init__(self, token: Token, temperature: float) -> None:
         left = token.left
-        logs = [
-            log(alternative.probability) if alternative.probability > 0 else -inf for alternative in token.alternatives
-        ]
+        named = [alternative.probability for alternative in token.alternatives]
+        logs = [log(p) if p > 0 else -inf for p in named]
         self._a = 0.0 if temperature == inf else 1.0 / temperature if temperature > GREEDY_AT else inf
         first = left.index(True) if any(left) else None
         self._first = logs[-1] if first is None else logs[first]
@@ -185,13 +200,13 @@ class Tempered:
             return
         weights = [self._weight(log_p) if stays else 0.0 for log_p, stays in zip(logs, left, strict=True)]
         masses = [tempered(one, self._a, self._first, logs[-1]) for one in token.rest]
-        named, rest = sum(weights), sum(mass.value for mass in masses)
-        self._total = named + rest
+        shown, rest = sum(weights), sum(mass.value for mass in masses)
+        self._total = shown + rest
         self.alternatives = tuple(weight / self._total for weight in weights)
         self.bins = tuple(mass.value / self._total for mass in masses)
         self.rest = rest / self._total
         low, high = sum(mass.low for mass in masses), sum(mass.high for mass in masses)
-        self.error = max(high / (named + high) - self.rest, self.rest - low / (named + low))
+        self.error = max(high / (shown + high) - self.rest, self.rest - low / (shown + low))
         drawn = [*zip(self.alternatives, logs, strict=True), *zip(self.bins, (m.log_p for m in masses), strict=True)]
         below = sum(q * (self._first - log_p) for q, log_p in drawn if q > 0 and log_p > -inf)
         self.entropy = max(log(self._total) + self._a * below, 0.0)

@@ -11,13 +11,18 @@ from dyntemp.language.policy import Policy
 from dyntemp.traces.header import Header
 from dyntemp.traces.replay import Replayed, replay
 from dyntemp.traces.token import Token
+from dyntemp.traces.zones import RecordedText
 
 SAME = 1e-6
 """Largest relative difference between two temperatures of one policy: kernels measure in float32."""
 
 
-def replays(header: Header, tokens: Sequence[Token], policy: Policy | None = None) -> list[Replayed]:
+def replays(
+    header: Header, tokens: Sequence[Token], policy: Policy | None = None, zones: Sequence[str] = ()
+) -> list[Replayed]:
     """The tokens of a trace under `policy`, by default the trace's own, in the order of `tokens`.
+
+    `zones` are the user's own, as `parse_zone` reads them, beside those of the trace.
 
     Raises:
         PolicyError: If the policy reads a signal that the trace does not hold.
@@ -33,6 +38,7 @@ def replays(header: Header, tokens: Sequence[Token], policy: Policy | None = Non
             requested=settings.requested,
             given=settings.given,
             parameters=settings.parameters if policy is None else None,
+            text=RecordedText.of(header, request, zones),
         )
     replayed = {request: iter(its) for request, its in found.items()}
     return [next(replayed[token.request]) for token in tokens]

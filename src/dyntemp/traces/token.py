@@ -36,7 +36,8 @@ class Token:
         position: Number of tokens generated before it.
         token: Its number in the vocabulary.
         text: The text that it completes; empty for control tokens, and as long as bytes of its character are missing.
-        bytes: Its own bytes.
+        bytes: Its own bytes; empty for control tokens.
+        name: The name of a token without bytes, such as `<|im_end|>`; else empty.
         temperature: The temperature that it was drawn at; 0 is greedy, infinity uniform.
         signals: What was measured, by name, before any filter or temperature.
         probability: Its probability at temperature 1.
@@ -73,6 +74,7 @@ class Token:
     rest: tuple[Bin, ...] = ()
     origin: str = "drawn"
     finish: str | None = None
+    name: str = ""
     dropped: tuple[int, ...] = ()
 
     @property
@@ -82,9 +84,9 @@ class Token:
         return tuple(at not in self.dropped if self.dropped else at < self.candidates for at in places)
 
     def to_json(self) -> dict[str, Any]:
-        """A JSON object: bytes in hexadecimal, infinities as text; without `dropped` where there are none."""
-        found = {name: plain(value) for name, value in asdict(self).items()}
-        return found if self.dropped else {name: value for name, value in found.items() if name != "dropped"}
+        """A JSON object: bytes in hexadecimal, infinities as text; without what is empty in nearly every record."""
+        found = asdict(self).items()
+        return {name: plain(value) for name, value in found if name not in LEFT_OUT or value != LEFT_OUT[name]}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Token:
@@ -93,7 +95,7 @@ class Token:
         Raises:
             ValueError: If a field is missing, unknown or of the wrong kind.
         """
-        data = {"rest": (), "origin": ORIGINS[0], "dropped": (), **data}
+        data = {"rest": (), "origin": ORIGINS[0], **LEFT_OUT, **data}
         wanted = {entry.name for entry in fields(cls)}
         if unlike := set(data) ^ wanted:
             raise ValueError(f"fields missing or unknown: {', '.join(sorted(unlike))}")
@@ -126,12 +128,16 @@ class Token:
             rest=tuple((_count(entries), _number(mass)) for entries, mass in data["rest"]),
             origin=data["origin"],
             finish=data["finish"],
+            name=_text(data["name"]),
             dropped=tuple(_count(place) for place in data["dropped"]),
         )
 
 
 ROUNDED = 1e-6
 """How far above 1 a probability may come out, since it is a quotient of rounded numbers."""
+
+LEFT_OUT: dict[str, Any] = {"dropped": (), "name": ""}
+"""Fields that a file leaves out where they are empty."""
 
 FINISHES = (None, "end", "stop", "length")
 ORIGINS = ("drawn", "forced", "kept", "parted")

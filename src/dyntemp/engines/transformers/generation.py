@@ -11,6 +11,7 @@ from dyntemp.engines.capabilities import Capabilities
 from dyntemp.engines.requests import Requests
 from dyntemp.errors import EngineError
 from dyntemp.language.policy import Policy
+from dyntemp.models.hidden import Given, HiddenStates, numbers
 from dyntemp.sampling import PolicyLike
 
 WINDOW = 256
@@ -30,9 +31,11 @@ class AdapterSettings:
         capabilities: The adapter's record.
         policy: The policy of all rows.
         counts: The counts to continue.
-        given: The value of each `given("name", low, high)`, by name; read again at every step.
+        given: The value of each `given("name", low, high)`, by name: a number, one per row, or a function of the hidden
+            state; read again at every step.
         record: Called with each `Step`.
-        watch: Called with the rows of each step at temperature 1; for `self_test`.
+        watch: Called with each step's rows at temperature 1, and the numbers of `given`; for `self_test`.
+        hidden: The hidden states of the model, where `given` has functions.
     """
 
     capabilities: Capabilities
@@ -40,7 +43,8 @@ class AdapterSettings:
     counts: Counts
     given: Mapping[str, Any] | None = None
     record: Callable[[Step], None] | None = None
-    watch: Callable[[Any], None] | None = None
+    watch: Callable[[tuple[Any, Mapping[str, Any] | None]], None] | None = None
+    hidden: HiddenStates | None = None
 
     def requests(
         self, rows: int, device: Any, *, requested: float = 1.0, divided: Literal["never", "before"] = "never",
@@ -63,6 +67,21 @@ def accepted(capabilities: Capabilities, policy: PolicyLike) -> Policy:
         PolicyError, EngineError: As `Requests.accept`.
     """
     return Requests(capabilities).accept(policy)
+
+
+def hidden_states(model: Any, given: Mapping[str, Any] | None) -> HiddenStates | None:
+    """Hooks for the functions in `given`; None if it has none.
+
+    Raises:
+        EngineError: If there is a function and no model.
+        ModelError: If the model has no such states.
+    """
+    functions = Given.of(given).functions
+    if functions and model is None:
+        raise EngineError(
+            f"given[{next(iter(functions))!r}] is a function of the hidden state, and no model was given: pass model="
+        )
+    return HiddenStates(model, [*functions.values()]) if functions else None
 
 
 class Generation:
@@ -89,6 +108,7 @@ class Generation:
         self.requests = settings.requests(rows, scores.device, requested=requested, divided=divided, prompt=self.prompt)
         self._policy = settings.policy
         self._watch = settings.watch
+        self._given, self._hidden = Given.of(settings.given), settings.hidden
         self._divided_by = requested if divided == "before" else 1.0
         self._places_matter = settings.policy.reads_place or settings.record is not None
         self._beams = beams
@@ -120,8 +140,11 @@ class Generation:
     def batch(self, input_ids: Any, scores: Any) -> Batch:
         """A step's rows, for `Requests`."""
         self._ids = input_ids
+        if self._hidden is not None:
+            found = numbers(self._given.functions, self._hidden.take())
+            self.requests.given = {**self._given.numbers, **found}
         if self._watch is not None:
-            self._watch(scores * self._divided_by)
+            self._watch((scores * self._divided_by, self.requests.given))
         length = input_ids.shape[1]
         drawn = input_ids[:, -1].tolist() if self._policy.reads_surprisal and length > self.prompt else None
         return Batch(scores, position=length, drawn=drawn, space="log-probabilities" if self._beams else "logits")
