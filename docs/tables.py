@@ -10,6 +10,7 @@ from dyntemp.language.functions import FUNCTIONS
 from dyntemp.language.signals import SIGNALS
 from dyntemp.methods import METHODS
 from dyntemp.methods.measured import Figures, read
+from dyntemp.zones.known import KNOWN
 
 PAGES = [Path(__file__).with_name(name) for name in ("language.md", "engines.md", "filters.md", "methods.md")]
 
@@ -21,10 +22,20 @@ def tables() -> dict[str, list[str]]:
     functions = ["| function | value |", "|---|---|"]
     functions += [f"| `{f.name}({', '.join(f.arguments)})` | {f.meaning} |" for f in FUNCTIONS.values()]
     return {
-        "signals": signals, "functions": functions, "matrix": support_matrix(), "details": support_details(),
+        "signals": signals, "functions": functions, "zones": list(zones()),
+        "matrix": support_matrix(), "details": support_details(),
         "filters": list(filters()), "differences": list(differences()),
         "methods": list(methods()), "parameters": list(parameters()), "fails": list(fails()), "run": [run()],
     }  # fmt: skip
+
+
+def zones() -> Iterator[str]:
+    """The table of zones."""
+    yield "| zone | meaning | delimiters |"
+    yield "|---|---|---|"
+    for zone in KNOWN.values():
+        pairs = ", ".join(f"`{opening}...{closing}`" for opening, closing in zone.pairs.items())
+        yield f"| `{zone.name}` | {zone.meaning} | {pairs.replace('|', chr(92) + '|') or 'the shape of lines'} |"
 
 
 def methods() -> Iterator[str]:
