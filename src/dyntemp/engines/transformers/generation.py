@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -17,8 +17,8 @@ WINDOW = 256
 """Number of positions that `generate()` may go back: more than it ever drafts."""
 
 BEAMS = (
-    "`{policy}` remembers earlier tokens of a row, but beam search puts another text into the row at every step: set "
-    "num_beams=1, or use a policy without `ema`, `prev`, `integral`, `surprisal`"
+    "`{policy}` reads earlier tokens of a row, but beam search puts another text into the row at every step: set "
+    "num_beams=1, or use a policy without `ema`, `prev`, `integral`, `surprisal`, `inside`"
 )
 
 
@@ -31,6 +31,8 @@ class AdapterSettings:
         policy: The policy of all rows.
         counts: The counts to continue.
         given: The value of each `given("name", low, high)`, by name; read again at every step.
+        tokenizer: For policies that read `inside(...)`: the tokenizer, or a function that returns the bytes of a token.
+        zones: Zones of the user's own.
         record: Called with each `Step`.
         watch: Called with the rows of each step at temperature 1; for `self_test`.
     """
@@ -39,6 +41,8 @@ class AdapterSettings:
     policy: Policy
     counts: Counts
     given: Mapping[str, Any] | None = None
+    tokenizer: Any = None
+    zones: str | Sequence[str] = ()
     record: Callable[[Step], None] | None = None
     watch: Callable[[Any], None] | None = None
 
@@ -49,20 +53,22 @@ class AdapterSettings:
         """New `Requests`, with one request for each row, in the slot of the row's number."""
         made = Requests(
             self.capabilities, divided=divided, window=WINDOW, device=None if device.type == "cpu" else device,
-            given=self.given, record=self.record, counts=self.counts,
+            given=self.given, tokenizer=self.tokenizer, zones=self.zones, record=self.record, counts=self.counts,
         )  # fmt: skip
         for row in reversed(range(rows)):  # the last first, so that the memory is made once
             made.begin(row, self.policy, requested=requested, prompt=prompt)
         return made
 
 
-def accepted(capabilities: Capabilities, policy: PolicyLike) -> Policy:
+def accepted(
+    capabilities: Capabilities, policy: PolicyLike, tokenizer: Any = None, zones: str | Sequence[str] = ()
+) -> Policy:
     """Read a policy, and check that this adapter can carry it out.
 
     Raises:
         PolicyError, EngineError: As `Requests.accept`.
     """
-    return Requests(capabilities).accept(policy)
+    return Requests(capabilities, tokenizer=tokenizer, zones=zones).accept(policy)
 
 
 class Generation:
@@ -90,7 +96,9 @@ class Generation:
         self._policy = settings.policy
         self._watch = settings.watch
         self._divided_by = requested if divided == "before" else 1.0
-        self._places_matter = settings.policy.reads_place or settings.record is not None
+        self._tokens_matter = settings.policy.remembers or bool(settings.policy.zones)
+        self._places_matter = self._tokens_matter or settings.policy.reads_place or settings.record is not None
+        self._padding = _padding(input_ids, settings.tokenizer) if settings.policy.zones else []
         self._beams = beams
         self._ids = input_ids
 
@@ -100,7 +108,8 @@ class Generation:
         Where no policy depends on the tokens, only lengths are compared: a comparison of ids waits for a device.
 
         Raises:
-            EngineError: If the rows were put in another order, as beam search does, and the policy remembers.
+            EngineError: If the rows were put in another order, as beam search does, and the policy reads earlier
+                tokens.
         """
         last = self._ids
         length = input_ids.shape[1]
@@ -113,7 +122,7 @@ class Generation:
         if bool((ids == before).all()):
             return True
         reordered = length == last.shape[1] + 1 and bool((ids[:, None] == before).all(-1).any(-1).all())
-        if reordered and self._policy.remembers:
+        if reordered and self._tokens_matter:
             raise EngineError(BEAMS.format(policy=self._policy))
         return reordered
 
@@ -124,8 +133,20 @@ class Generation:
             self._watch(scores * self._divided_by)
         length = input_ids.shape[1]
         drawn = input_ids[:, -1].tolist() if self._policy.reads_surprisal and length > self.prompt else None
-        return Batch(scores, position=length, drawn=drawn, space="log-probabilities" if self._beams else "logits")
+        space: Literal["logits", "log-probabilities"] = "log-probabilities" if self._beams else "logits"
+        return Batch(scores, position=length, drawn=drawn, space=space, text=self._text)
 
     def scale(self, input_ids: Any, scores: Any) -> Any:
         """Divide the rows by their temperatures; a new tensor."""
         return self.requests.scale(self.batch(input_ids, scores))
+
+    def _text(self, row: int) -> Any:
+        """The tokens of a row, without its padding."""
+        return self._ids[row, self._padding[row] :]
+
+
+def _padding(input_ids: Any, tokenizer: Any) -> list[int]:
+    """The number of padding tokens on the left of each row."""
+    pad = getattr(tokenizer, "pad_token_id", None)
+    found: list[int] = [0] * len(input_ids) if pad is None else (input_ids != pad).int().argmax(-1).tolist()
+    return found

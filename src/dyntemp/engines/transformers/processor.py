@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from threading import Lock, Thread, current_thread
 from typing import Any
@@ -55,6 +55,8 @@ class DynamicTemperature:
     Args:
         policy: A policy, or its text.
         given: The value of each `given("name", low, high)`, by name: a number, or one per row; read at every step.
+        tokenizer: The model's tokenizer, for policies that read `inside(...)`.
+        zones: Zones of your own, such as `"note=<note>...</note>"`: one, or several.
         record: Called with each `Step`, those of an assistant model and of prompt lookup's drafts included.
 
     Attributes:
@@ -62,8 +64,8 @@ class DynamicTemperature:
         counts: See `Counts`.
 
     Raises:
-        PolicyError: If `policy` is no policy.
-        EngineError: If it has parameters without values.
+        PolicyError: If `policy` is no policy, or reads a zone that nobody defined.
+        EngineError: If it has parameters without values, or reads a zone and there is no tokenizer.
     """
 
     def __init__(
@@ -71,11 +73,13 @@ class DynamicTemperature:
         policy: PolicyLike,
         *,
         given: Mapping[str, Any] | None = None,
+        tokenizer: Any = None,
+        zones: str | Sequence[str] = (),
         record: Callable[[Step], None] | None = None,
     ) -> None:
-        self.policy = accepted(RECORD, policy)
+        self.policy = accepted(RECORD, policy, tokenizer, zones)
         self.counts = Counts()
-        self._settings = AdapterSettings(RECORD, self.policy, self.counts, given, record)
+        self._settings = AdapterSettings(RECORD, self.policy, self.counts, given, tokenizer, zones, record)
         self._running: WeakKeyDictionary[Thread, dict[Any, Generation]] = WeakKeyDictionary()
         self._lock = Lock()
 
@@ -88,7 +92,7 @@ class DynamicTemperature:
 
 
         Raises:
-            EngineError: In beam search with a policy that remembers.
+            EngineError: In beam search with a policy that reads earlier tokens.
         """
         with self._lock:
             running = self._running.setdefault(current_thread(), {})
@@ -121,7 +125,7 @@ class DynamicTemperature:
             EngineError: If the host did not call, or changed the rows afterwards; the message says what to set.
         """
         rows: list[Any] = []
-        twin = DynamicTemperature(self.policy, given=self._settings.given)
-        twin._settings = replace(twin._settings, watch=rows.append)
+        twin = DynamicTemperature(1.0)
+        twin._settings = replace(self._settings, counts=twin.counts, record=None, watch=rows.append)
         output = four_tokens(model, settings or neutral(model), logits_processor=[twin])
-        check_scores(self.policy, rows, output, self._settings.given, instead="pass **neutral(model) to generate()")
+        check_scores(self._settings, rows, output, instead="pass **neutral(model) to generate()")

@@ -46,6 +46,8 @@ class DynamicSampler:
         seed: 64-bit seed for all rows, or one for each; None draws one for each `generate()`. A row with a seed of its
             own gets the same tokens alone and in any batch. Rows that share a seed get noise by their order.
         given: The value of each `given("name", low, high)`, by name: a number, or one per row; read at every step.
+        tokenizer: The model's tokenizer, for policies that read `inside(...)`.
+        zones: Zones of your own, such as `"note=<note>...</note>"`: one, or several.
         record: Called with each `Step`.
 
     Attributes:
@@ -54,8 +56,8 @@ class DynamicSampler:
         counts: See `Counts`. Finished rows of a batch are processed and counted too.
 
     Raises:
-        PolicyError: If `policy` is no policy.
-        EngineError: If it has parameters without values.
+        PolicyError: If `policy` is no policy, or reads a zone that nobody defined.
+        EngineError: If it has parameters without values, or reads a zone and there is no tokenizer.
     """
 
     def __init__(
@@ -64,14 +66,16 @@ class DynamicSampler:
         *,
         seed: int | Sequence[int] | None = None,
         given: Mapping[str, Any] | None = None,
+        tokenizer: Any = None,
+        zones: str | Sequence[str] = (),
         record: Callable[[Step], None] | None = None,
     ) -> None:
-        self.policy = accepted(RECORD, policy)
+        self.policy = accepted(RECORD, policy, tokenizer, zones)
         self.counts = Counts()
         self.seeds: list[int] = []
         self._seed = seed
         self._draw: _Draw | None = None
-        self._settings = AdapterSettings(RECORD, self.policy, self.counts, given, record)
+        self._settings = AdapterSettings(RECORD, self.policy, self.counts, given, tokenizer, zones, record)
 
     def __call__(
         self,
@@ -127,12 +131,12 @@ class DynamicSampler:
             EngineError: If the host did not call, or the tokens differ.
         """
         rows: list[Any] = []
-        twin = DynamicSampler(self.policy, seed=7, given=self._settings.given)
-        twin._settings = replace(twin._settings, watch=rows.append)
+        twin = DynamicSampler(1.0, seed=7)
+        twin._settings = replace(self._settings, counts=twin.counts, record=None, watch=rows.append)
         output = four_tokens(model, {"do_sample": True, **settings}, custom_generate=twin)
         if twin._draw is None:
             raise EngineError("the host did not call: pass do_sample=True and custom_generate=sampler to generate()")
-        check_draws(self.policy, rows, output, self._settings.given, 7, twin._draw.filters, twin._draw.requested)
+        check_draws(self._settings, rows, output, 7, twin._draw.filters, twin._draw.requested)
 
 
 class _Draw:
