@@ -70,6 +70,7 @@ class DynamicTemperature(*BASES):  # type: ignore[misc]  # what is installed
 
     Attributes:
         counts: See `Counts`.
+        tokenizer: The bytes of the tokens, for policies that read `inside(...)`.
 
     Raises:
         EngineError: If the options cannot be carried out.
@@ -87,12 +88,12 @@ class DynamicTemperature(*BASES):  # type: ignore[misc]  # what is installed
         self._drafts = getattr(vllm_config, "speculative_config", None) is not None
         refuse(vllm_config, options, self.remembers)
         worker = Worker("V2" if second else "V1", vllm_config)
-        self._tokenizer = ServedTokenizer(vllm_config.model_config)
+        self.tokenizer = ServedTokenizer(vllm_config.model_config)
         self._named: dict[int, str] = {}
         trace = None if options.trace is None else Trace(worker.path(options.trace, "jsonl"), self._named)
         self.requests = Requests(
             self.capabilities(second), divided="after" if second else "before",
-            device=None if str(device) == "cpu" else device, backend=options.backend, tokenizer=self._tokenizer,
+            device=None if str(device) == "cpu" else device, backend=options.backend, tokenizer=self.tokenizer,
             record=trace,
         )  # fmt: skip
         self._default = None if options.policy in {None, OFF} else accepted(self.requests, options.policy)
@@ -211,7 +212,7 @@ class DynamicTemperature(*BASES):  # type: ignore[misc]  # what is installed
             self.requests.end(slot)
             return False
         zones = own_zones(params.extra_args)
-        if self.requests.accept(policy, zones).zones and not self._tokenizer.exists:
+        if self.requests.accept(policy, zones).zones and not self.tokenizer.exists:
             LOG.error(
                 "dyntemp: `%s` reads `inside(...)`, and this server has no tokenizer: rows stay as they are", policy
             )

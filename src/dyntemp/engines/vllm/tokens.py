@@ -46,5 +46,9 @@ class ServedTokenizer:
     def __call__(self, token: int) -> bytes:
         """The bytes of a token."""
         if self._bytes is None:
-            self._bytes = token_bytes(import_module("vllm.tokenizers").cached_tokenizer_from_config(self._model_config))
+            self._bytes = token_bytes(self.load())
         return self._bytes(token)
+
+    def load(self) -> Any:
+        """The tokenizer as vLLM loads it."""
+        return import_module("vllm.tokenizers").cached_tokenizer_from_config(self._model_config)
