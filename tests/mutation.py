@@ -65,6 +65,8 @@ class Mutant(NamedTuple):
 
 DRAWS = ("test_sampling.py",)
 FILTERS = ("distribution/test_filters.py",)
+TABLE = ("distribution/test_filter_table.py",)
+CHAINS = ("kernels/test_filters.py",)
 BLOCKS = ("kernels/test_blocks.py",)
 PROGRAM = ("kernels/test_program.py",)
 STATE = ("language/test_state.py",)
@@ -150,12 +152,18 @@ MUTANTS = [
     Mutant("kernels/cpu/select", "if equal < number:", "if equal <= number:", FILTERS),
     Mutant("kernels/cpu/signals", "(k - above) * math.exp(cut - top)", "0.0"),
     Mutant("kernels/cpu/signals", "if target <= math.log(ties):", "if target <= 0.0:"),
-    Mutant("kernels/cpu/filters", "top_k - above if top_k - above < equal else ALL", "ALL", FILTERS),
-    Mutant("kernels/cpu/filters", "above = before", "pass", FILTERS),
-    Mutant("kernels/cpu/filters", "found, ALL if same == equal else same", "found, ALL", FILTERS),
+    Mutant("kernels/cpu/filters", "int(argument) - above if int(argument) - above < equal else ALL", "ALL", FILTERS),
+    Mutant("kernels/cpu/nucleus", "above = before", "pass", FILTERS),
+    Mutant("kernels/cpu/nucleus", "found, ALL if same == equal else same", "found, ALL", FILTERS),
     Mutant("kernels/cpu/filters", "np.int64(n - 1) if ties == ALL else tie(row, blocks.tops, low, ties)",
            "tie(row, blocks.tops, low, min(ties, 1))", FILTERS),
-    Mutant("kernels/cpu/filters", "if at < BINS - 1 else np.int64(BINS - 1)", "", FILTERS),
+    Mutant("kernels/cpu/nucleus", "if at < BINS - 1 else np.int64(BINS - 1)", "", FILTERS),
+    Mutant("kernels/cpu/filters", "if step[AFTER] > 0.0 else 1.0", "if step[AFTER] < 0.0 else 1.0", CHAINS),
+    Mutant("kernels/cpu/prefixes", "equal = min(ties, count_equal(values, low))\n    e", "equal = 0\n    e", CHAINS),
+    Mutant("kernels/cpu/prefixes", "if count == len(ordered) and head.low > likeliest.low:", "if False:", CHAINS),
+    Mutant("distribution/truncation", "* (1 - SLACK), 1.0)", "* (1 + SLACK), 1.0)", TABLE),
+    Mutant("distribution/truncation", "if count <= 2:", "if count <= 0:", TABLE),
+    Mutant("distribution/filters", "temperature if step.after else 1.0", "temperature", TABLE),
     Mutant("kernels/cpu/vectors", "np.float32(-3.4028234663852886e38)", "np.float32(-1e38)", DRAWS),
     Mutant("kernels/cpu/filters", "totals[b] = mass + ties", "totals[b] = mass + 0 * ties", FILTERS + DRAWS),
     Mutant("kernels/cpu/program", "x = math.pow(x + 0.0, y)", "x = math.pow(x, y)"),

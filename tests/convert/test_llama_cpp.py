@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tests.convert.formulas import WHOLE, drawn, softmax, temperatures_of
+from tests.distribution.programs import LlamaSamplers
 
 from dyntemp import scale
 from dyntemp.convert import ConversionError, from_settings, to_settings
@@ -86,42 +87,8 @@ def test_llama_cpp_with_the_temperature_first_filters_at_the_temperature():
     np.testing.assert_allclose(p[list(tokens)], theirs, atol=1e-5)
 
 
-def native():
-    """llama.cpp's own sampler, out of the shared library of xllamacpp, where that is installed."""
-    import ctypes
-
-    module = pytest.importorskip("xllamacpp")
-    (path,) = Path(module.__file__).parent.glob("*.so")
-    library = ctypes.CDLL(str(path))
-
-    class Candidate(ctypes.Structure):
-        _fields_ = [("id", ctypes.c_int32), ("logit", ctypes.c_float), ("p", ctypes.c_float)]
-
-    class Candidates(ctypes.Structure):
-        _fields_ = [("data", ctypes.POINTER(Candidate)), ("size", ctypes.c_size_t), ("selected", ctypes.c_int64),
-                    ("sorted", ctypes.c_bool)]  # fmt: skip
-
-    library.llama_sampler_init_temp_ext.restype = ctypes.c_void_p
-    library.llama_sampler_init_temp_ext.argtypes = [ctypes.c_float] * 3
-    library.llama_sampler_apply.argtypes = [ctypes.c_void_p, ctypes.POINTER(Candidates)]
-    library.llama_sampler_free.argtypes = [ctypes.c_void_p]
-
-    def scaled(row, temperature, reach, exponent):
-        data = (Candidate * len(row))(*((token, float(logit), 0.0) for token, logit in enumerate(row)))
-        array = Candidates(data, len(row), -1, False)
-        sampler = library.llama_sampler_init_temp_ext(temperature, reach, exponent)
-        library.llama_sampler_apply(sampler, ctypes.byref(array))
-        library.llama_sampler_free(sampler)
-        found = np.empty(len(row))
-        for at in range(array.size):
-            found[array.data[at].id] = array.data[at].logit
-        return found
-
-    return scaled
-
-
 def test_the_installed_llama_cpp_agrees_on_random_rows():
-    scaled = native()
+    llama = LlamaSamplers()
     noise = np.random.default_rng(5)
     for _ in range(500):
         row = noise.normal(0, noise.uniform(0.2, 5), noise.integers(2, 3000)).astype(np.float32)
@@ -129,5 +96,6 @@ def test_the_installed_llama_cpp_agrees_on_random_rows():
         found = from_settings("llama.cpp", {"temperature": temperature, "dynatemp_range": reach,
                                             "dynatemp_exponent": exponent, **WHOLE})  # fmt: skip
         assert found.exact
-        np.testing.assert_allclose(softmax(scaled(row, temperature, reach, exponent)),
-                                   drawn(row.astype(np.float64), found), atol=2e-5)  # fmt: skip
+        sampler = llama.make("temp_ext", temperature, reach, exponent)
+        np.testing.assert_allclose(softmax(llama.apply(row, sampler)), drawn(row.astype(np.float64), found), atol=2e-5)
+        llama.free(sampler)

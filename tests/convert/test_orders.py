@@ -24,15 +24,17 @@ LLAMA = [
     ("samplers", "top_k;", "1", Filters(7)),
     ("samplers", "temperature", WARM, Filters()),
     ("samplers", ["top_k", "typ_p", "top_p", "min_p", "xtc", "temperature"], WARM, ALL),
-    ("samplers", ("temp", "nucleus", "top-k", "minp"), WARM, Filters(7, 0.5, 0.25, "temperature")),
+    ("samplers", ("temp", "nucleus", "top-k", "minp"), WARM,
+     Filters.read("temperature, top_p(0.5), top_k(7), min_p(0.25)")),
     ("samplers", ["TOP_K", "Min-P", "Temperature"], WARM, BEFORE),
     ("samplers", ["top_k", "tfs_z", "typical_p", "min_p", "temperature"], WARM, BEFORE),  # of SillyTavern, 2024
     ("--samplers", "top_k;min_p;temperature", WARM, BEFORE),
     ("--samplers", "temp", WARM, Filters()),
     ("--sampler-seq", "kmt", WARM, BEFORE),
-    ("--sampling-seq", "temp", WARM, Filters(0, 0.5, 0.25, "temperature")),
+    ("--sampling-seq", "temp", WARM, Filters.read("temperature, min_p(0.25), top_p(0.5)")),
     ("sampler_seq", "", "1", Filters()),
-]
+    ("sampler_seq", "spykxtm", WARM, Filters.read("top_p(0.5), top_k(7), temperature, min_p(0.25)")),
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(("field", "value", "policy", "filters"), LLAMA)
@@ -57,7 +59,8 @@ KOBOLD = [
     (["6", "5", "0", "1", "3", "4", "2"], "lerp(0.4, 1, normalized_entropy)", AFTER),
     ([6, 5, 0, 1, 3, 4, 2], "lerp(0.4, 1, normalized_entropy)", AFTER),
     ([6, 0, 1, 3, 4, 2], "1", Filters(7, 0.5, 0.25)),
-    ([5], "lerp(0.4, 1, normalized_entropy)", Filters(7)),
+    ([5], "lerp(0.4, 1, normalized_entropy)", Filters(3000)),
+    ([2, 5, 0], "lerp(0.4, 1, normalized_entropy)", Filters.read("top_k(3000), top_p(0.5), min_p(0.25), top_k(7)")),
     ([], "lerp(0.4, 1, normalized_entropy)", Filters(7, 0.5, 0.25)),
     ("", "lerp(0.4, 1, normalized_entropy)", Filters(7, 0.5, 0.25)),
 ]

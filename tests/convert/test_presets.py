@@ -168,11 +168,11 @@ def test_min_keep_changes_what_the_filters_keep(value):
     assert not from_settings("llama.cpp", {"top_k": 0, "top_p": 0.9, "min_p": 0, "min_keep": value}).exact
 
 
-@pytest.mark.parametrize("field", ["adaptive_target", "top_n_sigma"])
-def test_any_number_below_0_turns_some_samplers_off(field):
+def test_any_number_below_0_turns_some_samplers_off():
     whole = {"top_k": 0, "top_p": 1, "min_p": 0}
-    assert from_settings("llama.cpp", {**whole, field: -0.01}).exact
-    assert not from_settings("llama.cpp", {**whole, field: 0.5}).exact
+    assert from_settings("llama.cpp", {**whole, "adaptive_target": -0.01}).exact
+    assert not from_settings("llama.cpp", {**whole, "adaptive_target": 0.5}).exact
+    assert not from_settings("llama.cpp", {**whole, "top_n_sigma": -0.01}).filters.active
 
 
 def test_a_field_whose_name_is_no_text_is_refused():

@@ -11,10 +11,12 @@ import pytest
 from dyntemp import Policy
 from dyntemp.convert import PROGRAMS, ConversionError, from_settings, to_settings
 from dyntemp.convert.command_line import settings_of
-from dyntemp.distribution.filters import Filters
+from dyntemp.convert.samplers import KNOBS
+from dyntemp.distribution.filters import GREEDY_AT, Filters
 
 ENTROPIES = np.linspace(0, 1, 33)
 TIMES = 1000
+ROWS = [np.random.default_rng(seed).normal(0, spread, 24) for seed, spread in enumerate((0.5, 1.5, 4))]
 
 
 def temperatures(policy):
@@ -42,15 +44,31 @@ class Random:
         values = list(values)
         return [values[at] for at in self.noise.permutation(len(values))[: self.noise.integers(1, len(values) + 1)]]
 
-    def filters(self):
-        """Half of the time none, else some."""
+    def filters(self, program):
+        """Fields of filters: half of the time none are on, else some, and sometimes those beside the usual three."""
         if self.switch():
             return {"top_k": 0, "top_p": 1.0, "min_p": 0.0}
         given = {
             "top_k": self.choice(0, 1, 40, 5000), "top_p": self.choice(1.0, 0.9, self.number(0.3, 0.9)),
             "min_p": self.choice(0.0, 0.05, self.number(0.001, 0.3)),
         }  # fmt: skip
-        return {name: value for name, value in given.items() if self.noise.random() < 0.8}
+        given = {name: value for name, value in given.items() if self.noise.random() < 0.8}
+        others = [name for name in KNOBS[program] if name not in ("top_k", "top_p", "min_p")]
+        if others and self.switch():
+            for name in self.some(others)[:2]:
+                knobs = KNOBS[program][name]
+                given |= {knob.field: self.number(0.05, 0.95) / knob.unit for knob in knobs}
+        return given
+
+    def chain(self, program):
+        """The text of a chain of up to three filters of a program, and perhaps the temperature among them."""
+        names = self.some(KNOBS[program])[:3]
+        texts = [f"{name}({', '.join(self.argument(name) for _ in KNOBS[program][name])})" for name in names]
+        place = self.noise.integers(len(texts) + 1)
+        return ", ".join([*texts[:place], "temperature", *texts[place:]])
+
+    def argument(self, name):
+        return str(self.choice(1, 5, 40)) if name == "top_k" else repr(self.number(0.05, 0.95))
 
     def around(self, *exponents):
         return {
@@ -111,11 +129,15 @@ SETTINGS = {
 
 
 def same_filters(one, other, policy):
-    """True if two filters keep the same entries; where every temperature is 0, all keep the likeliest."""
-    if not temperatures(policy).any():
-        return (one.top_k, one.top_p, one.min_p) == (other.top_k, other.top_p, other.min_p)
-    at_matters = one.top_p < 1 or one.min_p > 0
-    return one == other if at_matters else one.top_k == other.top_k and not (other.top_p < 1 or other.min_p > 0)
+    """True if two chains keep the same entries of some rows at the ends of the policy, or at 0 the same likeliest."""
+    for t in {temperatures(policy).min(), temperatures(policy).max()}:
+        for row in ROWS:
+            kept = [filters.mask(row, t, lambda number: 0.0) for filters in (one, other)]
+            if t <= GREEDY_AT:
+                kept = [np.argmax(np.where(mask, row, -np.inf)) for mask in kept]
+            if not np.array_equal(*kept):
+                return False
+    return True
 
 
 def check_back(program, policy, filters, written):
@@ -140,7 +162,7 @@ def test_every_program_has_random_settings():
 def test_random_settings_come_back_with_the_same_temperatures_and_filters(program):
     random, dynamic, written_ones = Random(11), 0, 0
     for _ in range(TIMES):
-        filters = random.filters()
+        filters = random.filters(program)
         if program == "openai":
             filters = {name: value for name, value in filters.items() if name == "top_p"}
         try:
@@ -159,8 +181,8 @@ def test_random_settings_come_back_with_the_same_temperatures_and_filters(progra
 def policy_text(random):
     """A policy of the shape that engines compute, written in one of several ways."""
     low, high, exponent = (
-        random.number(0.02, 2),
-        random.number(0.02, 2),
+        random.number(0.06, 2),  # no number rounds to 0
+        random.number(0.06, 2),
         random.choice(1, 2, 0.5, random.number(0.1, 3)),
     )
     share = random.choice(f"normalized_entropy**{exponent}", f"(2*normalized_entropy)**{exponent}/2**{exponent}")
@@ -175,13 +197,11 @@ def policy_text(random):
 def test_random_policies_of_the_shape_come_back(program):
     random, written_ones = Random(12), 0
     for _ in range(TIMES // 3):
-        policy, filters = Policy(policy_text(random)), random.filters()
-        filters = Filters(**filters, at=random.choice("model", "temperature"))
-        given = {"top_k": filters.top_k, "top_p": filters.top_p, "min_p": filters.min_p, "filter_at": filters.at}
-        if random.switch() or program == "openai":
-            filters, given = Filters(), {}
+        policy, filters = Policy(policy_text(random)), Filters()
+        if random.switch() and program != "openai":
+            filters = Filters.read(random.chain(program))
         try:
-            written = to_settings(program, policy, **given)
+            written = to_settings(program, policy, filters=filters)
         except ConversionError:
             continue
         check_back(program, policy, filters, written)

@@ -8,7 +8,7 @@ from tests.convert.formulas import WHOLE
 
 from dyntemp.convert import PROGRAMS, ConversionError, from_settings
 from dyntemp.convert.fields import KINDS
-from dyntemp.distribution.filters import Filters
+from dyntemp.distribution.filters import Filters, filters_of
 
 CASES = [
     ("llama.cpp", {"temperature": 0.8, "dynatemp_range": 0.5}, "lerp(0.3, 1.3, normalized_entropy)"),
@@ -100,14 +100,19 @@ def test_filters_are_those_of_the_program_where_it_has_them(program, settings, f
 
     assert filters == found.filters
     assert {"top_k", "top_p", "min_p", "filter_at"} == set(found.arguments)
+    assert filters == filters_of(None, **found.arguments)
 
 
 @pytest.mark.parametrize(
     ("program", "settings", "difference"),
     [
-        ("llama.cpp", {"samplers": ["top_p", "temperature", "min_p"]}, "and min_p after it, here both do"),
-        ("llama.cpp", {"samplers": ["top_p", "top_k", "temperature"]}, "it filters in the order top_p, top_k"),
-        ("vllm", {"top_p": 0.9, "min_p": 0.1}, "it filters in the order min_p, top_p"),
+        ("koboldcpp", {"tfs": 0.9}, "its tfs keeps one token fewer"),
+        ("textgen", {"xtc_probability": 0.5}, "would drop a line break"),
+        ("exllamav2", {"typical": 0.9}, "its typical adds p to ln p"),
+        ("aphrodite", {"typical_p": 0.9}, "leaves out the token that crosses the sum in typical_p"),
+        ("transformers", {"top_h": 0.4, "do_sample": True}, "its top_h adds up"),
+        ("llama.cpp", {"dynatemp_range": 0.5, "xtc_probability": 0.5, "top_k": 0, "min_p": 0, "top_p": 1},
+         "entropy is measured over what xtc left"),
         ("exllamav2", {"top_p": 0.9}, "leaves out the token that crosses"),
         ("exllamav3", {"top_p": 0.9}, "leaves out the token that crosses"),
         ("aphrodite", {"temperature": 0, "dynatemp_max": 1}, "temperature = 0 stays greedy"),
@@ -157,13 +162,15 @@ def test_a_whole_preset_is_sorted_out(data):
     named = {name for aside in (*found.not_temperature, *found.ignored) for name in aside.fields} | set(found.off)
 
     assert "lerp(0.4, 1.6, normalized_entropy**0.7)" == str(found.policy)
-    assert Filters(0, 1.0, 0.05) == found.filters
+    assert Filters.read("tfs(0.97), min_p(0.05), xtc(0.15, 0.3)") == found.filters
+    assert {"filters": str(found.filters)} == found.arguments
     assert not found.exact
     whys = " ".join(aside.why for aside in found.not_temperature)
-    assert all(word in whys for word in ("XTC", "repetition penalties", "tail-free"))
+    assert all(word in whys for word in ("repetition penalties",))
     assert all(word not in whys for word in ("mirostat", "smoothing", "DRY", "adaptive-p"))
     own = {"temp", "dynatemp", "min_temp", "max_temp", "dynatemp_exponent", "temperature_last", "top_k", "top_p",
-           "min_p", "sampler_order", "samplers", "sampler_priority", "do_sample"}  # fmt: skip
+           "min_p", "sampler_order", "samplers", "sampler_priority", "do_sample", "tfs", "xtc_threshold",
+           "xtc_probability"}  # fmt: skip
     assert set(preset) - {"temp"} == (named | own) - {"temp", "temperature"}
 
 
@@ -171,16 +178,18 @@ def test_a_whole_preset_is_sorted_out(data):
 def test_every_sampler_that_is_on_is_named_and_not_exact(kind):
     neutral = {"temperature": 1, **WHOLE, "seed": 3}
     assert from_settings("llama.cpp", neutral).exact
+    own = PROGRAMS["llama.cpp"]
     for name in kind.switches:
-        found = from_settings("llama.cpp", {**neutral, name: 0.37, **dict.fromkeys(kind.companions, 1)})
+        if own.field_of(name) in own.own_fields:
+            continue
+        companions = [field for field in kind.companions if field not in own.own_fields]
+        found = from_settings("llama.cpp", {**neutral, name: 0.37, **dict.fromkeys(companions, 1)})
 
         assert not found.exact
-        assert (kind.why, (name, *kind.companions)) in [(why, fields) for fields, why in found.not_temperature]
-        off = from_settings(
-            "llama.cpp", {**neutral, name: kind.switches[name][-1], **dict.fromkeys(kind.companions, 1)}
-        )
+        assert (kind.why, (name, *companions)) in [(why, fields) for fields, why in found.not_temperature]
+        off = from_settings("llama.cpp", {**neutral, name: kind.switches[name][-1], **dict.fromkeys(companions, 1)})
         assert off.exact
-        assert {name, *kind.companions} <= set(off.off)
+        assert {name, *companions} <= set(off.off)
 
 
 def test_every_field_has_one_kind_and_is_no_ones_temperature():

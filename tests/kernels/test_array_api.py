@@ -178,7 +178,7 @@ POLICIES = [  # every step of a program at least once
     "0.7", "0.1 + 0.8*entropy", "abs(entropy - 0.5*perplexity)", "2/perplexity", "max_prob**1.5", "-(-max_prob)",
     "where(max_prob < 0.3, 0.2, 0.9)", "where(max_prob <= 0.3, 0.2, 0.9)", "where(entropy > 1, 0.2, 0.9)",
     "where(entropy >= 1, 0.2, 0.9)", "exp(-entropy)", "clip(log(max_prob) + 3, 0, 9)", "sqrt(entropy)",
-    "1 + tanh(entropy - 1)", "sigmoid(5 - entropy)", "min(entropy, 1)", "max(entropy, 1)",
+    "halfcos(entropy/3)", "1 + tanh(entropy - 1)", "sigmoid(5 - entropy)", "min(entropy, 1)", "max(entropy, 1)",
     "lerp(0.3, 1.3, max_prob)", "0.8**(1/entropy)", "requested*position", 'param("a", 0, 2)*margin',
     "0.8*temperature_for_entropy(0.5*entropy)",
 ]  # fmt: skip

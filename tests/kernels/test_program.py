@@ -32,6 +32,7 @@ TEXTS = (
     "where(max_prob < 0.3, 0, 0.7)", "where(max_prob <= 0.3, 0, 0.7)", "where(entropy > 2, margin, 1)",
     "where(entropy >= 2, margin, collision)", "min(entropy, margin, 0.5)", "max(entropy, margin, 0.5)",
     "clip(log(perplexity) - 1, 0.05, 2)", "lerp(0.3, 1.3, normalized_entropy**1.5)", "exp(-entropy) + sqrt(margin)",
+    "halfcos(entropy - 0.5)",
     "tanh(entropy)*sigmoid(2 - entropy)", "log(1 + support)", "sigmoid(-1000*entropy)", "clip(-log(0*entropy), 0, 3)",
     "requested*top_mass(3) + position + given('kl', 0, 20)", "1 + quantile(0.3) + median_prob + varentropy/100",
     "0.1*entropy + 0.01*surprisal + 0.1*max_prob", "ema(entropy, 0.9)", "prev(entropy)",

@@ -6,6 +6,7 @@ from math import inf, log
 import numpy as np
 import pytest
 from scipy import special, stats
+from tests.supplied import supplied
 
 from dyntemp import InvalidLogitsError, Policy, PolicyError, StateError, measure, sample, scale, temperatures
 from dyntemp.distribution.filters import Filters
@@ -141,7 +142,8 @@ class TestSignals:
         h, v = (part.flatten() for part in torch.meshgrid(corner, corner, indexing="ij"))
         signals = {"entropy": h, "varentropy": v}
         texts = (
-            "exp({0})", "exp(-{0})", "log({0})", "sqrt({0})", "abs({0} - 1)", "tanh({0})", "sigmoid({0} - 2)",
+            "exp({0})", "exp(-{0})", "log({0})", "sqrt({0})", "abs({0} - 1)", "halfcos({0}/3)", "tanh({0})",
+            "sigmoid({0} - 2)",
             "1/{0}", "1/(-{0})", "2**-{0}", "{0}**0.5", "{0}**-1", "(-{0})**-1", "min({0}, {1})", "max({0}, {1}, 2)",
             "{0} + {1}", "{0} - {1}", "{0}*{1}", "{0}**{1}", "clip({0}, 0.5, 3) - {1}/9", "lerp(0.2, 5, 1/(1 + {0}))",
             "where({0} < {1}, {0}, 2)", "where({0} <= {1}, {0}, 2)", "where({0} > {1}, {0}, 2)",
@@ -261,7 +263,7 @@ class TestGradients:
         for name, row in rows_of("float32").items():
             z = row.clone().requires_grad_()
             t = temperatures(
-                z, policy, backend="torch", state=policy.state() if policy.remembers else None, given={"kl": 0.5}
+                z, policy, backend="torch", state=policy.state() if policy.remembers else None, given=supplied(policy)
             )
             if t.requires_grad:
                 t.backward()

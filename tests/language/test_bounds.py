@@ -33,6 +33,8 @@ BOUNDS = [
     ("exp(1/entropy)", exp(1 / LN), inf),
     ("sqrt(entropy)", 0, LN**0.5),
     ("log(1 + entropy)", 0, log(1 + LN)),
+    ("halfcos(entropy)", 0, 1),
+    ("halfcos(max_prob - 1)", 0, 0),
     ("tanh(entropy)", 0, tanh(LN)),
     ("sigmoid(entropy)", 0.5, 1 / (1 + exp(-LN))),
     ("abs(max_prob - 0.5)", 0, 0.5),
@@ -248,6 +250,29 @@ class TestSubdivision:
             assert low <= values.min()
             assert values.max() <= high
             assert high - low <= 1.3 * (values.max() - values.min()) + 0.05
+
+    @pytest.mark.parametrize(("text", "low", "high"), [
+        ('inside("x")*(1 - inside("x"))', 0, 0),
+        ('inside("x")*(1 - inside("y"))', 0, 1),
+        ('lerp(0.3, 1, inside("x"))', 0.3, 1),
+        ('1/abs(2*inside("x") - 1)', 1, 1),
+        ('inside("x")*0.7 + (1 - inside("x"))*(0.7 - 0.4*max_prob)*1', 0.3, 0.7),
+        ('max_prob*(1 - max_prob)*inside("x") + 1 - inside("x")', 0, 1),
+        ('0.2 + abs(inside("x") - prev(inside("x")))', 0.2, 1.2),
+        ('ema(inside("x"), 0.5)*(1 - ema(inside("x"), 0.5))', 0, 1),
+        ('integral(inside("x"), 0, 9)*(1 - inside("x"))', 0, 9),
+    ])  # fmt: skip
+    def test_a_zone_is_0_or_1_now_and_anything_between_once_it_is_remembered(self, text, low, high):
+        found = Policy(text).bounds()
+
+        assert found.low == pytest.approx(low, abs=1e-5)
+        assert found.high == pytest.approx(high, abs=1e-5)
+
+    @pytest.mark.parametrize("zones", [1, 5, 14, 30])
+    def test_of_many_zones_takes_bounded_work(self, zones):
+        text = " + ".join(f'inside("z{k}")*abs(entropy - {k})*max_prob' for k in range(zones))
+
+        assert calls(lambda: Policy(text)) < 30 * MAX_WORK
 
     @pytest.mark.parametrize("signals", [1, 2, 3, 6, 12])
     def test_takes_bounded_work(self, signals):

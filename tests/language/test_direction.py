@@ -42,6 +42,7 @@ RULES = [
     ("exp(entropy)", 1),
     ("log(1 + entropy)", 1),
     ("sqrt(entropy)", 1),
+    ("halfcos(entropy)", 1),
     ("tanh(entropy)", 1),
     ("sigmoid(5 - entropy)", -1),
     ("abs(entropy)", 1),

@@ -22,6 +22,7 @@ VALUES = {
     "log": [((1,), 0), ((np.e,), 1), ((0,), -inf), ((inf,), inf)],
     "sqrt": [((4,), 2), ((0,), 0), ((inf,), inf)],
     "abs": [((-2,), 2), ((2,), 2), ((-inf,), inf)],
+    "halfcos": [((0,), 0), ((1,), 1), ((0.5,), 0.5), ((1 / 3,), 0.25), ((-inf,), 0), ((inf,), 1)],
     "tanh": [((0,), 0), ((-inf,), -1), ((inf,), 1)],
     "sigmoid": [((0,), 0.5), ((-inf,), 0), ((inf,), 1), ((-1000,), 0), ((1000,), 1)],
     "min": [((1, 2), 1), ((3, 2, 1), 1), ((inf, -inf), -inf)],
@@ -189,7 +190,7 @@ def test_lerp_is_enclosed_where_its_rounding_is_worst_inside():
 @pytest.mark.parametrize(
     ("name", "other"),
     [("exp", math.exp), ("log", math.log), ("tanh", math.tanh), ("sqrt", math.sqrt),
-     ("sigmoid", lambda x: 1 / (1 + math.exp(-x)))],
+     ("sigmoid", lambda x: 1 / (1 + math.exp(-x))), ("halfcos", lambda x: math.sin(math.pi / 2 * min(x, 1)) ** 2)],
 )  # fmt: skip
 def test_bounds_hold_for_the_functions_of_other_libraries_too(name, other):
     """One library's scalars, its arrays, and another's differ in the last place."""

@@ -264,8 +264,8 @@ def test_carets_stand_under_the_fault_in_a_long_text():
 
 @pytest.mark.parametrize("name", SIGNALS)
 def test_every_signal_is_read_as_its_record_spells_it(name):
-    examples = {"quantile": "quantile(0.25)", "top_mass": "top_mass(3)", "given": 'given("kl", 0, 1)', "inside": 'inside("think")',
-                "temperature_for_entropy": "temperature_for_entropy(1)"}  # fmt: skip
+    examples = {"quantile": "quantile(0.25)", "top_mass": "top_mass(3)", "given": 'given("kl", 0, 1)',
+                "inside": 'inside("think")', "temperature_for_entropy": "temperature_for_entropy(1)"}  # fmt: skip
 
     parsed = parse(examples.get(name, name))
 

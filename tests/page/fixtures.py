@@ -24,7 +24,8 @@ from dyntemp.language.terms import terms
 from dyntemp.methods import METHODS
 from dyntemp.traces.token import plain
 
-SPELLINGS = {"quantile": "quantile(0.9)", "top_mass": "top_mass(5)", "given": 'given("kl", 0, 20)', "inside": 'inside("think")',
+SPELLINGS = {"quantile": "quantile(0.9)", "top_mass": "top_mass(5)", "given": 'given("kl", 0, 20)',
+             "inside": 'inside("think")',
              "temperature_for_entropy": "temperature_for_entropy(0.85*entropy)"}  # fmt: skip
 SIGNAL_TEXTS = [SPELLINGS.get(name, name) for name in SIGNALS]
 
@@ -36,7 +37,8 @@ HANDMADE = [
       "0, 2)" for name, record in FUNCTIONS.items() if not record.remembers and name != "clip"),
     "0.8**(1/0 + 0*max_prob)", "0.8**(1/entropy)", "1**(1/max(entropy, 1e-3))", "0.5 + 1/max(0, margin - 2)",
     "max_prob**0", "(max_prob - 1)**2", "(entropy - 2)**3 + 9", "(entropy - 2)**-2", "2**-entropy", "entropy**0.5",
-    "abs(entropy - 2)", "tanh(entropy - 2) + 1", "sigmoid(entropy - 2)", "sigmoid(-1000*entropy)", "exp(-entropy)",
+    "abs(entropy - 2)", "halfcos(entropy/3)",
+    "tanh(entropy - 2) + 1", "sigmoid(entropy - 2)", "sigmoid(-1000*entropy)", "exp(-entropy)",
     "log(perplexity)", "log(support) + 0*max_prob", "sqrt(varentropy)", "exp(800 + entropy)", "1e300*(1 + entropy)*1e9",
     "lerp(0.3, 1.3, normalized_entropy)", "lerp(max_prob, 1, normalized_entropy)", "max(entropy, 0.3, max_prob, 1/2)",
     "entropy*(14 - entropy)", "max_prob*(1 - max_prob)*(2 - max_prob)", "entropy*(1 - max_prob)*(14 - entropy)",
@@ -50,6 +52,8 @@ HANDMADE = [
     "0.5 + integral(prev(margin) - ema(max_prob, 0.3), -0.5, 0.5)", "where(prev(max_prob) > 0.5, 0.3, 1)",
     "20 + prev(entropy) - entropy", "20 + ema(entropy, 0.9) - entropy", "1 + max_prob - prev(max_prob)*max_prob",
     "temperature_for_entropy(min(1, 0.5*entropy + max_prob))", "temperature_for_entropy(quantile(0.5))",
+    'inside("x")*(1 - inside("x"))', '0.3 + inside("x")*max_prob*(1 - max_prob)', '1/abs(2*inside("x") - 1)',
+    'abs(inside("x") - prev(inside("x"))) + inside("y")*ema(inside("y"), 0.5)*(2 - inside("x"))',
     'given("kl", 0, 20,)', "requested", "max(requested, 0.3)",
 ]  # fmt: skip
 """Every signal, every function, and what tends to go wrong: infinities, signs, folding, sums inside limits."""

@@ -131,8 +131,9 @@ def test_a_text_is_written_and_saved(ask, tmp_path):
     assert [token.text.replace("\n", "⏎") for token in tokens if token.text] == [
         text for text, token in zip(texts_of(ask), tokens, strict=True) if token.text
     ]
-    policy_box(ask).fill("1.2")
-    expect(ask.locator("#outcome")).to_contain_text("of 24 tokens stay")
+    for policy in ("1.2", '1.2 + inside("think")'):
+        policy_box(ask).fill(policy)
+        expect(ask.locator("#outcome")).to_contain_text("of 24 tokens stay")
 
 
 @pytest.mark.parametrize(
@@ -145,6 +146,7 @@ def test_a_text_is_written_and_saved(ask, tmp_path):
         ("spinbutton", "Min-p", "0.07", "min_p", 0.07, "min_p"),
         ("combobox", "Filters read", "temperature", "filter_at", "temperature", "filter_at"),
         ("textbox", "Stop at", " lamp\n river", "stop", [" lamp", " river"], "stop"),
+        ("textbox", "Zones", "z= the... a\ny= a...\\n", "zones", ["z= the... a", "y= a...\n"], "zones"),
         ("textbox", "System message", " the sea", "system", "the sea", "system"),
         ("checkbox", "Continue the text", True, "raw", True, "raw"),
         ("textbox", "Prompt for", " old ship", "prompt", " old ship", None),

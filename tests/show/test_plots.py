@@ -296,3 +296,14 @@ def test_a_picture_ends_in_png_or_svg(tmp_path, drawings):
 
     with pytest.raises(ValueError, match=r"x\.pdf was given; a picture's name ends in \.png or \.svg"):
         save(drawings["curve"](), tmp_path / "x.pdf")
+
+
+def test_a_curve_in_a_terminal_lies_between_its_lowest_and_highest_value():
+    title, *rows, ends = map(str, terminal.draw_curve("ln entropy", np.array([0.1, 0.5, 2.0]), np.array([-4.0, -1, 2])))
+
+    assert "ln entropy: mean -1, from -4 to 2" == title
+    assert (terminal.HEIGHT, "       2 ┤", "      -4 ┤") == (len(rows), rows[0][:10], rows[-1][:10])
+    assert rows[0][-1] != " " != rows[-1][10]
+    assert rows[0][10] == " " == rows[-1][-1]
+    assert ["0.1", "2"] == ends.split()
+    assert len(list(terminal.draw_curve("flat", np.array([0.0, 1.0]), np.array([3.0, 3.0])))) == terminal.HEIGHT + 2

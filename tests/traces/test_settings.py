@@ -19,7 +19,18 @@ def test_settings_are_read_as_they_were_written():
     written = json.loads(json.dumps(FULL.to_json(list(KINDS))))
 
     assert FULL == Settings.from_json(written, seed=7)
-    assert list(KINDS) == list(written)
+    assert [name for name in KINDS if name != "filters"] == list(written)
+
+
+def test_a_chain_of_filters_is_a_text_where_it_has_no_short_form():
+    chain = Filters.read("top_n_sigma(1), temperature, xtc(0.1, 0.5)")
+    written = json.loads(json.dumps(Settings(filters=chain).to_json()))
+
+    assert str(chain) == written["filters"]
+    assert list(written)[:4] == ["max_tokens", "stop", "filters", "requested"]
+    assert chain == Settings.from_json(written).filters
+    with pytest.raises(TraceError, match="filters= was given beside"):
+        Settings.from_json({"filters": "p_less", "top_k": 3})
 
 
 def test_a_trace_holds_its_settings_in_one_order_and_the_seed_elsewhere():

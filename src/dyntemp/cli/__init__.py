@@ -20,6 +20,7 @@ COMMANDS = {
     "play": "look at traces in a browser, under any policy, and write with a model",
     "plot": "draw traces: along the text, over a signal, one beside another",
     "compare": "run policies on the same prompts, coupled, and report where they part",
+    "turn": "choose one temperature from the entropy of a model's own texts",
     "serve": "serve a model with the OpenAI API, a policy per request",
     "check": "tell what a policy can do: bounds, directions, a plot, warnings",
     "signals": "list what a policy can read, and its functions",

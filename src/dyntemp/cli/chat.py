@@ -31,6 +31,7 @@ from dyntemp.cli.common import (
     add_colour_option,
     add_model_options,
     add_sampling_options,
+    asked_policy,
     chosen_policy,
     open_model,
     readable,
@@ -59,6 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Talk until the input ends, and return the exit code."""
+    options.policy = asked_policy(options)
     policy, _ = chosen_policy(options.policy, options.temp)
     policy.bounds()
     ZoneTracker.of(policy.zones, options.zone)

@@ -1,5 +1,7 @@
 """Tell what a policy can do: its bounds, its free parameters, which way it moves with each signal, a plot, warnings.
 
+Then come the verdicts, each with the place of its proof: `+` is certain, `-` does not hold, `?` cannot be said.
+
 dyntemp check "0.1 + 0.8*entropy"
 dyntemp check edt --vocabulary 128256
 dyntemp check "a + b*normalized_entropy" --bind a=0.3 --bind b=0.7
@@ -8,7 +10,7 @@ dyntemp check "a + b*normalized_entropy" --bind a=0.3 --bind b=0.7
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from math import inf
 
 from rich.cells import cell_len
@@ -16,7 +18,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from dyntemp.cli import OK, UsageError
-from dyntemp.cli.common import add_colour_option, add_policy_argument, print_json, read_policy
+from dyntemp.cli.common import add_colour_option, add_policy_argument, bindings, print_json, read_policy
 from dyntemp.distribution.filters import GREEDY_AT
 from dyntemp.language.direction import directions
 from dyntemp.language.functions import Direction
@@ -24,13 +26,16 @@ from dyntemp.language.interval import Interval
 from dyntemp.language.nodes import Signal
 from dyntemp.language.policy import Policy
 from dyntemp.language.signals import MAX_SUPPORT
-from dyntemp.show.terminal import console, padded, plot
+from dyntemp.show.terminal import console, padded
 from dyntemp.show.words import temperature
+from dyntemp.theory.verdicts import verdicts
 
 HOT = 2.0
 CONSTANT = 1e-3
 HEATS: dict[str, Direction] = {"entropy": 1, "perplexity": 1, "varentropy": 1, "max_prob": -1, "margin": -1}
 """Signals by which heat feeds on itself, and the direction in which it does."""
+
+SIGNS = {True: "+", False: "-", None: "?"}
 
 MOVES: dict[Direction, str] = {1: "rises with it", -1: "falls with it", 0: "does not move", None: "either way"}
 
@@ -48,11 +53,12 @@ def run(options: argparse.Namespace) -> int:
     """Print what can be said, and return the exit code."""
     if not 2 <= options.vocabulary <= MAX_SUPPORT:
         raise UsageError(f"--vocabulary {options.vocabulary} was given; 2 to {MAX_SUPPORT} are allowed")
-    policy = read_policy(options.policy).bind(**dict(_bindings(options.bind)))
+    policy = read_policy(options.policy).bind(**dict(bindings(options.bind, "--bind")))
     bounds = None if policy.is_template else policy.bounds(options.vocabulary)
     moves = {} if bounds is None else directions(policy.expression, options.vocabulary)
     free = {name: None if p.low is None else [p.low, p.high] for name, p in policy.parameters.items()}
     warnings = [] if bounds is None else list(_warnings(policy, bounds, options.vocabulary, moves))
+    found = [] if bounds is None else verdicts(policy, options.vocabulary)
     out = console(options.color)
     if options.json:
         anywhere = None if bounds is None else policy.bounds()
@@ -60,7 +66,7 @@ def run(options: argparse.Namespace) -> int:
             "policy": str(policy), "name": policy.name, "parameters": free, "vocabulary": options.vocabulary,
             "bounds": bounds, "bounds_any_vocabulary": anywhere,
             "directions": {str(signal): direction for signal, direction in moves.items()},
-            "remembers": policy.remembers, "warnings": warnings,
+            "remembers": policy.remembers, "warnings": warnings, "verdicts": [verdict.to_json() for verdict in found],
         })  # fmt: skip
         return OK
     out.print(str(policy), style="bold")
@@ -80,33 +86,16 @@ def run(options: argparse.Namespace) -> int:
         out.print(f"  {padded(label, width)}  {text}")
     for warning in warnings:
         out.print(Padding(Text(f"warning: {warning}", style="yellow"), (0, 0, 0, 2), expand=False), soft_wrap=False)
+    for verdict in found:
+        for text, style, indent in ((f"{SIGNS[verdict.holds]} {verdict.claim}", "", 2),
+                                    (f"{verdict.evidence} ({verdict.link})", "dim", 4)):  # fmt: skip
+            out.print(Padding(Text(text, style), (0, 0, 0, indent), expand=False), soft_wrap=False)
     if not free:
-        _draw(policy, options.vocabulary, out.print)
+        from dyntemp.show.plots_terminal import draw_policy
+
+        for line in draw_policy(policy, options.vocabulary):
+            out.print(line)
     return OK
-
-
-def _draw(policy: Policy, vocabulary: int, print_line: Callable[[str], None]) -> None:
-    from dyntemp.show.curve import curve_info, held
-
-    curve = curve_info(policy, vocabulary)
-    still = [f"{signal} = {value:g}" for signal, value in held(policy).items()]
-    if policy.remembers:
-        still.append("at the first token")
-    print_line(f"\n  temperature over the row's entropy in nats ({'; '.join(['Zipf-shaped rows', *still])})")
-    for line in plot(curve.entropy.tolist(), curve.temperature.tolist()):
-        print_line("  " + line)
-
-
-def _bindings(pairs: list[str]) -> Iterator[tuple[str, float]]:
-    for pair in pairs:
-        name, equals, number = pair.partition("=")
-        try:
-            value = float(number)
-        except ValueError:
-            equals = ""
-        if not equals:
-            raise UsageError(f"--bind {pair} was given; write --bind NAME=NUMBER, as in --bind a=0.5")
-        yield name, value
 
 
 def _warnings(policy: Policy, bounds: Interval, vocabulary: int, moves: Mapping[Signal, Direction]) -> Iterator[str]:

@@ -39,9 +39,8 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
 def add_sampling_options(parser: argparse.ArgumentParser) -> None:
     """The options that decide how tokens are drawn."""
     group = add_draw_options(parser)
-    group.add_argument(
-        "--policy", metavar="POLICY",
-        help='a formula such as "0.1 + 0.8*normalized_entropy", a name of `dyntemp policies`, or a JSON file; '
+    add_policy_options(
+        group, 'a formula such as "0.1 + 0.8*normalized_entropy", a name of `dyntemp policies`, or a JSON file; '
         "default: " + str(default()),
     )  # fmt: skip
     group.add_argument(
@@ -49,6 +48,19 @@ def add_sampling_options(parser: argparse.ArgumentParser) -> None:
         help="one temperature for all; beside --policy, what its `requested` reads",
     )  # fmt: skip
     group.add_argument("--seed", type=int, help="the same seed writes the same text; -1 or none draws one")
+
+
+def add_policy_options(group: argparse._ArgumentGroup, help_of_policy: str) -> None:
+    """The options that name one policy; `asked_policy` reads them."""
+    group.add_argument("--policy", metavar="POLICY", help=help_of_policy)
+    group.add_argument("--method", metavar="NAME", help="a method of `dyntemp policies`, in place of --policy")
+    add_set_option(group)
+
+
+def add_set_option(group: argparse._ActionsContainer) -> None:
+    """The option that gives a parameter of a method its value."""
+    group.add_argument("--set", action="append", default=[], metavar="NAME=NUMBER",
+                       help="a parameter of the method; the others have their defaults")  # fmt: skip
 
 
 def add_draw_options(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
@@ -99,7 +111,41 @@ def read_policy(text: str) -> Policy:
     return Policy.load(text) if text.endswith(".json") else policies.read_policy(text)
 
 
-def chosen_policy(policy: str | None, temp: float | None) -> tuple[Policy, float]:
+def asked_policy(options: argparse.Namespace) -> str | Policy | None:
+    """The policy that the options of `add_policy_options` name, if any.
+
+    Raises:
+        UsageError: For both --policy and --method, or for --set without --method.
+        PolicyError: For an unknown method, or a value that it does not take.
+    """
+    policy: str | None = options.policy
+    if options.method is None:
+        if options.set:
+            raise UsageError(f"--set {options.set[0]} was given; it needs a method: --method NAME")
+        return policy
+    if policy is not None:
+        raise UsageError("--policy and --method were given; give one of them")
+    return policies.read_method(options.method).policy(**dict(bindings(options.set, "--set")))
+
+
+def bindings(pairs: list[str], option: str) -> Iterator[tuple[str, float]]:
+    """The names and numbers of an option that is given as NAME=NUMBER.
+
+    Raises:
+        UsageError: For a value of another form.
+    """
+    for pair in pairs:
+        name, equals, number = pair.partition("=")
+        try:
+            value = float(number)
+        except ValueError:
+            equals = ""
+        if not equals:
+            raise UsageError(f"{option} {pair} was given; write {option} NAME=NUMBER, as in {option} a=0.5")
+        yield name, value
+
+
+def chosen_policy(policy: str | Policy | None, temp: float | None) -> tuple[Policy, float]:
     """The policy to run, and the value of `requested`.
 
     Raises:
@@ -107,8 +153,7 @@ def chosen_policy(policy: str | None, temp: float | None) -> tuple[Policy, float
     """
     if policy is None:
         return policies.policy_of_temperature(temp), 1.0
-    readable(policy)
-    found = read_policy(policy)
+    found = policy if isinstance(policy, Policy) else read_policy(readable(policy))
     if given := [str(signal) for signal in found.signals if signal.name == "given"]:
         raise UsageError(
             f"`{found}` reads {', '.join(given)}, which only a program can give: "

@@ -9,15 +9,9 @@ from __future__ import annotations
 
 import argparse
 import json
-import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-from rich.progress import Progress as Bar
 
 from dyntemp.cli import INTERRUPTED, OK, UsageError
 from dyntemp.cli.common import (
@@ -30,7 +24,8 @@ from dyntemp.cli.common import (
     print_json,
     readable,
 )
-from dyntemp.comparison import Progress, compare, seeds_of
+from dyntemp.cli.progress import shown
+from dyntemp.comparison import compare, seeds_of
 from dyntemp.comparison.figures import Figures
 from dyntemp.comparison.measures import MEASURES
 from dyntemp.comparison.report import HONEST
@@ -40,9 +35,6 @@ from dyntemp.show.terminal import console
 from dyntemp.statistics.estimate import FEW_PROMPTS
 from dyntemp.textfile import read_text
 from dyntemp.zones.tracker import ZoneTracker
-
-SECONDS_APART = 10.0
-"""Least seconds between two lines of progress, where no terminal shows a bar."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -75,11 +67,11 @@ def run(options: argparse.Namespace) -> int:
     settings = draw_settings(options)
     if options.raw and options.system:
         raise UsageError("--raw and --system were given; a system message needs the chat template")
-    prompts = _prompts(options)
+    prompts = given_prompts(options)
     seeds = _seeds(options)
     model = open_model(options)
     try:
-        with _shown(options) as progress:
+        with shown(console(options.color, stderr=True), "cells", quiet=options.quiet) as progress:
             comparison = compare(
                 model, prompts, policies, folder=options.output, seeds=seeds, **settings,
                 system=readable(options.system) if options.system else None, chat=False if options.raw else None,
@@ -141,7 +133,12 @@ def plain_figures(value: Any) -> Any:
     return [plain_figures(inner) for inner in value] if isinstance(value, list | tuple) else value
 
 
-def _prompts(options: argparse.Namespace) -> list[Any]:
+def given_prompts(options: argparse.Namespace) -> list[Any]:
+    """The prompts of the arguments, or of the file of `--prompts`.
+
+    Raises:
+        UsageError: If there are none, both, or an empty one.
+    """
     found: list[Any] = [readable(text) for text in options.prompt]
     if options.prompts is not None:
         if found:
@@ -197,32 +194,3 @@ def _seeds(options: argparse.Namespace) -> list[int]:
     except ValueError as error:
         given = f"--seeds {options.seeds}" if options.seed_list is None else f"--seed-list {options.seed_list}"
         raise UsageError(f"{given}: {error}") from None
-
-
-@contextmanager
-def _shown(options: argparse.Namespace) -> Iterator[Any]:
-    """The display of the progress: a bar in a terminal, lines elsewhere, nothing with --quiet."""
-    err = console(options.color, stderr=True)
-    if options.quiet:
-        yield None
-    elif err.is_terminal:
-        columns = (TextColumn("cells"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[tokens]:,} tokens"),
-                   TimeRemainingColumn())  # fmt: skip
-        with Bar(*columns, console=err, transient=True) as bar:
-            task = bar.add_task("", total=None, tokens=0)
-            yield lambda at: bar.update(task, total=at.cells, completed=at.done, tokens=at.tokens)
-    else:
-        yield _Lines(err)
-
-
-class _Lines:
-    """Progress as lines, not too many of them."""
-
-    def __init__(self, err: Console) -> None:
-        self._err, self._next = err, 0.0
-
-    def __call__(self, at: Progress) -> None:
-        now = time.monotonic()
-        if at.done == at.cells or now >= self._next:
-            self._next = now + SECONDS_APART
-            self._err.print(f"{at.done} of {at.cells} cells, {at.tokens:,} tokens")

@@ -4,6 +4,7 @@ dyntemp generate "Write a haiku about rain"
 dyntemp generate --policy "0.5 - 0.4*max_prob" --seed 7 "Name three rivers"
 dyntemp generate --temp 0.8 --min-p 0.05 --trace run.jsonl -f prompt.txt
 dyntemp generate --policy 'where(inside("note") > 0.5, 1.2, 0.3)' --zone "note=<note>...</note>" -f prompt.txt
+dyntemp generate --policy kl_guided --contrast "Who won?" -f prompt-with-sources.txt
 dyntemp generate --policy 1.2 --follow run.jsonl -f prompt.txt   # parts from that run only where it must
 echo "Why is the sky blue?" | dyntemp generate --jsonl -
 """
@@ -19,6 +20,7 @@ from dyntemp.cli.common import (
     add_colour_option,
     add_model_options,
     add_sampling_options,
+    asked_policy,
     chosen_policy,
     open_model,
     print_json,
@@ -26,8 +28,10 @@ from dyntemp.cli.common import (
     readable,
     sampling_settings,
 )
+from dyntemp.generation.dry_run import check_contrast
 from dyntemp.generation.generate import Generation, generate
 from dyntemp.generation.request import RECORDED
+from dyntemp.language.policy import Policy
 from dyntemp.sampling import measurable
 from dyntemp.show.colour import Scale
 from dyntemp.show.summary import Summary
@@ -42,6 +46,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("prompt", nargs="*", metavar="PROMPT", help="what to write about; `-` or nothing: stdin")
     parser.add_argument("-f", "--file", metavar="FILE", help="read the prompt from FILE; `-`: stdin")
     parser.add_argument("--raw", action="store_true", help="continue the text as it is, without a chat template")
+    second = parser.add_mutually_exclusive_group()
+    second.add_argument(
+        "--contrast",
+        metavar="TEXT",
+        help="a second prompt, such as the first without its context; the policy's `divergence` compares their rows",
+    )
+    second.add_argument("--contrast-file", metavar="FILE", help="read the second prompt from FILE")
     parser.add_argument(
         "--follow",
         metavar="TRACE",
@@ -77,7 +88,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Write, and return the exit code."""
-    policy, requested = chosen_policy(options.policy, options.temp)
+    policy, requested = chosen_policy(asked_policy(options), options.temp)
     policy.bounds()  # a template is refused before the model is loaded
     ZoneTracker.of(policy.zones, options.zone)  # so is an unknown zone
     settings = sampling_settings(options)
@@ -91,6 +102,7 @@ def run(options: argparse.Namespace) -> int:
         raise UsageError(f"--alternatives {options.alternatives} was given; 0 or more are allowed")
     recorded = [*RECORDED, *map(measurable, options.record)]
     prompt = read_prompt(options.prompt, options.file)
+    contrast = _contrast(options, policy)
     follow = None if options.follow is None else Trace.open(options.follow)
     model = open_model(options)
     try:
@@ -98,11 +110,28 @@ def run(options: argparse.Namespace) -> int:
             model, prompt, policy, **settings, requested=requested, stop=options.stop, system=options.system,
             chat=False if options.raw else None, trace=options.trace, overwrite=options.overwrite,
             signals=recorded, alternatives=options.alternatives, follow=follow,
+            contrast=contrast,
         )  # fmt: skip
     except ValueError as error:
         raise (error if type(error) is not ValueError else UsageError(str(error))) from None
     with generation:
         return _write(generation, options, Scale.of(policy.bounds(model.vocabulary)))
+
+
+def _contrast(options: argparse.Namespace, policy: Policy) -> str | None:
+    """The second prompt; checked before the model is loaded.
+
+    Raises:
+        UsageError: If the policy needs one and there is none, or does not read it.
+    """
+    contrast = None if options.contrast is None else readable(options.contrast)
+    if options.contrast_file is not None:
+        contrast = read_prompt([], options.contrast_file)
+    try:
+        check_contrast(policy, contrast)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+    return contrast
 
 
 def _write(generation: Generation, options: argparse.Namespace, scale: Scale) -> int:

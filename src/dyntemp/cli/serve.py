@@ -14,7 +14,8 @@ import sys
 from ipaddress import ip_address
 
 from dyntemp.cli import OK, UsageError
-from dyntemp.cli.common import add_model_options, open_model, read_policy
+from dyntemp.cli.common import add_model_options, add_policy_options, asked_policy, open_model, read_policy
+from dyntemp.language.policy import Policy
 from dyntemp.methods import METHODS
 
 KEY_VARIABLE = "DYNTEMP_API_KEY"
@@ -42,8 +43,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--no-metrics", action="store_true", help="serve no /metrics")
     group.add_argument("--open-metrics", action="store_true", help="serve /metrics without the key too")
     group = parser.add_argument_group("requests")
-    group.add_argument("--policy", metavar="POLICY", help="the policy of requests that bring none: a formula, a name "
-                       "of `dyntemp policies`, or a JSON file")  # fmt: skip
+    add_policy_options(
+        group, "the policy of requests that bring none: a formula, a name of `dyntemp policies`, or a JSON file"
+    )
     group.add_argument("--lenient", action="store_true", help="ignore fields that are unknown or not supported")
     group.add_argument("--batch", type=int, default=8, metavar="N", help="texts written at the same time (8)")
     group.add_argument("--queue", type=int, default=64, metavar="N", help="requests that may wait beside those (64)")
@@ -69,8 +71,10 @@ def run(options: argparse.Namespace) -> int:
             raise
         raise UsageError(f"the server needs {error.name}: run `pip install 'dyntemp[serve]'`") from None
     key = options.api_key if options.api_key is not None else os.environ.get(KEY_VARIABLE) or None
-    policy = options.policy
-    if policy is not None and policy not in METHODS:
+    policy = asked_policy(options)
+    if isinstance(policy, Policy):
+        policy = str(policy)
+    elif policy is not None and policy not in METHODS:
         policy = str(read_policy(policy))
     try:
         settings = ServerSettings(

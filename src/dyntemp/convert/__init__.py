@@ -7,13 +7,16 @@ from dataclasses import dataclass
 from shlex import quote
 from typing import Any
 
+from dyntemp.convert.chains import filters_of
 from dyntemp.convert.curve import ConversionError, Curve
 from dyntemp.convert.fields import HOME, Aside, sort_out
 from dyntemp.convert.nested import as_written, unwrapped
 from dyntemp.convert.programs import PROGRAMS, Program, program_of, table
-from dyntemp.convert.reading import FILTERS, Given, Unknown, filters_of
+from dyntemp.convert.reading import Given, Unknown
 from dyntemp.convert.recognise import curve_of
+from dyntemp.convert.samplers import FILTERS, KNOBS, fields_of
 from dyntemp.distribution.filters import Filters
+from dyntemp.distribution.filters import filters_of as given_filters
 from dyntemp.language.policy import Policy
 from dyntemp.language.signals import suggestion
 
@@ -34,7 +37,7 @@ class Conversion:
     Attributes:
         program: The name of the program.
         policy: The temperature of the settings.
-        filters: The truncation of the settings, in dyntemp's order.
+        filters: The filters of the settings, in the program's order.
         exact: True if `sample(row, policy, **arguments)` draws from the program's own distribution, except for
             `notes`. False if `differs` is not empty.
         notes: Small differences that remain in any case.
@@ -58,9 +61,11 @@ class Conversion:
 
     @property
     def arguments(self) -> dict[str, Any]:
-        """The filters as arguments of `sample` and `generate`."""
-        kept = self.filters
-        return {"top_k": kept.top_k, "top_p": kept.top_p, "min_p": kept.min_p, "filter_at": kept.at}
+        """The filters as arguments of `sample` and `generate`: four numbers where these say all, else the chain."""
+        short = self.filters.short
+        if short is None:
+            return {"filters": str(self.filters)}
+        return {"filter_at" if name == "at" else name: value for name, value in short.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +109,7 @@ def from_settings(program: str, settings: Mapping[str, Any], *, skip_unknown: bo
     """
     known = program_of(program)
     values, beside = _named(known, settings)
-    own = {*known.fields, *FILTERS}
+    own = {*known.own_fields}
     others = sort_out({name: value for name, value in values.items() if name not in own})
     if others.unknown and not skip_unknown:
         raise ConversionError(_unknown(known, others.unknown))
@@ -114,10 +119,11 @@ def from_settings(program: str, settings: Mapping[str, Any], *, skip_unknown: bo
         raise ConversionError(_strange(known, reading.unknown))
     filters, notes, differs = filters_of(given, reading, known.zero_is_off)
     differs = [*reading.differs, *differs]
+    off = (*_off(known, given, filters), *others.off)
     unknown = (*others.unknown, *(f"{entry.name} in {entry.field}" for entry in reading.unknown))
     return Conversion(
         known.name, reading.curve.policy(reading.floor), filters, not differs and not others.draws,
-        (*reading.notes, *notes), tuple(differs), reading.ignored, (*others.active, *beside), others.off, unknown,
+        (*reading.notes, *notes), tuple(differs), reading.ignored, (*others.active, *beside), off, unknown,
     )  # fmt: skip
 
 
@@ -129,6 +135,7 @@ def to_settings(
     top_p: float = 1.0,
     min_p: float = 0.0,
     filter_at: str = "model",
+    filters: Filters | str | None = None,
 ) -> Settings:
     """The settings with which a program computes `policy` by itself.
 
@@ -139,6 +146,7 @@ def to_settings(
         top_p: See `top_k`.
         min_p: See `top_k`.
         filter_at: See `top_k`.
+        filters: A chain of filters, instead of these four.
 
     Raises:
         ConversionError: If the program cannot compute it; the message says why.
@@ -148,7 +156,7 @@ def to_settings(
     1.2
     """
     known = program_of(program)
-    filters = Filters(top_k, top_p, min_p, filter_at)
+    chain = given_filters(filters, top_k, top_p, min_p, filter_at)
     curve = curve_of(policy, known.floor)
     if curve.low < 0 or curve.high < 0:
         raise ConversionError(f"`{policy}` would go below 0 without its floor, which {known.name} does not take")
@@ -157,11 +165,23 @@ def to_settings(
             f"`{policy}` is infinite where the entropy is 0, where an engine computes NaN for every token: keep the "
             "entropy above it, as in `max(normalized_entropy, 0.01)**-1`, and run the policy with dyntemp itself"
         )
-    written = known.write(curve, filters)
+    written = known.write(curve, chain)
     flags = tuple(
         f"{flag} {_option(written.fields[name])}" for name, flag in known.flags.items() if name in written.fields
     )
     return Settings(known.name, written.fields, not written.differs, written.notes, written.differs, flags)
+
+
+def _off(program: Program, given: Given, filters: Filters) -> tuple[str, ...]:
+    """The fields that were given of filters that are off, beside the usual three."""
+    active = {step.name for step in filters.steps}
+    return tuple(
+        knob.field
+        for name, knobs in KNOBS[program.name].items()
+        if name not in active and name not in FILTERS
+        for knob in knobs
+        if given.has(knob.field)
+    )
 
 
 def _named(program: Program, settings: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[Aside, ...]]:
@@ -173,7 +193,8 @@ def _named(program: Program, settings: Mapping[str, Any]) -> tuple[dict[str, Any
     inside, around, path = unwrapped(settings, program.wrappers)
     if path and program.answers_float32:
         inside = {name: as_written(value) for name, value in inside.items()}
-    about = {*program.fields, *FILTERS, *HOME}
+    about = {*program.own_fields, *HOME}
+    sent = {*fields_of(program.name)}.difference(FILTERS)  # some programs are sent a filter under two names
     values: dict[str, Any] = {}
     envelope, options = [], []
     for place, (spelled, value) in enumerate((*inside.items(), *around.items())):
@@ -187,7 +208,7 @@ def _named(program: Program, settings: Mapping[str, Any]) -> tuple[dict[str, Any
             options.append(spelled)
         elif place >= len(inside) and name not in about:
             envelope.append(spelled)
-        elif name in values:
+        elif name in values and not (name in sent and values[name] == value):
             raise ConversionError(f"{program.name} was given `{name}` twice, as `{spelled}` too: leave one of them out")
         elif value is not None:
             mark = program.separators.get(name) if spelled.startswith("-") else None
@@ -201,11 +222,9 @@ def _unknown(program: Program, names: tuple[str, ...]) -> str:
     faults = []
     for name in names:
         owners = [other.name for other in PROGRAMS.values() if name in other.fields or name in other.spellings]
-        near = (
-            f"; it belongs to {', '.join(owners)}." if owners else suggestion(name, (*program.fields, *FILTERS)) or "."
-        )
+        near = f"; it belongs to {', '.join(owners)}." if owners else suggestion(name, program.own_fields) or "."
         faults.append(f"{program.name} has no field `{name}`{near}")
-    return f"{' '.join(faults)} Its own are {', '.join((*program.fields, *FILTERS))}; {SKIP}"
+    return f"{' '.join(faults)} Its own are {', '.join(program.own_fields)}; {SKIP}"
 
 
 def _strange(program: Program, entries: tuple[Unknown, ...]) -> str:

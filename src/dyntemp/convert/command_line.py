@@ -10,7 +10,6 @@ from typing import Any
 from dyntemp.convert.curve import ConversionError
 from dyntemp.convert.nested import unwrapped
 from dyntemp.convert.programs import Program
-from dyntemp.convert.reading import FILTERS
 
 CONSTANTS = {"True": True, "False": False, "None": None}
 """Constants of Python that JSON writes in lower case."""
@@ -36,7 +35,7 @@ def settings_of(program: Program, words: Sequence[str]) -> dict[str, Any]:
     for key, value in _pairs(program, words):
         if key not in found:
             found[key] = value
-        elif program.field_of(key) in (*program.fields, *FILTERS):
+        elif program.field_of(key) in program.own_fields:
             raise ConversionError(f"`{key}` was given twice, as {found[key]!r} and as {value!r}: leave one of them out")
         else:
             found[key] = [*found[key], value] if key in repeated else [found[key], value]

@@ -6,9 +6,12 @@ import builtins
 from dataclasses import dataclass
 from fractions import Fraction
 
-from dyntemp.functions import lerp, max  # noqa: A004 (the language's own)
+from dyntemp.functions import max  # noqa: A004 (the language's own)
 from dyntemp.language.policy import Policy
-from dyntemp.signals import normalized_entropy
+from dyntemp.methods.normalized import between
+from dyntemp.methods.programs import around
+
+TOO_LARGE = "these temperatures are beyond what a number can hold; up to 1e300 is allowed"
 
 
 class ConversionError(ValueError):
@@ -38,8 +41,10 @@ class Curve:
         >>> Curve.around(0.8, 0.5)
         Curve(low=0.3, high=1.3, exponent=1.0)
         """
-        t, d = decimal(temperature), decimal(reach)
-        return cls(_double(t - d) if t > d else 0.0, _double(t + d) if t > -d else 0.0, exponent)
+        try:
+            return cls(*around(temperature, reach), exponent)
+        except OverflowError:
+            raise ConversionError(TOO_LARGE) from None
 
     @classmethod
     def flat(cls, temperature: float) -> Curve:
@@ -79,8 +84,7 @@ class Curve:
         """
         if self.is_flat:
             return Policy(builtins.max(self.high, floor))
-        share = normalized_entropy if self.exponent == 1 else normalized_entropy**self.exponent
-        shape = lerp(self.low, self.high, share)
+        shape = between(self.low, self.high, self.exponent)
         return Policy(shape if min(self.low, self.high) >= floor else max(shape, floor))
 
 
@@ -98,4 +102,4 @@ def _double(number: Fraction) -> float:
     try:
         return float(number)
     except OverflowError:
-        raise ConversionError("these temperatures are beyond what a number can hold; up to 1e300 is allowed") from None
+        raise ConversionError(TOO_LARGE) from None

@@ -85,20 +85,18 @@ def _off_at(names: str, *values: Any) -> dict[str, tuple[Any, ...]]:
 
 
 KINDS = (
-    Kind("mirostat steers the surprise of the text by cutting tokens off, with feedback; no temperature does that",
+    Kind("mirostat steers the surprise of the text by cutting tokens off, with feedback; the method surprise_control "
+         "steers it by the temperature",
          _off_at("mirostat mirostat_mode"),
          ("mirostat_tau", "mirostat_eta", "mirostat_ent", "mirostat_lr")),
     Kind("smoothing (quadratic sampling) bends the logits; a temperature only stretches them",
          _off_at("smoothing_factor"), ("smoothing_curve",)),
-    Kind("XTC leaves out the likeliest tokens at random; it is a filter, not a temperature",
-         _off_at("xtc_probability"), ("xtc_threshold",)),
     Kind("adaptive-p pulls the probabilities towards a target, with feedback; it reshapes them, it does not scale",
          _off_at("adaptive_target", 1.0, BELOW_0, -1), ("adaptive_decay",)),
-    Kind("top-n-sigma cuts by the spread of the logits; dyntemp has no such filter",
-         _off_at("top_n_sigma top_nsigma nsigma", BELOW_0, -1)),
-    Kind("a filter that dyntemp does not have: tail-free, top-a, typical, epsilon, eta, top-h",
-         {**_off_at("top_a epsilon_cutoff eta_cutoff eps_cutoff top_h"),
-          **_off_at("tfs tfs_z typical typical_p typ_p", 1)}),
+    Kind("a filter that this program does not have, as far as its code was read",
+         {**_off_at("top_a epsilon_cutoff eta_cutoff eps_cutoff top_h xtc_probability"),
+          **_off_at("top_n_sigma top_nsigma nsigma", BELOW_0, -1),
+          **_off_at("tfs tfs_z typical typical_p typ_p", 1)}, ("xtc_threshold",)),
     Kind("min_keep is the least number of candidates that its filters keep; dyntemp's filters keep one",
          _off_at("min_keep", 1)),
     Kind("a processor of logits runs code of the user's own", _off_at("logits_processors")),

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from dyntemp.convert.curve import ConversionError
-from dyntemp.convert.reading import FILTERS_FIRST, TEMPERATURE_FIRST, Given, Unknown
+from dyntemp.convert.reading import Given, Unknown
+from dyntemp.convert.samplers import LLAMA_ORDER, NAMES, TEXTGEN_ORDER
 
 LLAMA_LETTERS = {
     "e": "penalties", "d": "dry", "s": "top_n_sigma", "k": "top_k", "y": "typ_p", "p": "top_p", "m": "min_p",
@@ -18,25 +19,26 @@ REMOVED = ("tfs_z", "tfs-z", "tfs", "typical_p", "typical-p", "typical")
 """Names in older presets and builds that llama.cpp of 2026 skips."""
 
 KOBOLD_STAGES: dict[int, tuple[str, ...]] = {
-    0: ("top_k",), 1: (), 2: ("top_p", "min_p"), 3: (), 4: (), 5: ("temperature",), 6: (),
+    0: ("top_k",), 1: ("top_a",), 2: ("top_p", "min_p"), 3: ("tfs",), 4: ("typical",),
+    5: ("temperature", "top_n_sigma"), 6: (),
 }  # fmt: skip
-"""Numbers of `sampler_order` -> samplers. Without equal here: 1 top-a, 3 tail-free, 4 typical, 6 penalties."""
+"""Numbers of `sampler_order` -> samplers; 6 are penalties. XTC comes last in any order."""
 
 KOBOLD_ORDER = (6, 0, 1, 3, 4, 2, 5)
 
 TEXTGEN_NAMES = (
-    "repetition_penalty", "presence_penalty", "frequency_penalty", "dry", "temperature", "dynamic_temperature",
-    "quadratic_sampling", "top_n_sigma", "top_k", "top_p", "typical_p", "epsilon_cutoff", "eta_cutoff", "tfs", "top_a",
-    "min_p", "adaptive_p", "mirostat", "xtc", "encoder_repetition_penalty", "no_repeat_ngram",
+    "repetition_penalty", "presence_penalty", "frequency_penalty", "dry", "top_n_sigma", "temperature",
+    "dynamic_temperature", "quadratic_sampling", "top_k", "top_p", "typical_p", "epsilon_cutoff", "eta_cutoff", "tfs",
+    "top_a", "min_p", "adaptive_p", "mirostat", "xtc", "encoder_repetition_penalty", "no_repeat_ngram",
 )  # fmt: skip
-TEXTGEN_ORDER = ("temperature", "dynamic_temperature", "top_k", "top_p", "min_p")
+"""The samplers of text-generation-webui, in its own order."""
 
 
 class Order(NamedTuple):
     """Samplers in the order in which a program applies them.
 
     Attributes:
-        names: The known samplers.
+        names: The known samplers; filters have dyntemp's names.
         unknown: The entries of the list that the program does not know.
         notes: Remarks on the list.
     """
@@ -73,7 +75,7 @@ def llama_order(given: Given) -> Order:
             raise given.wrong("sampler_seq", value, "a text of letters such as kpmt is")
         return _llama_samplers(given, "sampler_seq", list(value), LLAMA_LETTERS)
     if not given.has("samplers"):
-        return Order(FILTERS_FIRST)
+        return Order(LLAMA_ORDER)
     value = given.values["samplers"]
     if isinstance(value, str):
         if _is_letters(given, value):
@@ -122,7 +124,7 @@ def _llama_samplers(given: Given, field: str, parts: Sequence[str], table: Mappi
     if removed:
         notes += (f"{_quoted(removed)} in `{field}`: llama.cpp has no such sampler any more and leaves it out",)
     _once(given, field, names)
-    return Order(tuple(names), tuple(unknown), notes)
+    return Order(_plain(names), tuple(unknown), notes)
 
 
 def kobold_order(given: Given) -> Order:
@@ -153,7 +155,7 @@ def kobold_order(given: Given) -> Order:
     stages = tuple(stage for number in numbers for stage in KOBOLD_STAGES.get(number, ()))
     known = tuple(map(str, KOBOLD_STAGES))
     unknown = tuple(Unknown("sampler_order", str(number), known) for number in numbers if number not in KOBOLD_STAGES)
-    return Order(stages, unknown, tuple(notes))
+    return Order((*stages, "xtc"), unknown, tuple(notes))
 
 
 def textgen_order(given: Given) -> Order:
@@ -165,13 +167,14 @@ def textgen_order(given: Given) -> Order:
     Raises:
         ConversionError: If it is neither a list of names nor a text.
     """
-    names = _texts(given, "sampler_priority", ",\n") or list(TEXTGEN_ORDER)
+    listed = _texts(given, "sampler_priority", ",\n")
+    names = list(_plain(listed)) or list(TEXTGEN_ORDER)
     if given.flag("temperature_last", False):
         for name in ("temperature", "dynamic_temperature"):
             if name in names:
                 names.remove(name)
             names.append(name)
-    return Order(tuple(names), _strange("sampler_priority", names, TEXTGEN_NAMES))
+    return Order(tuple(names), _strange("sampler_priority", listed, TEXTGEN_NAMES))
 
 
 def textgen_llama_order(given: Given) -> tuple[list[str] | None, tuple[Unknown, ...]]:
@@ -182,7 +185,7 @@ def textgen_llama_order(given: Given) -> tuple[list[str] | None, tuple[Unknown, 
     Raises:
         ConversionError: If `sampler_priority` is neither a list of names nor a text.
     """
-    names = _texts(given, "sampler_priority", "\n") if given.has("sampler_priority") else list(TEMPERATURE_FIRST)
+    names = _texts(given, "sampler_priority", "\n") if given.has("sampler_priority") else list(TEXTGEN_NAMES)
     if not names:
         return None, ()
     unknown = _strange("sampler_priority", names, TEXTGEN_NAMES)
@@ -192,6 +195,11 @@ def textgen_llama_order(given: Given) -> tuple[list[str] | None, tuple[Unknown, 
         sent.remove("temperature")
         sent.append("temperature")
     return sent, unknown
+
+
+def _plain(names: Iterable[str]) -> tuple[str, ...]:
+    """The samplers by dyntemp's names, where they are filters."""
+    return tuple(NAMES.get(name, name) for name in names)
 
 
 def _texts(given: Given, field: str, marks: str) -> list[str]:

@@ -10,6 +10,7 @@ from dyntemp.convert.curve import ConversionError
 from dyntemp.convert.llama_options import SHORT, VALUED, VALUELESS
 from dyntemp.convert.nested import Keys
 from dyntemp.convert.reading import Given, Reading
+from dyntemp.convert.samplers import KNOBS, ORDERS, fields_of
 from dyntemp.language.signals import suggestion
 
 
@@ -57,6 +58,11 @@ class Program:
     beside: frozenset[str] = field(default=frozenset(), repr=False)
     valueless: frozenset[str] = field(default=frozenset(), repr=False)
 
+    @property
+    def own_fields(self) -> tuple[str, ...]:
+        """All fields that are read: those about temperature and order, then those of its filters."""
+        return (*self.fields, *fields_of(self.name))
+
     def field_of(self, spelled: str) -> str:
         """The field that a name or an option stands for."""
         plain = spelled.lstrip("-").replace("-", "_")
@@ -85,8 +91,8 @@ RANGE_FIELDS = ("temperature", "dynatemp_range", "dynatemp_exponent")
 TEXTGEN_FIELDS = ("temperature", "dynamic_temperature", "dynatemp_low", "dynatemp_high", "dynatemp_exponent",
                   "temperature_last", "sampler_priority")  # fmt: skip
 TABBY_FIELDS = ("temperature", "min_temp", "max_temp", "temp_exponent", "temperature_last")
-TABBY_SPELLINGS = {"temp": "temperature", "dynatemp_low": "min_temp", "dynatemp_high": "max_temp",
-                   "dynatemp_exponent": "temp_exponent"}  # fmt: skip
+TABBY_SPELLINGS = {"temp": "temperature", "typical_p": "typical", "dynatemp_low": "min_temp",
+                   "dynatemp_high": "max_temp", "dynatemp_exponent": "temp_exponent"}  # fmt: skip
 
 PROGRAMS: dict[str, Program] = {
     program.name: program
@@ -97,10 +103,13 @@ PROGRAMS: dict[str, Program] = {
                 "top_p 0.95, min_p 0.05",
                 "src/llama-sampler.cpp, temp_ext; b11434 and xllamacpp 2026.10.11549, run through the C interface",
                 readers.llama_cpp, writers.llama_cpp,
-                {"temp": "temperature", "dynatemp_exp": "dynatemp_exponent", "sampling_seq": "sampler_seq"},
+                {"temp": "temperature", "dynatemp_exp": "dynatemp_exponent", "sampling_seq": "sampler_seq",
+                 "typical": "typical_p", "typ_p": "typical_p", "top_nsigma": "top_n_sigma"},
                 flags={"temperature": "--temp", "dynatemp_range": "--dynatemp-range",
                        "dynatemp_exponent": "--dynatemp-exp", "top_k": "--top-k", "top_p": "--top-p",
-                       "min_p": "--min-p", "samplers": "--samplers"},
+                       "min_p": "--min-p", "typical_p": "--typical", "top_n_sigma": "--top-nsigma",
+                       "xtc_threshold": "--xtc-threshold", "xtc_probability": "--xtc-probability",
+                       "samplers": "--samplers"},
                 separators={"samplers": ";"},
                 wrappers=(("default_generation_settings", "params"), ("default_generation_settings",),
                           ("generation_settings",), ("params",)),
@@ -110,7 +119,8 @@ PROGRAMS: dict[str, Program] = {
                 f"the 3,000 likeliest tokens are all that it measures and draws from; {MEASURED}",
                 "gpttype_adapter.cpp, SampleLogits and sample_entropy; 2da346a (2024-10-11), and in a copy of 2026, "
                 "e4510ab, where a range below 0 is no longer off",
-                readers.koboldcpp, writers.koboldcpp, {"temp": "temperature"}, wrappers=(("params",),)),
+                readers.koboldcpp, writers.koboldcpp,
+                {"temp": "temperature", "typical_p": "typical", "top_n_sigma": "nsigma"}, wrappers=(("params",),)),
         Program("textgen", "text-generation-webui, its loaders on transformers", (*TEXTGEN_FIELDS, "do_sample"),
                 f"{BETWEEN}, times t where t comes after it",
                 f"exact for a batch of one with t = 1; it sums the entropy over a batch; {MEASURED}",
@@ -134,13 +144,14 @@ PROGRAMS: dict[str, Program] = {
                 f"t where neither bound is above 1e-5; else max({BETWEEN}, 1e-5)",
                 "exact; it filters after the temperature, min_p first",
                 "aphrodite/v1/sample/ops/temperatures.py, apply_all_temperatures; b42eeec (2026-04-28)",
-                readers.aphrodite, writers.aphrodite, floor=1e-5),
+                readers.aphrodite, writers.aphrodite, {"top_nsigma": "nsigma", "top_n_sigma": "nsigma"}, floor=1e-5),
         Program("sillytavern", "SillyTavern, a preset for text completion",
                 ("temperature", "dynatemp", "min_temp", "max_temp", "dynatemp_exponent", "temperature_last",
                  "sampler_order", "samplers", "sampler_priority", "samplers_priorities", "do_sample"),
                 f"t unless `dynatemp`; else {BETWEEN}", "the temperature is; the order of the filters is the backend's",
                 "public/scripts/textgen-settings.js, getTextGenGenerationData; ba6f7b7 (2024-09-28)",
-                readers.sillytavern, writers.sillytavern, {"temp": "temperature"}, wrappers=(("preset",),)),
+                readers.sillytavern, writers.sillytavern,
+                {"temp": "temperature", "top_n_sigma": "nsigma", "typical": "typical_p"}, wrappers=(("preset",),)),
         Program("vllm", "vLLM, SamplingParams and its server", ("temperature",), "t, at least 0.01 unless greedy",
                 "exact; it filters after the temperature, min_p first",
                 "vllm/sampling_params.py and v1/sample/sampler.py; 0.32.0", readers.vllm, writers.vllm),
@@ -186,3 +197,27 @@ def table() -> list[str]:
         )
         lines.append(f"| {' | '.join(cells)} |")
     return lines
+
+
+def filter_table() -> list[str]:
+    """The lines of the documentation's table of the programs' filters."""
+    lines = ["| program | filters | order |", "|---|---|---|"]
+    for name, knobs in KNOBS.items():
+        filters = [
+            f"{one} ({', '.join(f'`{knob.field}`' + (f' in {knob.unit:g}' if knob.unit != 1 else '') for knob in those)})"
+            for one, those in knobs.items()
+        ]
+        lines.append(f"| `{name}` | {', '.join(filters)} | {_order_of(name)} |")
+    return lines
+
+
+def _order_of(name: str) -> str:
+    """The order of a program's filters, for the documentation."""
+    if name in ("llama.cpp", "textgen", "textgen-llama.cpp"):
+        return "any"
+    if name == "koboldcpp":
+        return "any, but min_p at once after top_p, nsigma after the temperature, XTC last"
+    if name == "sillytavern":
+        return "that of the program that it is sent to"
+    orders = [", ".join(order) for order in ORDERS[name]]
+    return orders[0] + (f"; with `temperature_last` {orders[1]}" if orders[1:] else "")

@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
+
 from dyntemp.convert.curve import ConversionError, Curve
 from dyntemp.convert.fields import Aside
 from dyntemp.convert.orders import kobold_order, llama_order, textgen_llama_order, textgen_order
-from dyntemp.convert.reading import (
-    FILTERS_FIRST,
-    TEMPERATURE_FIRST,
-    UNTRUNCATED,
-    Given,
-    Reading,
-    between,
-    undefined,
-    unread,
-)
+from dyntemp.convert.reading import Given, Reading, between, undefined, unread
+from dyntemp.convert.samplers import KNOBS, ORDERS, TEXTGEN_BUILT, TEXTGEN_LAST, TEXTGEN_STATIC
 
 FLOAT32 = "its sums are float32: up to 3.5e-4 of the temperature on 150,000 candidates"
 MASKED = "it counts candidates at -inf in its normaliser, dyntemp does not: the same for rows without masked candidates"
 ALONE = "a single candidate is left as it is, so its temperature cannot matter"
-MIN_P_FIRST = ("temperature", "min_p", "top_k", "top_p")
-KEEPS_BELOW = "its top_p leaves out the token that crosses the sum, dyntemp keeps it"
 
 
 def llama_cpp(given: Given, mirostat: bool) -> Reading:
@@ -28,7 +21,7 @@ def llama_cpp(given: Given, mirostat: bool) -> Reading:
     temperature, reach = given.number("temperature", 0.8), given.number("dynatemp_range", 0.0)
     exponent = given.number("dynatemp_exponent", 1.0)
     order = llama_order(given)
-    chain = tuple(name for name in order.names if name in FILTERS_FIRST)
+    chain = _known("llama.cpp", order.names)
     differs = ("`infill` merges candidates of the same text; dyntemp has no such sampler",) * ("infill" in order.names)
     notes = list(order.notes)
     ignored: tuple[Aside, ...] = ()
@@ -47,23 +40,21 @@ def llama_cpp(given: Given, mirostat: bool) -> Reading:
         notes += [MASKED, ALONE, FLOAT32]
         if temperature == 0:
             notes.append(f"temperature = 0 is not greedy beside a range: it moves from 0 to {curve.high:g}")
-    defaults = {"top_k": 40, "top_p": 0.95, "min_p": 0.05}
-    return Reading(curve, chain, defaults, tuple(notes), differs, ignored, unknown=order.unknown)
+    return Reading(curve, chain, tuple(notes), differs, ignored, unknown=order.unknown)
 
 
 def koboldcpp(given: Given, mirostat: bool) -> Reading:
-    """The order is `sampler_order`: 0 is top_k, 2 is top_p with min_p, 5 is the temperature."""
+    """The order is `sampler_order`: 0 is top_k, 2 is top_p with min_p, 5 is the temperature with nsigma."""
     temperature, reach = given.number("temperature", 0.7), given.number("dynatemp_range", 0.0)
     exponent = max(given.number("dynatemp_exponent", 1.0), 0.0)
     order = kobold_order(given)
-    defaults = {"top_k": 100, "top_p": 0.92, "min_p": 0.0}
     cap = "it keeps the 3,000 likeliest tokens (5,000 in 2024) before all else, which stands here as top_k = 3000"
     notes = [*order.notes, cap]
-    chain = ("top_k", *(stage for stage in order.names if stage != "top_k"))  # the 3,000 come first in any order
+    chain = order.names
     differs: tuple[str, ...] = ()
     ignored: tuple[Aside, ...] = ()
     if mirostat:
-        curve, chain, defaults = Curve.flat(temperature), ("top_k", "temperature"), {**defaults, "top_k": 0}
+        curve, chain = Curve.flat(temperature), ("temperature",)
         differs = ("mirostat replaces the order: temperature comes first, without dynamic range or filters",)
     elif "temperature" not in chain:
         curve = Curve.flat(1.0)
@@ -81,7 +72,7 @@ def koboldcpp(given: Given, mirostat: bool) -> Reading:
                 f"koboldcpp was given temperature = {temperature:g} and dynatemp_range = {reach:g}, and would divide "
                 "by 0; a sum above 0 is allowed"
             )
-    return Reading(curve, chain, defaults, tuple(notes), differs, ignored, cap=3000, unknown=order.unknown)
+    return Reading(curve, chain, tuple(notes), differs, ignored, cap=3000, unknown=order.unknown)
 
 
 def textgen(given: Given, _: bool) -> Reading:
@@ -92,7 +83,8 @@ def textgen(given: Given, _: bool) -> Reading:
     low, high = given.number("dynatemp_low", 1.0), given.number("dynatemp_high", 1.0)
     exponent = given.number("dynatemp_exponent", 1.0)
     own = "dynamic_temperature" if dynamic else "temperature"
-    stages = sorted(("top_k", "top_p", "min_p", own), key=lambda name: rank.get(name, -1))
+    made = [name for name in TEXTGEN_BUILT if name == own or name not in ("temperature", "dynamic_temperature")]
+    stages = sorted(made, key=lambda name: rank.get(name, -1))
     chain = tuple("temperature" if stage == own else stage for stage in stages)
     if not given.flag("do_sample", True) or (static <= 0 and not dynamic):
         return Reading(Curve.flat(0.0), chain, notes=("do_sample = false is greedy",), unknown=order.unknown)
@@ -109,8 +101,7 @@ def textgen(given: Given, _: bool) -> Reading:
     if static != 1:
         notes = (f"it divides by its temperature = {static:g} as well, so both ends are multiplied with it", *notes)
         first, second = rank.get("temperature", -1), rank.get("dynamic_temperature", -1)
-        inside = [name for name in ("top_p", "min_p") if second < rank.get(name, -1) < first]
-        inside = [name for name in inside if given.number(name, UNTRUNCATED[name]) != UNTRUNCATED[name]]
+        inside = [name for name in stages if second < rank.get(name, -1) < first and _is_on(given, name)]
         if first < second:
             differs += (f"entropy is measured at temperature {static:g}, dyntemp measures at 1: send temperature = 1",)
         elif inside:
@@ -125,7 +116,7 @@ def textgen_llama_cpp(given: Given, mirostat: bool) -> Reading:
     samplers, unknown = textgen_llama_order(given)
     dynamic = given.flag("dynamic_temperature", False)
     low, high = given.number("dynatemp_low", 1.0), given.number("dynatemp_high", 1.0)
-    sent = {"temperature": given.number("temperature", 1.0), "samplers": samplers}
+    sent: dict[str, Any] = {"temperature": given.number("temperature", 1.0), "samplers": samplers}
     sent["dynatemp_exponent"] = given.number("dynatemp_exponent", 1.0)
     if dynamic:
         curve = Curve(low, high)
@@ -145,35 +136,33 @@ def exllamav2(given: Given, _: bool) -> Reading:
     static, last = given.number("temperature", 1.0), given.flag("temperature_last", False)
     low, high = given.number("min_temp", 1.0, 0.0), given.number("max_temp", 1.0, 0.0)
     exponent = given.number("temp_exponent", 1.0, 0.0)
-    differs = (KEEPS_BELOW,) if given.number("top_p", 1.0) not in (0.0, 1.0) else ()
+    first, afterwards = ORDERS["exllamav2"]
     if high <= low or (static < 0.01 and not last):
         ignored = unread(given, "min_temp and max_temp act where max_temp is larger", "min_temp")
-        chain = FILTERS_FIRST if last else TEMPERATURE_FIRST
-        return Reading(Curve.flat(static if static >= 0.01 else 0.0), chain, differs=differs, ignored=ignored)
+        chain = afterwards if last else first
+        return Reading(Curve.flat(static if static >= 0.01 else 0.0), chain, ignored=ignored)
     curve = Curve(low, high, exponent)
     if last or static == 1:
         ignored = (
             unread(given, "temperature_last lets max_temp above min_temp replace it", "temperature") if last else ()
         )
-        return Reading(curve, FILTERS_FIRST, notes=(MASKED, ALONE, FLOAT32), differs=differs, ignored=ignored)
+        return Reading(curve, afterwards, notes=(MASKED, ALONE, FLOAT32), ignored=ignored)
     notes = (
         f"it divides by its temperature = {static:g} as well, so both ends are multiplied with it",
         MASKED,
         FLOAT32,
     )
     differs = (
-        *differs,
         f"entropy and filters are measured at temperature {static:g}, dyntemp measures at 1: send temperature_last",
     )
-    return Reading(curve.times(static), FILTERS_FIRST, notes=notes, differs=differs)
+    return Reading(curve.times(static), afterwards, notes=notes, differs=differs)
 
 
 def exllamav3(given: Given, _: bool) -> Reading:
     """The static temperature counts. The dynamic fields are ignored, with a warning in TabbyAPI's log."""
-    chain = FILTERS_FIRST if given.flag("temperature_last", False) else TEMPERATURE_FIRST
-    differs = (KEEPS_BELOW,) if given.number("top_p", 1.0) < 1 else ()
+    chain = ORDERS["exllamav3"][given.flag("temperature_last", False)]
     ignored = unread(given, "TabbyAPI accepts it and ignores it: ExLlamaV3 has no dynamic temperature", "min_temp")
-    return Reading(Curve.flat(given.number("temperature", 1.0, 0.0)), chain, differs=differs, ignored=ignored)
+    return Reading(Curve.flat(given.number("temperature", 1.0, 0.0)), chain, ignored=ignored)
 
 
 def aphrodite(given: Given, mirostat: bool) -> Reading:
@@ -181,18 +170,19 @@ def aphrodite(given: Given, mirostat: bool) -> Reading:
     static = given.number("temperature", 1.0, 0.0)
     low, high = given.number("dynatemp_min", 0.0, 0.0), given.number("dynatemp_max", 0.0, 0.0)
     exponent = given.number("dynatemp_exponent", 1.0, 0.0)
+    chain = ORDERS["aphrodite"][given.flag("temperature_last", False)]
     if mirostat:
         differs: tuple[str, ...] = ("a mirostat request takes out the other samplers, temperature among them",)
-        return Reading(Curve.flat(1.0), MIN_P_FIRST, differs=differs)
+        return Reading(Curve.flat(1.0), ("temperature", "min_p", "top_k", "top_p"), differs=differs)
     if max(low, high) <= 1e-5:
         ignored = unread(given, "dynatemp_min and dynatemp_max up to 1e-5 are off", "exponent")
-        return Reading(_raised(static), MIN_P_FIRST, notes=_raising(static), ignored=ignored)
+        return Reading(_raised(static), chain, notes=_raising(static), ignored=ignored)
     if exponent == 0:
         raise ConversionError("aphrodite was given dynatemp_exponent = 0; more than 0 is allowed there")
     notes = ("it acts in the V1 model runner only: set APHRODITE_USE_V2_MODEL_RUNNER=0", FLOAT32)
     differs = ("temperature = 0 stays greedy where every request of the batch is; send 1",) if static == 0 else ()
     ignored = unread(given, "dynatemp_min and dynatemp_max replace it", "temperature")
-    return Reading(Curve(low, high, exponent), MIN_P_FIRST, notes=notes, differs=differs, ignored=ignored, floor=1e-5)
+    return Reading(Curve(low, high, exponent), chain, notes=notes, differs=differs, ignored=ignored, floor=1e-5)
 
 
 def sillytavern(given: Given, mirostat: bool) -> Reading:
@@ -200,9 +190,10 @@ def sillytavern(given: Given, mirostat: bool) -> Reading:
     dynamic = given.flag("dynatemp", False)
     low, high = given.number("min_temp", 0.0, 0.0), given.number("max_temp", 2.0, 0.0)
     static, exponent = given.number("temperature", 0.7), given.number("dynatemp_exponent", 1.0)
-    chain = FILTERS_FIRST if given.flag("temperature_last", True) else TEMPERATURE_FIRST
+    chain = TEXTGEN_LAST if given.flag("temperature_last", True) else TEXTGEN_STATIC
+    filters = [name for name in chain if name != "temperature"]
     differs = []
-    if given.number("top_p", 1.0) < 1 or given.number("min_p", 0.0) > 0 or (dynamic and given.number("top_k", 0) > 0):
+    if any(_is_on(given, name) for name in filters if dynamic or name != "top_k"):
         differs.append(
             "where the filters stand is up to the program that it is sent to (sampler_order for koboldcpp, samplers "
             "for llama.cpp, sampler_priority and temperature_last for others); temperature_last decides here"
@@ -235,7 +226,7 @@ def sillytavern(given: Given, mirostat: bool) -> Reading:
 def vllm(given: Given, _: bool) -> Reading:
     """One temperature, raised to 0.01 where it is lower."""
     static = given.number("temperature", 1.0, 0.0, 2.0)
-    return Reading(_raised(static), MIN_P_FIRST, notes=_raising(static))
+    return Reading(_raised(static), ORDERS["vllm"][0], notes=_raising(static))
 
 
 def transformers(given: Given, _: bool) -> Reading:
@@ -244,9 +235,7 @@ def transformers(given: Given, _: bool) -> Reading:
     notes = () if sampled else ("do_sample is off, so that generate() is greedy",)
     if sampled and static == 0:
         raise ConversionError("transformers was given temperature = 0; above 0 is allowed there: set do_sample = false")
-    return Reading(
-        Curve.flat(static if sampled else 0.0), TEMPERATURE_FIRST, {"top_k": 50, "top_p": 1.0, "min_p": 0.0}, notes
-    )
+    return Reading(Curve.flat(static if sampled else 0.0), ORDERS["transformers"][0], notes)
 
 
 def openai(given: Given, _: bool) -> Reading:
@@ -254,7 +243,18 @@ def openai(given: Given, _: bool) -> Reading:
     notes = (
         ("OpenAI does not say whether top_p comes before the temperature or after it",) if given.has("top_p") else ()
     )
-    return Reading(Curve.flat(given.number("temperature", 1.0, 0.0, 2.0)), TEMPERATURE_FIRST, notes=notes)
+    return Reading(Curve.flat(given.number("temperature", 1.0, 0.0, 2.0)), ORDERS["openai"][0], notes=notes)
+
+
+def _known(program: str, names: Iterable[str]) -> tuple[str, ...]:
+    """The temperature and the program's filters among these names."""
+    return tuple(name for name in names if name == "temperature" or name in KNOBS[program])
+
+
+def _is_on(given: Given, name: str) -> bool:
+    """True if a field of the program's filter has a value other than its neutral one."""
+    *_, switch = KNOBS[given.program].get(name, (None,))
+    return switch is not None and given.number(switch.field, switch.own) != switch.off
 
 
 def _raised(temperature: float) -> Curve:

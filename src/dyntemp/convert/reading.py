@@ -1,22 +1,17 @@
-"""Given settings with checked values, and their meaning: a curve, filters and differences."""
+"""Given settings with checked values, and their meaning: a curve, a chain of samplers and differences."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any, NamedTuple
 
 from dyntemp.convert.curve import ConversionError, Curve
 from dyntemp.convert.fields import Aside
-from dyntemp.distribution.filters import Filters
 
-FILTERS = ("top_k", "top_p", "min_p")
-TEMPERATURE_FIRST = ("temperature", *FILTERS)
-FILTERS_FIRST = (*FILTERS, "temperature")
 MOST = sys.float_info.max
-UNTRUNCATED: dict[str, Any] = {"top_k": 0, "top_p": 1.0, "min_p": 0.0}
 GROUPS = {
     "low": ("dynatemp_low", "dynatemp_high", "dynatemp_exponent"),
     "min_temp": ("min_temp", "max_temp", "temp_exponent", "dynatemp_exponent"),
@@ -109,7 +104,6 @@ class Reading:
     Attributes:
         curve: The temperature.
         chain: The temperature and the filters in their order; a filter that is missing is not applied.
-        defaults: Values of the filters that were not given.
         notes: Differences from dyntemp that remain in any case.
         differs: Differences that let other tokens be drawn.
         ignored: Fields about temperature that have no effect.
@@ -120,59 +114,12 @@ class Reading:
 
     curve: Curve
     chain: tuple[str, ...]
-    defaults: Mapping[str, Any] = field(default_factory=lambda: UNTRUNCATED)
     notes: tuple[str, ...] = ()
     differs: tuple[str, ...] = ()
     ignored: tuple[Aside, ...] = ()
     floor: float = 0.0
     cap: int = 0
     unknown: tuple[Unknown, ...] = ()
-
-
-def filters_of(given: Given, reading: Reading, zero_is_off: bool) -> tuple[Filters, list[str], list[str]]:
-    """dyntemp's filters for a reading, notes on them, and their differences."""
-    notes, differs = [], []
-    values: dict[str, Any] = {name: given.number(name, reading.defaults[name]) for name in FILTERS}
-    values = {name: value if name in reading.chain else UNTRUNCATED[name] for name, value in values.items()}
-    assumed = [f"{name} = {values[name]:g}" for name in FILTERS
-               if not given.has(name) and values[name] != UNTRUNCATED[name]]  # fmt: skip
-    if assumed:
-        notes.append(f"{given.program} itself sets {', '.join(assumed)} where nothing is given")
-    values["top_k"] = max(values["top_k"], 0)
-    if values["top_p"] <= 0:
-        values.update({"top_p": 1.0} if zero_is_off else {"top_p": 1.0, "top_k": 1})
-        notes.append(f"top_p = 0 {'is off' if zero_is_off else 'keeps the likeliest token alone, as top_k = 1 does'}")
-    if reading.cap:
-        values["top_k"] = min(values["top_k"] or reading.cap, reading.cap)
-    active = [name for name in reading.chain if values.get(name) != UNTRUNCATED.get(name)]
-    place = reading.chain.index("temperature") if "temperature" in reading.chain else len(reading.chain)
-    before = [name for name in active if name in reading.chain[:place]]
-    after = [name for name in active if name in reading.chain[place + 1 :]]
-    at_model = {"top_p", "min_p"} & set(before)
-    at_temperature = {"top_p", "min_p"} & set(after)
-    if before and not reading.curve.is_flat:
-        differs.append(
-            f"entropy is measured over what {_and(before)} left; dyntemp measures the row that it is given: mask with "
-            "`conversion.filters.mask(row)` first for the same temperature"
-        )
-    if at_model and at_temperature:
-        differs.append(
-            f"{_and(at_model)} comes before the temperature and {_and(at_temperature)} after it, here both do"
-        )
-    filters = [name for name in active if name != "temperature"]
-    if any(filters.index(late) < filters.index(early) for early, late in (("top_k", "top_p"), ("top_p", "min_p"))
-           if {early, late} <= set(filters)):  # fmt: skip
-        differs.append(f"it filters in the order {', '.join(filters)}; dyntemp does top_k, top_p, min_p")
-    try:
-        at = "temperature" if at_temperature and not at_model else "model"
-        return Filters(values["top_k"], values["top_p"], values["min_p"], at), notes, differs
-    except ValueError as error:
-        raise ConversionError(f"{given.program}: {error}") from None
-
-
-def _and(names: Sequence[str] | set[str]) -> str:
-    *head, last = sorted(names, key=FILTERS.index)
-    return f"{', '.join(head)} and {last}" if head else last
 
 
 def between(given: Given, low: float, high: float, exponent: float) -> Curve:

@@ -21,6 +21,7 @@ from dyntemp.generation.trace_header import header_of
 from dyntemp.kernels.job import Keys
 from dyntemp.language.nodes import Signal
 from dyntemp.models import Model
+from dyntemp.models.hidden import Given, HiddenFunction
 from dyntemp.sampling import PolicyLike, as_policy, measurable, new_seed
 from dyntemp.traces.file import Trace, TraceWriter
 from dyntemp.traces.header import Header
@@ -46,7 +47,8 @@ def generate(
     alternatives: int = ALTERNATIVES,
     signals: Sequence[Signal | str] = RECORDED,
     requested: float = 1.0,
-    given: Mapping[str, float] | None = None,
+    given: Mapping[str, float | HiddenFunction] | None = None,
+    contrast: Prompt | Sequence[Prompt] | None = None,
     parameters: Mapping[str, float] | None = None,
     zones: str | Sequence[str] = (),
     follow: Trace | None = None,
@@ -78,7 +80,10 @@ def generate(
         signals: Signals that each record holds beside those of the policy, so that other policies can be replayed; by
             default all that take no argument.
         requested: The value of the signal `requested`.
-        given: The value of each `given("name", low, high)`, by name.
+        given: The value of each `given("name", low, high)`, by name: a number, or, for a model of transformers, a
+            function of the hidden states that returns a number for each row; see `dyntemp.models.hidden`.
+        contrast: A second prompt, such as the first one without its context; one for each prompt of a batch. The model
+            reads both with the same tokens after them, and the signal `divergence` is KL(p || q) of their rows.
         parameters: Values for free parameters.
         zones: Your own zone for `inside("name")`, or several, each as its name and its delimiters:
             `"note=<note>...</note>"`. See `dyntemp.zones.known` for those that are there.
@@ -103,29 +108,38 @@ def generate(
     if not all(stops):
         raise ValueError("an empty stop text was given; it would stop everything")
     prompts = prompts_of(prompt)
+    seconds = None if contrast is None else prompts_of(contrast)
+    if seconds is not None and len(seconds) != len(prompts):
+        raise ValueError(f"contrast has {len(seconds)} prompts for a batch of {len(prompts)}; give one for each")
+    known = Given.of(given)
     if seed is None:
         seed = new_seed() if follow is None else follow.header.seed
     settings = Settings(
         seed=int(Keys.of(1, seed, 0, 0).seed[0]), max_tokens=max_tokens, stop=stops,
-        filters=filters_of(filters, top_k, top_p, min_p, filter_at), requested=requested, given=given or {},
+        filters=filters_of(filters, top_k, top_p, min_p, filter_at), requested=requested, given=known.numbers,
         parameters=parameters or {}, zones=[zones] if isinstance(zones, str) else list(zones),
         alternatives=alternatives, backend=backend or "cpu", system=system, chat=chat,
-        follow=None if follow is None else Leader(follow.header.policy, follow.header.seed),
+        follow=None if follow is None else Leader(follow.header.policy, follow.header.seed), contrast=seconds,
     )  # fmt: skip
     recorded = tuple(measurable(signal) for signal in signals)
-    dry_run(policy, settings, recorded)
+    dry_run(policy, settings, recorded, known.functions)
     leaders = {} if follow is None else _recorded(follow, prompts)
     requests = [
         Request(
             prompt=encode(model, one, system, chat), policy=policy, settings=settings, number=number,
-            signals=recorded, leader=leaders.get(number),
+            signals=recorded, leader=leaders.get(number), functions=known.functions,
+            contrast=None if seconds is None else encode(model, seconds[number], system, chat),
         )
         for number, one in enumerate(prompts)
     ]  # fmt: skip
     header = header_of(model, policy, prompts, [request.prompt for request in requests], settings)
     loop = Loop(model, settings.backend)
-    loop.add(requests)
-    writer = None if trace is None else TraceWriter(trace, header, overwrite=overwrite)
+    try:
+        loop.add(requests)
+        writer = None if trace is None else TraceWriter(trace, header, overwrite=overwrite)
+    except BaseException:
+        loop.close()
+        raise
     return Generation(loop, header, writer)
 
 

@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from dyntemp.generation.contexts import RowContexts
 from dyntemp.generation.next_token import NextTokens
-from dyntemp.generation.prefill import Prefill, PrefillQueue, SequenceGroup
+from dyntemp.generation.prefill import Prefill, PrefillQueue, SequenceGroup, prompts_to_read
 from dyntemp.generation.request import MEASURED, Request
 from dyntemp.generation.sequence import GeneratedSequence
 from dyntemp.kernels import backend_of
@@ -51,7 +52,7 @@ class Loop:
     Sequences that are added together are computed together. With `places`, and a model that has open sessions, later
     sequences join those that run, and their prompts are read part by part: `advance` takes the running sequences one
     token further, and `read` reads one part. `step` does both, and reads every prompt to its end. One thread at a time
-    may use a loop.
+    may use a loop. A sequence with a second prompt takes two places of a session, whose rows are computed together.
 
     Args:
         model: The model that gives the logits.
@@ -66,6 +67,7 @@ class Loop:
         self._state = State()
         self._groups: list[SequenceGroup] = []
         self._prefills = PrefillQueue()
+        self._contexts = RowContexts(model)
         self._free: list[int] = []
         self._slots = 0
         self._count = 0
@@ -89,9 +91,11 @@ class Loop:
         """Queue the prompts of these requests, and return the numbers of their sequences.
 
         Raises:
-            ModelError: For a prompt that the model cannot begin with.
+            ModelError: For a prompt that the model cannot begin with, and for functions of hidden states that the model
+                does not have.
         """
-        check_prompts(self._model, [request.prefix for request in requests])
+        check_prompts(self._model, prompts_to_read(requests))
+        self._contexts.add(requests)
         sequences = []
         for request in requests:
             sequences.append(GeneratedSequence(self._count, request, self._slot(request.policy), self._model))
@@ -137,9 +141,10 @@ class Loop:
         ready: Records = []
         for group in list(self._groups):
             if group.sequences:
+                rows = sorted(group.next)
                 group.session.advance(group.next)
                 group.next = {}
-                ready += self._draw(group, sorted(group.sequences), group.session.logits())
+                ready += self._draw(group, rows, group.session.logits())
         return ready
 
     def read(self) -> PrefillPart:
@@ -164,6 +169,7 @@ class Loop:
         for group in self._groups:
             group.session.close()
         self._groups, self._prefills = [], PrefillQueue()
+        self._contexts.close()
         return held
 
     def _sequences(self) -> list[GeneratedSequence]:
@@ -181,15 +187,13 @@ class Loop:
 
     def _read(self, prefill: Prefill) -> tuple[int, bool, Records]:
         """Read a part: how many tokens it had, whether the sequences have begun, and their first records."""
-        prompts = [sequence.request.prefix for sequence in prefill.live]
         if not self._places or not isinstance(self._model, OpenModel):
-            group = SequenceGroup(self._model.start(prompts), sequences=dict(enumerate(prefill.live)))
+            tokens, prompts = prefill.left, prefill.begin()
+            group = SequenceGroup(self._model.start(prompts))
             self._groups.append(group)
-            tokens = prefill.left
-            self._prefills.remove(prefill)
-            return tokens, True, self._draw(group, list(group.sequences), group.session.logits())
+            return tokens, True, self._begin(prefill, group, range(len(prompts)), group.session.logits())
         if prefill.group is None or prefill.reading is None:
-            prefill.sequences = [*prefill.live]
+            prompts = prefill.begin()
             prefill.group, session = self._group_with_room(self._model, len(prompts))
             prefill.group.prefills += 1
             prefill.reading = session.join(prompts, self._part)
@@ -197,10 +201,11 @@ class Loop:
         if prefill.reading.left:
             return tokens, False, []
         rows, logits = prefill.reading.finish()
+        prefill.group.prefills -= 1
         return tokens, True, self._begin(prefill, prefill.group, rows, logits)
 
     def _group_with_room(self, model: OpenModel, count: int) -> tuple[SequenceGroup, OpenSession]:
-        """A group that `count` sequences can join, and its session."""
+        """A group whose session has room for `count` more prompts, and the session."""
         for group in self._groups:
             if group.joinable is not None and group.joinable.places >= count:
                 return group, group.joinable
@@ -212,14 +217,17 @@ class Loop:
     def _begin(self, prefill: Prefill, group: SequenceGroup, rows: Sequence[int], logits: Any) -> Records:
         """Draw the first tokens of sequences that have joined; cancelled ones leave the session at its next step."""
         self._prefills.remove(prefill)
-        group.prefills -= 1
         kept = [at for at, sequence in enumerate(prefill.sequences) if sequence is not None]
         group.sequences.update(zip((rows[at] for at in kept), prefill.live, strict=True))
-        return self._draw(group, [rows[at] for at in kept], logits if len(kept) == len(rows) else logits[kept])
+        seconds = zip(prefill.contrasted, rows[len(prefill.sequences) :], strict=True)
+        group.companions.update((rows[at], second) for at, second in seconds if at in kept)
+        return self._draw(group, rows, logits)
 
     def _end(self, group: SequenceGroup, row: int) -> None:
         self._free.append(group.sequences.pop(row).slot)
         group.next.pop(row, None)
+        if row in group.companions:
+            group.next.pop(group.companions.pop(row), None)
         self._tidy(group)
 
     def _give_up(self, prefill: Prefill) -> None:
@@ -239,21 +247,26 @@ class Loop:
 
     def _draw(self, group: SequenceGroup, rows: Sequence[int], logits: Any) -> Records:
         """Draw the next token of the sequences in these rows of the session; `logits` has the same order."""
-        sequences = [group.sequences[row] for row in rows]
+        places = [place for place, row in enumerate(rows) if row in group.sequences]
+        sequences = [group.sequences[rows[place]] for place in places]
+        self._contexts.measure(group, rows, logits)
         drawn: dict[int, tuple[NextTokens, int]] = {}
-        for places in _batches(sequences):
-            part = logits if len(places) == len(sequences) else logits[places]
-            outcome = backend_of(part, self._backend).run(part, self._job([sequences[place] for place in places]))
+        for batch in _batches(sequences):
+            part = logits if len(batch) == len(rows) else logits[[places[at] for at in batch]]
+            outcome = backend_of(part, self._backend).run(part, self._job([sequences[at] for at in batch]))
             tokens = NextTokens(self._model, as_rows(part), outcome)
-            drawn |= {place: (tokens, at) for at, place in enumerate(places)}
+            drawn |= {at: (tokens, row) for row, at in enumerate(batch)}
         ready: Records = []
-        for place, sequence in enumerate(sequences):  # in their order, since a leader comes before its followers
-            token, shown = self._take(sequence, *drawn[place])
+        for at, sequence in enumerate(sequences):  # in their order, since a leader comes before its followers
+            row = rows[places[at]]
+            token, shown = self._take(sequence, *drawn[at])
             ready += [(sequence.number, one) for one in shown]
             if token.finish or (shown and shown[-1].finish):
-                self._end(group, rows[place])
+                self._end(group, row)
             else:
-                group.next[rows[place]] = token.token
+                group.next[row] = token.token
+                if row in group.companions:
+                    group.next[group.companions[row]] = token.token
         return ready
 
     def _job(self, sequences: Sequence[GeneratedSequence]) -> Job:
@@ -262,7 +275,7 @@ class Loop:
         settings = [request.settings for request in requests]
         policies = [request.policy for request in requests]
         remembers = any(policy.remembers for policy in policies)
-        given = [{**sequence.request.settings.given, **sequence.inside} for sequence in sequences]
+        given = [{**sequence.request.settings.given, **sequence.inside, **sequence.measured} for sequence in sequences]
         return Job(
             policies=tuple(policies[:1] if len(set(policies)) == 1 else policies),
             also=tuple(dict.fromkeys((*MEASURED, *requests[0].signals))),

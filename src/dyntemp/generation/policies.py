@@ -6,8 +6,10 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from dyntemp.errors import PolicyError
 from dyntemp.language.policy import Policy
-from dyntemp.methods import METHODS, default
+from dyntemp.language.signals import suggestion
+from dyntemp.methods import METHODS, Method, default
 
 TEMPERATURE_ADVICE = (
     "Leave one of them out, or write the temperature into the policy, as in `requested*(0.5 + entropy/10)`"
@@ -24,6 +26,17 @@ def read_policy(given: str | Mapping[str, Any]) -> Policy:
     if isinstance(given, Mapping):
         return Policy.from_json(json.dumps(given))
     return METHODS[given].make() if given in METHODS else Policy(given)
+
+
+def read_method(name: str) -> Method:
+    """The published method of this name.
+
+    Raises:
+        PolicyError: If there is none.
+    """
+    if name not in METHODS:
+        raise PolicyError(f"no method `{name}`{suggestion(name, METHODS)}. `dyntemp policies` lists {len(METHODS)}")
+    return METHODS[name]
 
 
 def policy_of_temperature(temperature: float | None) -> Policy:

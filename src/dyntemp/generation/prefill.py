@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+from dyntemp.generation.request import Request
 from dyntemp.generation.sequence import GeneratedSequence
 from dyntemp.models import OpenSession, Reading, Session
 
@@ -18,6 +19,7 @@ class SequenceGroup:
         session: The model's session.
         joinable: The same session, where further sequences can join it.
         sequences: The sequences, by their row in the session.
+        companions: The row of a sequence -> the row of its second prompt, which takes in the same tokens.
         next: The token that each row takes in at the next step.
         prefills: How many prefills are about to join.
     """
@@ -25,6 +27,7 @@ class SequenceGroup:
     session: Session
     joinable: OpenSession | None = None
     sequences: dict[int, GeneratedSequence] = field(default_factory=dict)
+    companions: dict[int, int] = field(default_factory=dict)
     next: dict[int, int] = field(default_factory=dict)
     prefills: int = 0
 
@@ -37,11 +40,20 @@ class Prefill:
         sequences: The sequences; None for a cancelled one.
         group: The group that they will join; None before the first part is read.
         reading: The model's reading of their prompts; None before the first part is read.
+        contrasted: Places in `sequences` of those with a second prompt, since the first part was read.
     """
 
     sequences: list[GeneratedSequence | None]
     group: SequenceGroup | None = None
     reading: Reading | None = None
+    contrasted: list[int] = field(default_factory=list)
+
+    def begin(self) -> list[list[int]]:
+        """Settle the places of the sequences, and return the prompts to read: theirs, then their second ones."""
+        self.sequences = [*self.live]
+        requests = [sequence.request for sequence in self.live]
+        self.contrasted = [place for place, request in enumerate(requests) if request.contrast is not None]
+        return prompts_to_read(requests)
 
     @property
     def live(self) -> list[GeneratedSequence]:
@@ -53,7 +65,13 @@ class Prefill:
         """Tokens that are not read yet."""
         if self.reading is not None:
             return self.reading.left
-        return sum(map(len, {tuple(sequence.request.prefix) for sequence in self.live}))
+        return sum(map(len, set(map(tuple, prompts_to_read([sequence.request for sequence in self.live])))))
+
+
+def prompts_to_read(requests: Sequence[Request]) -> list[list[int]]:
+    """All prompts that the model has to read for these requests: the first ones, then the second ones."""
+    seconds = [request.contrast_prefix for request in requests]
+    return [*(request.prefix for request in requests), *(second for second in seconds if second is not None)]
 
 
 class PrefillQueue:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from dyntemp.generation.recorded import RecordedSequence
 from dyntemp.language.nodes import Signal
 from dyntemp.language.policy import Policy
 from dyntemp.language.signals import SIGNALS, make_signal
+from dyntemp.models.hidden import HiddenFunction
 from dyntemp.signals import entropy, max_prob, support
 from dyntemp.traces.settings import Leader, Settings
 
@@ -38,6 +39,10 @@ class Request:
         leader: The record of the sequence that this one is coupled to, which began with the same tokens. While both
             agree, this one keeps the leader's token as often as its own distribution allows, and forced tokens of the
             leader are forced here too. See `dyntemp.distribution.coupling`.
+        contrast: The tokens of a second prompt, where the policy reads `divergence`. The model reads it beside the
+            first one, and the same tokens continue both.
+        functions: Functions of the model's hidden state, by the name of the `given("name", low, high)` that reads their
+            numbers; see `dyntemp.models.hidden`.
     """
 
     prompt: Sequence[int]
@@ -47,6 +52,8 @@ class Request:
     signals: tuple[Signal, ...] = RECORDED
     record: RecordedSequence | None = None
     leader: RecordedSequence | None = None
+    contrast: Sequence[int] | None = None
+    functions: Mapping[str, HiddenFunction] = field(default_factory=dict)
 
     @property
     def prefix(self) -> list[int]:
@@ -54,14 +61,26 @@ class Request:
 
         Tokens in `begin` are among them, except where the policy remembers: its memory takes them in one by one.
         """
-        return [*self.prompt, *(() if self.policy.remembers else self.settings.begin)]
+        return [*self.prompt, *self._begun]
+
+    @property
+    def contrast_prefix(self) -> list[int] | None:
+        """As `prefix`, of the second prompt; None without one."""
+        return None if self.contrast is None else [*self.contrast, *self._begun]
+
+    @property
+    def _begun(self) -> Sequence[int]:
+        return () if self.policy.remembers else self.settings.begin
 
     @property
     def batch_key(self) -> tuple[Any, ...]:
         """Equal for requests whose rows one call of a kernel can draw."""
         settings = self.settings
         read = (*sorted(settings.given), *sorted(self.policy.zones))
-        return settings.filters, self.signals, tuple(settings.parameters.items()), read
+        return (
+            settings.filters, self.signals, tuple(settings.parameters.items()), read, self.contrast is None,
+            tuple((name, id(function)) for name, function in sorted(self.functions.items())),
+        )  # fmt: skip
 
 
 def coupled(requests: Sequence[Request]) -> list[Request]:

@@ -28,6 +28,8 @@ class GeneratedSequence:
         given: Tokens that are not drawn: those in `begin`, then those to force.
         held: Records that are held back while a stop text may be in the making.
         coupled: Whether the sequence still agrees with its leader.
+        measured: Numbers of the next row that are not in the row itself, by the name in `Job.given`: its divergence
+            from the row of the second prompt, and the values of functions of the hidden state.
     """
 
     def __init__(self, number: int, request: Request, slot: int, model: Model) -> None:
@@ -37,9 +39,11 @@ class GeneratedSequence:
         self.position = len(request.prefix) - len(request.prompt)
         room = settings.max_tokens + len(settings.begin)
         # the model never reads the last token, so that it needs no place in the context
-        self.limit = room if model.context is None else min(room, model.context - len(request.prompt) + 1)
+        longest = max(len(request.prompt), len(request.contrast or ()))
+        self.limit = room if model.context is None else min(room, model.context - longest + 1)
         self.held: list[Token] = []
         self.coupled = request.leader is not None
+        self.measured: dict[str, float] = {}
         self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
         for token in settings.begin[: self.position]:
             self.decode(model.token_bytes(token))

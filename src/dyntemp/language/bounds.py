@@ -2,14 +2,15 @@
 
 The result encloses every temperature, and may be wider than needed. Signals count as independent of one another, and
 `where` as the union of both branches. The range of a signal that occurs more than once is split into pieces, so that
-`entropy*(1 - entropy)` gets close bounds. All is computed in float64, as every backend evaluates a policy.
+`entropy*(1 - entropy)` gets close bounds; `inside` is 0 or 1. All is computed in float64, as every backend evaluates a
+policy.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from itertools import islice, pairwise, product
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise, product
 from math import isfinite
 from numbers import Integral
 from typing import NoReturn
@@ -27,6 +28,9 @@ MAX_PIECES = 64
 
 MAX_WORK = 20_000
 """Nodes visited at most, which limits the pieces of large expressions and of several repeated signals."""
+
+ZERO_OR_ONE = (Interval(0.0, 0.0), Interval(1.0, 1.0))
+"""The values of `inside`."""
 
 Ranges = Mapping[Node, Interval]
 
@@ -81,18 +85,22 @@ def unbound(expression: Node, parameter: Parameter) -> str:
 
 
 def _pieces(expression: Node, ranges: Ranges) -> Iterator[dict[Node, Interval]]:
-    """Every combination of pieces of the ranges of the signals and parameters that occur more than once."""
+    """Every combination of pieces of the ranges of signals and parameters.
+
+    The range of `inside` is its two values. Others that occur more than once are cut evenly.
+    """
     count = Counter(node for node in walk(expression) if isinstance(node, Signal | Parameter))
+    inside = [leaf for leaf in count if isinstance(leaf, Signal) and leaf.name == "inside"]
     split = [leaf for leaf, times in count.items() if times > 1 and isfinite(ranges[leaf].high - ranges[leaf].low)]
-    split = [leaf for leaf in split if not ranges[leaf].is_point]
-    if not split:
-        yield {}
-        return
+    split = [leaf for leaf in split if not ranges[leaf].is_point and leaf not in inside]
     cells = max(MAX_WORK // expression.size, 1)
-    each = min(MAX_PIECES, int(cells ** (1 / len(split))))
-    split = list(islice(split, cells.bit_length() - 1)) if each < 2 else split
-    for combination in product(*(_halves(ranges[leaf], max(each, 2)) for leaf in split)):
-        yield dict(zip(split, combination, strict=True))
+    pieces: dict[Node, Sequence[Interval]] = dict.fromkeys(inside[: cells.bit_length() - 1], ZERO_OR_ONE)
+    cells >>= len(pieces)
+    each = min(MAX_PIECES, int(cells ** (1 / max(len(split), 1))))
+    for leaf in split[: cells.bit_length() - 1] if each < 2 else split:
+        pieces[leaf] = _halves(ranges[leaf], max(each, 2))
+    for combination in product(*pieces.values()):
+        yield dict(zip(pieces, combination, strict=True))
 
 
 def _halves(whole: Interval, pieces: int) -> list[Interval]:
@@ -100,9 +108,12 @@ def _halves(whole: Interval, pieces: int) -> list[Interval]:
     return [Interval(low, high) for low, high in pairwise(ends)]
 
 
-def enclose(node: Node, ranges: Ranges) -> Interval:
-    """The interval of `node`, with its signals and parameters in `ranges`, which are not split."""
-    return _enclose(node, ranges, ranges)
+def enclose(node: Node, ranges: Ranges, always: Ranges | None = None) -> Interval:
+    """The interval of `node`, with its signals and parameters in `ranges`, which are not split.
+
+    At other positions, whose values `ema` and the like remember, they are in `always`, by default the same.
+    """
+    return _enclose(node, ranges, ranges if always is None else always)
 
 
 def _enclose(node: Node, ranges: Ranges, always: Ranges) -> Interval:

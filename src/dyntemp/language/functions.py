@@ -67,6 +67,10 @@ def _increasing(
     return {"value": value, "bounds": bounds, "directions": lambda x: (1,)}
 
 
+def _halfcos(x: Any) -> Any:
+    return np.sin(np.pi / 2 * np.clip(x, 0.0, 1.0)) ** 2  # (1 - cos(pi*x))/2
+
+
 def _sigmoid(x: Any) -> Any:
     return np.exp(-np.logaddexp(0.0, np.negative(x)))
 
@@ -155,6 +159,8 @@ FUNCTIONS: dict[str, Function] = {
         Function("sqrt", ("x",), "square root of x >= 0",
                  **_increasing(np.sqrt, Interval(0.0, inf), Interval(0.0, inf))),
         Function("abs", ("x",), "x without its sign", np.abs, _abs_bounds, _abs_direction),
+        Function("halfcos", ("x",), "from 0 at x = 0 to 1 at x = 1 along half a cosine, and level on both sides",
+                 **_increasing(_halfcos, Interval(0.0, 1.0))),
         Function("tanh", ("x",), "hyperbolic tangent, from -1 to 1", **_increasing(np.tanh, Interval(-1.0, 1.0))),
         Function("sigmoid", ("x",), "1/(1 + exp(-x)), from 0 to 1", **_increasing(_sigmoid, Interval(0.0, 1.0))),
         Function("min", ("x", "y", "..."), "the smallest argument", _smallest,

@@ -36,6 +36,7 @@ class Op(IntEnum):
     LOG = auto()
     SQRT = auto()
     ABS = auto()
+    HALFCOS = auto()
     TANH = auto()
     SIGMOID = auto()
     MIN = auto()
@@ -179,7 +180,8 @@ class _Tables:
 
 TAKES: dict[Op, int] = {
     **dict.fromkeys((Op.NUMBER, Op.PARAMETER, Op.SIGNAL), 0),
-    **dict.fromkeys((Op.SURPRISAL, Op.NEGATE, Op.EXP, Op.LOG, Op.SQRT, Op.ABS, Op.TANH, Op.SIGMOID, Op.PREV), 1),
+    **dict.fromkeys((Op.SURPRISAL, Op.NEGATE, Op.PREV), 1),
+    **dict.fromkeys((Op.EXP, Op.LOG, Op.SQRT, Op.ABS, Op.HALFCOS, Op.TANH, Op.SIGMOID), 1),
     **dict.fromkeys((*SYMBOLS.values(), Op.MIN, Op.MAX, Op.EMA), 2),
     **dict.fromkeys((Op.CLIP, Op.LERP, Op.WHERE, Op.INTEGRAL), 3),
 }

@@ -1,35 +1,39 @@
 """Published recipes for a dynamic temperature, each a function that returns a Policy.
 
-`METHODS` holds the source of each, its idea, and its known failures. The recipes differ even in sign: some heat the
-steps at which the model is unsure, some cool them. No study compares the two under equal tuning.
+`METHODS` holds the source of each, its parameters with their ranges, and its known failures. The recipes differ even in
+sign: some heat the steps at which the model is unsure, some cool them. No study compares the two under equal tuning.
 """
 
 from dyntemp.methods.constant import static
-from dyntemp.methods.cooling import adaptive_softmax, edt, kl_guided
-from dyntemp.methods.feedback import surprise_control
+from dyntemp.methods.controllers import adaptive_p, entropy_control, entropy_cooling, surprise_control
+from dyntemp.methods.exponential import dfd, edt, kl_guided
+from dyntemp.methods.learned import autodeco, lad
 from dyntemp.methods.linear import combined_linear, entropy_linear, max_prob_linear, median_linear, perplexity_linear
-from dyntemp.methods.normalized import default, dynatemp
-from dyntemp.methods.schedule import annealed
-from dyntemp.methods.table import METHODS, Method
-from dyntemp.methods.target import target_entropy
-from dyntemp.methods.threshold import greedy_threshold
+from dyntemp.methods.maps import belltemp, evdt, gdt, hvh_drift, power_map
+from dyntemp.methods.method import Method, MethodParameter
+from dyntemp.methods.normalized import default, dynatemp, dynatemp_inverse
+from dyntemp.methods.polynomial import adaptive_softmax
+from dyntemp.methods.programs import (
+    dynatemp_aphrodite,
+    dynatemp_exllamav2,
+    dynatemp_koboldcpp,
+    dynatemp_llama_cpp,
+    dynatemp_sillytavern,
+    dynatemp_textgen,
+)
+from dyntemp.methods.rules import entropix
+from dyntemp.methods.schedules import annealed, cosine_schedule, decay_schedule, linear_schedule, step_schedule
+from dyntemp.methods.table import METHODS
+from dyntemp.methods.target import fixed_entropy, target_entropy
+from dyntemp.methods.threshold import confident_greedy, fork_lock, greedy_threshold, selective
+from dyntemp.methods.zones import adapt, met, structured_cold, think_answer
 
 __all__ = [
-    "METHODS",
-    "Method",
-    "adaptive_softmax",
-    "annealed",
-    "combined_linear",
-    "default",
-    "dynatemp",
-    "edt",
-    "entropy_linear",
-    "greedy_threshold",
-    "kl_guided",
-    "max_prob_linear",
-    "median_linear",
-    "perplexity_linear",
-    "static",
-    "surprise_control",
-    "target_entropy",
-]
+    "METHODS", "Method", "MethodParameter", "adapt", "adaptive_p", "adaptive_softmax", "annealed", "autodeco",
+    "belltemp", "combined_linear", "confident_greedy", "cosine_schedule", "decay_schedule", "default", "dfd",
+    "dynatemp", "dynatemp_aphrodite", "dynatemp_exllamav2", "dynatemp_inverse", "dynatemp_koboldcpp",
+    "dynatemp_llama_cpp", "dynatemp_sillytavern", "dynatemp_textgen", "edt", "entropix", "entropy_control",
+    "entropy_cooling", "entropy_linear", "evdt", "fixed_entropy", "fork_lock", "gdt", "greedy_threshold", "hvh_drift",
+    "kl_guided", "lad", "linear_schedule", "max_prob_linear", "median_linear", "met", "perplexity_linear", "power_map",
+    "selective", "static", "step_schedule", "structured_cold", "surprise_control", "target_entropy", "think_answer",
+]  # fmt: skip

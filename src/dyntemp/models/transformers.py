@@ -9,6 +9,7 @@ from typing import Any
 
 from dyntemp.errors import ModelError
 from dyntemp.models import Messages, check_advance, check_prompts
+from dyntemp.models.hidden import HiddenFunction, HiddenStates
 from dyntemp.models.pieces import Pieces
 from dyntemp.models.torch_module import import_torch
 
@@ -112,6 +113,10 @@ class TransformersModel:
     def start(self, prompts: Sequence[Sequence[int]]) -> TransformersSession:
         """Start sequences that every step computes together, padded on the left."""
         return TransformersSession(self, prompts)
+
+    def hidden_states(self, functions: Sequence[HiddenFunction]) -> HiddenStates:
+        """The hidden states that these functions need, of every step from now on; see `HiddenStates`."""
+        return HiddenStates(self.module, functions)
 
     def compute(self, ids: Any, mask: Any, cache: Any) -> tuple[Any, Any]:
         """The logits after the last column of `ids`, [batch, vocabulary], and the cache."""

@@ -81,7 +81,7 @@ def methods() -> list[dict[str, str]]:
     return [
         {"name": method.name, "idea": method.idea, "fails": method.fails, "policy": str(method.make())}
         for method in METHODS.values()
-        if not any(signal.name == "given" for signal in method.make().signals)
+        if not method.needs
     ]
 
 

@@ -126,6 +126,10 @@ def _common(settings: ServerSettings) -> dict[str, Field]:
         "parameters": Field(numbers_by_name(), {}, "values of the policy's free parameters"),
         "given": Field(numbers_by_name(), {}, 'what each `given("name", low, high)` of the policy reads'),
         "zones": Field(_zones(), [], "zones of your own that the policy reads, by their delimiters"),
+        "contrast": Field(
+            anything("messages beside `messages`, and text, tokens or a list of these beside `prompt`"), None,
+            "a second prompt, such as the first one without its context, for policies that read `divergence`",
+        ),
         "temperature": Field(
             number(0, MOST_TEMPERATURE), None, "what `requested` reads, or one temperature for all; 0 is greedy"
         ),

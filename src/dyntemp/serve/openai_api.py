@@ -25,7 +25,7 @@ from dyntemp.serve.prompts import encode, messages_of, prompts_of, spelled
 from dyntemp.serve.reply import Streamed, Whole
 from dyntemp.serve.request_group import TokenOutput
 from dyntemp.serve.server import Server, run_settings, seed_of
-from dyntemp.signals import entropy
+from dyntemp.signals import divergence, entropy
 from dyntemp.traces.token import Token
 
 STARTED = int(time.time())
@@ -73,9 +73,10 @@ async def _chat(server: Server, fields: RequestFields, request: HttpRequest) -> 
     prompts = await worker.call(partial(encode, chat=True), worker.model, "messages", [messages])
     alternatives = (values["top_logprobs"] or 0) if values["logprobs"] else None
     policy = _policy(server, values)
+    pairs = await _pairs(server, values, policy, prompts, ignored, chat=True)
     told = _told(server, values, policy, "chatcmpl")
     answer = ChatAnswer(told, values["n"], alternatives is not None)
-    return _reply(server, values, [*ignored, *policy.ignored], prompts, policy, alternatives, answer, told)
+    return _reply(server, values, [*ignored, *policy.ignored], pairs, policy, alternatives, answer, told)
 
 
 async def _completions(server: Server, fields: RequestFields, request: HttpRequest) -> Response:
@@ -95,9 +96,10 @@ async def _completions(server: Server, fields: RequestFields, request: HttpReque
     if values["echo"]:
         echo = [one if isinstance(one, str) else await worker.call(spelled, worker.model, one) for one in given]
     policy = _policy(server, values)
+    pairs = await _pairs(server, values, policy, prompts, ignored, chat=False)
     told = _told(server, values, policy, "cmpl")
     answer = CompletionAnswer(told, [text for text in echo for _ in range(values["n"])], values["logprobs"] is not None)
-    return _reply(server, values, [*ignored, *policy.ignored], prompts, policy, values["logprobs"], answer, told)
+    return _reply(server, values, [*ignored, *policy.ignored], pairs, policy, values["logprobs"], answer, told)
 
 
 async def _values(server: Server, fields: RequestFields, request: HttpRequest) -> tuple[dict[str, Any], list[str]]:
@@ -114,6 +116,43 @@ def _policy(server: Server, values: Mapping[str, Any]) -> Chosen:
     return chosen(values, fallback=server.fallback, most=settings.max_policy, lenient=settings.lenient)
 
 
+async def _pairs(
+    server: Server,
+    values: Mapping[str, Any],
+    policy: Chosen,
+    prompts: list[list[int]],
+    ignored: list[str],
+    *,
+    chat: bool,
+) -> list[tuple[list[int], list[int] | None]]:  # fmt: skip
+    """Each prompt with its second prompt, where the policy reads `divergence`.
+
+    Raises:
+        ApiError: 400 for a `contrast` that is missing, has no effect, or does not fit the prompts.
+    """
+    value, reads = values["contrast"], divergence in policy.policy.signals
+    if reads and value is None:
+        text = f'the policy `{policy.policy}` reads `divergence`: send "contrast", the prompt without its context'
+        raise wrong("contrast", text, "missing_contrast")
+    if value is not None and not reads:
+        if not server.settings.lenient:
+            text = f"`contrast` has no effect: the policy `{policy.policy}` does not read `divergence`"
+            raise wrong("contrast", text, "contrast_without_effect")
+        ignored.append("contrast")
+    if not reads:
+        return [(prompt, None) for prompt in prompts]
+    if chat:
+        given: list[Any] = [messages_of(value, ignored if server.settings.lenient else None, "contrast")]
+    else:
+        given = prompts_of(value, server.settings.max_choices, "contrast")
+    if len(given) != len(prompts):
+        text = f"`contrast` has {len(given)} prompts for {len(prompts)} in `prompt`: send one for each"
+        raise wrong("contrast", text)
+    worker = server.running()
+    seconds = await worker.call(partial(encode, chat=chat), worker.model, "contrast", given)
+    return list(zip(prompts, seconds, strict=True))
+
+
 def _told(server: Server, values: dict[str, Any], policy: Chosen, prefix: str) -> Metadata:
     values["seed"] = seed_of(values)
     counted = values["stream"] and bool(values["stream_options"].get("include_usage"))
@@ -124,7 +163,7 @@ def _reply(
     server: Server,
     values: Mapping[str, Any],
     ignored: Sequence[str],
-    prompts: list[list[int]],
+    prompts: Sequence[tuple[list[int], list[int] | None]],
     policy: Chosen,
     alternatives: int | None,
     answer: Answer,
@@ -133,15 +172,17 @@ def _reply(
     """The response, whole or streamed, to a request whose fields are checked."""
     settings = replace(run_settings(server, values, policy), seed=told.seed, alternatives=alternatives or 0)
     requests = [
-        Request(prompt=prompt, policy=policy.policy, settings=settings, number=number, signals=(entropy,))
-        for number, prompt in enumerate(prompt for prompt in prompts for _ in range(values["n"]))
-    ]
+        Request(
+            prompt=prompt, policy=policy.policy, settings=settings, number=number, signals=(entropy,), contrast=second
+        )
+        for number, (prompt, second) in enumerate(pair for pair in prompts for _ in range(values["n"]))
+    ]  # fmt: skip
     model = server.running().model
 
     def tell(token: Token) -> Any:
         return None if alternatives is None else entry(model, token)
 
-    read = sum(map(len, prompts))
+    read = sum(len(prompt) for prompt, _ in prompts)
     run = server.run(requests, tell, read, ignored)
     if values["stream"]:
         return Streamed(run, Events(answer, read, counted=told.counted))

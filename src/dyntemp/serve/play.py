@@ -29,6 +29,7 @@ from dyntemp.serve.prompts import encode, messages_of, tokens_of
 from dyntemp.serve.reply import Streamed
 from dyntemp.serve.request_group import TokenOutput
 from dyntemp.serve.server import Server, run_settings, seed_of
+from dyntemp.signals import divergence
 from dyntemp.traces.file import FORMAT, VERSION
 from dyntemp.traces.token import Token
 
@@ -164,6 +165,9 @@ def _policies(server: Server, values: dict[str, Any]) -> list[Chosen]:
             if error.param == "policy":
                 error.param = f"policies[{number}]"
             raise
+        if divergence in found[-1].policy.signals:
+            message = f"`{found[-1].policy}` reads `divergence`, and this page has no place for a second prompt: use "
+            raise wrong(f"policies[{number}]", message + "`contrast` of /v1/chat/completions, or dyntemp generate")
     return found
 
 

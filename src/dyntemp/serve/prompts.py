@@ -17,26 +17,27 @@ EMPTY = ("refusal", "audio", "tool_calls", "function_call", "annotations", "reas
 MOST_MESSAGES = 2000
 
 
-def messages_of(value: Any, ignored: list[str] | None = None) -> list[dict[str, str]]:
+def messages_of(value: Any, ignored: list[str] | None = None, place: str = "messages") -> list[dict[str, str]]:
     """A conversation of texts, from messages whose content is text or a list of parts of text.
 
     Args:
         value: The value that the client sent.
         ignored: A list for the names that a lenient server ignores, each once: fields of messages beside `role` and
             `content`, and the missing content of an assistant, which is read as empty. None refuses them.
+        place: The name of the field.
 
     Raises:
         ApiError: 400 for any other value.
     """
     if not isinstance(value, list) or not 0 < len(value) <= MOST_MESSAGES:
         raise wrong(
-            "messages",
-            f"`messages` = {shown(value)} was given; a list of 1 to {MOST_MESSAGES} messages is expected, such as "
+            place,
+            f"`{place}` = {shown(value)} was given; a list of 1 to {MOST_MESSAGES} messages is expected, such as "
             '[{"role": "user", "content": "Hello"}]',
         )
     found: dict[str, None] = {}
     lenient = ignored is not None
-    messages = [_message(f"messages[{at}]", message, found if lenient else None) for at, message in enumerate(value)]
+    messages = [_message(f"{place}[{at}]", message, found if lenient else None) for at, message in enumerate(value)]
     if ignored is not None:
         ignored += found
     return messages
@@ -80,8 +81,8 @@ def _content(place: str, value: Any) -> str:
     return _text(place, "".join(part["text"] for part in parts))
 
 
-def prompts_of(value: Any, most: int) -> list[str | list[int]]:
-    """The prompts of a completion: text or tokens, or a list of these.
+def prompts_of(value: Any, most: int, place: str = "prompt") -> list[str | list[int]]:
+    """The prompts of a completion, from the field `place`: text or tokens, or a list of these.
 
     Raises:
         ApiError: 400 for any other value, and for more than `most` prompts.
@@ -91,10 +92,10 @@ def prompts_of(value: Any, most: int) -> list[str | list[int]]:
     elif isinstance(value, list) and value and all(isinstance(one, str) or _is_tokens(one) for one in value):
         found = value
     else:
-        raise wrong("prompt", f"`prompt` = {shown(value)} was given; text, tokens, or a list of these is expected")
+        raise wrong(place, f"`{place}` = {shown(value)} was given; text, tokens, or a list of these is expected")
     if len(found) > most:
-        raise wrong("prompt", f"{len(found)} prompts were given; at most {most} are allowed")
-    return [_text("prompt", one) if isinstance(one, str) else one for one in found]
+        raise wrong(place, f"{len(found)} prompts were given; at most {most} are allowed")
+    return [_text(place, one) if isinstance(one, str) else one for one in found]
 
 
 def _text(place: str, value: str) -> str:

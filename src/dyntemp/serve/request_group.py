@@ -63,7 +63,9 @@ class ScheduledGroup:
     long: bool = field(init=False)
 
     def __post_init__(self) -> None:
-        self.long = any(len(request.prefix) > self.short for request in self.group.requests)
+        self.long = any(
+            max(len(request.prefix), len(request.contrast_prefix or ())) > self.short for request in self.group.requests
+        )
         self.pending = deque(range(len(self.group.requests)))
         self.left = set(self.pending)
         self.written = {text: [] for text in self.pending}

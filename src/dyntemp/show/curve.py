@@ -43,12 +43,16 @@ def curve_info(policy: Policy, vocabulary: int, points: int = POINTS) -> Curve:
     targets = np.linspace(0.01, 1.0, points) * np.log(vocabulary)
     sharp = np.array([_exponent(zipf, float(target)) for target in targets])
     rows = (zipf[None, :] * sharp[:, None]).astype(np.float32)
-    middle = {
-        str(signal.arguments[0] if signal.name == "given" else signal): value for signal, value in held(policy).items()
-    }
     state = policy.state(points) if policy.remembers else None
     entropy = measure(rows, "entropy")["entropy"]
-    return Curve(entropy, np.asarray(temperatures(rows, policy, state=state, given=middle)))
+    return Curve(entropy, np.asarray(temperatures(rows, policy, state=state, given=given(policy))))
+
+
+def given(policy: Policy) -> dict[str, float]:
+    """The values of `held` by the names under which a caller gives them."""
+    return {
+        str(signal.arguments[0] if signal.name == "given" else signal): value for signal, value in held(policy).items()
+    }
 
 
 def held(policy: Policy) -> dict[Signal, float]:

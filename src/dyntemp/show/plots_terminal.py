@@ -9,8 +9,11 @@ import numpy as np
 from rich.cells import cell_len
 from rich.text import Text
 
+from dyntemp.language.policy import Policy
 from dyntemp.show.colour import Scale
+from dyntemp.show.curve import curve_info, held
 from dyntemp.show.plots import WINDOW, Run, Track, Values, Visited, with_unit
+from dyntemp.show.terminal import plot
 
 COLUMNS = 80
 BARS = " ▁▂▃▄▅▆▇█"
@@ -58,6 +61,17 @@ def draw_visited(info: Visited) -> Iterator[Text]:
     yield _under(f"{info.edges[0]:.3g}", f"{info.edges[-1]:.3g}")
 
 
+def draw_policy(policy: Policy, vocabulary: int) -> Iterator[Text]:
+    """Draw a policy without free parameters over the entropy of rows, from certain to uniform."""
+    curve = curve_info(policy, vocabulary)
+    still = [f"{signal} = {value:g}" for signal, value in held(policy).items()]
+    if policy.remembers:
+        still.append("at the first token")
+    yield Text(f"\n  temperature over the row's entropy in nats ({'; '.join(['Zipf-shaped rows', *still])})")
+    for line in plot(curve.entropy.tolist(), curve.temperature.tolist()):
+        yield Text(f"  {line}")
+
+
 def draw_runs(runs: Sequence[Run]) -> Iterator[Text]:
     """Draw quantiles of temperature and entropy, a line for each run, and then their running means."""
     letters = [LETTERS[number] if number < len(LETTERS) else "·" for number in range(len(runs))]
@@ -79,6 +93,17 @@ def draw_runs(runs: Sequence[Run]) -> Iterator[Text]:
     for name, numbers in quantities:
         yield Text(f"\n{name}, mean of {WINDOW} tokens, along the text")
         yield from _letters(letters, [running for _, _, running in numbers])
+
+
+def draw_curve(name: str, x: Values, y: Values) -> Iterator[Text]:
+    """Draw a line through points, from the lowest y to the highest; x rises."""
+    yield Text(f"{name}: {_figures(y)}")
+    across = np.linspace(x[0], x[-1], 2 * CHART)
+    low, high = float(y.min()), float(y.max())
+    yield from _dots(
+        across, np.interp(across, x, y), (float(x[0]), float(x[-1])), Scale(low, high if high > low else low + 1)
+    )
+    yield _under(f"{x[0]:.3g}", f"{x[-1]:.3g}")
 
 
 def _columns(values: Values, scale: Scale | None) -> Iterator[Text]:
@@ -106,16 +131,16 @@ def _bars(values: Values, scale: Scale | None, height: int, form: str) -> Iterat
 
 
 def _dots(x: Values, y: Values, ends: tuple[float, float], scale: Scale) -> Iterator[Text]:
-    """A chart of points in braille, two by four points to a character; y begins at 0."""
-    top = scale.high
+    """A chart of points in braille, two by four points to a character, between the ends of the scale."""
+    low, top = scale.low, scale.high
     cells = np.zeros((HEIGHT, CHART), int)
     for across, up in zip(x, np.minimum(y, top), strict=True):
         column = min(int((across - ends[0]) / (ends[1] - ends[0]) * 2 * CHART), 2 * CHART - 1)
-        down = 4 * HEIGHT - 1 - min(int(up / top * 4 * HEIGHT), 4 * HEIGHT - 1)
+        down = 4 * HEIGHT - 1 - min(int((up - low) / (top - low) * 4 * HEIGHT), 4 * HEIGHT - 1)
         cells[down // 4, column // 2] |= DOTS[down % 4][column % 2]
     for row, line_cells in enumerate(cells.tolist()):
-        label = f"{top:8.3g}" if row == 0 else f"{0:8.3g}" if row == HEIGHT - 1 else " " * 8
-        height = top * (HEIGHT - row - 0.5) / HEIGHT
+        label = f"{top:8.3g}" if row == 0 else f"{low:8.3g}" if row == HEIGHT - 1 else " " * 8
+        height = low + (top - low) * (HEIGHT - row - 0.5) / HEIGHT
         line = Text(f"{label} ┤")
         line.append("".join(chr(BRAILLE + bits) if bits else " " for bits in line_cells), style=scale.style(height))
         yield line

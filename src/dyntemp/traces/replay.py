@@ -126,9 +126,12 @@ def _temperatures(
     if policy.remembers and positions[0] > 0:
         raise PolicyError(f"`{policy}` remembers, and these records begin at position {positions[0]}: record from 0")
     if lacks := missing(tokens, policy):
+        advice = f"with signals=[{', '.join(repr(name) for name in lacks)}], or --record on the command line"
+        if "divergence" in lacks:
+            advice = "under a policy that reads `divergence`, with contrast="
         raise PolicyError(
             f"`{policy}` reads {', '.join(f'`{name}`' for name in lacks)}, which these records do not hold: record "
-            f"with signals=[{', '.join(repr(name) for name in lacks)}], or --record on the command line"
+            f"{advice}"
         )
     signals = _signals(tokens, text.with_zones(tokens, policy), policy, requested, given)
     state = policy.state(window=len(tokens) + 1) if policy.remembers else None
@@ -160,9 +163,12 @@ def _signals(
                 numbers = [requested] * len(tokens)
             case "given":
                 name = str(signal.arguments[0])
-                if name not in given:
+                if name in given:
+                    numbers = [given[name]] * len(tokens)
+                elif all(str(signal) in token.signals for token in tokens):  # from a function of the hidden state
+                    numbers = [token.signals[str(signal)] for token in tokens]
+                else:
                     raise PolicyError(f"`{policy}` reads `{signal}`: pass given={{{name!r}: a number}}")
-                numbers = [given[name]] * len(tokens)
             case _:
                 numbers = [values[str(signal)] for values in recorded]
         columns[str(signal)] = np.array(numbers)
@@ -182,9 +188,8 @@ class Tempered:
 
     def __init__(self, token: Token, temperature: float) -> None:
         left = token.left
-        logs = [
-            log(alternative.probability) if alternative.probability > 0 else -inf for alternative in token.alternatives
-        ]
+        named = [alternative.probability for alternative in token.alternatives]
+        logs = [log(p) if p > 0 else -inf for p in named]
         self._a = 0.0 if temperature == inf else 1.0 / temperature if temperature > GREEDY_AT else inf
         first = left.index(True) if any(left) else None
         self._first = logs[-1] if first is None else logs[first]
@@ -195,13 +200,13 @@ class Tempered:
             return
         weights = [self._weight(log_p) if stays else 0.0 for log_p, stays in zip(logs, left, strict=True)]
         masses = [tempered(one, self._a, self._first, logs[-1]) for one in token.rest]
-        named, rest = sum(weights), sum(mass.value for mass in masses)
-        self._total = named + rest
+        shown, rest = sum(weights), sum(mass.value for mass in masses)
+        self._total = shown + rest
         self.alternatives = tuple(weight / self._total for weight in weights)
         self.bins = tuple(mass.value / self._total for mass in masses)
         self.rest = rest / self._total
         low, high = sum(mass.low for mass in masses), sum(mass.high for mass in masses)
-        self.error = max(high / (named + high) - self.rest, self.rest - low / (named + low))
+        self.error = max(high / (shown + high) - self.rest, self.rest - low / (shown + low))
         drawn = [*zip(self.alternatives, logs, strict=True), *zip(self.bins, (m.log_p for m in masses), strict=True)]
         below = sum(q * (self._first - log_p) for q, log_p in drawn if q > 0 and log_p > -inf)
         self.entropy = max(log(self._total) + self._a * below, 0.0)

@@ -14,7 +14,7 @@ ALTERNATIVES = 10
 
 TRACED = (
     "max_tokens", "stop", "top_k", "top_p", "min_p", "filter_at", "requested", "given", "parameters", "zones",
-    "alternatives", "backend", "system", "chat", "follow",
+    "alternatives", "backend", "system", "chat", "follow", "contrast",
 )  # fmt: skip
 """Settings that the header of a trace holds, in the order of the file."""
 
@@ -26,6 +26,7 @@ KINDS: dict[str, Any] = {
     "max_tokens": int, "stop": list, "top_k": int, "top_p": NUMBER, "min_p": NUMBER, "filter_at": str, "filters": str,
     "requested": NUMBER, "given": dict, "parameters": dict, "zones": list, "alternatives": int, "backend": str,
     "system": str | None, "chat": bool | None, "raw": bool, "begin": list, "force": list, "follow": dict | None,
+    "contrast": list | None,
 }  # fmt: skip
 """Settings by their names in JSON -> the kind of value that each has there."""
 
@@ -58,6 +59,7 @@ class Settings:
         begin: Tokens of the sequence that are there already; they are not drawn and have no records.
         force: Tokens that come next, whatever would be drawn.
         follow: The run that this one is coupled to.
+        contrast: The second prompts, in the order of the prompts, where the policy reads `divergence`.
     """
 
     seed: int = 0
@@ -76,15 +78,16 @@ class Settings:
     begin: Sequence[int] = ()
     force: Sequence[int] = ()
     follow: Leader | None = None
+    contrast: Sequence[Any] | None = None
 
     def to_json(self, names: Iterable[str] = TRACED) -> dict[str, Any]:
         """The settings of these names as a JSON object, in their order; the seed has a field of its own in files.
 
         Filters that have no short form stand under `filters` instead of its four names.
         """
-        if self.filters.short is None:
-            names = dict.fromkeys("filters" if name in FILTERS else name for name in names)
-        return {name: self._json(name) for name in names}
+        short = self.filters.short is not None
+        places = dict.fromkeys("filters" if name in FILTERS and not short else name for name in names)
+        return {name: self._json(name) for name in places if name != "filters" or not short}
 
     def _json(self, name: str) -> Any:
         if name in FILTERS:

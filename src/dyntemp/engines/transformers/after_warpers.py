@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from dyntemp.engines.batch import Batch, Counts, Step
 from dyntemp.engines.capabilities import CAPABILITIES
 from dyntemp.engines.transformers.check import OF_SELF_TEST, check_scores, four_tokens
-from dyntemp.engines.transformers.generation import BEAMS, AdapterSettings, Generation, accepted
+from dyntemp.engines.transformers.generation import BEAMS, AdapterSettings, Generation, accepted, hidden_states
 from dyntemp.errors import EngineError
 from dyntemp.language.policy import Policy
+from dyntemp.models.hidden import HiddenStates
 from dyntemp.sampling import PolicyLike
 
 RECORD = CAPABILITIES["transformers/after-warpers"]
@@ -43,7 +43,8 @@ class AfterWarpers:
     Args:
         model: A model with `generate()`.
         policy: The policy of generation configs without one; by default their rows stay as they are.
-        given: The value of each `given("name", low, high)`, by name: a number, or one per row; read at every step.
+        given: The value of each `given("name", low, high)`, by name: a number, one per row, or a function of the hidden
+            state, see `dyntemp.models.hidden`; read at every step.
         tokenizer: The model's tokenizer, for policies that read `inside(...)`.
         zones: Zones of your own, such as `"note=<note>...</note>"`: one, or several.
         record: Called with each `Step`.
@@ -67,10 +68,12 @@ class AfterWarpers:
     ) -> None:
         self.counts = Counts()
         self._model = model
-        self._policy = None if policy is None else accepted(RECORD, policy, tokenizer, zones)
-        self._settings = AdapterSettings(  # each `generate()` has a policy of its own
-            RECORD, Policy(1.0), self.counts, given, tokenizer, zones, record
-        )
+        self._tokenizer, self._zones = tokenizer, zones
+        self._policy = None if policy is None else self._accepted(policy)
+        self._given = given
+        self._record = record
+        self._watch: Callable[[Any], None] | None = None
+        self._hidden: HiddenStates | None = None
         self._original: Callable[..., Any] | None = None
         self._before: Any = None
 
@@ -89,6 +92,7 @@ class AfterWarpers:
                 f"{type(self._model).__name__} has no method {METHOD}(generation_config, ...), which this hook needs; "
                 "transformers 4.57 and 5.23 have it. Use DynamicTemperature or DynamicSampler, which need no hook"
             )
+        self._hidden = hidden_states(self._model, self._given)
         self._before = vars(self._model).get(METHOD)
         self._original = original
         setattr(self._model, METHOD, self._listed)
@@ -109,6 +113,9 @@ class AfterWarpers:
         else:
             setattr(self._model, METHOD, self._before)
         self._original = None
+        if self._hidden is not None:
+            self._hidden.close()
+            self._hidden = None
 
     def __enter__(self) -> AfterWarpers:
         return self.install()
@@ -127,7 +134,10 @@ class AfterWarpers:
         if policy is None or not config.do_sample or any(isinstance(one, _Warper) for one in processors):
             return processors
         continuous = "input_ids_seq_length" not in keywords and len(arguments) < 2
-        settings = replace(self._settings, policy=policy)
+        settings = AdapterSettings(
+            RECORD, policy, counts=self.counts, given=self._given, tokenizer=self._tokenizer, zones=self._zones,
+            record=self._record, watch=self._watch, hidden=self._hidden,
+        )  # fmt: skip
         ours = _BatchWarper(settings, config, self._model.device) if continuous else _Warper(settings, config)
         last = [config.watermarking_config is not None, config.renormalize_logits is True]  # these come after warpers
         processors.insert(len(processors) - sum(last), ours)
@@ -148,19 +158,17 @@ class AfterWarpers:
         chosen = settings.get(ATTRIBUTE, getattr(config, ATTRIBUTE, None))
         policy = self._policy or Policy(OF_SELF_TEST) if chosen is None else self._accepted(chosen)
         rows: list[Any] = []
-        before = self._policy, self._settings
-        self._policy, self._settings = policy, replace(self._settings, policy=policy, watch=rows.append)
+        before, self._policy, self._watch = self._policy, policy, rows.append
         try:
             output = four_tokens(self._model, {"do_sample": True, **settings})
         finally:
-            tested = self._settings
-            self._policy, self._settings = before
+            self._policy, self._watch = before, None
         requested = settings.get("temperature", config.temperature)
-        check_scores(tested, rows, output, instead="install() the hook, and no other behind it",
+        check_scores(policy, rows, output, instead="install() the hook, and no other behind it",
                      requested=1.0 if requested is None else requested)  # fmt: skip
 
     def _accepted(self, policy: PolicyLike) -> Policy:
-        return accepted(RECORD, policy, self._settings.tokenizer, self._settings.zones)
+        return accepted(RECORD, policy, self._tokenizer, self._zones)
 
 
 class _Warper:
@@ -188,6 +196,10 @@ class _BatchWarper:
     supports_continuous_batching = True
 
     def __init__(self, settings: AdapterSettings, config: Any, device: Any) -> None:
+        if settings.hidden is not None:
+            raise EngineError(
+                "functions in `given` were given for generate_batch(), whose rows mix passes: use generate()"
+            )
         reads = {signal.name for signal in settings.policy.signals}
         more = settings.policy.remembers or reads & {"position", "inside"}
         if more or device.type != "cpu" or _temperature(config) != 1:
@@ -205,7 +217,7 @@ class _BatchWarper:
             self._requests.begin(row, self._settings.policy)
         self._rows = max(self._rows, len(scores))
         if self._settings.watch is not None:
-            self._settings.watch(scores.clone())
+            self._settings.watch((scores.clone(), self._settings.given))
         return self._requests.scale(Batch(scores))
 
 

@@ -12,10 +12,9 @@ from numpy.typing import NDArray
 
 from dyntemp.distribution.filters import Filters
 from dyntemp.engines.arrays import on_host
-from dyntemp.engines.transformers.generation import AdapterSettings
-from dyntemp.engines.zones import inside_at
 from dyntemp.errors import EngineError
 from dyntemp.kernels import backend_of
+from dyntemp.language.policy import Policy
 from dyntemp.language.signals import MAX_REQUESTED
 from dyntemp.sampling import sample, temperatures
 
@@ -47,7 +46,7 @@ def four_tokens(model: Any, settings: Mapping[str, Any], **ours: Any) -> Any:
 
 
 def check_scores(
-    settings: AdapterSettings,
+    policy: Policy,
     rows: Sequence[Any],
     output: Any,
     *,
@@ -57,8 +56,8 @@ def check_scores(
     """Check that the host drew from each row divided by the policy's temperature.
 
     Args:
-        settings: The settings of the adapter.
-        rows: The adapter's input at each step, at temperature 1, [1, vocabulary].
+        policy: The policy.
+        rows: The adapter's input at each step, at temperature 1, [1, vocabulary], and the numbers of `given`.
         output: The output of `generate()`, with its scores.
         instead: The advice at the end of an error's message.
         requested: The value of `requested`.
@@ -68,7 +67,7 @@ def check_scores(
     """
     if not rows or len(rows) < len(output.scores):
         raise EngineError(f"the host called {len(rows)} times for {len(output.scores)} tokens: {instead}")
-    for step, (row, t) in enumerate(expected(settings, rows, output.sequences, requested)):
+    for step, (row, t) in enumerate(expected(policy, rows, output.sequences, requested)):
         drawn_from = on_host(output.scores[step][0])
         wanted = backend_of(row, "reference").scale(row[None], np.array([t]))[0]
         left, kept = np.isfinite(drawn_from).sum(), np.isfinite(wanted).sum()
@@ -76,19 +75,19 @@ def check_scores(
             raise EngineError(f"the host left {left} of {kept} candidates after us (top_k, top_p, min_p?): {instead}")
         if np.abs(probabilities(drawn_from) - probabilities(wanted)).max() > TOLERANCE:
             raise EngineError(
-                f"the host drew token {step} at temperature {implied(row, drawn_from):.4g}, and `{settings.policy}` "
-                f"says {t:.4g}: {instead}"
+                f"the host drew token {step} at temperature {implied(row, drawn_from):.4g}, and `{policy}` says "
+                f"{t:.4g}: {instead}"
             )
 
 
 def check_draws(
-    settings: AdapterSettings, rows: Sequence[Any], output: Any, seed: int, filters: Filters, requested: float
+    policy: Policy, rows: Sequence[Any], output: Any, seed: int, filters: Filters, requested: float
 ) -> None:
     """Check that the tokens are those that the reference draws from the rows with this seed.
 
     Args:
-        settings: The settings of the adapter.
-        rows: The adapter's input at each step, [1, vocabulary].
+        policy: The policy.
+        rows: The adapter's input at each step, [1, vocabulary], and the numbers of `given`.
         output: The output of `generate()`.
         seed: The seed of the row.
         filters: The truncation.
@@ -100,7 +99,7 @@ def check_draws(
     if len(rows) < TOKENS:
         raise EngineError(f"the host called {len(rows)} times for {TOKENS} tokens: set do_sample=True")
     tokens = output.sequences[0, -len(rows) :].tolist()
-    for step, (row, t) in enumerate(expected(settings, rows, output.sequences, requested)):
+    for step, (row, t) in enumerate(expected(policy, rows, output.sequences, requested)):
         draw = sample(
             row, "requested", requested=min(t, MAX_REQUESTED), seed=seed, request=0, position=step,
             top_k=filters.top_k, top_p=filters.top_p, min_p=filters.min_p, backend="reference",
@@ -113,21 +112,18 @@ def check_draws(
 
 
 def expected(
-    settings: AdapterSettings, rows: Sequence[Any], sequences: Any, requested: float
+    policy: Policy, rows: Sequence[Any], sequences: Any, requested: float
 ) -> Iterator[tuple[NDArray[np.float64], float]]:
     """Each step's row, and its temperature from the reference."""
-    policy = settings.policy
     state = policy.state() if policy.remembers else None
-    tokens = sequences[0].tolist()
-    prompt = len(tokens) - len(rows)
-    for step, found in enumerate(rows):
+    tokens = sequences[0, -len(rows) :].tolist()
+    for step, (found, given) in enumerate(rows):
         row = on_host(found[0]).astype(np.float64)
-        inside = inside_at(policy, tokens[: prompt + step], settings.tokenizer, settings.zones)
-        yield row, float(temperatures(row, policy, backend="reference", state=state, position=step,
-                                      given={**(settings.given or {}), **inside}, requested=requested))  # fmt: skip
+        yield row, float(temperatures(row, policy, backend="reference", state=state, position=step, given=given,
+                                      requested=requested))  # fmt: skip
         if state is not None:
             with np.errstate(divide="ignore"):
-                state.observe(0, step, -np.log(probabilities(row)[tokens[prompt + step]]))
+                state.observe(0, step, -np.log(probabilities(row)[tokens[step]]))
 
 
 def probabilities(row: NDArray[Any]) -> NDArray[np.float64]:

@@ -9,8 +9,10 @@ from typing import Any, Literal
 from dyntemp.engines.batch import Batch, Counts, Step
 from dyntemp.engines.capabilities import Capabilities
 from dyntemp.engines.requests import Requests
+from dyntemp.engines.zones import inside_at
 from dyntemp.errors import EngineError
 from dyntemp.language.policy import Policy
+from dyntemp.models.hidden import Given, HiddenStates, numbers
 from dyntemp.sampling import PolicyLike
 
 WINDOW = 256
@@ -30,11 +32,13 @@ class AdapterSettings:
         capabilities: The adapter's record.
         policy: The policy of all rows.
         counts: The counts to continue.
-        given: The value of each `given("name", low, high)`, by name; read again at every step.
+        given: The value of each `given("name", low, high)`, by name: a number, one per row, or a function of the hidden
+            state; read again at every step.
         tokenizer: For policies that read `inside(...)`: the tokenizer, or a function that returns the bytes of a token.
         zones: Zones of the user's own.
         record: Called with each `Step`.
-        watch: Called with the rows of each step at temperature 1; for `self_test`.
+        watch: Called with each step's rows at temperature 1, and the numbers of `given`; for `self_test`.
+        hidden: The hidden states of the model, where `given` has functions.
     """
 
     capabilities: Capabilities
@@ -44,7 +48,8 @@ class AdapterSettings:
     tokenizer: Any = None
     zones: str | Sequence[str] = ()
     record: Callable[[Step], None] | None = None
-    watch: Callable[[Any], None] | None = None
+    watch: Callable[[tuple[Any, Mapping[str, Any] | None]], None] | None = None
+    hidden: HiddenStates | None = None
 
     def requests(
         self, rows: int, device: Any, *, requested: float = 1.0, divided: Literal["never", "before"] = "never",
@@ -71,6 +76,21 @@ def accepted(
     return Requests(capabilities, tokenizer=tokenizer, zones=zones).accept(policy)
 
 
+def hidden_states(model: Any, given: Mapping[str, Any] | None) -> HiddenStates | None:
+    """Hooks for the functions in `given`; None if it has none.
+
+    Raises:
+        EngineError: If there is a function and no model.
+        ModelError: If the model has no such states.
+    """
+    functions = Given.of(given).functions
+    if functions and model is None:
+        raise EngineError(
+            f"given[{next(iter(functions))!r}] is a function of the hidden state, and no model was given: pass model="
+        )
+    return HiddenStates(model, [*functions.values()]) if functions else None
+
+
 class Generation:
     """The rows of one `generate()`, each a request in the slot of its number.
 
@@ -95,9 +115,11 @@ class Generation:
         self.requests = settings.requests(rows, scores.device, requested=requested, divided=divided, prompt=self.prompt)
         self._policy = settings.policy
         self._watch = settings.watch
+        self._given, self._hidden = Given.of(settings.given), settings.hidden
         self._divided_by = requested if divided == "before" else 1.0
         self._tokens_matter = settings.policy.remembers or bool(settings.policy.zones)
         self._places_matter = self._tokens_matter or settings.policy.reads_place or settings.record is not None
+        self._tokenizer, self._zones = settings.tokenizer, settings.zones
         self._padding = _padding(input_ids, settings.tokenizer) if settings.policy.zones else []
         self._beams = beams
         self._ids = input_ids
@@ -129,8 +151,13 @@ class Generation:
     def batch(self, input_ids: Any, scores: Any) -> Batch:
         """A step's rows, for `Requests`."""
         self._ids = input_ids
+        if self._hidden is not None:
+            found = numbers(self._given.functions, self._hidden.take())
+            self.requests.given = {**self._given.numbers, **found}
         if self._watch is not None:
-            self._watch(scores * self._divided_by)
+            text = self._text(0).tolist() if self._policy.zones else []
+            inside = inside_at(self._policy, text, self._tokenizer, self._zones)
+            self._watch((scores * self._divided_by, {**(self.requests.given or {}), **inside}))
         length = input_ids.shape[1]
         drawn = input_ids[:, -1].tolist() if self._policy.reads_surprisal and length > self.prompt else None
         space: Literal["logits", "log-probabilities"] = "log-probabilities" if self._beams else "logits"

@@ -86,6 +86,11 @@ def filtered(rows: BlockedRows, temperature: Table, filters: Filters) -> Any:
     everything = rows.z > -np.inf
     if not filters.active:
         return everything
+    if filters.short is None:
+        raise ValueError(
+            f"the filters `{filters}` were given; the array_api backend knows top_k, top_p and min_p alone, in this "
+            "order and on one side of the temperature: use the backend cpu, torch or triton"
+        )
     t = np.ones(len(rows)) if filters.at == "model" else temperature
     greedy = t <= GREEDY_AT
     kept = everything

@@ -1,4 +1,4 @@
-"""Draws under filters that need not keep the likeliest: NumPy masks the rows, and the kernel draws from the masked ones."""
+"""Draws under filters that are no cuts: NumPy masks the rows, and the kernel draws from the masked ones."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from dyntemp.kernels.rows import as_rows
 from dyntemp.language.policy import Policy
 from dyntemp.language.signals import MAX_REQUESTED
 
-AS_DECIDED, UNIFORM = Policy("requested"), Policy("1/0")
-"""Policies of the draw, for rows at a finite temperature and at infinity."""
+AS_DECIDED = Policy("requested")
+"""The policy of the draw: temperatures are known by then."""
 
 
 def run_masked(run: Callable[[Any, Job], Outcome], logits: Any, job: Job) -> Outcome:
@@ -38,8 +38,7 @@ def run_masked(run: Callable[[Any, Job], Outcome], logits: Any, job: Job) -> Out
     drawn = run(
         np.array(left, rows.widened(0).dtype) if count else rows.data,
         Job(
-            tuple([UNIFORM if t == inf else AS_DECIDED for t in temperature.tolist()]), draw=True, filters=NO_FILTERS,
-            seed=keys.seed, request=keys.request, position=keys.position,
+            (AS_DECIDED,), draw=True, seed=keys.seed, request=keys.request, position=keys.position,
             requested=temperature.clip(max=MAX_REQUESTED),
         ),
     )  # fmt: skip

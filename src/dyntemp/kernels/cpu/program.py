@@ -76,6 +76,8 @@ def execute(programs, start, stop, signals, stack, cells):
                 x = math.sqrt(x)
             elif op == Op.ABS:
                 x = abs(x)
+            elif op == Op.HALFCOS:
+                x = math.sin(math.pi / 2 * min(max(x, 0.0), 1.0)) ** 2
             elif op == Op.TANH:
                 x = math.tanh(x)
             else:

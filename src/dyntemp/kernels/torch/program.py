@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from math import pi
 from typing import Any
 
 import torch
@@ -38,6 +39,7 @@ OPERATIONS: dict[Op, Callable[..., Tensor]] = {
     Op.LOG: torch.log,
     Op.SQRT: torch.sqrt,
     Op.ABS: torch.abs,
+    Op.HALFCOS: lambda x: torch.sin(pi / 2 * x.clamp(0, 1)).square(),
     Op.TANH: torch.tanh,
     Op.SIGMOID: torch.sigmoid,
     Op.MIN: torch.minimum,

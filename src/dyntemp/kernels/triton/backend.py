@@ -34,6 +34,7 @@ from dyntemp.kernels.tensor_memory import Memory, memory_of
 from dyntemp.kernels.tensors import context, known, numbers, to_device
 from dyntemp.kernels.triton.blocks import FIELDS, summarise
 from dyntemp.kernels.triton.draw import AT_MODEL, AT_TEMPERATURE, NO_FILTERS
+from dyntemp.kernels.triton.masked import run_masked
 from dyntemp.kernels.triton.pack import packed
 from dyntemp.kernels.triton.rows import StridedRows, as_rows
 from dyntemp.kernels.triton.scale import divide, extremes
@@ -67,6 +68,8 @@ def run(logits: Any, job: Job) -> Outcome:
     if job.draw and known(job.seed, job.request, job.position):
         Keys.of(count, job.seed, job.request, job.position)
     (job if known(job.slot) else replace(job, slot=None)).check(count)
+    if job.draw and count and job.filters.short is None:
+        return run_masked(run, logits, job)
     memory, turns = memory_of(job, count, device, None)
     said, outside = context(job, count, rows.data.shape[-1], device)
     found = {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import pi
+
 import triton
 import triton.language as tl
 
@@ -9,8 +11,10 @@ from dyntemp.language.program import Op
 
 (
     NUMBER, PARAMETER, SIGNAL, SURPRISAL, NEGATE, ADD, SUBTRACT, MULTIPLY, DIVIDE, POWER, LESS, LESS_EQUAL, GREATER,
-    GREATER_EQUAL, EXP, LOG, SQRT, ABS, TANH, SIGMOID, MIN, MAX, CLIP, LERP, WHERE, EMA, PREV, INTEGRAL,
+    GREATER_EQUAL, EXP, LOG, SQRT, ABS, HALFCOS, TANH, SIGMOID, MIN, MAX, CLIP, LERP, WHERE, EMA, PREV, INTEGRAL,
 ) = (tl.constexpr(int(op)) for op in Op)  # fmt: skip
+
+QUARTER_TURN = tl.constexpr(pi / 2)
 
 QUANTILE, MARGIN, TOP_MASS = map(tl.constexpr, range(8, 11))
 """Kinds of the columns that a selection fills."""
@@ -111,6 +115,9 @@ def of_one(op, x):
         result = tl.sqrt(x)
     elif op == ABS:
         result = tl.abs(x)
+    elif op == HALFCOS:
+        sine = tl.sin(tl.minimum(tl.maximum(x, 0.0), 1.0) * QUARTER_TURN)
+        result = sine * sine
     elif op == TANH:
         result = tanh(x)
     elif op == SIGMOID:

@@ -12,6 +12,8 @@ const MAX_PIECES = 64;
 const MAX_WORK = 20_000;
 const MAX_CORNERS = 6;
 const MEANT = { H: "entropy", h: "entropy", p: "max_prob", P: "max_prob", T: "requested", n: "support" };
+/** The values of `inside`. */
+const ZERO_OR_ONE = [interval(0, 0), interval(1, 1)];
 const ARITHMETIC = {
   "+": intervalSum,
   "-": intervalDifference,
@@ -155,22 +157,29 @@ export function unboundMessage(expression, { name, low }) {
   );
 }
 
-/** Every combination of pieces of the ranges of the leaves that occur more than once. */
+/** Every combination of pieces of ranges: `inside` is 0 or 1; others that occur more than once are cut evenly. */
 function pieces(expression, ranges) {
   const count = new Map();
+  const inside = new Set();
   for (const node of walk(expression)) {
     if (isLeaf(node)) count.set(node.text, (count.get(node.text) ?? 0) + 1);
+    if (node.kind === "signal" && node.name === "inside") inside.add(node.text);
   }
   const isSplit = ([leaf, times]) => {
     const { low, high } = ranges.get(leaf);
-    return times > 1 && Number.isFinite(high - low) && low !== high;
+    return times > 1 && Number.isFinite(high - low) && low !== high && !inside.has(leaf);
   };
   const leaves = [...count].filter(isSplit).map(([leaf]) => leaf);
-  if (!leaves.length) return [[]];
-  const cells = most(Math.floor(MAX_WORK / expression.size), 1);
-  const each = Math.min(MAX_PIECES, Math.floor(cells ** (1 / leaves.length)));
-  const split = each < 2 ? leaves.slice(0, cells.toString(2).length - 1) : leaves;
-  return product(split.map((leaf) => cut(ranges.get(leaf), most(each, 2)).map((piece) => [leaf, piece])));
+  const halvings = (cells) => cells.toString(2).length - 1;
+  const all = most(Math.floor(MAX_WORK / expression.size), 1);
+  const zones = [...inside].slice(0, halvings(all));
+  const cells = Math.floor(all / 2 ** zones.length);
+  const each = Math.min(MAX_PIECES, Math.floor(cells ** (1 / most(leaves.length, 1))));
+  const split = each < 2 ? leaves.slice(0, halvings(cells)) : leaves;
+  return product([
+    ...zones.map((leaf) => ZERO_OR_ONE.map((piece) => [leaf, piece])),
+    ...split.map((leaf) => cut(ranges.get(leaf), most(each, 2)).map((piece) => [leaf, piece])),
+  ]);
 }
 
 function cut({ low, high }, count) {

@@ -83,12 +83,17 @@ function integralBounds(x, low, high) {
   return interval(low.low, high.high);
 }
 
+function halfcos(x) {
+  return Math.sin((Math.PI / 2) * Math.min(Math.max(x, 0), 1)) ** 2;
+}
+
 /** Value and bounds by name; functions with memory have their value in `evaluate.js`. */
 export const CALCULATIONS = {
   exp: increasing(Math.exp, POSITIVE),
   log: increasing(Math.log, EVERYTHING, POSITIVE),
   sqrt: increasing(Math.sqrt, POSITIVE, POSITIVE),
   abs: { value: Math.abs, bounds: absBounds },
+  halfcos: increasing(halfcos, interval(0, 1)),
   tanh: increasing(Math.tanh, interval(-1, 1)),
   sigmoid: increasing(sigmoid, interval(0, 1)),
   min: {

@@ -1,0 +1,1 @@
+"""Theory: what can be said for certain about a policy. Each claim is a function that returns a verdict."""
