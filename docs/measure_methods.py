@@ -23,7 +23,7 @@ from dyntemp.language.nodes import Signal
 from dyntemp.language.policy import Policy
 from dyntemp.methods import METHODS, Method, programs
 from dyntemp.methods.measured import FILE
-from dyntemp.models import Model
+from dyntemp.models import Model, full_bytes
 from dyntemp.zones.tracker import ZoneTracker
 
 ROOT = Path(__file__).parent.parent

@@ -82,10 +82,11 @@ def fails() -> Iterator[str]:
 def run() -> str:
     """The sentence on the run that measured."""
     found, _ = read()
+    commits = ", ".join(found.commits)
     versions = ", ".join(f"{name} {version}" for name, version in found.versions.items())
     return (
         f"`{found.model}`, {len(found.prompts)} prompts as chats, up to {found.tokens} tokens each, seed {found.seed}, "
-        f"no filters; commit {', '.join(found.commits)}; {versions}; {found.machine}."
+        f"no filters; measured at {commits}; {versions}; {found.machine}."
     )
 
 

@@ -147,6 +147,8 @@ def test_an_existing_trace_is_kept(capsys, model, tmp_path):
         (["generate", "--temp", "hot", "x"], "invalid float value"),
         (["generate", "-n", "0", "x"], "-n 0 was given"),
         (["generate", "--top-p", "0", "x"], "top_p = 0.0 was given"),
+        (["generate", "--filters", "top_q(1)", "x"], "the filter 'top_q' was given; there are top_k,"),
+        (["generate", "--filters", "p_less", "--top-k", "3", "x"], "filters= was given beside top_k"),
         (["generate", "--seed", "-2", "x"], "--seed -2 was given"),
         (["generate", "--raw", "--system", "s", "x"], "--raw and --system"),
         (["generate", "--stop", "", "x"], "an empty --stop"),

@@ -302,8 +302,18 @@ def test_the_papers_clipped_divergence_agrees_where_nothing_falls_below_its_floo
 def test_the_papers_divergence_is_smaller_where_the_second_prompt_rules_a_token_out():
     z, other = np.array([0.0, 0.0]), np.array([0.0, -40.0])
 
-    assert clipped(z, other) == pytest.approx(0.5 * np.log(0.5 / 1) + 0.5 * np.log(0.5 / 1e-7), rel=1e-6)
+    assert clipped(z, other) == pytest.approx(0.5 * np.log(0.5) + 0.5 * np.log(0.5 / 1e-7), rel=1e-6)
     assert divergence(z, other) == pytest.approx(0.5 * np.log(0.5) + 0.5 * (np.log(0.5) + 40), rel=1e-12)
+    assert all(clipped(3 * z, 3 * other) < divergence(3 * z, 3 * other) for z, other in pairwise(ROWS))
+
+
+def test_entries_that_the_first_prompt_rules_out_lower_the_papers_divergence_by_little():
+    """The most that they can: the second row is uniform over a vocabulary of 49,152."""
+    z = np.full(49_152, -40.0)
+    z[0] = 0.0
+    flat = np.zeros(len(z))
+
+    assert 0 < divergence(z, flat) - clipped(z, flat) < 0.03
 
 
 @pytest.fixture

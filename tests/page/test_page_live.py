@@ -145,6 +145,14 @@ def test_a_text_is_written_and_saved(ask, tmp_path):
         ("spinbutton", "Top-p", "0.83", "top_p", 0.83, "top_p"),
         ("spinbutton", "Min-p", "0.07", "min_p", 0.07, "min_p"),
         ("combobox", "Filters read", "temperature", "filter_at", "temperature", "filter_at"),
+        (
+            "textbox",
+            "Other filters",
+            "top_h(0.5), temperature, xtc(0.1, 0.5)",
+            "filters",
+            "top_h(0.5), temperature, xtc(0.1, 0.5)",
+            "filters",
+        ),
         ("textbox", "Stop at", " lamp\n river", "stop", [" lamp", " river"], "stop"),
         ("textbox", "Zones", "z= the... a\ny= a...\\n", "zones", ["z= the... a", "y= a...\n"], "zones"),
         ("textbox", "System message", " the sea", "system", "the sea", "system"),
@@ -431,3 +439,18 @@ def test_a_server_without_a_model_shows_traces(page):
     expect(page.get_by_text("Nothing to show yet")).to_be_visible()
     expect(page.get_by_role("textbox", name="Prompt for")).to_be_hidden()
     serving.close()
+
+
+def test_the_verdicts_on_a_policy_are_told_while_their_list_is_open(page, served):
+    asking(page, served)
+    asked = [body for body in page.bodies if "vocabulary" in body]
+    page.get_by_text("What is certain about this policy").click()
+    policy_box(page).fill("0.5 - 0.4*max_prob")
+    verdicts = page.locator("#verdict-list")
+
+    expect(verdicts).to_contain_text("Certain: T falls as max_prob rises")
+    expect(verdicts).to_contain_text("T moves by at most 0.2 times as far as the logits")
+    expect(verdicts).to_contain_text("(docs/theory/rows.md#lipschitz)")
+    policy_box(page).fill("where(max_prob < 0.3, 0.2, 0.7)")
+    expect(verdicts).to_contain_text("Does not hold: T jumps")
+    assert not asked

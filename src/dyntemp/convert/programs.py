@@ -10,7 +10,7 @@ from dyntemp.convert.curve import ConversionError
 from dyntemp.convert.llama_options import SHORT, VALUED, VALUELESS
 from dyntemp.convert.nested import Keys
 from dyntemp.convert.reading import Given, Reading
-from dyntemp.convert.samplers import KNOBS, ORDERS, fields_of
+from dyntemp.convert.samplers import KNOBS, ORDERS, Knob, fields_of
 from dyntemp.language.signals import suggestion
 
 
@@ -203,12 +203,13 @@ def filter_table() -> list[str]:
     """The lines of the documentation's table of the programs' filters."""
     lines = ["| program | filters | order |", "|---|---|---|"]
     for name, knobs in KNOBS.items():
-        filters = [
-            f"{one} ({', '.join(f'`{knob.field}`' + (f' in {knob.unit:g}' if knob.unit != 1 else '') for knob in those)})"
-            for one, those in knobs.items()
-        ]
+        filters = [f"{one} ({', '.join(map(_field, those))})" for one, those in knobs.items()]
         lines.append(f"| `{name}` | {', '.join(filters)} | {_order_of(name)} |")
     return lines
+
+
+def _field(knob: Knob) -> str:
+    return f"`{knob.field}`" + (f" in {knob.unit:g}" if knob.unit != 1 else "")
 
 
 def _order_of(name: str) -> str:

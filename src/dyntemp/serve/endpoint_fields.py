@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dyntemp.engines.request_fields import ID, KEY
 from dyntemp.errors import PolicyError
+from dyntemp.language.signals import MAX_SUPPORT
 from dyntemp.serve.fields import (
     Field,
     Kind,
@@ -103,6 +104,15 @@ def of_play(settings: ServerSettings) -> RequestFields:
         "begin": Field(anything("tokens"), (), "tokens of the text that are there already"),
         "force": Field(anything("tokens"), (), "tokens that come next whatever would be drawn"),
         **{name: field for name, field in _common(settings).items() if name in PLAYED},
+    }
+    return RequestFields(fields, {}, frozenset())
+
+
+def of_verdicts(settings: ServerSettings) -> RequestFields:
+    """The fields of `POST /play/verdicts`."""
+    fields = {
+        "policy": Field(text(settings.max_policy), None, "the policy, which has to be given"),
+        "vocabulary": Field(whole(2, MAX_SUPPORT), None, "entries of a row; by default those of the model"),
     }
     return RequestFields(fields, {}, frozenset())
 

@@ -112,8 +112,8 @@ class Tempered {
     if (this.a === Infinity) {
       this.alternatives = logs.map((_, at) => (at === first ? 1 : 0));
       this.bins = token.rest.map((_, at) => (first < 0 && at === 0 ? 1 : 0));
-      this.rest = first < 0 ? 1 : 0;
-      this.error = this.entropy = 0;
+      this.rest = this.error = first < 0 ? 1 : 0; // of the rest, nobody knows which entry is the likeliest
+      this.entropy = 0;
       return;
     }
     const weights = logs.map((log, at) => (left[at] ? this.weight(log) : 0));

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from dyntemp.distribution.filters import GREEDY_AT, Filters
 from dyntemp.distribution.truncation import SLACK
-from dyntemp.kernels.torch.signals import reaching
+from dyntemp.kernels.tensor_select import reaching
 
 
 class Remaining(NamedTuple):
