@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dyntemp.engines.request_fields import ID, KEY
+from dyntemp.engines.request_fields import ID, KEY, MOST_ZONES
 from dyntemp.errors import PolicyError
 from dyntemp.language.signals import MAX_SUPPORT
 from dyntemp.serve.fields import (
@@ -27,9 +27,6 @@ from dyntemp.serve.settings import ServerSettings
 from dyntemp.zones.zone import EXAMPLE, parse_zone
 
 MOST_TEMPERATURE = 1e6
-
-MOST_ZONES = 16
-"""Most zones of its own that a request may define."""
 
 UNREAD = frozenset(
     ("user", "metadata", "safety_identifier", "prompt_cache_key", "prompt_cache_options", "prompt_cache_retention")

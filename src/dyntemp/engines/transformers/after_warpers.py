@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from dyntemp.engines.batch import Batch, Counts, Step
@@ -45,6 +45,8 @@ class AfterWarpers:
         policy: The policy of generation configs without one; by default their rows stay as they are.
         given: The value of each `given("name", low, high)`, by name: a number, one per row, or a function of the hidden
             state, see `dyntemp.models.hidden`; read at every step.
+        tokenizer: The model's tokenizer, for policies that read `inside(...)`.
+        zones: Zones of your own, such as `"note=<note>...</note>"`: one, or several.
         record: Called with each `Step`.
 
     Attributes:
@@ -60,11 +62,14 @@ class AfterWarpers:
         policy: PolicyLike | None = None,
         *,
         given: Mapping[str, Any] | None = None,
+        tokenizer: Any = None,
+        zones: str | Sequence[str] = (),
         record: Callable[[Step], None] | None = None,
     ) -> None:
         self.counts = Counts()
         self._model = model
-        self._policy = None if policy is None else accepted(RECORD, policy)
+        self._tokenizer, self._zones = tokenizer, zones
+        self._policy = None if policy is None else self._accepted(policy)
         self._given = given
         self._record = record
         self._watch: Callable[[Any], None] | None = None
@@ -125,13 +130,13 @@ class AfterWarpers:
         processors = self._original(*arguments, **keywords)
         config = keywords["generation_config"] if "generation_config" in keywords else arguments[0]
         chosen = getattr(config, ATTRIBUTE, None)
-        policy = self._policy if chosen is None else accepted(RECORD, chosen)
+        policy = self._policy if chosen is None else self._accepted(chosen)
         if policy is None or not config.do_sample or any(isinstance(one, _Warper) for one in processors):
             return processors
         continuous = "input_ids_seq_length" not in keywords and len(arguments) < 2
         settings = AdapterSettings(
-            RECORD, policy, counts=self.counts, given=self._given, record=self._record, watch=self._watch,
-            hidden=self._hidden,
+            RECORD, policy, counts=self.counts, given=self._given, tokenizer=self._tokenizer, zones=self._zones,
+            record=self._record, watch=self._watch, hidden=self._hidden,
         )  # fmt: skip
         ours = _BatchWarper(settings, config, self._model.device) if continuous else _Warper(settings, config)
         last = [config.watermarking_config is not None, config.renormalize_logits is True]  # these come after warpers
@@ -151,7 +156,7 @@ class AfterWarpers:
         """
         config = settings.get("generation_config", self._model.generation_config)
         chosen = settings.get(ATTRIBUTE, getattr(config, ATTRIBUTE, None))
-        policy = self._policy or Policy(OF_SELF_TEST) if chosen is None else accepted(RECORD, chosen)
+        policy = self._policy or Policy(OF_SELF_TEST) if chosen is None else self._accepted(chosen)
         rows: list[Any] = []
         before, self._policy, self._watch = self._policy, policy, rows.append
         try:
@@ -162,6 +167,9 @@ class AfterWarpers:
         check_scores(policy, rows, output, instead="install() the hook, and no other behind it",
                      requested=1.0 if requested is None else requested)  # fmt: skip
 
+    def _accepted(self, policy: PolicyLike) -> Policy:
+        return accepted(RECORD, policy, self._tokenizer, self._zones)
+
 
 class _Warper:
     """The policy in one `generate()`, after the warpers."""
@@ -169,7 +177,7 @@ class _Warper:
     def __init__(self, settings: AdapterSettings, config: Any) -> None:
         self._settings = settings
         self._beams = (config.num_beams or 1) > 1
-        if self._beams and settings.policy.remembers:
+        if self._beams and (settings.policy.remembers or settings.policy.zones):
             raise EngineError(BEAMS.format(policy=settings.policy))
         self._requested = _temperature(config)
         self._generation: Generation | None = None
@@ -193,7 +201,8 @@ class _BatchWarper:
                 "functions in `given` were given for generate_batch(), whose rows mix passes: use generate()"
             )
         reads = {signal.name for signal in settings.policy.signals}
-        if settings.policy.remembers or "position" in reads or device.type != "cpu" or _temperature(config) != 1:
+        more = settings.policy.remembers or reads & {"position", "inside"}
+        if more or device.type != "cpu" or _temperature(config) != 1:
             raise EngineError(
                 f"`{settings.policy}` was given for generate_batch() on {device} at temperature "
                 f"{_temperature(config)}; "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from threading import Lock, Thread, current_thread
 from typing import Any
@@ -56,6 +56,8 @@ class DynamicTemperature:
         policy: A policy, or its text.
         given: The value of each `given("name", low, high)`, by name: a number, one per row, or a function of the hidden
             state, see `dyntemp.models.hidden`; read at every step.
+        tokenizer: The model's tokenizer, for policies that read `inside(...)`.
+        zones: Zones of your own, such as `"note=<note>...</note>"`: one, or several.
         record: Called with each `Step`, those of an assistant model and of prompt lookup's drafts included.
         model: The model, where `given` has functions. Its hooks are removed with this object.
 
@@ -64,8 +66,9 @@ class DynamicTemperature:
         counts: See `Counts`.
 
     Raises:
-        PolicyError: If `policy` is no policy.
-        EngineError: If it has parameters without values, or `given` has functions and `model` is missing.
+        PolicyError: If `policy` is no policy, or reads a zone that nobody defined.
+        EngineError: If it has parameters without values, if it reads a zone and `tokenizer` is missing, or if `given`
+            has functions and `model` is missing.
     """
 
     def __init__(
@@ -73,15 +76,19 @@ class DynamicTemperature:
         policy: PolicyLike,
         *,
         given: Mapping[str, Any] | None = None,
+        tokenizer: Any = None,
+        zones: str | Sequence[str] = (),
         record: Callable[[Step], None] | None = None,
         model: Any = None,
     ) -> None:
-        self.policy = accepted(RECORD, policy)
+        self.policy = accepted(RECORD, policy, tokenizer, zones)
         self.counts = Counts()
         hidden = hidden_states(model, given)
         if hidden is not None:
             finalize(self, hidden.close)
-        self._settings = AdapterSettings(RECORD, self.policy, self.counts, given, record=record, hidden=hidden)
+        self._settings = AdapterSettings(
+            RECORD, self.policy, self.counts, given, tokenizer, zones, record=record, hidden=hidden
+        )
         self._running: WeakKeyDictionary[Thread, dict[Any, Generation]] = WeakKeyDictionary()
         self._lock = Lock()
 
@@ -94,7 +101,7 @@ class DynamicTemperature:
 
 
         Raises:
-            EngineError: In beam search with a policy that remembers.
+            EngineError: In beam search with a policy that reads earlier tokens.
         """
         with self._lock:
             running = self._running.setdefault(current_thread(), {})
@@ -127,7 +134,10 @@ class DynamicTemperature:
             EngineError: If the host did not call, or changed the rows afterwards; the message says what to set.
         """
         rows: list[Any] = []
-        twin = DynamicTemperature(self.policy, given=self._settings.given, model=model)
+        ours = self._settings
+        twin = DynamicTemperature(
+            self.policy, given=ours.given, tokenizer=ours.tokenizer, zones=ours.zones, model=model
+        )
         twin._settings = replace(twin._settings, watch=rows.append)
         output = four_tokens(model, settings or neutral(model), logits_processor=[twin])
         check_scores(self.policy, rows, output, instead="pass **neutral(model) to generate()")

@@ -47,6 +47,8 @@ class DynamicSampler:
             own gets the same tokens alone and in any batch. Rows that share a seed get noise by their order.
         given: The value of each `given("name", low, high)`, by name: a number, one per row, or a function of the hidden
             state, see `dyntemp.models.hidden`; read at every step.
+        tokenizer: The model's tokenizer, for policies that read `inside(...)`.
+        zones: Zones of your own, such as `"note=<note>...</note>"`: one, or several.
         record: Called with each `Step`.
 
     Attributes:
@@ -55,8 +57,8 @@ class DynamicSampler:
         counts: See `Counts`. Finished rows of a batch are processed and counted too.
 
     Raises:
-        PolicyError: If `policy` is no policy.
-        EngineError: If it has parameters without values.
+        PolicyError: If `policy` is no policy, or reads a zone that nobody defined.
+        EngineError: If it has parameters without values, or reads a zone and `tokenizer` is missing.
     """
 
     def __init__(
@@ -65,14 +67,16 @@ class DynamicSampler:
         *,
         seed: int | Sequence[int] | None = None,
         given: Mapping[str, Any] | None = None,
+        tokenizer: Any = None,
+        zones: str | Sequence[str] = (),
         record: Callable[[Step], None] | None = None,
     ) -> None:
-        self.policy = accepted(RECORD, policy)
+        self.policy = accepted(RECORD, policy, tokenizer, zones)
         self.counts = Counts()
         self.seeds: list[int] = []
         self._seed = seed
         self._draw: _Draw | None = None
-        self._settings = AdapterSettings(RECORD, self.policy, self.counts, given, record=record)
+        self._settings = AdapterSettings(RECORD, self.policy, self.counts, given, tokenizer, zones, record=record)
 
     def __call__(
         self,
@@ -134,7 +138,8 @@ class DynamicSampler:
             EngineError: If the host did not call, or the tokens differ.
         """
         rows: list[Any] = []
-        twin = DynamicSampler(self.policy, seed=7, given=self._settings.given)
+        ours = self._settings
+        twin = DynamicSampler(self.policy, seed=7, given=ours.given, tokenizer=ours.tokenizer, zones=ours.zones)
         twin._settings = replace(twin._settings, watch=rows.append)
         output = four_tokens(model, {"do_sample": True, **settings}, custom_generate=twin)
         if twin._draw is None:
