@@ -187,16 +187,19 @@ def observe(
 def score_passages() -> None:
     """Score the passages, each token given those before it, at every choice of temperature."""
     model = load_model(BUNDLED, threads=1)
-    texts: list[list[Token]] = []
-    for number, passage in enumerate((HERE / "passages.txt").read_text().splitlines()):
-        tokens = model.encode(passage)
-        settings = Settings(max_tokens=len(tokens) - PREFIX, force=tokens[PREFIX:], alternatives=20)
-        loop = Loop(model)
-        loop.add([Request(prompt=tokens[:PREFIX], policy=Policy(1), settings=settings, number=number)])
-        text: list[Token] = []
-        while loop.live:
-            text += [token for _, token in loop.step()]
-        texts.append(text)
+    passages = [model.encode(passage) for passage in (HERE / "passages.txt").read_text().splitlines()]
+    loop = Loop(model)
+    loop.add([
+        Request(
+            prompt=tokens[:PREFIX], policy=Policy(1), number=number,
+            settings=Settings(max_tokens=len(tokens) - PREFIX, force=tokens[PREFIX:], alternatives=20),
+        )
+        for number, tokens in enumerate(passages)
+    ])  # fmt: skip
+    texts: list[list[Token]] = [[] for _ in passages]
+    while loop.live:
+        for _, token in loop.step():
+            texts[token.request].append(token)
     every = [token for text in texts for token in text]
     scored = [Scored(RowSummary.of_token(token), -token.surprisal, token.request) for token in every]
     found: dict[str, object] = {}

@@ -1,19 +1,34 @@
-"""Print the tables of docs/theory/loop.md from the data beside this file."""
+"""Write the tables of docs/theory/loop.md from the data beside this file. A test fails where they differ."""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from dyntemp.theory.feedback import MARGIN, TEXTS
 
 HERE = Path(__file__).parent
+PAGE = HERE.parents[1] / "docs" / "theory" / "loop.md"
 LIMITS = "-0.85, 2.1"
 ROUNDED = 1e-5  # temperatures are float32, and means are kept in five digits
 
 
-def tables() -> str:
-    """The tables of docs/theory/loop.md."""
-    return "\n".join([*forecasts("development"), *forecasts("unseen"), *controllers(), *scores()]) + "\n"
+def tables() -> dict[str, list[str]]:
+    """The lines of each table."""
+    return {
+        "development": list(forecasts("development")), "unseen": list(forecasts("unseen")),
+        "controllers": list(controllers()), "oracle": list(scores()),
+    }  # fmt: skip
+
+
+def filled(text: str) -> str:
+    """A page with its tables as the data have them."""
+    for name, lines in tables().items():
+        table = "\n".join(lines)
+        text = re.sub(
+            rf"(?s)(<!-- {name} -->\n).*?(<!-- end -->)", lambda found, t=table: f"{found[1]}{t}\n{found[2]}", text
+        )
+    return text
 
 
 def forecasts(name: str) -> Iterator[str]:
@@ -42,7 +57,7 @@ def forecasts(name: str) -> Iterator[str]:
     )
     yield "| policy | verdict | | agree | mean T | seen | last third | seen | entropy there, nats | seen |"
     yield "|---|---|---|---|---|---|---|---|---|---|"
-    yield from [*rows, ""]
+    yield from rows
 
 
 def controllers() -> Iterator[str]:
@@ -63,7 +78,6 @@ def controllers() -> Iterator[str]:
             f"| {values['temperature']:.2f} | {seen['temperature']:.2f} | {scatter} | {seen['deviation']:.2f} "
             f"| {seen['correlation']:.2f} | {seen['at_limits']:.0%} |"
         )
-    yield ""
 
 
 def scores() -> Iterator[str]:
@@ -77,4 +91,4 @@ def scores() -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    print(tables(), end="")
+    PAGE.write_text(filled(PAGE.read_text(encoding="utf-8")), encoding="utf-8")

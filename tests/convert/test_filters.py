@@ -14,8 +14,8 @@ READ = [
     ("textgen-llama.cpp", EVERY,
      "temperature, top_n_sigma(2), top_k(40), top_p(0.9), typical(0.8), min_p(0.1), xtc(0.1, 1)"),
     ("textgen", {**EVERY, "tfs": 0.7, "top_a": 0.3, "epsilon_cutoff": 4, "eta_cutoff": 5},
-     "temperature, top_n_sigma(2), top_k(40), top_p(0.9), typical(0.8), epsilon(0.0004), eta(0.0005), tfs(0.7), "
-     "top_a(0.3), min_p(0.1), xtc(0.1, 1)"),
+     ("temperature, top_n_sigma(2), top_k(40), top_p(0.9), typical(0.8), epsilon(0.0004), eta(0.0005), tfs(0.7), "
+     "top_a(0.3), min_p(0.1), xtc(0.1, 1)")),
     ("koboldcpp", {"top_k": 5000}, "top_k(3000)"),
     ("llama.cpp", {"top_n_sigma": 1.5, "xtc_probability": 0.5}, "top_n_sigma(1.5), xtc(0.1, 0.5)"),
     ("llama.cpp", {"typical_p": 0.9, "xtc_probability": 0.5, "xtc_threshold": 0.2}, "typical(0.9), xtc(0.2, 0.5)"),

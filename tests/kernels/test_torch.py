@@ -743,6 +743,7 @@ COMPILED = {
     "several policies": lambda z: temperatures(z, ["0.1 + 0.8*entropy", "0.5 - 0.4*max_prob", "0.1 + 0.8*entropy"]),
     "scale": lambda z: scale(z, "0.1 + 0.8*entropy"),
     "draw": lambda z: sample(z, "0.1 + 0.8*entropy", seed=2**60 + 3, position=5, top_k=40, min_p=0.01).token,
+    "chain": lambda z: sample(z, FIXED, seed=3, filters="top_h(0.9), typical(0.9), temperature, xtc(0.02, 0.5)").token,
     "seeds": lambda z: (
         sample(z, 0.7, seed=torch.tensor([1, 2, 3]), request=torch.tensor([9, 9, 8]), position=torch.tensor(3)).token
     ),

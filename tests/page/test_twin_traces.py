@@ -33,7 +33,8 @@ TOKENS = [
     {"temperature": -0.1}, {"temperature": "-inf"}, {"text": 5}, {"text": None}, {"bytes": "0"}, {"bytes": "zz"},
     {"bytes": 5}, {"signals": {}}, {"signals": None}, {"signals": []}, {"signals": {"entropy": "x"}},
     {"signals": {"entropy": 1, "margin": None}}, {"signals": {"max_prob": 1}}, {"origin": "made"}, {"origin": None},
-    {"finish": "over"}, {"finish": 0}, {"name": 5}, {"name": None}, {"surplus": 1}, {"rest": [[1]]}, {"rest": [[1, 2, 3]]}, {"rest": [[-1, 0.5]]},
+    {"finish": "over"}, {"finish": 0}, {"name": 5}, {"name": None}, {"surplus": 1}, {"rest": [[1]]},
+    {"rest": [[1, 2, 3]]}, {"rest": [[-1, 0.5]]},
     {"rest": [[1, "x"]]}, {"rest": [5]}, {"rest": None}, {"alternatives": None}, {"alternatives": [None]},
     {"alternatives": [{}]}, {"alternatives": [[1, "a", 0.5, 0.5]]},
     *({"alternatives": [{"token": 1, "text": "a", "probability": 0.5, "probability_after": 0.5} | change]}

@@ -1,5 +1,7 @@
 """The forecast of a loop with a known gain, of a model without weights, and of the bundled model's recordings."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -33,6 +35,21 @@ def test_the_fixed_point_and_the_loop_gain_are_the_known_ones(power, scale):
 
     assert (1.2 * scale) ** (1 / (1 - power)) == pytest.approx(point.heat, rel=0.01)
     assert power == pytest.approx(point.gain, abs=0.02)
+
+
+def test_heat_is_what_a_policy_adds_where_it_can_add_and_not_its_mean_temperature():
+    """Every other row is certain: its temperature adds nothing, so a policy of 0.1 there and 2 elsewhere heats as 2."""
+    same = known(0)
+    certain = np.arange(len(same)) % 2 == 0
+    recordings = replace(
+        same, signals=same.signals | {"entropy": np.where(certain, 0.1, 2.0)},
+        curves=np.where(certain[:, None], 0.0, same.curves),
+    )  # fmt: skip
+
+    forecast = Feedback(recordings).forecast(Policy("where(entropy < 1, 0.1, 2)"))
+
+    assert forecast.temperature.value == pytest.approx(1.05, rel=0.05)
+    assert [pytest.approx(2.0, rel=0.02)] == [point.heat for point in forecast.fixed_points]
 
 
 def test_a_gain_above_one_leaves_its_fixed_point_on_both_sides():

@@ -5,6 +5,7 @@ Then come the verdicts, each with the place of its proof: `+` is certain, `-` do
 dyntemp check "0.1 + 0.8*entropy"
 dyntemp check edt --vocabulary 128256
 dyntemp check "a + b*normalized_entropy" --bind a=0.3 --bind b=0.7
+dyntemp check "0.1 + 0.8*entropy" --model smollm2
 """
 
 from __future__ import annotations
@@ -26,8 +27,10 @@ from dyntemp.language.interval import Interval
 from dyntemp.language.nodes import Signal
 from dyntemp.language.policy import Policy
 from dyntemp.language.signals import MAX_SUPPORT
+from dyntemp.models import BUNDLED, Model, load_model
 from dyntemp.show.terminal import console, padded
 from dyntemp.show.words import temperature
+from dyntemp.theory.verdict import Verdict
 from dyntemp.theory.verdicts import verdicts
 
 HOT = 2.0
@@ -45,6 +48,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_policy_argument(parser)
     parser.add_argument("--vocabulary", type=int, default=49_152, metavar="N", help="entries of a row (49152)")
     parser.add_argument("--bind", action="append", default=[], metavar="NAME=NUMBER", help="bind a parameter")
+    parser.add_argument(
+        "-m", "--model", metavar="MODEL",
+        help=f"predict how texts of this model fare, from texts that are recorded once; those of `{BUNDLED}` are here",
+    )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print JSON")
     add_colour_option(parser)
 
@@ -59,6 +66,8 @@ def run(options: argparse.Namespace) -> int:
     free = {name: None if p.low is None else [p.low, p.high] for name, p in policy.parameters.items()}
     warnings = [] if bounds is None else list(_warnings(policy, bounds, options.vocabulary, moves))
     found = [] if bounds is None else verdicts(policy, options.vocabulary)
+    if options.model is not None and bounds is not None:
+        found += _on_model(policy, options)
     out = console(options.color)
     if options.json:
         anywhere = None if bounds is None else policy.bounds()
@@ -96,6 +105,33 @@ def run(options: argparse.Namespace) -> int:
         for line in draw_policy(policy, options.vocabulary):
             out.print(line)
     return OK
+
+
+def _on_model(policy: Policy, options: argparse.Namespace) -> list[Verdict]:
+    """The verdicts that rest on texts of a model; a bar shows their recording."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from dyntemp.theory.on_model import verdicts_on
+    from dyntemp.theory.record import recordings_for
+
+    err = console(options.color, stderr=True)
+    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("tokens"),
+               TimeRemainingColumn())  # fmt: skip
+    bar = Progress(*columns, console=err, transient=True, disable=not err.is_terminal)
+    task = bar.add_task("", total=None)
+
+    def shown(done: int, most: int) -> None:
+        bar.start()
+        bar.update(task, completed=done, total=most)
+
+    def load() -> Model:
+        err.print(f"dyntemp: recording texts of {options.model}, once: some minutes")
+        return load_model(options.model)
+
+    try:
+        return verdicts_on(policy, recordings_for(options.model, policy, load, shown))
+    finally:
+        bar.stop()
 
 
 def _warnings(policy: Policy, bounds: Interval, vocabulary: int, moves: Mapping[Signal, Direction]) -> Iterator[str]:

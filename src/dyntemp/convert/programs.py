@@ -142,7 +142,7 @@ PROGRAMS: dict[str, Program] = {
         Program("aphrodite", "Aphrodite, V1 model runner",
                 ("temperature", "dynatemp_min", "dynatemp_max", "dynatemp_exponent", "temperature_last"),
                 f"t where neither bound is above 1e-5; else max({BETWEEN}, 1e-5)",
-                "exact; it filters after the temperature, min_p first",
+                "exact; top_k, top_p and min_p come after the temperature, min_p first",
                 "aphrodite/v1/sample/ops/temperatures.py, apply_all_temperatures; b42eeec (2026-04-28)",
                 readers.aphrodite, writers.aphrodite, {"top_nsigma": "nsigma", "top_n_sigma": "nsigma"}, floor=1e-5),
         Program("sillytavern", "SillyTavern, a preset for text completion",

@@ -223,7 +223,7 @@ class Feedback:
         for left in range(len(x) - 1):
             gain = (y[left + 1] - y[left]) / (x[left + 1] - x[left])
             before, after = y[left] - x[left], y[left + 1] - x[left + 1]
-            if before * after < 0:
+            if before * after < 0 or after == 0 != before:
                 at = x[left] + (x[left + 1] - x[left]) * before / (before - after)
                 found.append(FixedPoint(float(np.exp(at)), float(gain)))
         return tuple(found)

@@ -11,7 +11,7 @@ from dyntemp.theory.verdict import Verdict
 
 
 def verdicts_on(policy: Policy, recordings: Recordings) -> list[Verdict]:
-    """What recorded texts of a model tell about `policy`, a verdict each.
+    """The verdicts on `policy` from recorded texts of a model.
 
     Args:
         policy: Without free parameters.

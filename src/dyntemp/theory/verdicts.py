@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dyntemp.language.policy import Policy
 from dyntemp.theory.agreement import agreement
+from dyntemp.theory.controllers import convergence
 from dyntemp.theory.lipschitz import lipschitz
 from dyntemp.theory.order import monotone
 from dyntemp.theory.reapplication import on_zipf
@@ -26,4 +27,6 @@ def verdicts(policy: Policy, vocabulary: int) -> list[Verdict]:
         found.append(agreement(policy, DISTANCE, vocabulary))
     if not policy.parameters and not policy.remembers:
         found.append(on_zipf(policy, vocabulary))
+    if controller := convergence(policy):
+        found.append(controller)
     return [*found, lossless(policy)]
