@@ -24,6 +24,7 @@ def setup(namespace: dict[str, object]) -> None:
     """What `<!--- skip: next if(...) --->` may ask for."""
     namespace["no_model"] = not has_bundled()
     namespace["no_torch"] = find_spec("torch") is None
+    namespace["no_transformers"] = find_spec("transformers") is None
 
 
 pytest_collect_file = Sybil(

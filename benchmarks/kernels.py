@@ -43,7 +43,10 @@ POLICIES = (
     "0.5 - 0.4*top_mass(40)",
     "temperature_for_entropy(2.5)",
 )
-FILTERS: tuple[dict[str, Any], ...] = ({"min_p": 0.05}, {"top_k": 40}, {"top_p": 0.95})
+FILTERS: tuple[dict[str, Any], ...] = (
+    {"min_p": 0.05}, {"top_k": 40}, {"top_p": 0.95}, {"filters": "top_n_sigma(1)"}, {"filters": "top_h(0.5)"},
+    {"filters": "top_k(40), typical(0.9)"},
+)  # fmt: skip
 
 SWEEPS = (
     *(Case("vocabulary", dtype, 32_000) for dtype in DTYPES),

@@ -19,10 +19,12 @@ from numpy.typing import NDArray
 from dyntemp import load_model, measure, sample, scale
 from dyntemp.generation.prompts import encode
 from dyntemp.generation.trace_header import versions
+from dyntemp.language.nodes import Signal
 from dyntemp.language.policy import Policy
-from dyntemp.methods import METHODS, Method
+from dyntemp.methods import METHODS, Method, programs
 from dyntemp.methods.measured import FILE
-from dyntemp.models import Model
+from dyntemp.models import Model, full_bytes
+from dyntemp.zones.tracker import ZoneTracker
 
 ROOT = Path(__file__).parent.parent
 SEED, TOKENS = 1, 48
@@ -50,15 +52,21 @@ class Step(NamedTuple):
 
 def steps(model: Model, policy: Policy) -> Iterator[Step]:
     """The draws of all prompts' texts under a policy, each up to its end."""
-    session = model.start([encode(model, prompt) for prompt in PROMPTS])
+    tracker = ZoneTracker.of(policy.zones)
+    prompts = [encode(model, prompt) for prompt in PROMPTS]
+    zones = [tracker.advance(tracker.start, full_bytes(model, prompt)) for prompt in prompts]
+    session = model.start(prompts)
     state = policy.state(len(PROMPTS)) if policy.remembers else None
     live = list(range(len(PROMPTS)))
     for position in range(TOKENS):
         rows = np.array(session.logits())
-        draw = sample(rows, policy, seed=SEED, request=live, position=position, state=state, slot=live)
+        inside = zip(*(tracker.inside(zones[sequence]) for sequence in live), strict=True)
+        given = {str(Signal("inside", (name,))): values for name, values in zip(tracker.names, inside, strict=True)}
+        draw = sample(rows, policy, seed=SEED, request=live, position=position, state=state, slot=live, given=given)
         plain, drawn = distributions(rows, 1.0), distributions(rows, draw.temperature)
         entropy = measure(rows, "entropy")["entropy"]
         for at, sequence in enumerate(live):
+            zones[sequence] = tracker.advance(zones[sequence], full_bytes(model, [int(draw.token[at])]))
             if state is not None:
                 state.observe(sequence, position, -np.log(plain[at, draw.token[at]]))
             distance = 1.0 - np.minimum(plain[at], drawn[at]).sum()
@@ -82,9 +90,9 @@ def reason(method: Method) -> str | None:
     """The reason why a method cannot be measured here, or None."""
     if method.needs:
         return "needs a second prompt" if "divergence" in method.needs else f"needs `{method.needs[0]}` from its caller"
-    if "entries" in method.formula or method.name.startswith("dynatemp_"):
-        return None if method.name == "dynatemp_inverse" else "as `dynatemp`, where no filter comes first"
-    return "reads zones of the text, which plain answers lack" if "inside" in method.formula else None
+    if method in programs.METHODS:
+        return "as `dynatemp`, where no filter comes first"
+    return None
 
 
 def measured(model: Model, method: Method) -> dict[str, Any]:
@@ -120,13 +128,11 @@ def figure(value: float) -> float:
 
 
 def run_line(model: Model) -> dict[str, Any]:
-    """The line on the run: model, machine, versions and commit."""
-    asked = ("git", "rev-parse", "--short=12", "HEAD")
-    commit = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()  # noqa: S603
+    """The line on the run: model, machine and versions; the commits that measured are added to it."""
     cpu = next((line.split(":", 1)[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines()
                 if line.startswith("model name")), platform.machine())  # fmt: skip
     return {"model": model.name, "machine": f"{cpu}, {os.cpu_count()} processors", "versions": versions(),
-            "commit": commit, "seed": SEED, "tokens": TOKENS, "prompts": PROMPTS}  # fmt: skip
+            "commits": [], "seed": SEED, "tokens": TOKENS, "prompts": PROMPTS}  # fmt: skip
 
 
 def main() -> None:
@@ -135,10 +141,13 @@ def main() -> None:
     model = load_model(threads=1)
     lines = {line["method"]: line for line in kept[1:]}
     head = kept[0] if kept else run_line(model)
+    asked = ("git", "rev-parse", "--short=12", "HEAD")
+    commit = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()  # noqa: S603
     for method in METHODS.values():
         known = lines.get(method.name, {})
         if known.get("policy") != str(method.make()) or known.get("reason") != reason(method):
             lines[method.name] = measured(model, method)
+            head["commits"] = list(dict.fromkeys([*head["commits"], commit]))
             print(method.name, lines[method.name].get("mean"), flush=True)  # noqa: T201
         ordered = [head, *(lines[name] for name in METHODS if name in lines)]
         text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in ordered)

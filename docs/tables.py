@@ -4,13 +4,15 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from dyntemp.distribution.filter_table import FILTERS
 from dyntemp.engines.capabilities import support_details, support_matrix
 from dyntemp.language.functions import FUNCTIONS
 from dyntemp.language.signals import SIGNALS
 from dyntemp.methods import METHODS
 from dyntemp.methods.measured import Figures, read
+from dyntemp.zones.known import KNOWN
 
-PAGES = [Path(__file__).with_name(name) for name in ("language.md", "engines.md", "methods.md")]
+PAGES = [Path(__file__).with_name(name) for name in ("language.md", "engines.md", "filters.md", "methods.md")]
 
 
 def tables() -> dict[str, list[str]]:
@@ -20,9 +22,20 @@ def tables() -> dict[str, list[str]]:
     functions = ["| function | value |", "|---|---|"]
     functions += [f"| `{f.name}({', '.join(f.arguments)})` | {f.meaning} |" for f in FUNCTIONS.values()]
     return {
-        "signals": signals, "functions": functions, "matrix": support_matrix(), "details": support_details(),
+        "signals": signals, "functions": functions, "zones": list(zones()),
+        "matrix": support_matrix(), "details": support_details(),
+        "filters": list(filters()), "differences": list(differences()),
         "methods": list(methods()), "parameters": list(parameters()), "fails": list(fails()), "run": [run()],
     }  # fmt: skip
+
+
+def zones() -> Iterator[str]:
+    """The table of zones."""
+    yield "| zone | meaning | delimiters |"
+    yield "|---|---|---|"
+    for zone in KNOWN.values():
+        pairs = ", ".join(f"`{opening}...{closing}`" for opening, closing in zone.pairs.items())
+        yield f"| `{zone.name}` | {zone.meaning} | {pairs.replace('|', chr(92) + '|') or 'the shape of lines'} |"
 
 
 def methods() -> Iterator[str]:
@@ -69,11 +82,30 @@ def fails() -> Iterator[str]:
 def run() -> str:
     """The sentence on the run that measured."""
     found, _ = read()
+    commits = ", ".join(found.commits)
     versions = ", ".join(f"{name} {version}" for name, version in found.versions.items())
     return (
         f"`{found.model}`, {len(found.prompts)} prompts as chats, up to {found.tokens} tokens each, seed {found.seed}, "
-        f"no filters; commit {found.commit}; {versions}; {found.machine}."
+        f"no filters; measured at {commits}; {versions}; {found.machine}."
     )
+
+
+def filters() -> Iterator[str]:
+    """The table of filters."""
+    yield "| filter | keeps | formula | range | usual | cut | source |"
+    yield "|---|---|---|---|---|---|---|"
+    for record in FILTERS.values():
+        ranges = "<br>".join(f"{argument.name}: {argument.span}" for argument in record.arguments)
+        usual = "<br>".join(argument.usual for argument in record.arguments)
+        cells = (record.meaning, f"`{record.formula}`", ranges, usual, "yes" if record.cut else "no", record.source)
+        yield f"| `{record.spelling}` | {' | '.join(cells)} |"
+
+
+def differences() -> Iterator[str]:
+    """The table of the filters that other programs compute otherwise."""
+    yield "| filter | programs that differ |"
+    yield "|---|---|"
+    yield from (f"| `{record.name}` | {record.differs} |" for record in FILTERS.values() if record.differs)
 
 
 def filled(text: str) -> str:

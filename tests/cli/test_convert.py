@@ -55,13 +55,26 @@ def test_a_preset_file_is_sorted_out_and_what_is_given_beside_it_counts(capsys, 
     assert out.startswith("lerp(0.4, 1.6, normalized_entropy**0.7)\n")
     for words in (
         "not temperature",
-        "xtc_probability, xtc_threshold: XTC leaves out",
+        "--filters 'tfs(0.97), min_p(0.05), xtc(0.15, 0.3)'",
         "no effect",
         "off  ",
         "mirostat_mode",
     ):
         assert words in out
     assert run(capsys, "sillytavern", "dynatemp=false", "temp=0.9", "--file", preset)[1].startswith("0.9\n")
+
+
+def test_a_chain_of_filters_is_written_and_read_back(capsys):
+    chain = "top_n_sigma(1.5), min_p(0.05), temperature, typical(0.9)"
+    code, out, _ = run(capsys, "--to", "llama.cpp", "--filters", chain, "--json", "0.7")
+    answer = json.loads(out)
+    back = json.loads(run(capsys, "llama.cpp", "--json", "--", *shlex.split(" ".join(answer["flags"])))[1])
+
+    assert 0 == code
+    assert ["penalties", "dry", "top_n_sigma", "min_p", "temperature", "typ_p"] == answer["settings"]["samplers"]
+    assert ("0.7", chain, True) == (back["policy"], back["filters"], back["exact"])
+    assert 2 == run(capsys, "--to", "llama.cpp", "--filters", chain, "--top-k", "5", "0.7")[0]
+    assert 1 == run(capsys, "--to", "vllm", "--filters", chain, "0.7")[0]
 
 
 def test_yaml_is_read_from_a_file_and_from_standard_input(capsys, tmp_path, monkeypatch):

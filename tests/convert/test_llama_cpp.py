@@ -99,3 +99,39 @@ def test_the_installed_llama_cpp_agrees_on_random_rows():
         sampler = llama.make("temp_ext", temperature, reach, exponent)
         np.testing.assert_allclose(softmax(llama.apply(row, sampler)), drawn(row.astype(np.float64), found), atol=2e-5)
         llama.free(sampler)
+
+
+LISTED = {"top_n_sigma": "top_n_sigma", "top_k": "top_k", "typ_p": "typical", "top_p": "top_p", "min_p": "min_p",
+          "xtc": "xtc", "temperature": "temp"}  # fmt: skip
+"""Names in llama.cpp's list -> names of its samplers' functions."""
+
+
+def test_the_installed_llama_cpp_draws_from_the_chain_of_any_list_of_samplers():
+    """XTC acts in every row here. Rows in which float32 decides a filter otherwise are few."""
+    llama, noise, differing = LlamaSamplers(), np.random.default_rng(6), 0
+    for _ in range(400):
+        sent = {
+            "temperature": noise.uniform(0.3, 2), "top_n_sigma": noise.choice([-1, noise.uniform(0.5, 3)]),
+            "top_p": noise.uniform(0.3, 1), "min_p": noise.choice([0, noise.uniform(0.001, 0.3)]),
+            "typical_p": noise.uniform(0.3, 1), "xtc_threshold": noise.uniform(0.02, 0.6), "xtc_probability": 1.0,
+        }  # fmt: skip
+        sent = {name: float(np.float32(value)) for name, value in sent.items()} | {"top_k": int(noise.integers(0, 50))}
+        listed = noise.permutation(list(LISTED))[: noise.integers(2, 8)].tolist()
+        if "top_n_sigma" in listed and "typ_p" in listed:
+            listed.remove("typ_p")  # it is NaN where a candidate is masked
+        found = from_settings("llama.cpp", {**sent, "samplers": listed})
+        arguments = {
+            "top_k": (sent["top_k"],), "top_n_sigma": (sent["top_n_sigma"],), "temp": (sent["temperature"],),
+            **{name: (sent[field], 1) for name, field in (("top_p",) * 2, ("min_p",) * 2, ("typical", "typical_p"))},
+            "xtc": (1.0, sent["xtc_threshold"], 1, 7),
+        }  # fmt: skip
+        samplers = [llama.make(LISTED[name], *arguments[LISTED[name]]) for name in listed]
+        row = noise.normal(0, noise.uniform(0.5, 4), 60).astype(np.float32)
+        theirs = llama.apply(row, *samplers)
+        llama.free(*samplers)
+        temperature = float(temperatures_of(row, found.policy))
+        kept = found.filters.mask(row.astype(np.float64), temperature, lambda number: 0.0)
+        ours = softmax(np.where(kept, row.astype(np.float64), -np.inf) / temperature)
+        differing += not np.allclose(softmax(theirs), ours, atol=1e-5)
+
+    assert differing <= 2

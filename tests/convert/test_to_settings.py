@@ -10,6 +10,7 @@ from tests.convert.formulas import WHOLE, exponents, rows, temperatures_of
 
 from dyntemp import Policy
 from dyntemp.convert import PROGRAMS, ConversionError, Curve, from_settings, table, to_settings
+from dyntemp.convert.programs import filter_table
 from dyntemp.distribution.filters import Filters
 
 REFUSED = [
@@ -120,4 +121,5 @@ def test_the_page_holds_the_table():
     assert "\n".join(lines) in page, (
         'write the lines of `python -c "from dyntemp.convert import table; print(*table(), sep=chr(10))"`'
     )
-    assert len(PROGRAMS) == len(lines) - 2
+    assert len(PROGRAMS) == len(lines) - 2 == len(filter_table()) - 2
+    assert "\n".join(filter_table()) in page, "write the lines of `dyntemp.convert.programs.filter_table()`"

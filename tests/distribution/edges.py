@@ -55,7 +55,7 @@ class Tally:
             if not min(near) <= count <= max(near):
                 self.faults.append((row, chain, setting, f"{count} stay, here {ours}"))
 
-    def check(self, most=0.005):
+    def check(self, most=0.001):
         """Check that no row differs by more than rounding, and that few do by that."""
         assert not self.faults, f"{len(self.faults)} rows, the first: {self.faults[0]}"
         assert self.rows >= 10_000

@@ -95,6 +95,23 @@ def test_self_tests(llama, natively, plain):
     natively.self_test("2*normalized_entropy")
 
 
+def test_zones_are_those_of_the_text_as_llama_cpp_spells_it(path):
+    """Control tokens count by their names."""
+    told, policy = [], 'where(inside("mine") > 0.5, 1.25, 0.5)'
+    zones = ["mine=<mine>...</mine>", "turn=<|im_start|>...<|im_end|>"]
+    llama = DynamicLlama(path, policy, zones=zones, record=told.append, **OPTIONS)
+    for prompt, t in (("a<mine>b", 1.25), ("a<mine>b</mine>", 0.5)):
+        told.clear()
+        llama(prompt, max_tokens=2)
+        assert [step.temperature[0] for step in told] == [t, t]
+    told.clear()
+    llama("<|im_start|>b", max_tokens=1, policy='0.5 + inside("turn")')
+    assert told[0].temperature[0] == 1.5
+    llama.self_test()
+    llama.policy = None
+    DynamicTemperature(policy, tokenizer=llama, zones=zones).self_test(llama)
+
+
 def test_a_self_test_notices_a_host_that_does_not_call(llama, natively, plain, monkeypatch):
     monkeypatch.setattr("dyntemp.engines.llama_cpp.llama.insert", lambda *arguments, **options: None)
     for one in (llama, natively):

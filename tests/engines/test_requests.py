@@ -9,10 +9,11 @@ from dyntemp import InvalidLogitsError, temperatures
 from dyntemp.engines import Batch, Capabilities, Counts, EngineError, Requests
 from dyntemp.testing import EngineSuite, FakeHost
 from dyntemp.testing.checks import check_row
+from dyntemp.testing.spelling import OWN_ZONE, spelled
 
 ALL = Capabilities(
     engine="direct", form="none", run_with="-", after="-", before="-", neutral="-", batch=True, per_request="yes",
-    speculation="ok", remembers=True, surprisal=True, given=True, requested=True, greedy="left alone",
+    speculation="ok", remembers=True, surprisal=True, given=True, zones=True, requested=True, greedy="left alone",
     preemption="-", draws="host", counts="-",
 )  # fmt: skip
 
@@ -25,18 +26,19 @@ class Direct(FakeHost):
 
     def __init__(self, divided, library=np.asarray):
         self.divided = divided
-        self.requests = Requests(ALL, divided=divided)
+        self.requests = Requests(ALL, divided=divided, tokenizer=spelled, zones=OWN_ZONE)
         self.library = library
-        self.running, self.asked, self.length, self.last = [], {}, {}, {}
+        self.running, self.asked, self.texts = [], {}, {}
 
     def begin(self, asked):
         numbers = []
         for one in asked:
             number = next(n for n in range(100) if n not in self.running)
+            prompt = one.prompt_of(-1)
             if one.policy is not None:
-                self.requests.begin(number, one.policy, requested=one.requested, prompt=one.prompt)
+                self.requests.begin(number, one.policy, requested=one.requested, prompt=len(prompt))
             self.running.append(number)
-            self.asked[number], self.length[number], self.last[number] = one, one.prompt, -1
+            self.asked[number], self.texts[number] = one, prompt
             numbers.append(number)
         return numbers
 
@@ -44,16 +46,21 @@ class Direct(FakeHost):
         t = np.array([self.asked[number].requested or 1.0 for number in self.running], np.float32)[:, None]
         given = np.stack([rows[number] for number in self.running])
         logits = self.library(given / t if self.divided == "before" else given.copy())
-        batch = Batch(logits, list(self.running), [self.length[number] for number in self.running],
-                      drawn=[self.last[number] for number in self.running])  # fmt: skip
+        texts = [self.texts[number] for number in self.running]
+        batch = Batch(logits, list(self.running), list(map(len, texts)), drawn=[text[-1] for text in texts],
+                      text=texts.__getitem__)  # fmt: skip
         found = np.asarray(self.requests.scale(batch, out=logits))
         found = found / t if self.divided == "after" else found
         return dict(zip(self.running, found, strict=True))
 
     def draw(self, tokens):
         for number, token in tokens.items():
-            self.length[number] += 1
-            self.last[number] = token
+            self.texts[number].append(token)
+
+    def take_back(self, count):
+        for text in self.texts.values():
+            del text[-count:]
+        return True
 
     def finish(self, request):
         self.requests.end(request)
@@ -365,9 +372,10 @@ class TestSlotsThatOnlyADeviceKnows:
             "calls": 1, "seen": 3, "changed": 1, "greedy": 1, "declined": 0, "broken": 1, "restarts": 0,
         }  # fmt: skip
 
-    def test_a_policy_that_remembers_is_refused(self):
+    @pytest.mark.parametrize("policy", ["prev(entropy)", "inside('think')"])
+    def test_a_policy_that_reads_more_than_its_row_is_refused(self, policy):
         torch = pytest.importorskip("torch")
-        requests = Requests(ALL)
-        requests.begin(0, "prev(entropy)")
-        with pytest.raises(EngineError, match="remembers"):
+        requests = Requests(ALL, tokenizer=spelled)
+        requests.begin(0, policy)
+        with pytest.raises(EngineError, match="reads more than its row"):
             requests.temperatures(Batch(torch.zeros(1, 5), torch.tensor([0]), position=torch.tensor([1])))

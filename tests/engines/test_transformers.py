@@ -610,8 +610,8 @@ class TestContinuousBatching:
             hook._watch = seen.append
             found = self.generate(hook._model)
         assert [len(request.generated_tokens) for request in found.values()] == [5, 5]
-        assert hook.counts.as_dict()["changed"] == sum(len(rows) for rows in seen) == 10
-        for step, rows in zip(steps, seen, strict=True):
+        assert hook.counts.as_dict()["changed"] == sum(len(rows) for rows, _ in seen) == 10
+        for step, (rows, _) in zip(steps, seen, strict=True):
             assert step.temperature == pytest.approx(temperatures(rows.numpy(), ROW, backend="reference"), rel=1e-5)
 
     @pytest.mark.parametrize("policy", [MEMORY, SURPRISE, PLACE])

@@ -16,6 +16,7 @@ from dyntemp.engines.vllm.options import Options, asked
 from dyntemp.engines.vllm.report import Report, Worker
 from dyntemp.testing import Asked, EngineSuite
 from dyntemp.testing.checks import check_row, some_rows
+from dyntemp.testing.spelling import token_of
 
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.torch
@@ -204,6 +205,11 @@ class TestWhatARequestSays:
         ({"dyntemp_policy": "0.7"}, "`dyntemp_policy` was given in vllm_xargs; dyntemp reads `dyntemp`"),
         ({"dyntmp": "0.7"}, "`dyntmp` was given in vllm_xargs; dyntemp reads `dyntemp`"),
         ({"DynTemp": "0.7"}, "`DynTemp` was given in vllm_xargs; dyntemp reads `dyntemp`"),
+        ({"dyntemp": "0.7", "dyntemp_zone": "a=b...c"}, "`dyntemp_zone` was given in vllm_xargs; .* `dyntemp_zones`"),
+        ({"dyntemp": "inside('mine')"}, r"names a zone that nobody defined; there are think, "),
+        ({"dyntemp": "0.7", "dyntemp_zones": 5}, "`dyntemp_zones` = 5 was given; a text is allowed, or a list"),
+        ({"dyntemp": "0.7", "dyntemp_zones": ["a=b...c"] * 17}, "or a list of at most 16"),
+        ({"dyntemp": "0.7", "dyntemp_zones": "mine=<" + "a" * 200 + "...>"}, "has at most 100 bytes"),
         ({"dyntemp": "0.7", "dyntemp_id": 5}, "`dyntemp_id` = 5 was given; text of at most 200 characters"),
         ({"dyntemp": "0.7", "dyntemp_id": "x" * 201}, "text of at most 200 characters is allowed"),
     ])  # fmt: skip
@@ -214,6 +220,7 @@ class TestWhatARequestSays:
     @pytest.mark.parametrize("extra_args", [
         None, {}, {"other": 1, "kv_transfer_params": {}, "temp": 0.5, "dyn": 2}, {"dyntemp": "off"},
         {"dyntemp": "0.7", "dyntemp_id": "mine"},
+        {"dyntemp": "inside('think')"}, {"dyntemp": "inside('mine')", "dyntemp_zones": "mine=<a>...</a>"},
         {"dyntemp": None}, {"dyntemp": REMEMBERS}, {"dyntemp": "0.5*requested"},
     ])  # fmt: skip
     def test_what_is_right_is_taken(self, extra_args):
@@ -221,6 +228,60 @@ class TestWhatARequestSays:
 
     def test_what_others_send_is_theirs(self):
         assert asked({"other": "0.1"}) is None
+
+
+class TestZones:
+    POLICY = 'where(inside("think") > 0.5, 1.5, 0.25)'
+
+    def test_a_request_that_was_put_back_is_in_the_zone_where_it_was(self, runner):
+        """Its tokens are read again: those of its prompt, and those that it had generated."""
+        host = runner(DynamicTemperature)
+        row = some_rows(1, host.vocabulary)[0]
+        first, second = host.begin([Asked(self.POLICY, tokens=(token_of("<thi"),)), Asked("0.7")])
+        for piece, t in (("nk>", 0.25), ("b", 1.5)):
+            check_row(row, host.step({first: row.copy(), second: row.copy()})[first], t)
+            host.draw({first: token_of(piece), second: 1})
+        host.preempt(first)
+        host.finish(second)
+        for piece, t in (("</thin", 1.5), ("k>c", 1.5), ("c", 0.25)):
+            check_row(row, host.step({first: row.copy()})[first], t)
+            host.draw({first: token_of(piece)})
+
+    def test_a_prompt_that_is_read_in_parts_is_in_its_zone_at_the_end(self, runner):
+        host = runner(DynamicTemperature)
+        row = some_rows(1, host.vocabulary)[0]
+        (request,) = host.begin([Asked(self.POLICY, tokens=(token_of("<thi"), token_of("nk>"), *[token_of("b")] * 8))])
+        for read in (4, 8, 10):
+            found = host.step({request: row.copy()}, *([{request: read}] if runner is SecondRunner else []))[request]
+
+        check_row(row, found, 1.5)
+
+    def test_a_prompt_of_embeddings_has_no_text(self):
+        host = FirstRunner(DynamicTemperature)
+        (request,) = host.begin([Asked(self.POLICY)])
+        host.requests[request].prompt = None
+        row = some_rows(1, host.vocabulary)[0]
+
+        check_row(row, host.step({request: row.copy()})[request], 0.25)
+
+    def test_a_plugin_is_not_told_the_tokens_in_time(self, monkeypatch):
+        monkeypatch.setattr("dyntemp.engines.vllm.options.plugins", lambda: ["dyntemp.engines.vllm:DynamicTemperature"])
+        with pytest.raises(EngineError, match="uninstall the package dyntemp-vllm, and start the server with"):
+            DynamicTemperature.validate_params(params(dyntemp=self.POLICY))
+        with pytest.raises(EngineError, match="vLLM does not tell a plugin"):
+            FirstRunner(DynamicTemperature, {"policy": self.POLICY})
+        DynamicTemperature.validate_params(params(dyntemp="0.7"))
+
+    def test_a_server_without_a_tokenizer_leaves_the_rows_alone_and_says_so(self, runner, caplog):
+        host = runner(DynamicTemperature)
+        host.processor.tokenizer.exists = False
+        (request,) = host.begin([Asked(self.POLICY)])
+        row = some_rows(1, host.vocabulary)[0]
+        with caplog.at_level(logging.ERROR, "vllm.dyntemp"):
+            found = host.step({request: row.copy()})[request]
+
+        assert found.tobytes() == row.tobytes()
+        assert "this server has no tokenizer: rows stay as they are" in caplog.text
 
 
 class TestWhatTheServerSays:

@@ -24,7 +24,8 @@ from tests.waiting import wait_until
 
 from dyntemp import temperatures
 from dyntemp.engines import EngineError
-from dyntemp.testing import EngineSuite, FakeHost
+from dyntemp.testing import Asked, EngineSuite, FakeHost
+from dyntemp.testing.spelling import OWN_ZONE, spelled
 
 if find_spec("vllm") is None:
     pytest.skip("vLLM is not installed", allow_module_level=True)
@@ -75,6 +76,7 @@ class Runner(FakeHost):
         self.batch_of = InputBatch(16, 128, 128, torch.device("cpu"), self.vocabulary, [16], [8], loaded, True)
         self.sampler = Sampler()
         self.ours = next(one for one in loaded.argmax_invariant if type(one).__module__ == "dyntemp.engines.vllm")
+        self.ours.tokenizer.load = lambda: spelled
         self.requests, self.begun, self.waiting = {}, 0, []
 
     def begin(self, asked):
@@ -85,16 +87,14 @@ class Runner(FakeHost):
 
         numbers = []
         for one in asked:
-            extra = None if one.policy is None else {"dyntemp": str(one.policy)}
+            extra = None if one.policy is None else {"dyntemp": str(one.policy), "dyntemp_zones": [OWN_ZONE]}
             params = SamplingParams(temperature=one.requested, extra_args=extra)
             try:
                 validate_logits_processors_parameters([NAMED], params)
             except VLLMValidationError as error:
                 raise EngineError(str(error)) from None
             number, self.begun = self.begun, self.begun + 1
-            self.requests[number] = CachedRequestState(
-                str(number), list(range(one.prompt)), [], params, None, ([],), 0, []
-            )
+            self.requests[number] = CachedRequestState(str(number), one.prompt_of(0), [], params, None, ([],), 0, [])
             self.waiting.append(number)
             numbers.append(number)
         return numbers
@@ -117,6 +117,12 @@ class Runner(FakeHost):
     def draw(self, tokens):
         for number, token in tokens.items():
             self.requests[number].output_token_ids.append(token)
+
+    def take_back(self, count):
+        """As after a failure of the cache, which discards tokens of the list."""
+        for request in self.requests.values():
+            del request.output_token_ids[-count:]
+        return True
 
     def finish(self, request):
         self.requests.pop(request)
@@ -221,14 +227,14 @@ class TestLoaders:
                 super().__init__(self.made)
 
             def made(self, config, state):
-                state = LogitsProcRequestState(**vars(state), all_token_ids=None, total_len=None)
+                state = LogitsProcRequestState(**vars(state), total_len=None)
                 found = DynamicTemperature(config, state)
                 apply = found.apply
                 found.apply = lambda logits, ctx: apply(logits, LogitsContext(**vars(ctx)))
                 return found
 
         host = Second()
-        (request,) = host.begin([SimpleNamespace(policy="0.1 + entropy", requested=0.6, prompt=3)])
+        (request,) = host.begin([Asked("0.1 + entropy", requested=0.6)])
         row = np.linspace(0, 9, host.vocabulary, dtype=np.float32)
         found = host.step({request: row.copy()})[request]
 

@@ -2,6 +2,7 @@
 
 import json
 from itertools import pairwise
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,7 +16,10 @@ from dyntemp.distribution.divergence import divergence
 from dyntemp.generation.loop import Loop
 from dyntemp.generation.request import coupled
 from dyntemp.language.policy import Policy
+from dyntemp.models import load_model
+from dyntemp.models.torch_module import TorchModel
 from dyntemp.testing import FakeModel
+from dyntemp.testing.models import has_bundled
 from dyntemp.traces.replay_trace import replays
 
 PIECES = [bytes([letter]) for letter in b"abcdefgh"]
@@ -302,8 +306,18 @@ def test_the_papers_clipped_divergence_agrees_where_nothing_falls_below_its_floo
 def test_the_papers_divergence_is_smaller_where_the_second_prompt_rules_a_token_out():
     z, other = np.array([0.0, 0.0]), np.array([0.0, -40.0])
 
-    assert clipped(z, other) == pytest.approx(0.5 * np.log(0.5 / 1) + 0.5 * np.log(0.5 / 1e-7), rel=1e-6)
+    assert clipped(z, other) == pytest.approx(0.5 * np.log(0.5) + 0.5 * np.log(0.5 / 1e-7), rel=1e-6)
     assert divergence(z, other) == pytest.approx(0.5 * np.log(0.5) + 0.5 * (np.log(0.5) + 40), rel=1e-12)
+    assert all(clipped(3 * z, 3 * other) < divergence(3 * z, 3 * other) for z, other in pairwise(ROWS))
+
+
+def test_entries_that_the_first_prompt_rules_out_lower_the_papers_divergence_by_little():
+    """The most that they can: the second row is uniform over a vocabulary of 49,152."""
+    z = np.full(49_152, -40.0)
+    z[0] = 0.0
+    flat = np.zeros(len(z))
+
+    assert 0 < divergence(z, flat) - clipped(z, flat) < 0.03
 
 
 @pytest.fixture
@@ -350,3 +364,65 @@ def test_the_command_refuses_a_second_prompt_that_does_not_fit(command, argument
 
     assert (code, out) == (2, "")
     assert words in err.replace("\n", " ")
+
+
+def bundled():
+    if not has_bundled():
+        pytest.skip("the bundled model is not installed")
+    return load_model("smollm2", threads=1)
+
+
+def of_torch(state):
+    torch = pytest.importorskip("torch")
+    torch.manual_seed(0)
+    if state == "hidden":
+        network = torch.nn.GRU(16, 16, batch_first=True)
+    embed, out = torch.nn.Embedding(12, 16), torch.nn.Linear(16, 12)
+
+    class Network(torch.nn.Module):
+        def forward(self, tokens, hidden=None):
+            states = embed(tokens)
+            if state == "none":
+                return out(states.cumsum(1))
+            states, hidden = network(states, hidden)
+            return out(states), hidden
+
+    tokenizer = SimpleNamespace(encode=lambda text: [ord(one) % 12 for one in text], decode=lambda tokens: str(tokens))
+    return TorchModel(Network(), tokenizer, state=state)
+
+
+def of_transformers():
+    pytest.importorskip("transformers")
+    from tests.models.tiny import llama, model_of
+
+    return model_of(llama())
+
+
+MODELS = {
+    "llama_cpp": bundled,
+    "transformers": of_transformers,
+    "torch_module": lambda: of_torch("none"),
+    "torch_module, recurrent": lambda: of_torch("hidden"),
+}
+
+
+@pytest.mark.parametrize("kind", MODELS)
+def test_every_model_reads_a_second_prompt(kind):
+    """The divergences are those of rows that sessions of one prompt each compute."""
+    real = MODELS[kind]()
+    prompts, contrasts = [[3, 4, 5], [6, 7]], [[5], [1, 2, 3, 4]]
+    tokens = list(generate(real, prompts, READS, contrast=contrasts, max_tokens=3, seed=1))
+
+    def row(prompt):
+        session = real.start([prompt])
+        found = np.asarray(session.logits()[0]).astype(float)
+        session.close()
+        return found
+
+    for number, (prompt, contrast) in enumerate(zip(prompts, contrasts, strict=True)):
+        own = of_request(tokens, number)
+        assert len(own) == 3
+        for token in own:
+            drawn = [one.token for one in own[: token.position]]
+            p, q = (softmax(row([*before, *drawn])) for before in (prompt, contrast))
+            assert token.signals["divergence"] == pytest.approx(rel_entr(p, q).sum(), rel=0.02, abs=2e-4)

@@ -12,6 +12,7 @@ from dyntemp import InvalidLogitsError, ModelError, PolicyError, Trace, agenerat
 from dyntemp.distribution.draw_distribution import top
 from dyntemp.generation.prompts import encode
 from dyntemp.testing import FakeModel
+from dyntemp.traces.token import Token
 
 LETTERS = [bytes([code]) for code in range(97, 123)] + [b" ", b""]
 END = len(LETTERS) - 1
@@ -136,6 +137,30 @@ def test_a_policy_reads_the_surprise_of_the_token_before():
     expected = [tokens[0].signals["entropy"], *(token.surprisal for token in tokens[:-1])]
 
     assert [0.2 + 0.1 * value for value in expected] == pytest.approx([token.temperature for token in tokens], rel=1e-5)
+
+
+@pytest.mark.parametrize("backend", ["cpu", "reference"])
+def test_a_record_names_the_likely_tokens_that_filters_dropped(backend):
+    """Exclude top choices drops the two likeliest here, and keeps the third and what is less likely."""
+    model = FakeModel([b"a", b"b", b"c", b"d"], lambda _: np.log([0.4, 0.3, 0.2, 0.1]))
+    run = generate(model, "a", 1.0, max_tokens=8, filters="xtc(0.15, 1)", seed=0, backend=backend)
+    tokens = list(run)
+
+    assert "xtc(0.15, 1)" == run.header.settings["filters"]
+    for token in tokens:
+        assert token.token in (2, 3)
+        assert (2, (0, 1), (False, False, True, True)) == (token.candidates, token.dropped, token.left)
+        assert [0, 0, 2 / 3, 1 / 3] == pytest.approx([one.probability_after for one in token.alternatives])
+        assert token == Token.from_json(token.to_json())
+        assert "dropped" in token.to_json()
+
+
+def test_a_record_under_cuts_has_no_list_of_what_was_dropped():
+    model = FakeModel([b"a", b"b", b"c"], lambda _: np.log([0.5, 0.3, 0.2]))
+    (token,) = generate(model, "a", 1.0, max_tokens=1, filters="epsilon(0.4)", seed=0)
+
+    assert (1, (), (True, False, False)) == (token.candidates, token.dropped, token.left)
+    assert "dropped" not in token.to_json()
 
 
 def test_filters_read_the_model_first_or_the_temperature_first():

@@ -233,6 +233,20 @@ def test_a_follower_with_the_same_distribution_never_parts():
         assert {t.origin for t in follower} == {"kept"}
 
 
+@pytest.mark.parametrize("chain", ["xtc(0.05, 0.5)", "typical(0.8), temperature, xtc(0.1, 0.7)"])
+def test_a_follower_that_tosses_the_coins_of_its_leader_never_parts(chain):
+    filters = Filters.read(chain)
+    for seed in range(10):
+        record = RecordedSequence(filters, (seed, 0))
+        leader, follower = written(
+            Loop(model()),
+            asked(policy=FLAT, seed=seed, record=record, filters=filters),
+            asked(policy=FLAT, seed=seed, leader=record, filters=filters),
+        )
+        assert [t.token for t in leader] == [t.token for t in follower]
+        assert {t.origin for t in follower} == {"kept"}
+
+
 def test_a_follower_follows_whatever_is_drawn_together_with_it():
     record = RecordedSequence(Filters(top_k=6))
     leader = asked(record=record, filters=record.filters)

@@ -27,7 +27,7 @@ pytestmark = pytest.mark.torch
 from torch.autograd import gradcheck  # noqa: E402
 from torch.utils._python_dispatch import TorchDispatchMode  # noqa: E402
 
-from dyntemp.kernels import tensors  # noqa: E402
+from dyntemp.kernels import tensor_noise, tensors  # noqa: E402
 from dyntemp.kernels.torch import backend  # noqa: E402
 from dyntemp.kernels.torch import draw as torch_draw  # noqa: E402
 from dyntemp.kernels.torch import program as torch_policy  # noqa: E402
@@ -345,7 +345,7 @@ class TestNoise:
     def test_known_answers(self, counter, key, answer):
         counter, key, answer = ([torch.tensor(int(w, 16)) for w in words.split()] for words in (counter, key, answer))
 
-        assert list(torch_draw.philox(counter, key)) == answer
+        assert list(tensor_noise.philox(counter, key)) == answer
 
     def test_of_random_keys(self):
         rng = np.random.default_rng(1)
@@ -353,7 +353,7 @@ class TestNoise:
         requests, positions = rng.integers(0, 2**32, (2, 2000))
         parts = [torch.tensor(part.view(np.int64)) for part in (seeds, requests, positions)]
         for purpose in Purpose:
-            found = torch_draw.uniform(*parts, torch.tensor(5), torch.tensor(int(purpose)))
+            found = tensor_noise.uniform(*parts, torch.tensor(5), torch.tensor(int(purpose)))
             keys = zip(seeds.tolist(), requests.tolist(), positions.tolist(), strict=True)
 
             assert found.tolist() == [one_uniform(*key, 5, purpose) for key in keys]
@@ -743,6 +743,7 @@ COMPILED = {
     "several policies": lambda z: temperatures(z, ["0.1 + 0.8*entropy", "0.5 - 0.4*max_prob", "0.1 + 0.8*entropy"]),
     "scale": lambda z: scale(z, "0.1 + 0.8*entropy"),
     "draw": lambda z: sample(z, "0.1 + 0.8*entropy", seed=2**60 + 3, position=5, top_k=40, min_p=0.01).token,
+    "chain": lambda z: sample(z, FIXED, seed=3, filters="top_h(0.9), typical(0.9), temperature, xtc(0.02, 0.5)").token,
     "seeds": lambda z: (
         sample(z, 0.7, seed=torch.tensor([1, 2, 3]), request=torch.tensor([9, 9, 8]), position=torch.tensor(3)).token
     ),

@@ -438,6 +438,28 @@ class TestFilters:
         for name in ("candidates", "cut", "last", "token"):
             np.testing.assert_array_equal(array(getattr(found, name)), array(getattr(expected, name)), err_msg=name)
 
+    @pytest.mark.parametrize(
+        "chain",
+        ["min_p(0.01), top_k(9)", "top_n_sigma(1), temperature, eta(0.02)", "top_a(0.1), p_less",
+         "top_h(0.6), epsilon(1e-3)", "tfs(0.9)", "typical(0.7), temperature, xtc(0.05, 0.5)"],
+    )  # fmt: skip
+    def test_other_chains(self, chain):
+        policy = Policy("clip(0.4 + 0.2*surprisal, 0.1, 3)")
+        rows = self.rows()[:, :900]
+        states = policy.state(4, device=where_states_live()), policy.state(4)
+        for position in range(2):
+            jobs = [
+                Job((policy,), draw=True, filters=Filters.read(chain), seed=3, position=position, state=state)
+                for state in states
+            ]
+            found, expected = ours.run(tensor(rows), jobs[0]), reference.run(tensor(rows).cpu(), jobs[1])
+            for name in ("candidates", "token", "cut", "last", "kept"):
+                wanted = getattr(expected, name)
+                assert (getattr(found, name) is None) == (wanted is None)
+                if wanted is not None:
+                    np.testing.assert_array_equal(array(getattr(found, name)), array(wanted), err_msg=name)
+            np.testing.assert_allclose(array(found.temperature), array(expected.temperature), rtol=1e-6)
+
     def test_the_draw_is_that_of_the_row_with_the_rest_masked(self):
         rows = tensor(self.rows())
         job = Job((Policy(2.0),), draw=True, filters=Filters(top_k=30), seed=8)
@@ -460,7 +482,7 @@ class TestBrokenRows:
         rows[3] = -3.4e38
         return tensor(rows)
 
-    @pytest.mark.parametrize("filters", [Filters(), Filters(top_k=3, top_p=0.5)])
+    @pytest.mark.parametrize("filters", [Filters(), Filters(top_k=3, top_p=0.5), Filters.read("p_less, typical(0.5)")])
     def test_they_are_marked(self, filters):
         policy = Policy("0.1 + ema(entropy, 0.5) + median_prob + temperature_for_entropy(1)")
         state = policy.state(5, device=where_states_live())

@@ -133,6 +133,16 @@ def test_landmarks_of_guidance(kl, values):
         assert expected == pytest.approx(dfd, abs=5e-6)
 
 
+@pytest.mark.parametrize(("name", "at_zero_one_two_four"), [
+    ("dfd", (1.1, 0.55, 0.275, 0.06875)), ("dfd_linear", (1.1, 0.55, 0, 0)),
+    ("dfd_sigmoid", (1.1, 0.55, 0.22, 2.2 / 82)),
+])  # fmt: skip
+def test_the_forms_of_dynamic_focus_decoding_halve_the_temperature_at_their_scale(name, at_zero_one_two_four):
+    for times, expected in zip((0, 1, 2, 4), at_zero_one_two_four, strict=True):
+        given = {'given("knowledge", 0, 1000)': 0.25 * times}
+        assert expected == pytest.approx(one(name, given, base_temperature=1.1, focus_sigma=0.25), abs=1e-12)
+
+
 @pytest.mark.parametrize(
     ("h", "expected"),
     [(0.3, 1), (0.84858, 1), (1, 1.27), (2, 2.099), (3, 2.25), (4.4124, 2.42139), (5, 2.294), (5.5, 1.84656),

@@ -131,7 +131,9 @@ def test_a_method_writes_text_by_its_name(method):
     noise = np.random.default_rng(5).normal(0, 3, (27, 27))
     model = FakeModel([bytes([97 + code]) for code in range(26)] + [b" "], lambda tokens: noise[tokens[-1]])
     policy = read_policy(method.name)
-    tokens = list(generate(model, "a tale", policy, max_tokens=12, seed=1, given=supplied(policy)))
+    second = {"contrast": "a"} if "divergence" in method.needs else {}
+    given = {name: 0.5 for name in method.needs if name != "divergence"}
+    tokens = list(generate(model, "a tale", policy, max_tokens=12, seed=1, given=given, **second))
 
     assert 12 == len(tokens)
     assert all(token.temperature >= 0 for token in tokens)

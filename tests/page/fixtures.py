@@ -25,7 +25,8 @@ from dyntemp.methods import METHODS
 from dyntemp.traces.token import plain
 
 SPELLINGS = {"quantile": "quantile(0.9)", "top_mass": "top_mass(5)", "given": 'given("kl", 0, 20)',
-             "inside": 'inside("think")', "temperature_for_entropy": "temperature_for_entropy(0.85*entropy)"}  # fmt: skip
+             "inside": 'inside("think")',
+             "temperature_for_entropy": "temperature_for_entropy(0.85*entropy)"}  # fmt: skip
 SIGNAL_TEXTS = [SPELLINGS.get(name, name) for name in SIGNALS]
 
 HANDMADE = [

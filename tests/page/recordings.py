@@ -25,6 +25,8 @@ RECORDED = ["max_prob", "entropy", "normalized_entropy", "perplexity", "median_p
 SETTINGS: list[dict[str, Any]] = [
     {}, {"top_k": 40}, {"min_p": 0.05, "alternatives": 3}, {"top_p": 0.7}, {"top_k": 1},
     {"top_k": 3, "alternatives": 6}, {"alternatives": 1, "filter_at": "temperature", "top_p": 0.9},
+    {"filters": "typical(0.4)", "alternatives": 12}, {"filters": "xtc(0.01, 0.9)"},
+    {"filters": "xtc(0.001, 1)", "alternatives": 2}, {"filters": "top_h(0.6), temperature, epsilon(0.02)"},
 ]  # fmt: skip
 UNDER = [
     "0.3 + 0.7*normalized_entropy**0.5", "1", "0.4", "2.5", "0", "1e-7", "0.1 + 0.8*entropy", "0.999",

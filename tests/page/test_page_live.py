@@ -131,8 +131,9 @@ def test_a_text_is_written_and_saved(ask, tmp_path):
     assert [token.text.replace("\n", "⏎") for token in tokens if token.text] == [
         text for text, token in zip(texts_of(ask), tokens, strict=True) if token.text
     ]
-    policy_box(ask).fill("1.2")
-    expect(ask.locator("#outcome")).to_contain_text("of 24 tokens stay")
+    for policy in ("1.2", '1.2 + inside("think")'):
+        policy_box(ask).fill(policy)
+        expect(ask.locator("#outcome")).to_contain_text("of 24 tokens stay")
 
 
 @pytest.mark.parametrize(
@@ -144,7 +145,16 @@ def test_a_text_is_written_and_saved(ask, tmp_path):
         ("spinbutton", "Top-p", "0.83", "top_p", 0.83, "top_p"),
         ("spinbutton", "Min-p", "0.07", "min_p", 0.07, "min_p"),
         ("combobox", "Filters read", "temperature", "filter_at", "temperature", "filter_at"),
+        (
+            "textbox",
+            "Other filters",
+            "top_h(0.5), temperature, xtc(0.1, 0.5)",
+            "filters",
+            "top_h(0.5), temperature, xtc(0.1, 0.5)",
+            "filters",
+        ),
         ("textbox", "Stop at", " lamp\n river", "stop", [" lamp", " river"], "stop"),
+        ("textbox", "Zones", "z= the... a\ny= a...\\n", "zones", ["z= the... a", "y= a...\n"], "zones"),
         ("textbox", "System message", " the sea", "system", "the sea", "system"),
         ("checkbox", "Continue the text", True, "raw", True, "raw"),
         ("textbox", "Prompt for", " old ship", "prompt", " old ship", None),
@@ -429,3 +439,18 @@ def test_a_server_without_a_model_shows_traces(page):
     expect(page.get_by_text("Nothing to show yet")).to_be_visible()
     expect(page.get_by_role("textbox", name="Prompt for")).to_be_hidden()
     serving.close()
+
+
+def test_the_verdicts_on_a_policy_are_told_while_their_list_is_open(page, served):
+    asking(page, served)
+    asked = [body for body in page.bodies if "vocabulary" in body]
+    page.get_by_text("What is certain about this policy").click()
+    policy_box(page).fill("0.5 - 0.4*max_prob")
+    verdicts = page.locator("#verdict-list")
+
+    expect(verdicts).to_contain_text("Certain: T falls as max_prob rises")
+    expect(verdicts).to_contain_text("T moves by at most 0.2 times as far as the logits")
+    expect(verdicts).to_contain_text("(docs/theory/rows.md#lipschitz)")
+    policy_box(page).fill("where(max_prob < 0.3, 0.2, 0.7)")
+    expect(verdicts).to_contain_text("Does not hold: T jumps")
+    assert not asked

@@ -93,12 +93,14 @@ def test_replays_are_refused_in_the_same_words(ask, runs):
     (_, tokens), *_ = runs
     bare = [replace(token, alternatives=()) for token in tokens]
     theta = 'param("theta", 0.1, 2)*entropy'
+    measured = [replace(one, signals={**one.signals, "divergence": 2.0, 'given("x", 0, 1)': 0.5}) for one in tokens]
     cases = [
         ([], "1", {}), (tokens[3:], "1", {}), (tokens[3:], "surprisal", {}), (tokens[3:], "prev(entropy)", {}),
         ([*tokens[:3], *tokens[4:]], "1", {}), ([*tokens[:3], replace(tokens[3], request=1)], "1", {}), (bare, "1", {}),
         ([replace(token, rest=()) for token in tokens], "1", {}), (tokens, "quantile(0.3) + top_mass(7)", {}),
         (tokens, 'given("kl", 0, 20)', {}), (tokens, theta, {}), (tokens, theta, {"theta": 0.5}),
         (tokens, theta, {"theta": 3.0}), (tokens, theta, {"teta": 0.5}), (tokens, "1", {"theta": 0.5}),
+        (measured, 'divergence + given("x", 0, 1)', {}), (tokens, "divergence", {}), (tokens, 'given("x", 0, 1)', {}),
         (tokens, "a + b*entropy", {"a": 0.1}), (tokens, "a*entropy", {}), (tokens, "1 + H", {}),
     ]  # fmt: skip
     sent = [{"tokens": [token.to_json() for token in some], "policy": policy, "parameters": parameters}

@@ -33,7 +33,8 @@ TOKENS = [
     {"temperature": -0.1}, {"temperature": "-inf"}, {"text": 5}, {"text": None}, {"bytes": "0"}, {"bytes": "zz"},
     {"bytes": 5}, {"signals": {}}, {"signals": None}, {"signals": []}, {"signals": {"entropy": "x"}},
     {"signals": {"entropy": 1, "margin": None}}, {"signals": {"max_prob": 1}}, {"origin": "made"}, {"origin": None},
-    {"finish": "over"}, {"finish": 0}, {"surplus": 1}, {"rest": [[1]]}, {"rest": [[1, 2, 3]]}, {"rest": [[-1, 0.5]]},
+    {"finish": "over"}, {"finish": 0}, {"name": 5}, {"name": None}, {"surplus": 1}, {"rest": [[1]]},
+    {"rest": [[1, 2, 3]]}, {"rest": [[-1, 0.5]]},
     {"rest": [[1, "x"]]}, {"rest": [5]}, {"rest": None}, {"alternatives": None}, {"alternatives": [None]},
     {"alternatives": [{}]}, {"alternatives": [[1, "a", 0.5, 0.5]]},
     *({"alternatives": [{"token": 1, "text": "a", "probability": 0.5, "probability_after": 0.5} | change]}
@@ -47,14 +48,14 @@ HEADERS = [
     {"seed": 1.5}, {"seed": 1e30}, {"seed": "5"}, {"seed": None}, {"seed": True}, {"settings": None}, {"settings": []},
     {"settings": "x"}, {"prompts": "x"}, {"prompts": None}, {"prompts": {}}, {"policy": None}, {"policy": 0.7},
     {"model": None}, {"model": 5}, {"policy_name": 5}, {"started": None}, {"versions": []}, {"surplus": 1},
-    {"version": 3}, {"version": None},
+    {"rendered": None}, {"rendered": "x"}, {"rendered": [5]}, {"version": 3}, {"version": None},
 ]  # fmt: skip
 """What a header may hold by mistake."""
 
 FINE = [
     {}, {"rest": GONE}, {"origin": GONE}, {"temperature": "inf"}, {"temperature": 0}, {"surprisal_after": "inf"},
     {"probability": 1.0000005}, {"bytes": ""}, {"bytes": "C3 a9"}, {"origin": "forced"}, {"finish": "stop"},
-    {"alternatives": []}, {"signals": {"entropy": 1, "perplexity": "inf"}},
+    {"alternatives": []}, {"signals": {"entropy": 1, "perplexity": "inf"}}, {"name": "<|im_end|>"}, {"name": GONE},
 ]  # fmt: skip
 """What a token's line may hold."""
 
@@ -95,7 +96,9 @@ def test_what_python_refuses_is_refused_in_words(ask, tmp_path, lines, at, chang
 
 def test_what_python_reads_is_read(ask, tmp_path, lines):
     texts = [changed(lines, 2, change) for change in FINE]
-    texts += [changed(lines, 0, change) for change in ({"seed": 2**64 - 1}, {"policy_name": "edt"}, {"version": 1})]
+    texts += [changed(lines, 0, change) for change in (
+        {"seed": 2**64 - 1}, {"policy_name": "edt"}, {"version": 1}, {"rendered": GONE}, {"rendered": ["a", ""]},
+    )]  # fmt: skip
     answers = ask(READ, {"texts": texts})
 
     for text, answer in zip(texts, answers, strict=True):

@@ -221,3 +221,38 @@ def test_the_page_lets_in_who_brings_the_key_once(asked):
     assert "SameSite=strict" in cookie
     assert "/" == stages[3].headers["Location"]
     assert repeated("ab|", 4) == "".join(token.text for token in runs(written, 1)[0][1])
+
+
+def judged(asked, body, model=None):
+    async def run():
+        async with asked(make_app(model, page=PAGE)) as client:
+            return await client.post("/play/verdicts", json=body)
+
+    return asyncio.run(run())
+
+
+def test_verdicts_on_a_policy(asked):
+    found = judged(asked, {"policy": "0.1 + 0.8*entropy", "vocabulary": 100}).json()["verdicts"]
+
+    assert [(one["claim"], one["holds"]) for one in found[:1]] == [("T rises as entropy rises", True)]
+    assert {one["link"].split("#")[0] for one in found} == {"docs/theory/rows.md"}
+    of_model = judged(asked, {"policy": "0.1 + 0.8*entropy"}, wandering_model()).json()["verdicts"]
+    assert f"on a vocabulary of {wandering_model().vocabulary}" in of_model[1]["claim"]
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ({}, "a policy is text"),
+        ({"policy": "a + entropy"}, "is a template"),
+        ({"policy": "1 - entropy"}, "can reach a temperature"),
+        ({"policy": "1", "vocabulary": 1}, "vocabulary"),
+        ({"policy": "1", "size": 5}, "size"),
+        ({"policy": "1" * 100_000}, "characters"),
+    ],
+)
+def test_verdicts_on_what_is_no_policy_are_refused(asked, body, message):
+    answer = judged(asked, body)
+
+    assert 400 == answer.status_code
+    assert message in answer.json()["error"]["message"]

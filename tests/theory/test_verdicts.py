@@ -1,6 +1,7 @@
 """The list of verdicts that fit a policy."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -22,6 +23,13 @@ def test_those_that_do_not_fit_are_left_out():
     assert "reapplication" not in sections(Policy("0.2 + ema(entropy, 0.5)"))
     assert "reapplication" not in sections(Policy('param("theta", 0, 1)*max_prob'))
     assert "agreement" not in sections(Policy("where(max_prob < 0.3, 0, 0.7)"))
+
+
+def test_every_verdict_has_its_section():
+    page = Path(__file__).parents[2] / "docs" / "theory" / "rows.md"
+    headings = {line[3:].lower() for line in page.read_text(encoding="utf-8").splitlines() if line.startswith("## ")}
+
+    assert set(sections(Policy("0.1 + 0.8*entropy"))) <= headings
 
 
 @pytest.mark.parametrize("name", METHODS)

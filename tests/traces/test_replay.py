@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from dyntemp import generate
-from dyntemp.distribution.filters import Filters
-from dyntemp.distribution.noise import Purpose, uniform
+from dyntemp.distribution.filters import filters_of
+from dyntemp.distribution.noise import Purpose, coins, uniform
 from dyntemp.errors import PolicyError
 from dyntemp.generation.request import RECORDED
 from dyntemp.language.policy import Policy
@@ -32,11 +32,11 @@ def recorded(tmp_path, policy="0.8", **settings):
     return Trace.open(path)
 
 
-def tempered(row, temperature, filters):
+def tempered(row, temperature, filters, coin):
     z = row.astype(np.float64)
+    z = np.where(filters.mask(z, 1.0, coin), z, -np.inf)
     if temperature == 0:
         return (np.arange(N) == z.argmax()).astype(float)
-    z = np.where(filters.mask(z), z, -np.inf)
     w = np.exp((z - z.max()) / temperature) if temperature < np.inf else (z > -np.inf).astype(float)
     return w / w.sum()
 
@@ -61,17 +61,21 @@ def test_a_text_under_its_own_policy_is_itself(tmp_path, policy):
         assert one.temperature == pytest.approx(sum(term.value for term in one.terms), rel=1e-9)
 
 
-@pytest.mark.parametrize("settings", [{}, {"top_k": 40}, {"min_p": 0.05, "alternatives": 3}, {"top_p": 0.7}])
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"top_k": 40}, {"min_p": 0.05, "alternatives": 3}, {"top_p": 0.7}, {"filters": "typical(0.6)"},
+     {"filters": "xtc(0.05, 0.5), top_h(0.9)"}],
+)  # fmt: skip
 @pytest.mark.parametrize("policy", POLICIES)
 def test_temperatures_are_those_of_a_run_and_probabilities_those_of_the_row(tmp_path, policy, settings):
     tokens = list(recorded(tmp_path, **settings))
-    filters = Filters(**{name: value for name, value in settings.items() if name != "alternatives"})
+    filters = filters_of(**{name: value for name, value in settings.items() if name != "alternatives"})
     live = list(generate(FakeModel(PIECES, logits), [0], policy, max_tokens=1, seed=3, **settings))
     again = replay(tokens, Policy(policy), seed=3)
 
     assert again[0].temperature == pytest.approx(live[0].temperature, rel=1e-12)
     for token, one, row in zip(tokens, again, rows(tokens), strict=True):
-        q = tempered(row, one.temperature, filters)
+        q = tempered(row, one.temperature, filters, coins(3, 0, token.position))
         named = [alternative.token for alternative in token.alternatives]
         assert one.alternatives == pytest.approx(q[named], abs=one.error + 1e-6)
         assert one.probability == pytest.approx(q[token.token], abs=one.error + 1e-6)

@@ -120,7 +120,8 @@ def test_the_interval_is_a_bootstrap_over_prompts():
 
 
 def test_one_prompt_resamples_its_texts_and_one_text_has_no_interval():
-    assert 5 == choose("vote", texts(PUBLISHED[0][0], prompts=1, each=5, spread=0.1)).units
+    choice = choose("vote", texts(PUBLISHED[0][0], prompts=1, each=5, spread=0.1))
+    assert (5, "texts") == (choice.units, choice.resampled)
     choice = choose("vote", texts(PUBLISHED[0][0], prompts=1))
 
     assert (1, None, None, None, None) == (choice.units, choice.low, choice.high, choice.agreeing, choice.outside)

@@ -24,7 +24,7 @@ from dyntemp.convert import PROGRAMS, Conversion, ConversionError, Settings, fro
 from dyntemp.convert.command_line import over, settings_of
 from dyntemp.convert.files import load
 from dyntemp.convert.programs import program_of
-from dyntemp.distribution.filters import Filters
+from dyntemp.distribution.filters import Filters, filters_of
 from dyntemp.show.terminal import console
 
 LABEL = 16
@@ -45,6 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--top-p", type=float, default=1.0, metavar="P", help="likewise (1)")
     group.add_argument("--min-p", type=float, default=0.0, metavar="P", help="likewise (0)")
     group.add_argument("--filter-at", choices=("model", "temperature"), default="model", help="likewise (model)")
+    group.add_argument("--filters", metavar="CHAIN", help="likewise: any chain of filters instead")
     parser.add_argument("--json", action="store_true", help="print JSON")
     add_colour_option(parser)
 
@@ -84,11 +85,10 @@ def _to(out: Console, options: argparse.Namespace) -> int:
         raise UsageError(
             '--to takes a policy and no file, as in `dyntemp convert --to llama.cpp "0.3 + normalized_entropy"`'
         )
-    filters = {"top_k": options.top_k, "top_p": options.top_p, "min_p": options.min_p, "filter_at": options.filter_at}
     try:
-        Filters(options.top_k, options.top_p, options.min_p, options.filter_at)
+        chain = filters_of(options.filters, options.top_k, options.top_p, options.min_p, options.filter_at)
         policy = read_policy(options.what[0])
-        found = to_settings(options.to, policy, **filters)
+        found = to_settings(options.to, policy, filters=chain)
     except ConversionError as error:
         if options.to.lower() not in PROGRAMS and str(error).startswith("no program"):
             raise UsageError(str(error)) from None
@@ -146,9 +146,12 @@ def _line(out: Console, label: str, text: str, style: str) -> None:
 
 
 def _filter_options(filters: Filters) -> str:
-    given = {"--top-k": filters.top_k or None, "--top-p": filters.top_p if filters.top_p < 1 else None,
-             "--min-p": filters.min_p or None,
-             "--filter-at": filters.at if filters.at != "model" and filters.active else None}  # fmt: skip
+    short = filters.short
+    if short is None:
+        return f" --filters {shlex.quote(str(filters))}"
+    given = {"--top-k": short["top_k"] or None, "--top-p": short["top_p"] if short["top_p"] < 1 else None,
+             "--min-p": short["min_p"] or None,
+             "--filter-at": short["at"] if short["at"] != "model" else None}  # fmt: skip
     return "".join(f" {option} {value}" for option, value in given.items() if value is not None)
 
 

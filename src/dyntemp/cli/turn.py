@@ -135,7 +135,7 @@ def lines(choice: Choice) -> Iterator[Line]:
         yield Line("No interval: one text has none; ask for more with --samples.")
     else:
         yield Line(
-            f"95 % interval {choice.low:g} to {choice.high:g}, from {choice.units} resampled prompts or texts; "
+            f"95 % interval {choice.low:g} to {choice.high:g}, from {choice.units} resampled {choice.resampled}; "
             f"{choice.agreeing:.0%} of the resamples choose the same, {choice.outside:.0%} have no turning point"
         )
     yield Line("\n     T  entropy (nats)   ln entropy     its bend")

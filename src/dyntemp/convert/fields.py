@@ -91,7 +91,8 @@ KINDS = (
          ("mirostat_tau", "mirostat_eta", "mirostat_ent", "mirostat_lr")),
     Kind("smoothing (quadratic sampling) bends the logits; a temperature only stretches them",
          _off_at("smoothing_factor"), ("smoothing_curve",)),
-    Kind("adaptive-p pulls the probabilities towards a target, with feedback; it reshapes them, it does not scale",
+    Kind("adaptive-p pulls the probabilities towards a target, with feedback; it reshapes them, the method adaptive_p "
+         "scales them",
          _off_at("adaptive_target", 1.0, BELOW_0, -1), ("adaptive_decay",)),
     Kind("a filter that this program does not have, as far as its code was read",
          {**_off_at("top_a epsilon_cutoff eta_cutoff eps_cutoff top_h xtc_probability"),

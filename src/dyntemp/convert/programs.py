@@ -10,7 +10,7 @@ from dyntemp.convert.curve import ConversionError
 from dyntemp.convert.llama_options import SHORT, VALUED, VALUELESS
 from dyntemp.convert.nested import Keys
 from dyntemp.convert.reading import Given, Reading
-from dyntemp.convert.samplers import fields_of
+from dyntemp.convert.samplers import KNOBS, ORDERS, Knob, fields_of
 from dyntemp.language.signals import suggestion
 
 
@@ -142,7 +142,7 @@ PROGRAMS: dict[str, Program] = {
         Program("aphrodite", "Aphrodite, V1 model runner",
                 ("temperature", "dynatemp_min", "dynatemp_max", "dynatemp_exponent", "temperature_last"),
                 f"t where neither bound is above 1e-5; else max({BETWEEN}, 1e-5)",
-                "exact; it filters after the temperature, min_p first",
+                "exact; top_k, top_p and min_p come after the temperature, min_p first",
                 "aphrodite/v1/sample/ops/temperatures.py, apply_all_temperatures; b42eeec (2026-04-28)",
                 readers.aphrodite, writers.aphrodite, {"top_nsigma": "nsigma", "top_n_sigma": "nsigma"}, floor=1e-5),
         Program("sillytavern", "SillyTavern, a preset for text completion",
@@ -197,3 +197,28 @@ def table() -> list[str]:
         )
         lines.append(f"| {' | '.join(cells)} |")
     return lines
+
+
+def filter_table() -> list[str]:
+    """The lines of the documentation's table of the programs' filters."""
+    lines = ["| program | filters | order |", "|---|---|---|"]
+    for name, knobs in KNOBS.items():
+        filters = [f"{one} ({', '.join(map(_field, those))})" for one, those in knobs.items()]
+        lines.append(f"| `{name}` | {', '.join(filters)} | {_order_of(name)} |")
+    return lines
+
+
+def _field(knob: Knob) -> str:
+    return f"`{knob.field}`" + (f" in {knob.unit:g}" if knob.unit != 1 else "")
+
+
+def _order_of(name: str) -> str:
+    """The order of a program's filters, for the documentation."""
+    if name in ("llama.cpp", "textgen", "textgen-llama.cpp"):
+        return "any"
+    if name == "koboldcpp":
+        return "any, but min_p at once after top_p, nsigma after the temperature, XTC last"
+    if name == "sillytavern":
+        return "that of the program that it is sent to"
+    orders = [", ".join(order) for order in ORDERS[name]]
+    return orders[0] + (f"; with `temperature_last` {orders[1]}" if orders[1:] else "")

@@ -46,6 +46,12 @@ class Argument:
         return inside and (not self.whole or int(value) == value)
 
     @property
+    def span(self) -> str:
+        """The range in signs, with the value that keeps all."""
+        numbers = f"{'(' if self.above else '['}0, {'inf)' if self.high == inf else f'{self.high:g}]'}"
+        return numbers + ("" if self.off is None else f"; {self.off:g} keeps all")
+
+    @property
     def allowed(self) -> str:
         """The range in words."""
         if self.whole:
@@ -117,7 +123,7 @@ FILTERS: dict[str, Filter] = {
                "the likeliest that together reach the probability p",
                "the least k with p_1 + ... + p_k >= p", "Holtzman et al. 2019, arXiv 1904.09751",
                lambda left, p: truncation.keep_top_p(left.z, left.w, p),
-               differs="transformers gives ties to the higher index"),
+               differs="transformers sorts from the least likely: of equal entries it keeps the higher index"),
         Filter("min_p", (Argument("p", "0.01 to 0.2, about as selective as top_p from 0.99 to 0.8", off=0),),
                "what has at least the share p of the likeliest's probability",
                "p_i >= p*p_1", "Nguyen et al. 2024, arXiv 2407.01082",
@@ -129,7 +135,7 @@ FILTERS: dict[str, Filter] = {
                differs="text-generation-webui takes the sigma of a sample, with masked logits as 0"),
         Filter("typical", (Argument("p", "0.2 to 0.95", off=1, above=True),),
                "those whose surprisal is nearest to the entropy H, until they reach the probability p",
-               "the fewest by rising |-ln p_i - H| that sum to p", "Meister et al. 2022, arXiv 2202.00666",
+               "the fewest by rising abs(-ln p_i - H) that sum to p", "Meister et al. 2022, arXiv 2202.00666",
                lambda left, p: truncation.keep_typical(left.z, left.w, p), cut=False,
                differs="transformers keeps all that are as near as the last; llama.cpp wants more than p"),
         Filter("eta", (EPSILON,), "what is likelier than a bound that falls with the entropy H",
@@ -144,7 +150,7 @@ FILTERS: dict[str, Filter] = {
                lambda left, a: truncation.keep_from(left.w, a / float(left.w.sum()))),
         Filter("tfs", (Argument("z", "0.9 to 0.99", off=1, above=True),),
                "what comes before the tail, which begins where the sorted p has bent by the share z of all its bends",
-               "1 + the number of k with b_1 + ... + b_k <= z*sum(b), b_k = |p_k - 2*p_{k+1} + p_{k+2}|",
+               "1 + the number of k with b_1 + ... + b_k <= z*sum(b), b_k = abs(p_k - 2*p_{k+1} + p_{k+2})",
                "Bricken 2019, Tail Free Sampling",
                lambda left, share: truncation.keep_tfs(left.z, left.w, share),
                differs="koboldcpp keeps one entry fewer"),

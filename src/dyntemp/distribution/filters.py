@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from math import nan
 from typing import Any, NamedTuple, Self
 
@@ -40,8 +39,7 @@ class Step(NamedTuple):
         return f"{self.name}({', '.join(numbers)})" if self.arguments else self.name
 
 
-@dataclass(frozen=True, slots=True, init=False, repr=False)
-class Filters:
+class Filters:  # no frozen dataclass with an `__init__` of its own: `torch.compile` does not trace one
     """The filters of a draw, in their order. Each reads what the one before it left, renormalised.
 
     Four settings make the usual chain of top-k, top-p and min-p; `read` makes any other from a text.
@@ -56,6 +54,8 @@ class Filters:
 
     Attributes:
         steps: The filters that may remove an entry.
+        active: True where there is one.
+        cut: True where the entries that stay are always the likeliest.
 
     Raises:
         ValueError: For a value outside its range.
@@ -64,7 +64,7 @@ class Filters:
     'top_k(40), min_p(0.05)'
     """
 
-    steps: tuple[Step, ...]
+    __slots__ = ("active", "cut", "steps")
 
     def __init__(self, top_k: int = 0, top_p: float = 1.0, min_p: float = 0.0, at: str = "model") -> None:
         if at not in ("model", TEMPERATURE):
@@ -108,8 +108,15 @@ class Filters:
     def _chain(self, steps: Sequence[tuple[str, tuple[Any, ...], bool]]) -> None:
         """Check these steps, and keep those that may remove an entry."""
         read = [Step(name, FILTERS[name].read(values), after) for name, values, after in steps]
-        kept = tuple(step for step in read if not FILTERS[step.name].keeps_all(step.arguments))
-        object.__setattr__(self, "steps", kept)
+        self.steps = tuple(step for step in read if not FILTERS[step.name].keeps_all(step.arguments))
+        self.active = bool(self.steps)
+        self.cut = all(FILTERS[step.name].cut for step in self.steps)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Filters) and self.steps == other.steps
+
+    def __hash__(self) -> int:
+        return hash(self.steps)
 
     def __str__(self) -> str:
         words = [str(step) for step in self.steps]
@@ -118,16 +125,6 @@ class Filters:
 
     def __repr__(self) -> str:
         return f"Filters.read({str(self)!r})"
-
-    @property
-    def active(self) -> bool:
-        """True where some entry may be filtered out."""
-        return bool(self.steps)
-
-    @property
-    def cut(self) -> bool:
-        """True where the entries that stay are always the likeliest."""
-        return all(FILTERS[step.name].cut for step in self.steps)
 
     @property
     def short(self) -> dict[str, Any] | None:

@@ -104,13 +104,14 @@ def keep_p_less(w: Values) -> Mask:
 def keep_top_h(z: Values, w: Values, alpha: float) -> Mask:
     """The likeliest, as many as have together an entropy of at most alpha times that of the row.
 
-    The entropy of the k likeliest, renormalised, rises with k.
+    The entropy of the k likeliest, renormalised, rises with k; entries whose weight rounds to 0 come after all that.
     """
     order = likeliest_first(z)
     e = w[order]
     total = np.cumsum(e)
     h = np.log(total) - np.cumsum(e * np.log(np.where(e > 0, e, 1.0))) / total
-    return first(order, max(int(np.searchsorted(h, alpha * h[-1] * (1 + SLACK), side="right")), 1))
+    within = np.searchsorted(np.where(e > 0, h, inf), alpha * h[-1] * (1 + SLACK), side="right")
+    return first(order, max(int(within), 1))
 
 
 def keep_tfs(z: Values, w: Values, share: float) -> Mask:

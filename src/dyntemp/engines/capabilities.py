@@ -58,12 +58,12 @@ class Capabilities:
     remembers: bool
     surprisal: bool
     given: bool
+    zones: bool
     requested: bool
     greedy: str
     preemption: str
     draws: str
     counts: str
-    zones: bool = False
     limits: str = "-"
 
     def check(self, policy: Policy) -> Policy:
@@ -107,26 +107,27 @@ CAPABILITIES: dict[str, Capabilities] = {
         after="penalties, constraints, masks", before="its temperature, top-k, top-p, min-p, the draw",
         neutral="`**neutral(model)`: temperature=1, top_k=0 (50 by default), top_p=1, what the model's own config sets",
         batch=True, per_request="no: one policy per generate()", speculation="ok", remembers=True, surprisal=True,
-        given=True, requested=False, greedy="scaled, which changes no choice but at T = infinity", preemption="-",
-        draws="host", counts="processor.counts",
-        limits="policies that remember are refused in beam search once it changes the order of beams; generate_batch() "
-        "never calls it; finished rows are counted",
+        given=True, zones=True, requested=False, greedy="scaled, which changes no choice but at T = infinity",
+        preemption="-", draws="host", counts="processor.counts",
+        limits="policies that remember, or read zones, are refused in beam search once it changes the order of beams; "
+        "generate_batch() never calls it; finished rows are counted",
     ),
     "transformers/after-warpers": Capabilities(
         engine="transformers", form="hook after the warpers", run_with="5.23.0, 4.57.6 (CPU)",
         after="penalties, constraints, masks, truncation, its temperature (undone)",
         before="watermark, the draw", neutral="nothing", batch=True,
         per_request="no: one policy per generate(), `dyntemp` of its generation_config", speculation="ok",
-        remembers=True, surprisal=True, given=True, requested=True, greedy="left alone", preemption="-", draws="host",
-        counts="hook.counts",
+        remembers=True, surprisal=True, given=True, zones=True, requested=True, greedy="left alone", preemption="-",
+        draws="host", counts="hook.counts",
         limits="replaces a private method of the model object; signals are those of the truncated row; policies that "
-        "remember are refused with num_beams > 1; generate_batch(): with 5.23 on a CPU, policies of the row alone",
+        "remember, or read zones, are refused with num_beams > 1; generate_batch(): with 5.23 on a CPU, policies of "
+        "the row alone",
     ),
     "transformers/custom-generate": Capabilities(
         engine="transformers", form="custom_generate=", run_with="5.23.0, 4.57.6 (CPU)",
         after="penalties, constraints, masks", before="nothing: dyntemp draws", neutral="nothing", batch=True,
         per_request="no: one policy per generate(), a seed per row", speculation="refused", remembers=True,
-        surprisal=True, given=True, requested=True, greedy="left alone", preemption="-", draws="dyntemp",
+        surprisal=True, given=True, zones=True, requested=True, greedy="left alone", preemption="-", draws="dyntemp",
         counts="sampler.counts",
         limits="truncates by top_k, top_p, min_p at temperature 1, other ways are refused, and beams; streamer= goes "
         "to token_streamer=; an assistant_model is not used",
@@ -135,25 +136,27 @@ CAPABILITIES: dict[str, Capabilities] = {
         engine="vLLM", form="V1 runner", run_with="0.32.0 (CPU)",
         after="masks, penalties, its temperature (undone), min-p",
         before="top-k, top-p, the draw", neutral="nothing", batch=True, per_request="extra_args, vllm_xargs",
-        speculation="refused", remembers=True, surprisal=False, given=False, requested=True, greedy="left alone",
-        preemption="begins again, counted", draws="host", counts="log, and a file per worker",
+        speculation="refused", remembers=True, surprisal=False, given=False, zones=True, requested=True,
+        greedy="left alone", preemption="begins again, counted", draws="host", counts="log, and a file per worker",
         limits="min-p acts at the requested temperature, and signals do not see what it removes; the plugin is "
-        "silently dropped where drafts are on; logprobs are those before the policy, by vLLM's default",
+        "silently dropped where drafts are on, and refuses policies that read zones; logprobs are those before the "
+        "policy, by vLLM's default",
     ),
     "vllm/v2": Capabilities(
         engine="vLLM", form="V2 runner", run_with="not run: needs a GPU", after="bias, penalties, masks",
         before="its temperature (undone), min-p, top-k, top-p, the draw", neutral="nothing", batch=True,
         per_request="extra_args, vllm_xargs", speculation="stateless policies", remembers=True, surprisal=False,
-        given=False, requested=True, greedy="left alone", preemption="begins again, counted", draws="host",
+        given=False, zones=True, requested=True, greedy="left alone", preemption="begins again, counted", draws="host",
         counts="log, and a file per worker",
         limits="drafts are drawn at the requested temperature, so fewer are accepted, and each different policy "
-        "then measures all rows; logprobs are those before the policy, by vLLM's default",
+        "then measures all rows; a policy that reads zones waits for each token, and is refused beside drafts; "
+        "logprobs are those before the policy, by vLLM's default",
     ),
     "llama_cpp/chain": Capabilities(
         engine="llama.cpp", form="in the chain of samplers", run_with="llama-cpp-python 0.3.36",
         after="processors, logit_bias, penalties, grammar, truncation; or less of it: `before=`",
         before="the draw; or more: `before=`", neutral="nothing: the policy is in the place of the temperature",
-        batch=False, per_request="each call", speculation="ok", remembers=True, surprisal=True, given=True,
+        batch=False, per_request="each call", speculation="ok", remembers=True, surprisal=True, given=True, zones=True,
         requested=True, greedy="left alone", preemption="-", draws="host", counts="llama.counts",
         limits="mirostat is refused beside a policy; a token that a sampler on the device drew is an error",
     ),
@@ -162,7 +165,7 @@ CAPABILITIES: dict[str, Capabilities] = {
         after="penalties, truncation; or less of it: `before=`", before="the draw; or more: `before=`",
         neutral="nothing: the policy is in the place of the temperature",
         batch=False, per_request="each call", speculation="ok", remembers=False, surprisal=False, given=False,
-        requested=False, greedy="left alone", preemption="-", draws="host", counts="llama.counts",
+        zones=False, requested=False, greedy="left alone", preemption="-", draws="host", counts="llama.counts",
         limits="low + (high - low)*normalized_entropy**exponent and nothing else; a grammar, logits processors and "
         "logit_bias are refused, since it counts masked candidates",
     ),
@@ -171,24 +174,24 @@ CAPABILITIES: dict[str, Capabilities] = {
         after="processors before it in the list", before="penalties, grammar, truncation, its temperature, the draw",
         neutral="`**processor.arguments`: temperature=1, top_k=0, top_p=1, min_p=0",
         batch=False, per_request="each call", speculation="stateless policies", remembers=True, surprisal=True,
-        given=True, requested=False, greedy="scaled, which changes no choice while the policy is finite",
+        given=True, zones=True, requested=False, greedy="scaled, which changes no choice while the policy is finite",
         preemption="-", draws="host", counts="processor.counts",
-        limits="a policy that remembers, or reads position or surprisal, needs a processor for each sequence, and a "
-        "model without drafts",
+        limits="a policy that remembers, or reads position, surprisal or zones, needs a processor for each sequence, "
+        "and a model without drafts",
     ),
     "sglang": Capabilities(
         engine="SGLang", form="custom_logit_processor",
         run_with="0.5.23: its sampler's functions on a CPU; no server, which needs a GPU",
         after="penalties, grammar, bias", before="its temperature (undone), top-k, top-p, min-p, the draw",
         neutral="nothing", batch=True, per_request="custom_params", speculation="bypassed", remembers=False,
-        surprisal=False, given=False, requested=True, greedy="left alone", preemption="-", draws="host",
+        surprisal=False, given=False, zones=False, requested=True, greedy="left alone", preemption="-", draws="host",
         counts="log", limits="it does not tell which token a row decides, so that `position` is refused too",
     ),
     "mlx/sampler": Capabilities(
         engine="MLX-LM", form="sampler=", run_with="mlx-lm 0.32.2, mlx 0.32.4 (Linux CPU)", after="processors",
         before="nothing: dyntemp draws", neutral="nothing: the sampler replaces them", batch=True,
         per_request="a sampler each", speculation="stateless policies", remembers=True, surprisal=True, given=True,
-        requested=True, greedy="greedy", preemption="-", draws="dyntemp", counts="sampler.counts",
+        zones=True, requested=True, greedy="greedy", preemption="-", draws="dyntemp", counts="sampler.counts",
         limits="policies that read more than their row need `logits_processors=[sampler.follow]`; a call waits for the "
                "row; log-probabilities come in the model's dtype",
     ),
@@ -196,23 +199,25 @@ CAPABILITIES: dict[str, Capabilities] = {
         engine="MLX-LM", form="logits_processors=", run_with="mlx-lm 0.32.2, mlx 0.32.4 (Linux CPU)",
         after="the processors before it", before="the processors after it, the sampler: truncation, its temperature",
         neutral="make_sampler(temp=1.0)", batch=True, per_request="a processor each",
-        speculation="stateless policies", remembers=True, surprisal=True, given=True, requested=False,
+        speculation="stateless policies", remembers=True, surprisal=True, given=True, zones=True, requested=False,
         greedy="scaled, which changes no choice", preemption="-", draws="host", counts="processor.counts",
         limits="a call waits for the row",
     ),
     "torch": Capabilities(
         engine="PyTorch", form="your own loop", run_with="2.13.0 (CPU)", after="what your loop did",
         before="what your loop does", neutral="-", batch=True, per_request="module.begin(slot, policy)",
-        speculation="ok", remembers=True, surprisal=True, given=True, requested=True, greedy="left alone",
+        speculation="ok", remembers=True, surprisal=True, given=True, zones=True, requested=True, greedy="left alone",
         preemption="yours", draws="you or dyntemp",
         counts="module.counts",
-        limits="with a gradient and under torch.compile: no policy that remembers, and one for all rows",
+        limits="with a gradient and under torch.compile: no policy that remembers or reads zones, and one for all rows",
     ),
 }  # fmt: skip
 """By `module` or `module/form` of `dyntemp.engines`."""
 
 
-SHOWN = ("batch", "per_request", "speculation", "remembers", "surprisal", "given", "requested", "draws", "run_with")
+SHOWN = (
+    "batch", "per_request", "speculation", "remembers", "surprisal", "given", "zones", "requested", "draws", "run_with",
+)  # fmt: skip
 """The columns of the support matrix."""
 
 TOLD = {"after": "before the policy", "before": "after the policy", "neutral": "settings", "greedy": "greedy requests",

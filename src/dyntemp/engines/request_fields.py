@@ -6,8 +6,14 @@ KEY = "dyntemp"
 ID = "dyntemp_id"
 """The field with a request's name in the trace."""
 
+ZONES = "dyntemp_zones"
+"""The field with zones of a request's own: a text as `parse_zone` reads it, or a list of them."""
+
 OFF = "off"
 """The policy of a request that declines the server's default policy."""
 
 MOST_CHARACTERS = 2000
 """Most characters in the text of a policy, since anyone who reaches the server may send one."""
+
+MOST_ZONES = 16
+"""Most zones of its own that a request may bring."""

@@ -167,7 +167,7 @@ class Requests:
         rows = replace(rows, inside=self._zones.inside(rows, batch.text))
         logits = self._undivided(batch.logits, rows.requested)
         self._surprisal.update(logits, batch.drawn, rows, len(self._requests))
-        temperature, signals = self._measured(logits, rows)
+        temperature, signals = self._measured(logits, rows, self.given or {})
         if self.record is not None:
             shown = {name: on_host(values) for name, values in signals.items()}
             self.record(Step(rows.slots, rows.position, on_host(temperature), shown))
@@ -194,14 +194,14 @@ class Requests:
         factor = np.where(requested > GREEDY_AT, requested, 1.0).astype(np.float32)
         return logits * beside(factor, logits)[:, None]
 
-    def _measured(self, logits: Any, rows: RowSettings) -> tuple[Any, dict[str, Any]]:
+    def _measured(self, logits: Any, rows: RowSettings, given: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
         """Temperatures, NaN for rows that are broken or stay as they are, and signals by name."""
         if not rows.ours.any():
             return np.full(len(rows.ours), np.nan), {}
         try:
-            outcome = backend_of(logits, self._backend).run(logits, self._job(rows))
+            outcome = backend_of(logits, self._backend).run(logits, self._job(rows, given))
         except InvalidLogitsError:
-            return self._measured_in_part(logits, rows, sound(logits))
+            return self._measured_in_part(logits, rows, given, sound(logits))
         self.counts.changed += int(np.count_nonzero(rows.ours))
         self.counts.restarts += self._state.restarts - self._restarts
         self._restarts = self._state.restarts + 0
@@ -214,7 +214,7 @@ class Requests:
         return outcome.temperature.masked_fill(~ours, np.nan), outcome.signals
 
     def _measured_in_part(
-        self, logits: Any, rows: RowSettings, intact: NDArray[np.bool_]
+        self, logits: Any, rows: RowSettings, given: Mapping[str, Any], intact: NDArray[np.bool_]
     ) -> tuple[Any, dict[str, Any]]:
         """Measure the intact rows. Broken rows stay as they are, since a host cannot raise for one row."""
         self.counts.broken += int((rows.ours & ~intact).sum())
@@ -225,7 +225,8 @@ class Requests:
                 "counted as broken", self.capabilities.engine,
             )  # fmt: skip
         which = np.flatnonzero(intact)
-        part, found = self._measured(logits[which], rows.at(which))
+        part_of_given = {name: on_host(value)[which] if np.ndim(value) else value for name, value in given.items()}
+        part, found = self._measured(logits[which], rows.at(which), part_of_given)
 
         def spread(values: Any) -> Any:
             whole = np.full(len(intact), np.nan)
@@ -234,7 +235,7 @@ class Requests:
 
         return spread(part), {name: spread(values) for name, values in found.items()}
 
-    def _job(self, rows: RowSettings) -> Job:
+    def _job(self, rows: RowSettings, given: Mapping[str, Any]) -> Job:
         first = rows.policies[0]
         alike = all(policy is first for policy in rows.policies)
         state = slot = None
@@ -243,7 +244,7 @@ class Requests:
             state.grow(slots=int(slot.max()) + 1)
         return Job(
             (first,) if alike else tuple(rows.policies), state=state, slot=slot, position=np.maximum(rows.position, 0),
-            requested=rows.requested, given={**(self.given or {}), **rows.inside},
+            requested=rows.requested, given={**given, **rows.inside},
         )  # fmt: skip
 
     def _decide_on_device(self, batch: Batch) -> tuple[Any, Any]:

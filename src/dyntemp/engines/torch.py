@@ -15,7 +15,7 @@ For gradients, and under `torch.compile(fullgraph=True)`, it computes in plain P
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -46,6 +46,9 @@ class DynamicTemperature(Module):  # type: ignore[misc]  # PyTorch is not there 
         policy: The policy of sequences without one of their own, or its text.
         learn: First values of free parameters. These become parameters of this module, clamped to their ranges.
         given: The value of each `given("name", low, high)`, by name; read again at every call.
+        tokenizer: For policies that read `inside(...)`: a tokenizer of transformers, or a function that returns the
+            bytes of a token.
+        zones: Zones of your own, such as `"note=<note>...</note>"`: one, or several.
         window: Number of positions that a sequence may go back and run again.
         device: The device of the logits; policies keep their memory there.
         record: Called with a `Step` at every call that computes no gradient. On a device, each call is then waited for.
@@ -61,6 +64,8 @@ class DynamicTemperature(Module):  # type: ignore[misc]  # PyTorch is not there 
         *,
         learn: Mapping[str, float] | None = None,
         given: Mapping[str, Any] | None = None,
+        tokenizer: Any = None,
+        zones: str | Sequence[str] = (),
         window: int = 64,
         device: Any = None,
         record: Callable[[Step], None] | None = None,
@@ -70,7 +75,10 @@ class DynamicTemperature(Module):  # type: ignore[misc]  # PyTorch is not there 
         super().__init__()
         self.policy = as_policy(policy)
         there = None if device is None or torch.device(device).type == "cpu" else device
-        self._requests = Requests(CAPABILITIES["torch"], window=window, device=there, given=given, record=record)
+        self._requests = Requests(
+            CAPABILITIES["torch"], window=window, device=there, given=given, tokenizer=tokenizer, zones=zones,
+            record=record,
+        )  # fmt: skip
         self._requests.accept(_with_values(self.policy, learn or {}))
         self.learned = None
         if learn:
@@ -101,8 +109,9 @@ class DynamicTemperature(Module):  # type: ignore[misc]  # PyTorch is not there 
         self._requests.end(slot)
 
     def forward(
-        self, logits: Any, *, slot: Any = None, position: Any = None, drawn: Any = None, requested: Any = 1.0
-    ) -> Any:
+        self, logits: Any, *, slot: Any = None, position: Any = None, drawn: Any = None, text: Any = None,
+        requested: Any = 1.0,
+    ) -> Any:  # fmt: skip
         """`logits / temperature`, a new tensor.
 
         Args:
@@ -111,19 +120,23 @@ class DynamicTemperature(Module):  # type: ignore[misc]  # PyTorch is not there 
             position: The index of the token that each row decides, one for all or one each. It counts from 0, or from
                 the `prompt` of `begin`.
             drawn: The token before it, of each row, where a policy reads `surprisal`.
+            text: All tokens before it, prompt included, of each row, where a policy reads `inside(...)`:
+                [rows, length], or a list of such lists.
             requested: The value of `requested` where a gradient is computed; elsewhere `begin` sets it.
 
         Raises:
-            EngineError: If the policy reads `position` or earlier tokens and `position` is missing, or if it remembers
-                where a gradient is computed or the call is traced.
+            EngineError: If the policy reads `position` or earlier tokens and `position` is missing, if it reads
+                `inside(...)` and `text` is missing, or if it reads earlier tokens where a gradient is computed or the
+                call is traced.
         """
         if self._is_traced(logits):
             return self._traced_forward(logits, position, requested)
-        return self._requests.scale(self._batch(logits, slot, position, drawn))
+        return self._requests.scale(self._batch(logits, slot, position, drawn, text))
 
     def draw(
-        self, logits: Any, *, seed: int, slot: Any = None, position: Any = None, drawn: Any = None, **filters: Any
-    ) -> Draw:
+        self, logits: Any, *, seed: int, slot: Any = None, position: Any = None, drawn: Any = None, text: Any = None,
+        **filters: Any,
+    ) -> Draw:  # fmt: skip
         """Draw a token of each row at its temperature: `scale.draw(logits, seed=7, position=step).token`.
 
         Args:
@@ -132,6 +145,7 @@ class DynamicTemperature(Module):  # type: ignore[misc]  # PyTorch is not there 
             slot: As for `forward`.
             position: As for `forward`, but required, since the noise depends on it.
             drawn: As for `forward`.
+            text: As for `forward`.
             filters: `top_k`, `top_p`, `min_p`, `filter_at` and `filters` of `dyntemp.sample`.
 
         Raises:
@@ -145,7 +159,7 @@ class DynamicTemperature(Module):  # type: ignore[misc]  # PyTorch is not there 
         if self.learned is not None:
             raise EngineError(f"parameters of `{self.policy}` learn: for draws, make a module of policy.bind(...)")
         logits = logits.detach()
-        decided = self._requests.temperatures(self._batch(logits, slot, position, drawn))
+        decided = self._requests.temperatures(self._batch(logits, slot, position, drawn, text))
         where = np if isinstance(decided, np.ndarray) else torch
         decided = where.where(where.isnan(decided), 0.0, decided)  # rows without a temperature are greedy
         return draw_at(logits, decided, seed=seed, request=slot, position=position, **filters)
@@ -198,10 +212,10 @@ class DynamicTemperature(Module):  # type: ignore[misc]  # PyTorch is not there 
     def _traced_forward(self, logits: Any, position: Any, requested: Any) -> Any:
         """As `forward`, in PyTorch's own operations: for gradients and `torch.compile`."""
         self._check_position(position)
-        if self.policy.remembers:
+        if self.policy.remembers or self.policy.zones:
             raise EngineError(
-                f"`{self.policy}` remembers, which has no gradient here and cannot be compiled: detach the logits, and "
-                "call the module outside of torch.compile"
+                f"`{self.policy}` reads earlier tokens, which has no gradient here and cannot be compiled: detach the "
+                "logits, and call the module outside of torch.compile"
             )
         t = temperatures(
             logits, self.policy, position=0 if position is None else position, requested=requested,
@@ -213,14 +227,15 @@ class DynamicTemperature(Module):  # type: ignore[misc]  # PyTorch is not there 
             self._traced[2] += (~t.isnan()).sum()
         return backend_of(logits, "torch").scale(logits, t)
 
-    def _batch(self, logits: Any, slot: Any, position: Any, drawn: Any) -> Batch:
+    def _batch(self, logits: Any, slot: Any, position: Any, drawn: Any, text: Any) -> Batch:
         self._check_position(position)
         if slot is not None:
             slot = on_host(slot).tolist()
         for one in range(len(logits)) if slot is None else slot:
             if one not in self._requests:
                 self._requests.begin(one, self.policy)
-        return Batch(logits, slot, 0 if position is None else on_host(position), drawn=drawn)
+        told = None if text is None else text.__getitem__
+        return Batch(logits, slot, 0 if position is None else on_host(position), drawn=drawn, text=told)
 
     def _check_position(self, position: Any) -> None:
         if position is None and self.policy.reads_place:

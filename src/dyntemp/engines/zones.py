@@ -31,13 +31,22 @@ def token_bytes(tokenizer: Any) -> TokenBytes:
         EngineError: If it is neither.
     """
     if hasattr(tokenizer, "convert_ids_to_tokens"):
-        return cache(Pieces(tokenizer).full)
+        return cache(Pieces(tokenizer).full_bytes)
     if callable(tokenizer):
         return cache(tokenizer)
     raise EngineError(
         f"tokenizer={type(tokenizer).__name__} was given; a tokenizer of transformers is allowed, or a function that "
         "returns the bytes of a token"
     )
+
+
+def inside_at(policy: Policy, tokens: Sequence[int], tokenizer: Any, own: str | Sequence[str]) -> dict[str, float]:
+    """The value of each `inside("zone")` that a policy reads behind these tokens, by its text; for self-tests."""
+    tracker = ZoneTracker.of(policy.zones, _listed(own))
+    if not tracker.names:
+        return {}
+    state = tracker.advance(tracker.start, b"".join(map(token_bytes(tokenizer), tokens)))
+    return _by_signal(tracker, state)
 
 
 class Zones:
@@ -103,7 +112,10 @@ class Zones:
                 continue
             if text is None:
                 raise EngineError(f"`{policy}` reads `inside(...)`, and rows came without the tokens before them")
-            for name, value in self._texts[int(rows.slots[row])].inside(text(row)).items():
+            followed = self._texts[int(rows.slots[row])]
+            if rows.position[row] == 0:  # a host may begin another text without a word
+                followed.restart()
+            for name, value in followed.inside(text(row)).items():
                 values.setdefault(name, np.zeros(len(rows.policies)))[row] = value
         return values
 
@@ -116,21 +128,21 @@ class _Text:
 
     def __init__(self, tracker: ZoneTracker, bytes_of: TokenBytes, window: int) -> None:
         self._tracker, self._bytes_of, self._window = tracker, bytes_of, window
-        self._signals = [str(Signal("inside", (name,))) for name in tracker.names]
-        self._restart()
+        self.restart()
 
     def inside(self, text: Any) -> dict[str, float]:
         """The value of each zone behind these tokens, which are a sequence or an array."""
         if len(text) < self._before:
-            self._restart()
+            self.restart()
         tokens = on_host(text[self._before :]).tolist()
         both = zip(self._tokens, tokens, strict=False)
         shared = next((at for at, (one, other) in enumerate(both) if one != other), min(len(self._tokens), len(tokens)))
         del self._tokens[shared:], self._states[shared + 1 :]
         self._follow(tokens[shared:])
-        return dict(zip(self._signals, self._tracker.inside(self._states[-1]), strict=True))
+        return _by_signal(self._tracker, self._states[-1])
 
-    def _restart(self) -> None:
+    def restart(self) -> None:
+        """Forget what was read."""
         self._before = 0  # number of tokens before the first state
         self._tokens: list[int] = []
         self._states = [self._tracker.start]  # before the first of these tokens, and behind each
@@ -148,6 +160,11 @@ class _Text:
         surplus = max(0, len(self._tokens) - self._window)
         del self._tokens[:surplus], self._states[:surplus]
         self._before += surplus
+
+
+def _by_signal(tracker: ZoneTracker, state: Any) -> dict[str, float]:
+    values = zip(tracker.names, tracker.inside(state), strict=True)
+    return {str(Signal("inside", (name,))): value for name, value in values}
 
 
 def _listed(own: str | Sequence[str]) -> list[str]:

@@ -134,8 +134,12 @@ def generate(
     ]  # fmt: skip
     header = header_of(model, policy, prompts, [request.prompt for request in requests], settings)
     loop = Loop(model, settings.backend)
-    loop.add(requests)
-    writer = None if trace is None else TraceWriter(trace, header, overwrite=overwrite)
+    try:
+        loop.add(requests)
+        writer = None if trace is None else TraceWriter(trace, header, overwrite=overwrite)
+    except BaseException:
+        loop.close()
+        raise
     return Generation(loop, header, writer)
 
 

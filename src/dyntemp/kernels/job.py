@@ -204,7 +204,13 @@ def said(job: Job, policy: Policy, signal: Signal, entries: int) -> Any:
     name = str(signal.arguments[0]) if signal.name == "given" else str(signal)
     if name not in (job.given or {}):
         raise PolicyError(f"`{policy}` reads `{signal}`: pass given={{{name!r}: a number per row}}")
-    return (job.given or {})[name]
+    value = (job.given or {})[name]
+    if callable(value):
+        raise PolicyError(
+            f"`{signal}` was given a function; only `generate` with a model of transformers, and the adapters to "
+            "transformers, have a hidden state to call it with: pass a number per row"
+        )
+    return value
 
 
 def per_row(signal: Signal, value: ArrayLike, rows: int) -> NDArray[np.float64]:

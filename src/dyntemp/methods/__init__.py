@@ -6,7 +6,7 @@ sign: some heat the steps at which the model is unsure, some cool them. No study
 
 from dyntemp.methods.constant import static
 from dyntemp.methods.controllers import adaptive_p, entropy_control, entropy_cooling, surprise_control
-from dyntemp.methods.exponential import dfd, edt, kl_guided
+from dyntemp.methods.exponential import dfd, dfd_linear, dfd_sigmoid, edt, kl_guided
 from dyntemp.methods.learned import autodeco, lad
 from dyntemp.methods.linear import combined_linear, entropy_linear, max_prob_linear, median_linear, perplexity_linear
 from dyntemp.methods.maps import belltemp, evdt, gdt, hvh_drift, power_map
@@ -31,9 +31,10 @@ from dyntemp.methods.zones import adapt, met, structured_cold, think_answer
 __all__ = [
     "METHODS", "Method", "MethodParameter", "adapt", "adaptive_p", "adaptive_softmax", "annealed", "autodeco",
     "belltemp", "combined_linear", "confident_greedy", "cosine_schedule", "decay_schedule", "default", "dfd",
-    "dynatemp", "dynatemp_aphrodite", "dynatemp_exllamav2", "dynatemp_inverse", "dynatemp_koboldcpp",
-    "dynatemp_llama_cpp", "dynatemp_sillytavern", "dynatemp_textgen", "edt", "entropix", "entropy_control",
-    "entropy_cooling", "entropy_linear", "evdt", "fixed_entropy", "fork_lock", "gdt", "greedy_threshold", "hvh_drift",
-    "kl_guided", "lad", "linear_schedule", "max_prob_linear", "median_linear", "met", "perplexity_linear", "power_map",
-    "selective", "static", "step_schedule", "structured_cold", "surprise_control", "target_entropy", "think_answer",
+    "dfd_linear", "dfd_sigmoid", "dynatemp", "dynatemp_aphrodite", "dynatemp_exllamav2", "dynatemp_inverse",
+    "dynatemp_koboldcpp", "dynatemp_llama_cpp", "dynatemp_sillytavern", "dynatemp_textgen", "edt", "entropix",
+    "entropy_control", "entropy_cooling", "entropy_linear", "evdt", "fixed_entropy", "fork_lock", "gdt",
+    "greedy_threshold", "hvh_drift", "kl_guided", "lad", "linear_schedule", "max_prob_linear", "median_linear", "met",
+    "perplexity_linear", "power_map", "selective", "static", "step_schedule", "structured_cold", "surprise_control",
+    "target_entropy", "think_answer",
 ]  # fmt: skip

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dyntemp.functions import max  # noqa: A004 (the language's own)
+from math import log
+
+from dyntemp.functions import max, sigmoid  # noqa: A004 (the language's own)
 from dyntemp.language.nodes import Expression
 from dyntemp.language.policy import Policy
 from dyntemp.methods.method import Method, Number, Range
@@ -26,7 +28,19 @@ def dfd(base_temperature: Number = 1.0, focus_sigma: Number = 0.25) -> Policy:
     The caller gives `knowledge`: the mean divergence, in nats, of earlier layers' distributions from the last one's,
     over the tokens that have a tenth of the largest probability or more.
     """
-    return Policy(_scaled(base_temperature, _halved(given("knowledge", 0, 1000), focus_sigma)), name="dfd")
+    return Policy(_scaled(base_temperature, _halved(KNOWLEDGE, focus_sigma)), name="dfd")
+
+
+def dfd_linear(base_temperature: Number = 1.0, focus_sigma: Number = 0.25) -> Policy:
+    """T = base_temperature * max(1 - knowledge/(2*focus_sigma), 0): as `dfd`, along a straight line."""
+    line = max(1 - KNOWLEDGE / (2 * focus_sigma), 0)
+    return Policy(_scaled(base_temperature, line), name="dfd_linear")
+
+
+def dfd_sigmoid(base_temperature: Number = 1.0, focus_sigma: Number = 0.25) -> Policy:
+    """T = base_temperature * 2*sigmoid(-ln(3)*knowledge/focus_sigma): as `dfd`, along a sigmoid."""
+    curve = 2 * sigmoid(-log(3) * KNOWLEDGE / focus_sigma)
+    return Policy(_scaled(base_temperature, curve), name="dfd_sigmoid")
 
 
 def _scaled(start: Number, power: Expression) -> Expression:
@@ -37,6 +51,7 @@ def _halved(amount: Expression, width: Number) -> Expression:
     return 2 ** -(amount if width == 1 else amount / width)
 
 
+KNOWLEDGE = given("knowledge", 0, 1000)
 START = Range(0.1, 2, "the temperature without divergence")
 WIDTH = Range(0.05, 10, "the divergence that halves T, in nats")
 
@@ -51,5 +66,13 @@ METHODS = (
            "1e-7", {"t0": START, "sigma": WIDTH}),
     Method("dfd", dfd, "colder where the last layers add knowledge", "dynamic focus decoding, arXiv:2503.08057 (2025)",
            "needs the output head on earlier layers; the code's configuration has focus_sigma = 0.25, its example 4",
+           {"base_temperature": START, "focus_sigma": WIDTH}),
+    Method("dfd_linear", dfd_linear, "colder where the last layers add knowledge, along a line",
+           "after the linear form that arXiv:2503.08057 (2025) names",
+           "the released code has the exponential form alone, so that the scale is ours: half of T at focus_sigma, and "
+           "greedy from twice that on", {"base_temperature": START, "focus_sigma": WIDTH}),
+    Method("dfd_sigmoid", dfd_sigmoid, "colder where the last layers add knowledge, along a sigmoid",
+           "after the sigmoid form that arXiv:2503.08057 (2025) names",
+           "the released code has the exponential form alone, so that the scale is ours: half of T at focus_sigma",
            {"base_temperature": START, "focus_sigma": WIDTH}),
 )  # fmt: skip

@@ -57,12 +57,12 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """The run that measured: the model, the machine, the versions, the commit, the seed and the prompts."""
+    """The run that measured: the model, the machine, the versions, the commits, the seed and the prompts."""
 
     model: str
     machine: str
     versions: Mapping[str, str]
-    commit: str
+    commits: tuple[str, ...]
     seed: int
     tokens: int
     prompts: tuple[str, ...]
@@ -72,7 +72,7 @@ class Run:
 def read() -> tuple[Run, dict[str, Measured]]:
     """The run, and its line for each method by name."""
     head, *lines = (json.loads(line) for line in FILE.read_text(encoding="utf-8").splitlines())
-    run = Run(**{**head, "prompts": tuple(head["prompts"])})
+    run = Run(**{**head, "commits": tuple(head["commits"]), "prompts": tuple(head["prompts"])})
     return run, {line["method"]: _measured(line) for line in lines}
 
 

@@ -11,6 +11,7 @@ Hooks read the states in the forward pass that is made anyway.
 from __future__ import annotations
 
 import importlib
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from math import log
@@ -49,7 +50,7 @@ class HiddenModel(Protocol):
 class HiddenStates:
     """Hooks in a model of transformers that keep the hidden states of the last position of one forward pass.
 
-    `close` removes them.
+    Each thread has states of its own. `close` removes the hooks.
 
     Args:
         module: The model, with `get_output_embeddings`.
@@ -60,7 +61,7 @@ class HiddenStates:
     """
 
     def __init__(self, module: Any, functions: Sequence[HiddenFunction]) -> None:
-        self._states: dict[int | None, Any] = {}
+        self._thread = threading.local()
         head = module.get_output_embeddings()
         if head is None:
             raise ModelError(
@@ -79,7 +80,8 @@ class HiddenStates:
 
     def _keep(self, key: int | None, _: Any, arguments: tuple[Any, ...], keywords: Mapping[str, Any]) -> None:
         state = (arguments[0] if arguments else next(iter(keywords.values()))).detach()
-        self._states[key] = state[:, -1].clone()  # a view would keep the states of all positions
+        states = vars(self._thread).setdefault("states", {})
+        states[key] = state[:, -1].clone()  # a view would keep the states of all positions
 
     def take(self) -> dict[int | None, Any]:
         """The states of the last forward pass, [rows, width], by layer; None stands for the output head.
@@ -89,7 +91,7 @@ class HiddenStates:
         Raises:
             ModelError: If no pass of the model came since the last call.
         """
-        states, self._states = self._states, {}
+        states: dict[int | None, Any] = vars(self._thread).pop("states", {})
         if not states:
             raise ModelError(
                 "a row came without a forward pass of the model, so that its hidden state is not known: functions in "
@@ -98,10 +100,10 @@ class HiddenStates:
         return states
 
     def close(self) -> None:
-        """Remove the hooks. Calling it again does nothing."""
+        """Remove the hooks, and free the states. Calling it again does nothing."""
         for hook in self._hooks:
             hook.remove()
-        self._states = {}
+        self._thread = threading.local()
 
 
 def numbers(

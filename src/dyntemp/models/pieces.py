@@ -23,7 +23,7 @@ class Pieces:
         added = getattr(tokenizer, "added_tokens_decoder", {})
         self._added = {token: (one.content, one.special) for token, one in added.items()}
 
-    def bytes(self, token: int) -> bytes:
+    def token_bytes(self, token: int) -> bytes:
         """The bytes that a token adds to the text, possibly a part of a character; empty for special tokens."""
         text, special = self._added.get(token, (None, False))
         if special:
@@ -35,13 +35,13 @@ class Pieces:
             return b""
         return self._spelled(piece) if self._spelled else self._tokenizer.decode([token]).encode()
 
-    def name(self, token: int) -> str:
+    def token_name(self, token: int) -> str:
         """The token as the vocabulary writes it, such as `<|im_end|>`."""
         return self._piece(token) or f"<{token}>"
 
-    def full(self, token: int) -> bytes:
+    def full_bytes(self, token: int) -> bytes:
         """The bytes of a token; those of a special token are its name."""
-        return self.bytes(token) or self.name(token).encode()
+        return self.token_bytes(token) or self.token_name(token).encode()
 
     def _piece(self, token: int) -> str | None:
         """The spelling of a token; None for an index without a token."""

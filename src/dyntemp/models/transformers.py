@@ -104,11 +104,11 @@ class TransformersModel:
 
     def token_bytes(self, token: int) -> bytes:
         """The bytes that a token adds to the text; empty for special tokens and end tokens."""
-        return b"" if token in self.end_tokens else self._pieces.bytes(token)
+        return b"" if token in self.end_tokens else self._pieces.token_bytes(token)
 
     def token_name(self, token: int) -> str:
         """The token as the vocabulary writes it, such as `<|im_end|>`."""
-        return self._pieces.name(token)
+        return self._pieces.token_name(token)
 
     def start(self, prompts: Sequence[Sequence[int]]) -> TransformersSession:
         """Start sequences that every step computes together, padded on the left."""

@@ -11,6 +11,7 @@ from dyntemp.language.functions import FUNCTIONS
 from dyntemp.language.grammar import LEVELS, MAX_DIGITS, MAX_LENGTH, MAX_NESTING, OUTSIDE, REFUSED
 from dyntemp.language.nodes import MAX_DEPTH, MAX_SIZE
 from dyntemp.language.signals import MAX_DIVERGENCE, MAX_POSITION, MAX_REQUESTED, MAX_SUPPORT, MAX_SURPRISAL, SIGNALS
+from dyntemp.zones.known import BOUNDARIES, KNOWN
 
 
 def table() -> dict[str, Any]:
@@ -43,6 +44,13 @@ def table() -> dict[str, Any]:
             }
             for record in FUNCTIONS.values()
         ],
+        "zones": {
+            "known": [
+                {"name": zone.name, "meaning": zone.meaning, "pairs": list(zone.pairs.items()), "ends": zone.ends}
+                for zone in KNOWN.values()
+            ],
+            "boundaries": BOUNDARIES,
+        },
         "limits": {
             "length": MAX_LENGTH,
             "nesting": MAX_NESTING,

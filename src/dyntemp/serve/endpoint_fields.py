@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dyntemp.engines.request_fields import ID, KEY
+from dyntemp.engines.request_fields import ID, KEY, MOST_ZONES
 from dyntemp.errors import PolicyError
+from dyntemp.language.signals import MAX_SUPPORT
 from dyntemp.serve.fields import (
     Field,
     Kind,
@@ -26,9 +27,6 @@ from dyntemp.serve.settings import ServerSettings
 from dyntemp.zones.zone import EXAMPLE, parse_zone
 
 MOST_TEMPERATURE = 1e6
-
-MOST_ZONES = 16
-"""Most zones of its own that a request may define."""
 
 UNREAD = frozenset(
     ("user", "metadata", "safety_identifier", "prompt_cache_key", "prompt_cache_options", "prompt_cache_retention")
@@ -103,6 +101,15 @@ def of_play(settings: ServerSettings) -> RequestFields:
         "begin": Field(anything("tokens"), (), "tokens of the text that are there already"),
         "force": Field(anything("tokens"), (), "tokens that come next whatever would be drawn"),
         **{name: field for name, field in _common(settings).items() if name in PLAYED},
+    }
+    return RequestFields(fields, {}, frozenset())
+
+
+def of_verdicts(settings: ServerSettings) -> RequestFields:
+    """The fields of `POST /play/verdicts`."""
+    fields = {
+        "policy": Field(text(settings.max_policy), None, "the policy, which has to be given"),
+        "vocabulary": Field(whole(2, MAX_SUPPORT), None, "entries of a row; by default those of the model"),
     }
     return RequestFields(fields, {}, frozenset())
 

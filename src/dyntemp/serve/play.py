@@ -11,6 +11,7 @@ from typing import Any
 
 from fastapi import APIRouter
 from fastapi import Request as HttpRequest
+from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
@@ -24,16 +25,20 @@ from dyntemp.serve.body import read_json
 from dyntemp.serve.errors import ApiError, wrong
 from dyntemp.serve.fields import RequestFields
 from dyntemp.serve.guard import COOKIE, has_key, same
-from dyntemp.serve.policies import Chosen, chosen
+from dyntemp.serve.policies import Chosen, chosen, read_policy
 from dyntemp.serve.prompts import encode, messages_of, tokens_of
 from dyntemp.serve.reply import Streamed
 from dyntemp.serve.request_group import TokenOutput
 from dyntemp.serve.server import Server, run_settings, seed_of
 from dyntemp.signals import divergence
+from dyntemp.theory.verdicts import verdicts
 from dyntemp.traces.file import FORMAT, VERSION
 from dyntemp.traces.token import Token
 
 MOST_POLICIES = 2
+VOCABULARY = 49_152
+"""Entries of a row where neither the request nor a model says how many."""
+
 TRACED = (
     "max_tokens", "stop", "top_k", "top_p", "min_p", "filter_at", "system", "raw", "chat", "begin", "force",
     "alternatives", "backend", "requested", "given", "parameters", "zones", "follow",
@@ -66,6 +71,14 @@ def router(server: Server, page: str) -> APIRouter:
     async def generate(request: HttpRequest) -> Response:
         """One text, or two of which the second follows the first."""
         return await _generate(server, fields, request)
+
+    of_verdicts = endpoint_fields.of_verdicts(server.settings)
+
+    @api.post("/play/verdicts")
+    async def judge(request: HttpRequest) -> dict[str, Any]:
+        """The verdicts that fit a policy."""
+        values, _ = of_verdicts.read(await read_json(request, server.settings), lenient=False)
+        return {"verdicts": await run_in_threadpool(_verdicts, server, **values)}
 
     return api
 
@@ -104,6 +117,15 @@ def _info(server: Server) -> dict[str, Any]:
             "top_p": 1.0, "min_p": 0.0, "filter_at": "model", "filters": "",
         },
     }  # fmt: skip
+
+
+def _verdicts(server: Server, policy: str | None, vocabulary: int | None) -> list[dict[str, Any]]:
+    model = server.worker.model if server.worker else None
+    size = vocabulary or (model.vocabulary if model else VOCABULARY)
+    found = read_policy(policy, server.settings.max_policy)
+    if found.is_template:
+        raise wrong("policy", f"`{found}` is a template: give its parameters numbers")
+    return [{**verdict.to_json(), "link": verdict.link} for verdict in verdicts(found, size)]
 
 
 async def _generate(server: Server, fields: RequestFields, request: HttpRequest) -> Response:

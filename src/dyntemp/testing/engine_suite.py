@@ -9,7 +9,7 @@ The suite needs pytest.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from math import inf
 
 import numpy as np
@@ -17,9 +17,10 @@ import numpy as np
 from dyntemp.sampling import as_policy, temperatures
 from dyntemp.testing.checks import check, check_row, refuses, some_rows
 from dyntemp.testing.fake_host import Asked, FakeHost
+from dyntemp.testing.zone_suite import ZoneSuite
 
 
-class EngineSuite(ABC):
+class EngineSuite(ZoneSuite):
     """Tests that every adapter passes; see the module's description."""
 
     @abstractmethod

@@ -23,15 +23,23 @@ class Asked:
         policy: Its policy; None for a request without one.
         requested: Its own temperature; 0 is greedy.
         prompt: Number of tokens in its prompt.
+        tokens: The tokens of its prompt; by default tokens of the host's choice.
     """
 
     policy: PolicyLike | None
     requested: float = 1.0
     prompt: int = 3
+    tokens: tuple[int, ...] = ()
+
+    def prompt_of(self, token: int) -> list[int]:
+        """The tokens of the prompt; `token` where none were chosen."""
+        return list(self.tokens) or [token] * self.prompt
 
 
 class FakeHost(ABC):
     """A fake host: it calls an adapter as the real host does, with rows of a test.
+
+    Its tokens have the bytes that `testing.spelling.spelled` says, and the zone `OWN_ZONE` is defined.
 
     Attributes:
         adapter: The adapter's key in `CAPABILITIES`.
@@ -73,6 +81,10 @@ class FakeHost(ABC):
     @abstractmethod
     def finish(self, request: int) -> None:
         """End a request; another may take its slot."""
+
+    def take_back(self, count: int) -> bool:  # noqa: ARG002  # for hosts that do
+        """Take back the latest tokens of each running request, as rejected drafts; False where the host never does."""
+        return False
 
     def rearrange(self) -> None:  # noqa: B027  # many hosts never do
         """Reorder the requests, as the host may between steps."""

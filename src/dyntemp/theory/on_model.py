@@ -11,7 +11,7 @@ from dyntemp.theory.verdict import Verdict
 
 
 def verdicts_on(policy: Policy, recordings: Recordings) -> list[Verdict]:
-    """The verdicts on `policy` that recorded texts of a model give.
+    """The verdicts on `policy` from recorded texts of a model.
 
     Args:
         policy: Without free parameters.

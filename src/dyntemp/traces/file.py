@@ -100,12 +100,14 @@ class Trace:
                 f"{path} has format version {version!r}, and this dyntemp reads {' and '.join(map(str, READS))}: "
                 "update dyntemp"
             )
-        data.setdefault("rendered", [])
+        data.setdefault("rendered", [])  # which older traces lack
         if unlike := {entry.name for entry in fields(Header)} ^ set(data):
             raise TraceError(f"{path}, line 1: fields missing or unknown: {', '.join(sorted(unlike))}")
         for name, kind in KINDS.items():
             if not isinstance(data[name], kind) or isinstance(data[name], bool):
                 raise TraceError(f"{path}, line 1: {name} is {data[name]!r:.80}, which no header has")
+        if not all(isinstance(text, str) for text in data["rendered"]):
+            raise TraceError(f"{path}, line 1: rendered is {data['rendered']!r:.80}, which no header has")
         return cls(path, Header(**data))
 
     def _repr_html_(self) -> str:

@@ -196,7 +196,8 @@ class Tempered:
         if self._a == inf:
             self.alternatives = tuple(float(at == first) for at in range(len(logs)))
             self.bins: tuple[float, ...] = tuple(float(first is None and at == 0) for at in range(len(token.rest)))
-            self.rest, self.error, self.entropy = float(first is None), 0.0, 0.0
+            self.rest = self.error = float(first is None)  # of the rest, nobody knows which entry is the likeliest
+            self.entropy = 0.0
             return
         weights = [self._weight(log_p) if stays else 0.0 for log_p, stays in zip(logs, left, strict=True)]
         masses = [tempered(one, self._a, self._first, logs[-1]) for one in token.rest]

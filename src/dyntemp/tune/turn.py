@@ -63,6 +63,7 @@ class Choice(NamedTuple):
         temperatures: The grid: the temperatures at which all texts were written.
         entropies: Mean entropy at each, nats per token.
         units: How many prompts the interval resamples; texts, where there is one prompt.
+        resampled: "prompts" or "texts".
         low: Lower end of the temperature's 95 % interval; None with fewer than two units.
         high: Upper end.
         agreeing: Share of the resamples that choose the same temperature.
@@ -75,6 +76,7 @@ class Choice(NamedTuple):
     temperatures: list[float]
     entropies: list[float]
     units: int
+    resampled: str
     low: float | None
     high: float | None
     agreeing: float | None
@@ -120,7 +122,7 @@ def choose(task: str, texts: Iterable[Text]) -> Choice:
     """
     if task not in TASKS:
         raise ValueError(f"task = {task!r} was given; {', '.join(TASKS)} are allowed")
-    t, units = _table(texts)
+    t, units, resampled = _table(texts)
     if len(t) < FEWEST:
         raise ValueError(f"texts at {len(t)} temperatures were given; a turning point needs at least {FEWEST}")
     entropies = units.mean(axis=1)
@@ -134,7 +136,7 @@ def choose(task: str, texts: Iterable[Text]) -> Choice:
         again = t[places]
         low, high = (_above(float(end), task) for end in np.quantile(again, [0.025, 0.975], method="inverted_cdf"))
         agreeing, outside = float(np.mean(again == turning.temperature)), float(np.mean(~insides))
-    return Choice(task, chosen, turning, t.tolist(), entropies.tolist(), count, low, high, agreeing, outside)
+    return Choice(task, chosen, turning, t.tolist(), entropies.tolist(), count, resampled, low, high, agreeing, outside)
 
 
 def _above(temperature: float, task: str) -> float:
@@ -154,10 +156,10 @@ def _turns(bends: Values) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
     return np.asarray(np.where(inside, up.argmax(axis=-1) + 1, bends.shape[-1] - 2)), inside
 
 
-def _table(texts: Iterable[Text]) -> tuple[Values, Values]:
+def _table(texts: Iterable[Text]) -> tuple[Values, Values, str]:
     """The temperatures, rising, and the mean entropy of each prompt at each, [temperatures, prompts].
 
-    With one prompt, the texts take the place of the prompts.
+    With one prompt, the texts take the place of the prompts. The last value names them.
     """
     found: dict[float, list[Text]] = {}
     for text in texts:
@@ -170,7 +172,7 @@ def _table(texts: Iterable[Text]) -> tuple[Values, Values]:
         if len(group) == most
     }
     rows = {t: row for t, row in rows.items() if any(row)}
-    return np.array(list(rows)), np.array(list(rows.values()))
+    return np.array(list(rows)), np.array(list(rows.values())), "texts" if alone else "prompts"
 
 
 def _means(pairs: Sequence[tuple[int, float]]) -> list[float]:

@@ -44,7 +44,7 @@ class Generation:
 
     Attributes:
         position: Index in the sequence of the next token; set by the caller before each token.
-        drawn: The token before it; set by the caller too.
+        tokens: The tokens before it, an array; set by the caller too.
         slot: The generation's slot in `requests`.
     """
 
@@ -53,7 +53,7 @@ class Generation:
         self.policy = policy
         self.requested = requested
         self.position = 0
-        self.drawn = -1
+        self.tokens: NDArray[np.int32] = np.empty(0, np.int32)
         self.slot = 0
         self._begun = False
         self._called_at = -1
@@ -114,14 +114,15 @@ class Generation:
             self.requests.begin(self.slot, self.policy, requested=self.requested, prompt=self.position)
         row = np.ascontiguousarray(candidates["logit"])[None]
         drawn = self._place_of_drawn(candidates) if self.policy.reads_surprisal else -1
-        self.requests.scale(Batch(row, [self.slot], self.position, drawn=[drawn]), out=row)
+        batch = Batch(row, [self.slot], self.position, drawn=[drawn], text=lambda _: self.tokens)
+        self.requests.scale(batch, out=row)
         candidates["logit"] = row[0]
 
     def _place_of_drawn(self, candidates: NDArray[np.void]) -> int:
         """Index of the drawn token among the candidates of the step before; -1 if it was not there."""
         position, ids = self._before
         self._before = self.position, candidates["id"].copy()
-        places = np.flatnonzero(ids == self.drawn)
+        places = np.flatnonzero(ids == self.tokens[-1])
         return int(places[0]) if position == self.position - 1 and len(places) else -1
 
 

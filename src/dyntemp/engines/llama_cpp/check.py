@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -12,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dyntemp.engines.batch import Batch
-from dyntemp.engines.capabilities import Capabilities
 from dyntemp.engines.llama_cpp.chain import RECORD
+from dyntemp.engines.llama_cpp.vocabulary import token_bytes
 from dyntemp.engines.requests import Requests
 from dyntemp.errors import EngineError
 from dyntemp.language.policy import Policy
@@ -37,10 +38,14 @@ def check_chain(llama: Any, policy: Policy) -> None:
         found = []
         for step, row in enumerate(rows):
             sampler.generation.position = len(prompt) + step
-            sampler.generation.drawn = tokens[step - 1] if step else prompt[-1]
+            sampler.generation.tokens = np.array(prompt + tokens[:step], np.int32)
             found.append(_temperature_of(row, _applied(sampler, row)))
             sampler.generation.check()
-    expected = _expected(llama.requests.capabilities, policy, prompt, rows, tokens, llama.requests.given)
+    twin = Requests(
+        llama.requests.capabilities, given=llama.requests.given, tokenizer=partial(token_bytes, llama),
+        zones=llama.zones,
+    )  # fmt: skip
+    expected = _expected(twin, policy, prompt, rows, tokens)
     _compare(found, expected, NATIVE_TOLERANCE if llama.native else TOLERANCE)
 
 
@@ -52,10 +57,11 @@ def check_processor(processor: Any, llama: Any) -> None:
         greedy = type(processor)(0.0)
         rows, tokens = _generated(llama, llama.generate(prompt, **_processors(greedy)))
         _check_called(greedy.counts.as_dict()["changed"], rows, tokens)
-        given = processor.requests.given
-        other = type(processor)(processor.policy, given=given, record=lambda step: steps.append(*step.temperature))
+        given = {"given": processor.requests.given, "tokenizer": processor.tokenizer, "zones": processor.zones}
+        other = type(processor)(processor.policy, **given, record=lambda step: steps.append(*step.temperature))
         rows, tokens = _generated(llama, llama.generate(prompt, **_processors(other)))
-    expected = _expected(processor.requests.capabilities, processor.policy, prompt, rows, tokens, given)
+    twin = Requests(processor.requests.capabilities, **given)
+    expected = _expected(twin, processor.policy, prompt, rows, tokens)
     _compare(steps, expected, TOLERANCE)
 
 
@@ -128,21 +134,16 @@ def _temperature_of(row: NDArray[np.float32], scaled: NDArray[np.float32]) -> fl
 
 
 def _expected(
-    capabilities: Capabilities,
-    policy: Policy,
-    prompt: list[int],
-    rows: list[NDArray[np.float32]],
-    tokens: list[int],
-    given: Any,
+    requests: Requests, policy: Policy, prompt: list[int], rows: list[NDArray[np.float32]], tokens: list[int]
 ) -> list[float]:
     """The policy's temperatures of the model's own rows."""
-    requests = Requests(capabilities, given=given)
     requests.begin(0, policy, prompt=len(prompt))
-    drawn = [prompt[-1], *tokens]
-    return [
-        float(requests.temperatures(Batch(row[None], [0], len(prompt) + step, drawn=[drawn[step]]))[0])
-        for step, row in enumerate(rows)
-    ]
+    found = []
+    for step, row in enumerate(rows):
+        text = prompt + tokens[:step]
+        batch = Batch(row[None], [0], len(text), drawn=[text[-1]], text=[text].__getitem__)
+        found.append(float(requests.temperatures(batch)[0]))
+    return found
 
 
 def _compare(found: list[float], expected: list[float], tolerance: float) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from functools import partial
 from typing import Any
 
 from dyntemp.distribution.filters import GREEDY_AT
@@ -14,6 +15,7 @@ from dyntemp.engines.llama_cpp.chain import PLACES, Generation, insert
 from dyntemp.engines.llama_cpp.check import check_chain
 from dyntemp.engines.llama_cpp.native import native
 from dyntemp.engines.llama_cpp.processor import Carrier, DynamicTemperature, callables
+from dyntemp.engines.llama_cpp.vocabulary import token_bytes
 from dyntemp.engines.requests import Requests
 from dyntemp.errors import EngineError
 from dyntemp.language.policy import Policy
@@ -47,11 +49,13 @@ class DynamicLlama(Llama):  # type: ignore[misc]  # Any to a type checker
         repack: True lets llama.cpp rearrange the weights for this processor, as `Llama` does. On a virtual machine that
             announces AMX without permitting it, the process then ends with a segmentation fault.
         given: The value of each `given("name", low, high)`, by name; read again at every token.
+        zones: Zones of your own for `inside("name")`, such as `"note=<note>...</note>"`: one, or several.
         record: Called with each `Step`, except where llama.cpp computes the temperature.
         options: Further arguments of `Llama`, by name.
 
     Attributes:
         requests: The requests and their counts; see `Requests`.
+        zones: The zones of your own.
 
     Raises:
         EngineError: If llama-cpp-python is not installed, or cannot carry out the policy.
@@ -70,6 +74,7 @@ class DynamicLlama(Llama):  # type: ignore[misc]  # Any to a type checker
         native: bool = False,
         repack: bool = False,
         given: Mapping[str, Any] | None = None,
+        zones: str | Sequence[str] = (),
         record: Callable[[Step], None] | None = None,
         **options: Any,
     ) -> None:
@@ -79,8 +84,11 @@ class DynamicLlama(Llama):  # type: ignore[misc]  # Any to a type checker
         if before not in PLACES:
             raise EngineError(f"before = {before!r} was given; {', '.join(PLACES)} are the links of the chain")
         self.before, self.native, self.repack = before, native, repack
-        self.requests = Requests(CAPABILITIES["llama_cpp/native" if native else "llama_cpp/chain"],
-                                 given=given, record=record)  # fmt: skip
+        self.zones = zones
+        self.requests = Requests(
+            CAPABILITIES["llama_cpp/native" if native else "llama_cpp/chain"], given=given,
+            tokenizer=partial(token_bytes, self), zones=zones, record=record,
+        )  # fmt: skip
         self.policy = policy
         super().__init__(bundled_path() if model_path == BUNDLED else model_path, **options)
 
@@ -157,7 +165,7 @@ class DynamicLlama(Llama):  # type: ignore[misc]  # Any to a type checker
             self._sampler.generation.slot = ALONE
         generation = self._sampler.generation
         generation.position = self.n_tokens if idx is None else idx + 1
-        generation.drawn = int(self.input_ids[generation.position - 1])
+        generation.tokens = self.input_ids[: generation.position]
         try:
             token = super().sample(*arguments, idx=idx, **options)
         finally:
@@ -197,7 +205,7 @@ class DynamicLlama(Llama):  # type: ignore[misc]  # Any to a type checker
     def __getstate__(self) -> dict[str, Any]:
         state = super().__getstate__()
         own = {"policy": self.policy, "before": self.before, "native": self.native, "repack": self.repack,
-               "given": self.requests.given, "record": self.requests.record}  # fmt: skip
+               "given": self.requests.given, "zones": self.zones, "record": self.requests.record}  # fmt: skip
         return {**state, **own}
 
     def _init_sampler(self, *arguments: Any, **options: Any) -> Any:

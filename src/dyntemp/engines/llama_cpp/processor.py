@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from dyntemp.engines.batch import Batch, Counts, Step
 from dyntemp.engines.capabilities import CAPABILITIES
 from dyntemp.engines.llama_cpp.check import check_processor
+from dyntemp.engines.llama_cpp.vocabulary import token_bytes
 from dyntemp.engines.requests import Requests
 from dyntemp.errors import EngineError
 from dyntemp.language.policy import Policy
@@ -91,16 +93,21 @@ class DynamicTemperature:
     criterion in `arguments` before the token is used, and at the end of the `with` block. The end of the block also
     raises if the processor was never called, as with a plain list of processors beside a `logit_bias`.
 
-    A policy that remembers, or reads `position` or `surprisal`, serves one sequence: make a processor for each. Such a
-    policy is refused under a draft model, whose drafts are in `input_ids` too. `DynamicLlama` can run it there.
+    A policy that remembers, or reads `position`, `surprisal` or `inside`, serves one sequence: make a processor for
+    each. Such a policy is refused under a draft model, whose drafts are in `input_ids` too. `DynamicLlama` can run it
+    there.
 
     Args:
         policy: The policy, or its text.
         given: The value of each `given("name", low, high)`, by name; read again at every token.
+        tokenizer: For policies that read `inside(...)`: the `Llama`, or a function that returns the bytes of a token.
+        zones: Zones of your own, such as `"note=<note>...</note>"`: one, or several.
         record: Called with each `Step`.
 
     Attributes:
         policy: The policy.
+        tokenizer: Returns the bytes of a token, where that is known.
+        zones: The zones of your own.
         requests: The requests and their counts; see `Requests`.
 
     Raises:
@@ -112,9 +119,15 @@ class DynamicTemperature:
         policy: PolicyLike,
         *,
         given: Mapping[str, Any] | None = None,
+        tokenizer: Any = None,
+        zones: str | Sequence[str] = (),
         record: Callable[[Step], None] | None = None,
     ) -> None:
-        self.requests = Requests(CAPABILITIES["llama_cpp/processor"], given=given, record=record)
+        self.tokenizer = partial(token_bytes, tokenizer) if hasattr(tokenizer, "token_eos") else tokenizer
+        self.zones = zones
+        self.requests = Requests(
+            CAPABILITIES["llama_cpp/processor"], given=given, tokenizer=self.tokenizer, zones=zones, record=record
+        )
         self.policy = self.requests.accept(policy)
         self._tokens: NDArray[np.int32] | None = None
         self._prompt = 0
@@ -195,13 +208,14 @@ class DynamicTemperature:
 
     def _scaled(self, input_ids: NDArray[np.int32], scores: Any) -> Any:
         position = len(input_ids)
-        if self.policy.reads_place:
+        if self.policy.reads_place or self.policy.zones:
             self._follow(input_ids)
         elif 0 not in self.requests:
             self.requests.begin(0, self.policy)
         row = np.array(scores, np.float32)[None]
         drawn = int(input_ids[-1]) if position else -1
-        return self.requests.scale(Batch(row, [0], position, drawn=[drawn]), out=row)[0]
+        batch = Batch(row, [0], position, drawn=[drawn], text=lambda _: input_ids)
+        return self.requests.scale(batch, out=row)[0]
 
     def _follow(self, input_ids: NDArray[np.int32]) -> None:
         """Begin a sequence, or continue it.

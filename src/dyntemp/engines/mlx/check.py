@@ -33,7 +33,7 @@ def check_temperatures(
     """
     if not rows or len(steps) < len(rows):
         raise EngineError(f"MLX-LM yielded {len(rows)} tokens, and called {len(steps)} times: is it in the arguments?")
-    if policy.reads_surprisal or requested == 0:
+    if policy.reads_surprisal or policy.zones or requested == 0:
         return
     state = policy.state()
     for number, (row, step) in enumerate(zip(rows, steps, strict=False)):

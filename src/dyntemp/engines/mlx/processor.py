@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -30,6 +30,8 @@ class ScaleLogits:
     Args:
         policy: The policy, or its text.
         given: The value of each `given("name", low, high)`, by name; read again at every call.
+        tokenizer: The model's tokenizer, for policies that read `inside(...)`.
+        zones: Zones of your own, such as `"note=<note>...</note>"`: one, or several.
         record: Called with a `Step` at every call.
 
     Raises:
@@ -41,9 +43,12 @@ class ScaleLogits:
         policy: PolicyLike,
         *,
         given: Mapping[str, Any] | None = None,
+        tokenizer: Any = None,
+        zones: str | Sequence[str] = (),
         record: Callable[[Step], None] | None = None,
     ) -> None:
-        self._requests = Requests(CAPABILITIES["mlx/processor"], given=given, record=record)
+        self._zones = {"tokenizer": tokenizer, "zones": zones}
+        self._requests = Requests(CAPABILITIES["mlx/processor"], given=given, record=record, **self._zones)
         self.policy = self._requests.accept(policy)
         self._sequences = Sequences(self._requests, self.policy, 1.0)
 
@@ -66,7 +71,8 @@ class ScaleLogits:
         rows = on_host(logits)
         if self._sequences.needed:
             known = tokens_of(tokens)
-            batch = Batch(rows, [self._sequences.find(known)], len(known), drawn=[int(known[-1])])
+            slot = self._sequences.find(known)
+            batch = Batch(rows, [slot], len(known), drawn=[int(known[-1])], text=[known].__getitem__)
         else:
             batch = Batch(rows, self._sequences.unplaced(len(rows)))
         return beside(self._requests.scale(batch), logits)
@@ -89,7 +95,7 @@ class ScaleLogits:
             rows.append(on_host(logits)[0].copy())
             return logits
 
-        twin = ScaleLogits(self.policy, given=self._requests.given, record=steps.append)
+        twin = ScaleLogits(self.policy, given=self._requests.given, record=steps.append, **self._zones)
         yielded = run_host(model, tokenizer, prompt, make_sampler(temp=1.0), [spy, twin])
         check_temperatures(rows[: len(yielded)], steps, self.policy, 1.0, self._requests.given)
         for row, step, one in zip(rows, steps, yielded, strict=False):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -36,6 +36,8 @@ class DynamicTemperature:
         filter_at: The temperature at which filters read probabilities: `"model"`, 1, or `"temperature"`, the policy's.
         requested: The value of `requested` in the policy; at 0 every token is greedy.
         given: The value of each `given("name", low, high)`, by name; read again at every call.
+        tokenizer: The model's tokenizer, for policies that read `inside(...)`.
+        zones: Zones of your own, such as `"note=<note>...</note>"`: one, or several.
         record: Called with a `Step` at every call.
 
     Raises:
@@ -54,9 +56,12 @@ class DynamicTemperature:
         filter_at: str = "model",
         requested: float = 1.0,
         given: Mapping[str, Any] | None = None,
+        tokenizer: Any = None,
+        zones: str | Sequence[str] = (),
         record: Callable[[Step], None] | None = None,
     ) -> None:
-        self._requests = Requests(CAPABILITIES["mlx/sampler"], given=given, record=record)
+        self._zones = {"tokenizer": tokenizer, "zones": zones}
+        self._requests = Requests(CAPABILITIES["mlx/sampler"], given=given, record=record, **self._zones)
         self.policy = self._requests.accept(policy)
         self.seed = new_seed() if seed is None else seed
         self.requested = requested
@@ -103,7 +108,8 @@ class DynamicTemperature:
         tokens, self._followed = self._followed[: len(rows)], self._followed[len(rows) :]
         if tokens or self._sequences.needed:
             slots, number = self._placed(tokens, len(rows))
-            batch = Batch(rows, slots, [len(one) for one in tokens], drawn=[int(one[-1]) for one in tokens])
+            lengths, drawn = [len(one) for one in tokens], [int(one[-1]) for one in tokens]
+            batch = Batch(rows, slots, lengths, drawn=drawn, text=tokens.__getitem__)
         else:
             slots, number = self._sequences.unplaced(len(rows)), [self.counts.calls] * len(rows)
             batch = Batch(rows, slots)
@@ -148,7 +154,7 @@ class DynamicTemperature:
         steps: list[Step] = []
         twin = DynamicTemperature(
             self.policy, seed=self.seed, requested=self.requested, given=self._requests.given, record=steps.append,
-            **self._filters,
+            **self._filters, **self._zones,
         )  # fmt: skip
         yielded = run_host(model, tokenizer, prompt, twin, [twin.follow])
         rows = [on_host(one.logprobs) for one in yielded]

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from dyntemp.engines.batch import Batch, Counts, Step
 from dyntemp.engines.capabilities import CAPABILITIES
 from dyntemp.engines.transformers.check import OF_SELF_TEST, check_scores, four_tokens
-from dyntemp.engines.transformers.generation import BEAMS, AdapterSettings, Generation, accepted
+from dyntemp.engines.transformers.generation import BEAMS, AdapterSettings, Generation, accepted, hidden_states
 from dyntemp.errors import EngineError
 from dyntemp.language.policy import Policy
+from dyntemp.models.hidden import HiddenStates
 from dyntemp.sampling import PolicyLike
 
 RECORD = CAPABILITIES["transformers/after-warpers"]
@@ -42,7 +43,10 @@ class AfterWarpers:
     Args:
         model: A model with `generate()`.
         policy: The policy of generation configs without one; by default their rows stay as they are.
-        given: The value of each `given("name", low, high)`, by name: a number, or one per row; read at every step.
+        given: The value of each `given("name", low, high)`, by name: a number, one per row, or a function of the hidden
+            state, see `dyntemp.models.hidden`; read at every step.
+        tokenizer: The model's tokenizer, for policies that read `inside(...)`.
+        zones: Zones of your own, such as `"note=<note>...</note>"`: one, or several.
         record: Called with each `Step`.
 
     Attributes:
@@ -58,14 +62,18 @@ class AfterWarpers:
         policy: PolicyLike | None = None,
         *,
         given: Mapping[str, Any] | None = None,
+        tokenizer: Any = None,
+        zones: str | Sequence[str] = (),
         record: Callable[[Step], None] | None = None,
     ) -> None:
         self.counts = Counts()
         self._model = model
-        self._policy = None if policy is None else accepted(RECORD, policy)
+        self._tokenizer, self._zones = tokenizer, zones
+        self._policy = None if policy is None else self._accepted(policy)
         self._given = given
         self._record = record
         self._watch: Callable[[Any], None] | None = None
+        self._hidden: HiddenStates | None = None
         self._original: Callable[..., Any] | None = None
         self._before: Any = None
 
@@ -84,6 +92,7 @@ class AfterWarpers:
                 f"{type(self._model).__name__} has no method {METHOD}(generation_config, ...), which this hook needs; "
                 "transformers 4.57 and 5.23 have it. Use DynamicTemperature or DynamicSampler, which need no hook"
             )
+        self._hidden = hidden_states(self._model, self._given)
         self._before = vars(self._model).get(METHOD)
         self._original = original
         setattr(self._model, METHOD, self._listed)
@@ -104,6 +113,9 @@ class AfterWarpers:
         else:
             setattr(self._model, METHOD, self._before)
         self._original = None
+        if self._hidden is not None:
+            self._hidden.close()
+            self._hidden = None
 
     def __enter__(self) -> AfterWarpers:
         return self.install()
@@ -118,13 +130,14 @@ class AfterWarpers:
         processors = self._original(*arguments, **keywords)
         config = keywords["generation_config"] if "generation_config" in keywords else arguments[0]
         chosen = getattr(config, ATTRIBUTE, None)
-        policy = self._policy if chosen is None else accepted(RECORD, chosen)
+        policy = self._policy if chosen is None else self._accepted(chosen)
         if policy is None or not config.do_sample or any(isinstance(one, _Warper) for one in processors):
             return processors
         continuous = "input_ids_seq_length" not in keywords and len(arguments) < 2
         settings = AdapterSettings(
-            RECORD, policy, counts=self.counts, given=self._given, record=self._record, watch=self._watch
-        )
+            RECORD, policy, counts=self.counts, given=self._given, tokenizer=self._tokenizer, zones=self._zones,
+            record=self._record, watch=self._watch, hidden=self._hidden,
+        )  # fmt: skip
         ours = _BatchWarper(settings, config, self._model.device) if continuous else _Warper(settings, config)
         last = [config.watermarking_config is not None, config.renormalize_logits is True]  # these come after warpers
         processors.insert(len(processors) - sum(last), ours)
@@ -143,7 +156,7 @@ class AfterWarpers:
         """
         config = settings.get("generation_config", self._model.generation_config)
         chosen = settings.get(ATTRIBUTE, getattr(config, ATTRIBUTE, None))
-        policy = self._policy or Policy(OF_SELF_TEST) if chosen is None else accepted(RECORD, chosen)
+        policy = self._policy or Policy(OF_SELF_TEST) if chosen is None else self._accepted(chosen)
         rows: list[Any] = []
         before, self._policy, self._watch = self._policy, policy, rows.append
         try:
@@ -151,8 +164,11 @@ class AfterWarpers:
         finally:
             self._policy, self._watch = before, None
         requested = settings.get("temperature", config.temperature)
-        check_scores(policy, rows, output, self._given, instead="install() the hook, and no other behind it",
+        check_scores(policy, rows, output, instead="install() the hook, and no other behind it",
                      requested=1.0 if requested is None else requested)  # fmt: skip
+
+    def _accepted(self, policy: PolicyLike) -> Policy:
+        return accepted(RECORD, policy, self._tokenizer, self._zones)
 
 
 class _Warper:
@@ -161,7 +177,7 @@ class _Warper:
     def __init__(self, settings: AdapterSettings, config: Any) -> None:
         self._settings = settings
         self._beams = (config.num_beams or 1) > 1
-        if self._beams and settings.policy.remembers:
+        if self._beams and (settings.policy.remembers or settings.policy.zones):
             raise EngineError(BEAMS.format(policy=settings.policy))
         self._requested = _temperature(config)
         self._generation: Generation | None = None
@@ -180,8 +196,13 @@ class _BatchWarper:
     supports_continuous_batching = True
 
     def __init__(self, settings: AdapterSettings, config: Any, device: Any) -> None:
+        if settings.hidden is not None:
+            raise EngineError(
+                "functions in `given` were given for generate_batch(), whose rows mix passes: use generate()"
+            )
         reads = {signal.name for signal in settings.policy.signals}
-        if settings.policy.remembers or "position" in reads or device.type != "cpu" or _temperature(config) != 1:
+        more = settings.policy.remembers or reads & {"position", "inside"}
+        if more or device.type != "cpu" or _temperature(config) != 1:
             raise EngineError(
                 f"`{settings.policy}` was given for generate_batch() on {device} at temperature "
                 f"{_temperature(config)}; "
@@ -196,7 +217,7 @@ class _BatchWarper:
             self._requests.begin(row, self._settings.policy)
         self._rows = max(self._rows, len(scores))
         if self._settings.watch is not None:
-            self._settings.watch(scores.clone())
+            self._settings.watch((scores.clone(), self._settings.given))
         return self._requests.scale(Batch(scores))
 
 

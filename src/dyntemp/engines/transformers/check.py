@@ -49,7 +49,6 @@ def check_scores(
     policy: Policy,
     rows: Sequence[Any],
     output: Any,
-    given: Mapping[str, Any] | None,
     *,
     instead: str,
     requested: float = 1.0,
@@ -58,9 +57,8 @@ def check_scores(
 
     Args:
         policy: The policy.
-        rows: The adapter's input at each step, at temperature 1, [1, vocabulary].
+        rows: The adapter's input at each step, at temperature 1, [1, vocabulary], and the numbers of `given`.
         output: The output of `generate()`, with its scores.
-        given: The values of `given(...)`, by name.
         instead: The advice at the end of an error's message.
         requested: The value of `requested`.
 
@@ -69,7 +67,7 @@ def check_scores(
     """
     if not rows or len(rows) < len(output.scores):
         raise EngineError(f"the host called {len(rows)} times for {len(output.scores)} tokens: {instead}")
-    for step, (row, t) in enumerate(expected(policy, rows, output.sequences, given, requested)):
+    for step, (row, t) in enumerate(expected(policy, rows, output.sequences, requested)):
         drawn_from = on_host(output.scores[step][0])
         wanted = backend_of(row, "reference").scale(row[None], np.array([t]))[0]
         left, kept = np.isfinite(drawn_from).sum(), np.isfinite(wanted).sum()
@@ -83,16 +81,14 @@ def check_scores(
 
 
 def check_draws(
-    policy: Policy, rows: Sequence[Any], output: Any, given: Mapping[str, Any] | None, seed: int, filters: Filters,
-    requested: float,
-) -> None:  # fmt: skip
+    policy: Policy, rows: Sequence[Any], output: Any, seed: int, filters: Filters, requested: float
+) -> None:
     """Check that the tokens are those that the reference draws from the rows with this seed.
 
     Args:
         policy: The policy.
-        rows: The adapter's input at each step, [1, vocabulary].
+        rows: The adapter's input at each step, [1, vocabulary], and the numbers of `given`.
         output: The output of `generate()`.
-        given: The values of `given(...)`, by name.
         seed: The seed of the row.
         filters: The truncation.
         requested: The value of `requested`.
@@ -103,7 +99,7 @@ def check_draws(
     if len(rows) < TOKENS:
         raise EngineError(f"the host called {len(rows)} times for {TOKENS} tokens: set do_sample=True")
     tokens = output.sequences[0, -len(rows) :].tolist()
-    for step, (row, t) in enumerate(expected(policy, rows, output.sequences, given, requested)):
+    for step, (row, t) in enumerate(expected(policy, rows, output.sequences, requested)):
         draw = sample(
             row, "requested", requested=min(t, MAX_REQUESTED), seed=seed, request=0, position=step,
             top_k=filters.top_k, top_p=filters.top_p, min_p=filters.min_p, backend="reference",
@@ -116,12 +112,12 @@ def check_draws(
 
 
 def expected(
-    policy: Policy, rows: Sequence[Any], sequences: Any, given: Mapping[str, Any] | None, requested: float
+    policy: Policy, rows: Sequence[Any], sequences: Any, requested: float
 ) -> Iterator[tuple[NDArray[np.float64], float]]:
     """Each step's row, and its temperature from the reference."""
     state = policy.state() if policy.remembers else None
     tokens = sequences[0, -len(rows) :].tolist()
-    for step, found in enumerate(rows):
+    for step, (found, given) in enumerate(rows):
         row = on_host(found[0]).astype(np.float64)
         yield row, float(temperatures(row, policy, backend="reference", state=state, position=step, given=given,
                                       requested=requested))  # fmt: skip

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from threading import Lock, Thread, current_thread
 from typing import Any
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, finalize
 
 from dyntemp.engines.batch import Counts, Step
 from dyntemp.engines.capabilities import CAPABILITIES
 from dyntemp.engines.transformers.check import check_scores, four_tokens
-from dyntemp.engines.transformers.generation import AdapterSettings, Generation, accepted
+from dyntemp.engines.transformers.generation import AdapterSettings, Generation, accepted, hidden_states
 from dyntemp.sampling import PolicyLike
 
 RECORD = CAPABILITIES["transformers/processor"]
@@ -54,16 +54,21 @@ class DynamicTemperature:
 
     Args:
         policy: A policy, or its text.
-        given: The value of each `given("name", low, high)`, by name: a number, or one per row; read at every step.
+        given: The value of each `given("name", low, high)`, by name: a number, one per row, or a function of the hidden
+            state, see `dyntemp.models.hidden`; read at every step.
+        tokenizer: The model's tokenizer, for policies that read `inside(...)`.
+        zones: Zones of your own, such as `"note=<note>...</note>"`: one, or several.
         record: Called with each `Step`, those of an assistant model and of prompt lookup's drafts included.
+        model: The model, where `given` has functions. Its hooks are removed with this object.
 
     Attributes:
         policy: The policy.
         counts: See `Counts`.
 
     Raises:
-        PolicyError: If `policy` is no policy.
-        EngineError: If it has parameters without values.
+        PolicyError: If `policy` is no policy, or reads a zone that nobody defined.
+        EngineError: If it has parameters without values, if it reads a zone and `tokenizer` is missing, or if `given`
+            has functions and `model` is missing.
     """
 
     def __init__(
@@ -71,11 +76,19 @@ class DynamicTemperature:
         policy: PolicyLike,
         *,
         given: Mapping[str, Any] | None = None,
+        tokenizer: Any = None,
+        zones: str | Sequence[str] = (),
         record: Callable[[Step], None] | None = None,
+        model: Any = None,
     ) -> None:
-        self.policy = accepted(RECORD, policy)
+        self.policy = accepted(RECORD, policy, tokenizer, zones)
         self.counts = Counts()
-        self._settings = AdapterSettings(RECORD, self.policy, self.counts, given, record)
+        hidden = hidden_states(model, given)
+        if hidden is not None:
+            finalize(self, hidden.close)
+        self._settings = AdapterSettings(
+            RECORD, self.policy, self.counts, given, tokenizer, zones, record=record, hidden=hidden
+        )
         self._running: WeakKeyDictionary[Thread, dict[Any, Generation]] = WeakKeyDictionary()
         self._lock = Lock()
 
@@ -88,7 +101,7 @@ class DynamicTemperature:
 
 
         Raises:
-            EngineError: In beam search with a policy that remembers.
+            EngineError: In beam search with a policy that reads earlier tokens.
         """
         with self._lock:
             running = self._running.setdefault(current_thread(), {})
@@ -121,7 +134,10 @@ class DynamicTemperature:
             EngineError: If the host did not call, or changed the rows afterwards; the message says what to set.
         """
         rows: list[Any] = []
-        twin = DynamicTemperature(self.policy, given=self._settings.given)
+        ours = self._settings
+        twin = DynamicTemperature(
+            self.policy, given=ours.given, tokenizer=ours.tokenizer, zones=ours.zones, model=model
+        )
         twin._settings = replace(twin._settings, watch=rows.append)
         output = four_tokens(model, settings or neutral(model), logits_processor=[twin])
-        check_scores(self.policy, rows, output, self._settings.given, instead="pass **neutral(model) to generate()")
+        check_scores(self.policy, rows, output, instead="pass **neutral(model) to generate()")

@@ -17,7 +17,7 @@ from dyntemp.engines.batch import Counts, Step
 from dyntemp.engines.capabilities import CAPABILITIES
 from dyntemp.engines.draw import draw_at
 from dyntemp.engines.transformers.check import check_draws, four_tokens
-from dyntemp.engines.transformers.generation import AdapterSettings, Generation, accepted
+from dyntemp.engines.transformers.generation import AdapterSettings, Generation, accepted, hidden_states
 from dyntemp.errors import EngineError
 from dyntemp.sampling import PolicyLike, new_seed
 
@@ -45,7 +45,10 @@ class DynamicSampler:
         policy: A policy, or its text.
         seed: 64-bit seed for all rows, or one for each; None draws one for each `generate()`. A row with a seed of its
             own gets the same tokens alone and in any batch. Rows that share a seed get noise by their order.
-        given: The value of each `given("name", low, high)`, by name: a number, or one per row; read at every step.
+        given: The value of each `given("name", low, high)`, by name: a number, one per row, or a function of the hidden
+            state, see `dyntemp.models.hidden`; read at every step.
+        tokenizer: The model's tokenizer, for policies that read `inside(...)`.
+        zones: Zones of your own, such as `"note=<note>...</note>"`: one, or several.
         record: Called with each `Step`.
 
     Attributes:
@@ -54,8 +57,8 @@ class DynamicSampler:
         counts: See `Counts`. Finished rows of a batch are processed and counted too.
 
     Raises:
-        PolicyError: If `policy` is no policy.
-        EngineError: If it has parameters without values.
+        PolicyError: If `policy` is no policy, or reads a zone that nobody defined.
+        EngineError: If it has parameters without values, or reads a zone and `tokenizer` is missing.
     """
 
     def __init__(
@@ -64,14 +67,16 @@ class DynamicSampler:
         *,
         seed: int | Sequence[int] | None = None,
         given: Mapping[str, Any] | None = None,
+        tokenizer: Any = None,
+        zones: str | Sequence[str] = (),
         record: Callable[[Step], None] | None = None,
     ) -> None:
-        self.policy = accepted(RECORD, policy)
+        self.policy = accepted(RECORD, policy, tokenizer, zones)
         self.counts = Counts()
         self.seeds: list[int] = []
         self._seed = seed
         self._draw: _Draw | None = None
-        self._settings = AdapterSettings(RECORD, self.policy, self.counts, given, record)
+        self._settings = AdapterSettings(RECORD, self.policy, self.counts, given, tokenizer, zones, record=record)
 
     def __call__(
         self,
@@ -103,18 +108,24 @@ class DynamicSampler:
         if token_streamer is not None:
             token_streamer.put(input_ids.cpu())
         config = generation_config
+        hidden = None
         if config.do_sample:
             self.seeds = _seeds(self._seed if seed is None else seed, len(input_ids))
-            self._draw = _Draw(self._settings, config, self.seeds)
+            hidden = hidden_states(model, self._settings.given)
+            self._draw = _Draw(replace(self._settings, hidden=hidden), config, self.seeds)
             logits_processor = type(logits_processor)([*_without_warpers(logits_processor, config), self._draw])
             config = copy.copy(config)
             config.do_sample = False  # one token is left: taking the likeliest is faster than a draw
         else:
             logging.getLogger("dyntemp").warning("dyntemp: do_sample is not set, so tokens are the likeliest ones")
-        return model._sample(  # noqa: SLF001
-            input_ids, logits_processor=logits_processor, stopping_criteria=stopping_criteria,
-            generation_config=config, streamer=token_streamer, **model_kwargs,
-        )  # fmt: skip
+        try:
+            return model._sample(  # noqa: SLF001
+                input_ids, logits_processor=logits_processor, stopping_criteria=stopping_criteria,
+                generation_config=config, streamer=token_streamer, **model_kwargs,
+            )  # fmt: skip
+        finally:
+            if hidden is not None:
+                hidden.close()
 
     def self_test(self, model: Any, **settings: Any) -> None:
         """Generate four tokens, and check that they are those that `dyntemp.sample` draws.
@@ -127,12 +138,13 @@ class DynamicSampler:
             EngineError: If the host did not call, or the tokens differ.
         """
         rows: list[Any] = []
-        twin = DynamicSampler(self.policy, seed=7, given=self._settings.given)
+        ours = self._settings
+        twin = DynamicSampler(self.policy, seed=7, given=ours.given, tokenizer=ours.tokenizer, zones=ours.zones)
         twin._settings = replace(twin._settings, watch=rows.append)
         output = four_tokens(model, {"do_sample": True, **settings}, custom_generate=twin)
         if twin._draw is None:
             raise EngineError("the host did not call: pass do_sample=True and custom_generate=sampler to generate()")
-        check_draws(self.policy, rows, output, self._settings.given, 7, twin._draw.filters, twin._draw.requested)
+        check_draws(self.policy, rows, output, 7, twin._draw.filters, twin._draw.requested)
 
 
 class _Draw:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
 from importlib.metadata import entry_points
 from typing import Any
 
-from dyntemp.engines.request_fields import ID, KEY, MOST_CHARACTERS, OFF
+from dyntemp.engines.request_fields import ID, KEY, MOST_CHARACTERS, MOST_ZONES, OFF, ZONES
+from dyntemp.engines.requests import Requests
 from dyntemp.errors import EngineError
+from dyntemp.language.policy import Policy
+from dyntemp.zones.zone import EXAMPLE
 
 HERE = "dyntemp.engines.vllm"
 """The module under which vLLM and its users name our classes."""
+
+FIELDS = (KEY, ID, ZONES)
 
 GROUP = "vllm.logits_processors"
 """The group of entry points whose classes vLLM loads into every engine."""
@@ -81,12 +86,49 @@ def refuse(vllm_config: Any, options: Options, remembers: bool) -> None:
             raise EngineError('"trace" was given, and this server drafts tokens, which are not traced: leave it out')
     named = getattr(vllm_config.model_config, "logits_processors", None) or ()
     loaded = [one if isinstance(one, str) else f"{one.__module__}:{one.__name__}" for one in named]
-    loaded += [point.value for point in entry_points(group=GROUP)]
+    loaded += plugins()
     if sum(one.startswith(f"{HERE}:") for one in loaded) > 1:
         raise EngineError(
             f"rows would be scaled twice, by {' and '.join(loaded)}: leave --logits-processors out, or uninstall the "
             "package dyntemp-vllm"
         )
+
+
+def plugins() -> list[str]:
+    """The classes that installed packages let vLLM load."""
+    return [point.value for point in entry_points(group=GROUP)]
+
+
+def accepted(requests: Requests, policy: str, zones: Sequence[str] = ()) -> Policy:
+    """Read a policy, and check that this engine can carry it out.
+
+    Raises:
+        PolicyError, EngineError: As `Requests.accept`; also if it reads a zone and a plugin has loaded us, for which
+            the first runner may leave placeholders in the place of tokens.
+    """
+    found = requests.accept(policy, zones)
+    if found.zones and any(one.startswith(f"{HERE}:") for one in plugins()):
+        raise EngineError(
+            f"`{found}` reads `inside(...)`, but vLLM does not tell a plugin the tokens of the text in time: uninstall "
+            f"the package dyntemp-vllm, and start the server with --logits-processors {HERE}:DynamicTemperature"
+        )
+    return found
+
+
+def own_zones(extra_args: Mapping[str, Any] | None) -> list[str]:
+    """The zones of its own that a request brings; they are not read.
+
+    Raises:
+        EngineError: If they are no text and no list of texts, or too many.
+    """
+    given = (extra_args or {}).get(ZONES) or []
+    zones = [given] if isinstance(given, str) else given
+    if not isinstance(zones, list) or len(zones) > MOST_ZONES or not all(isinstance(zone, str) for zone in zones):
+        raise EngineError(
+            f"`{ZONES}` = {_shown(given)} was given; a text is allowed, or a list of at most {MOST_ZONES}, such as "
+            f'["{EXAMPLE}"]'
+        )
+    return zones
 
 
 def asked(extra_args: Mapping[str, Any] | None) -> str | None:
@@ -98,8 +140,10 @@ def asked(extra_args: Mapping[str, Any] | None) -> str | None:
     if not extra_args:
         return None
     for other in extra_args:
-        if other not in {KEY, ID} and (KEY in other.lower() or get_close_matches(other.lower(), (KEY, ID), cutoff=0.8)):
-            raise EngineError(f"`{other}` was given in vllm_xargs; dyntemp reads `{KEY}`, a policy, and `{ID}`, a name")
+        if other not in FIELDS and (KEY in other.lower() or get_close_matches(other.lower(), FIELDS, cutoff=0.8)):
+            raise EngineError(
+                f"`{other}` was given in vllm_xargs; dyntemp reads `{KEY}`, a policy, `{ID}`, a name, and `{ZONES}`"
+            )
     name = extra_args.get(ID)
     if name is not None and (not isinstance(name, str) or len(name) > 200):
         raise EngineError(f"`{ID}` = {_shown(name)} was given; text of at most 200 characters is allowed")

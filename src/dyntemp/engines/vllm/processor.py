@@ -21,8 +21,9 @@ from dyntemp.engines.batch import Batch, Counts
 from dyntemp.engines.capabilities import CAPABILITIES, Capabilities
 from dyntemp.engines.request_fields import ID, OFF
 from dyntemp.engines.requests import Requests
-from dyntemp.engines.vllm.options import HERE, Options, asked, refuse
+from dyntemp.engines.vllm.options import HERE, Options, accepted, asked, own_zones, refuse
 from dyntemp.engines.vllm.report import LOG, Report, Trace, Worker
+from dyntemp.engines.vllm.tokens import ServedTokenizer, Tokens
 from dyntemp.language.policy import Policy
 
 INTERFACES = ("vllm.v1.sample.logits_processor", "vllm.v1.worker.gpu.sample.logits_processor")
@@ -50,11 +51,11 @@ class Place:
 
     Attributes:
         slot: Its slot in `Requests`.
-        output: The tokens that it has generated: the host's own list, which grows.
+        tokens: Its tokens.
     """
 
     slot: int
-    output: list[int]
+    tokens: Tokens
 
 
 class DynamicTemperature(*BASES):  # type: ignore[misc]  # what is installed
@@ -69,6 +70,7 @@ class DynamicTemperature(*BASES):  # type: ignore[misc]  # what is installed
 
     Attributes:
         counts: See `Counts`.
+        tokenizer: The bytes of the tokens, for policies that read `inside(...)`.
 
     Raises:
         EngineError: If the options cannot be carried out.
@@ -86,17 +88,19 @@ class DynamicTemperature(*BASES):  # type: ignore[misc]  # what is installed
         self._drafts = getattr(vllm_config, "speculative_config", None) is not None
         refuse(vllm_config, options, self.remembers)
         worker = Worker("V2" if second else "V1", vllm_config)
+        self.tokenizer = ServedTokenizer(vllm_config.model_config)
         self._named: dict[int, str] = {}
         trace = None if options.trace is None else Trace(worker.path(options.trace, "jsonl"), self._named)
         self.requests = Requests(
             self.capabilities(second), divided="after" if second else "before",
-            device=None if str(device) == "cpu" else device, backend=options.backend, record=trace,
+            device=None if str(device) == "cpu" else device, backend=options.backend, tokenizer=self.tokenizer,
+            record=trace,
         )  # fmt: skip
-        self._default = None if options.policy in {None, OFF} else self.requests.accept(options.policy)
+        self._default = None if options.policy in {None, OFF} else accepted(self.requests, options.policy)
         self._begun = 0
         self._places: dict[int, Place] = {}
         self._free: list[int] = []
-        self._rows: tuple[Any, list[list[int]]] | None = None
+        self._rows: tuple[Any, list[Tokens], list[list[int]]] | None = None
         self._report = Report(self.counts, worker, options.counts)
         weakref.finalize(self, self._report.tell, now=True)
         self._compile(device, options.backend, vllm_config)
@@ -110,7 +114,7 @@ class DynamicTemperature(*BASES):  # type: ignore[misc]  # what is installed
         """The record of the first runner, or of the second."""
         record = CAPABILITIES["vllm/v2" if second else "vllm/v1"]
         limits = "its rows are not in one order while the server drafts tokens; send a policy without memory"
-        return record if cls.remembers else replace(record, remembers=False, limits=limits)
+        return record if cls.remembers else replace(record, remembers=False, zones=False, limits=limits)
 
     @classmethod
     def validate_params(cls, sampling_params: Any) -> None:
@@ -119,9 +123,9 @@ class DynamicTemperature(*BASES):  # type: ignore[misc]  # what is installed
         Raises:
             PolicyError, EngineError: If the policy cannot be read, or not be carried out here.
         """
-        policy = asked(sampling_params.extra_args)
-        if policy not in {None, OFF}:
-            Requests(cls.capabilities()).accept(policy)
+        policy, zones = asked(sampling_params.extra_args), own_zones(sampling_params.extra_args)
+        if policy is not None and policy != OFF:
+            accepted(Requests(cls.capabilities(), tokenizer=ServedTokenizer()), policy, zones)
 
     @property
     def counts(self) -> Counts:
@@ -139,9 +143,9 @@ class DynamicTemperature(*BASES):  # type: ignore[misc]  # what is installed
         self._rows = None
         for index in batch_update.removed:
             self._leave(index)
-        for index, params, _, output in batch_update.added:
+        for index, params, prompt, output in batch_update.added:
             self._leave(index)
-            place = Place(heappop(self._free) if self._free else len(self._places), output)
+            place = Place(heappop(self._free) if self._free else len(self._places), Tokens(prompt, output))
             self._places[index] = place
             self._begin(place.slot, params)
         for source, target, direction in batch_update.moved:
@@ -176,9 +180,11 @@ class DynamicTemperature(*BASES):  # type: ignore[misc]  # what is installed
         """
         if self._rows is None:
             places = [self._places[index] for index in range(len(logits))]
-            self._rows = np.array([place.slot for place in places], np.int64), [place.output for place in places]
-        slots, outputs = self._rows
-        return Batch(logits, slots, np.fromiter(map(len, outputs), np.int64, len(outputs)))
+            tokens = [place.tokens for place in places]
+            self._rows = np.array([place.slot for place in places], np.int64), tokens, [one.output for one in tokens]
+        slots, tokens, outputs = self._rows
+        positions = np.fromiter(map(len, outputs), np.int64, len(outputs))
+        return Batch(logits, slots, positions, text=tokens.__getitem__)
 
     def _batch_of_slots(self, logits: Any, ctx: Any) -> Batch:
         """The second runner's rows: one per request, or with drafts one per token of a request.
@@ -192,7 +198,11 @@ class DynamicTemperature(*BASES):  # type: ignore[misc]  # what is installed
             return Batch(logits, slots, position, live=position >= filled.gpu[slots.long()])
         slots = np.asarray(ctx.idx_mapping_np, np.int64)
         position = np.asarray(ctx.seq_lens_upper_bound_np[: len(slots)], np.int64)
-        return Batch(logits, slots, position, live=position >= filled.np[slots])
+        tokens = self._states.all_token_ids
+        return Batch(
+            logits, slots, position, live=position >= filled.np[slots],
+            text=lambda row: tokens.gpu[slots[row], : position[row]],
+        )  # fmt: skip
 
     def _begin(self, slot: int, params: Any, prompt: int = 0) -> bool:
         """Begin a request in a slot. Returns True if its rows may change."""
@@ -201,7 +211,14 @@ class DynamicTemperature(*BASES):  # type: ignore[misc]  # what is installed
         if policy is None or policy == OFF:
             self.requests.end(slot)
             return False
-        self.requests.begin(slot, policy, requested=params.temperature, prompt=prompt)
+        zones = own_zones(params.extra_args)
+        if self.requests.accept(policy, zones).zones and not self.tokenizer.exists:
+            LOG.error(
+                "dyntemp: `%s` reads `inside(...)`, and this server has no tokenizer: rows stay as they are", policy
+            )
+            self.requests.end(slot)
+            return False
+        self.requests.begin(slot, policy, requested=params.temperature, prompt=prompt, zones=zones)
         self._named[slot] = self._name(params.extra_args)
         return bool(params.temperature > GREEDY_AT)
 

@@ -88,8 +88,8 @@ def filtered(rows: BlockedRows, temperature: Table, filters: Filters) -> Any:
         return everything
     if filters.short is None:
         raise ValueError(
-            f"the filters `{filters}` were given; the array_api backend knows top_k, top_p and min_p, in this order, all "
-            "before the temperature or all after it: use the backend cpu, torch or triton"
+            f"the filters `{filters}` were given; the array_api backend knows top_k, top_p and min_p alone, in this "
+            "order and on one side of the temperature: use the backend cpu, torch or triton"
         )
     t = np.ones(len(rows)) if filters.at == "model" else temperature
     greedy = t <= GREEDY_AT

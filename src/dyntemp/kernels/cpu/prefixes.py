@@ -138,11 +138,11 @@ def within_entropy(ordered, top, a, most):
     """How many of the first entries have together at most the entropy `most`; 1 at least."""
     total = mean = 0.0
     for i in range(len(ordered)):
-        d = max(a * max(np.float64(ordered[i]) - np.float64(top), -1.7976931348623157e308), LOWEST64)
+        d = a * max(np.float64(ordered[i]) - np.float64(top), -1.7976931348623157e308)
         e = math.exp(d)
         total += e
-        mean += e * d
-        if i > 0 and math.log(total) - mean / total > most:
+        mean += e * d if d > LOWEST64 else 0.0
+        if i > 0 and (d <= LOWEST64 or math.log(total) - mean / total > most):
             return i
     return len(ordered)
 

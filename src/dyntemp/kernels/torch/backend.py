@@ -17,11 +17,12 @@ from torch import Tensor
 
 from dyntemp.distribution.filters import GREEDY_AT
 from dyntemp.errors import PolicyError
+from dyntemp.kernels import tensor_filters as filtering
 from dyntemp.kernels.job import UNNAMED, Job, Outcome
 from dyntemp.kernels.tensor_memory import Memory, memory_of
+from dyntemp.kernels.tensor_noise import coins_of
 from dyntemp.kernels.tensors import DTYPES, context, distinct, known, tensor_of, to_device
 from dyntemp.kernels.torch import draw as drawing
-from dyntemp.kernels.torch import filters as filtering
 from dyntemp.kernels.torch.program import Evaluation, bound
 from dyntemp.kernels.torch.rows import TensorRows, read
 from dyntemp.kernels.torch.signals import MEASURES, Softmax, max_prob, solve_entropy
@@ -186,7 +187,7 @@ def _drawn(rows: TensorRows, temperature: Tensor, noise: drawing.Noise, job: Job
     z = torch.where(rows.kept, rows.z.to(rows.wide), -torch.inf)
     kept, cut, last = rows.kept, torch.full_like(temperature, -torch.inf), None
     if job.filters.active:
-        coins = None if job.filters.cut else drawing.coins_of(job, rows.count, z.device)
+        coins = None if job.filters.cut else coins_of(job, rows.count, z.device)
         kept = filtering.mask(z, temperature, job.filters, coins)
         cut, last = filtering.end(z, kept)
     candidates = kept.sum(-1)

@@ -6,17 +6,17 @@ are known; the first accepted one counts. Nothing of this is differentiable.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from dyntemp.distribution.filters import GREEDY_AT
-from dyntemp.distribution.noise import MASK, MULTIPLIERS, OF_A_DRAW, ROUNDS, WEYL, Purpose
+from dyntemp.distribution.noise import OF_A_DRAW
 from dyntemp.kernels.blocks import BLOCK, BOUND_SLACK, TRIES
 from dyntemp.kernels.job import Job, Keys
-from dyntemp.kernels.tensors import known, numbers, wide_of
-from dyntemp.language.signals import MAX_POSITION
+from dyntemp.kernels.tensor_noise import noise_numbers
+from dyntemp.kernels.tensors import known
 
 
 class Noise(NamedTuple):
@@ -38,62 +38,7 @@ def noise_of(job: Job, rows: int, device: torch.device) -> Noise:
     """
     if known(job.seed, job.request, job.position):
         Keys.of(rows, job.seed, job.request, job.position)
-    return Noise(*_numbers(job, rows, device, 0, len(OF_A_DRAW), TRIES + 1))
-
-
-def coins_of(job: Job, rows: int, device: torch.device) -> Tensor:
-    """The number that each step of the filters draws, [rows, steps]; see `dyntemp.distribution.noise.coins`."""
-    return _numbers(job, rows, device, Purpose.COIN, 1, len(job.filters.steps))[0]
-
-
-def _numbers(job: Job, rows: int, device: torch.device, first: int, purposes: int, draws: int) -> Tensor:
-    """`_noise` of each row's key, in one operation where `torch.compile` traces."""
-    seed = numbers("seed", job.seed, rows, device, 2**64)
-    request = numbers("request", job.request, rows, device, 2**32)
-    position = numbers("position", job.position, rows, device, MAX_POSITION + 1)
-    noise = _opaque_noise if torch.compiler.is_compiling() else _noise
-    return noise(seed, request, position, int(first), purposes, draws)
-
-
-def _noise(seed: Tensor, request: Tensor, position: Tensor, first: int, purposes: int, draws: int) -> Tensor:
-    """The numbers of some purposes, counted from `first`, for each row and draw, [purposes, rows, draws]."""
-    draw = torch.arange(draws, dtype=torch.int64, device=seed.device)
-    purpose = torch.arange(first, first + purposes, dtype=torch.int64, device=seed.device)[:, None, None]
-    return uniform(seed[:, None], request[:, None], position[:, None], draw, purpose)
-
-
-_opaque_noise = torch.library.custom_op("dyntemp::noise", _noise, mutates_args=())
-"""`_noise` as one operation; to compile its ten rounds would take minutes."""
-
-
-@_opaque_noise.register_fake  # type: ignore[untyped-decorator]
-def _shape(seed: Tensor, request: Tensor, position: Tensor, first: int, purposes: int, draws: int) -> Tensor:  # noqa: ARG001
-    return seed.new_empty(purposes, seed.shape[0], draws, dtype=wide_of(seed.device))
-
-
-def uniform(seed: Tensor, request: Tensor, position: Tensor, draw: Tensor, purpose: Tensor) -> Tensor:
-    """The numbers of `dyntemp.distribution.noise.uniform`, in the shape of the int64 arguments together."""
-    counter = torch.broadcast_tensors(request & MASK, position & MASK, draw, purpose)
-    high, low, _, _ = philox(counter, (seed & MASK, seed >> 32 & MASK))
-    return ((high << 21) + (low >> 11)).to(wide_of(seed.device)) * 2.0**-53 + 2.0**-54
-
-
-def philox(counter: Any, key: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Philox4x32-10 of words of 32 bits, each in an int64."""
-    a, b, c, d = counter
-    left, right = key
-    for _ in range(ROUNDS):
-        (high_a, low_a), (high_c, low_c) = _product(a, MULTIPLIERS[0]), _product(c, MULTIPLIERS[1])
-        a, b, c, d = high_c ^ b ^ left, low_c, high_a ^ d ^ right, low_a
-        left, right = left + WEYL[0] & MASK, right + WEYL[1] & MASK
-    return a, b, c, d
-
-
-def _product(word: Tensor, factor: int) -> tuple[Tensor, Tensor]:
-    """The high and the low 32 bits of a product of 32-bit words, from halves of 16 bits that no int64 overflows."""
-    low = (word & 0xFFFF) * factor
-    high = (word >> 16) * factor + (low >> 16)
-    return high >> 16, (high & 0xFFFF) << 16 | low & 0xFFFF
+    return Noise(*noise_numbers(job, rows, device, 0, len(OF_A_DRAW), TRIES + 1))
 
 
 def draw(z: Tensor, temperature: Tensor, noise: Noise) -> Tensor:

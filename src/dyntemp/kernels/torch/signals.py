@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from dyntemp.kernels.tensor_select import reaching
 from dyntemp.kernels.tensors import can_read
 from dyntemp.kernels.torch.rows import TensorRows
 
@@ -110,32 +111,6 @@ def quantile(s: Softmax, q: float) -> Tensor:
     # the entries themselves, through which the gradient flows
     first, second = (s.share(s.e.gather(-1, (s.z == end).int().argmax(-1, keepdim=True))[:, 0]) for end in (low, high))
     return within(first + (second - first) * (at - at.floor()), 0.0, 1 / from_top[1])
-
-
-def reaching(z: Tensor, weigh: Callable[[Tensor], Tensor], goal: Tensor) -> Tensor:
-    """The largest number x of each row at which `weigh(z >= x)` is at least `goal`, [rows]: an entry of the row.
-
-    The bits of floats, as whole numbers, have the order of the floats but for the sign, so x is found bit by bit from
-    the highest: as many passes as a number has bits, whatever the row, and no sorting.
-
-    Args:
-        z: [rows, n], without NaN and -0.0.
-        weigh: Entries, bool [rows, n] -> their weight, [rows], which no added entry lowers.
-        goal: At most the weight of all.
-    """
-    whole, bits = (torch.int64, 64) if z.dtype == torch.float64 else (torch.int32, 32)
-    low, high = torch.iinfo(whole).min, torch.iinfo(whole).max
-    keys = _mirrored(z.view(whole), high)
-    found = torch.full_like(keys[:, 0], low)
-    for bit in reversed(range(bits)):
-        further = found ^ (low if bit == bits - 1 else 1 << bit)
-        found = torch.where(weigh(keys >= further[:, None]) >= goal, further, found)
-    return _mirrored(found, high).view(z.dtype)
-
-
-def _mirrored(bits: Tensor, high: int) -> Tensor:
-    """The bits of negative floats in the order of the floats; twice gives them back."""
-    return torch.where(bits < 0, bits ^ high, bits)
 
 
 MEASURES: dict[str, Callable[..., Tensor]] = {

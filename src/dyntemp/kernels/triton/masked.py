@@ -11,11 +11,11 @@ from typing import Any
 
 import torch
 
+from dyntemp.kernels import tensor_filters as filtering
 from dyntemp.kernels.job import NO_FILTERS, Job, Outcome
 from dyntemp.kernels.rows import LOWEST
 from dyntemp.kernels.tensor_memory import memory_of
-from dyntemp.kernels.torch import draw as drawing
-from dyntemp.kernels.torch import filters as filtering
+from dyntemp.kernels.tensor_noise import coins_of
 from dyntemp.kernels.triton.rows import as_rows
 from dyntemp.language.policy import Policy
 from dyntemp.language.signals import MAX_REQUESTED, MAX_SURPRISAL
@@ -36,7 +36,7 @@ def run_masked(run: Callable[[Any, Job], Outcome], logits: Any, job: Job) -> Out
     broken, temperature = torch.as_tensor(outcome.broken), torch.as_tensor(outcome.temperature)
     unmasked = data > LOWEST[str(data.dtype).removeprefix("torch.")] / 2
     z = torch.where(unmasked, data.double(), -torch.inf)
-    coins = None if job.filters.cut else drawing.coins_of(job, rows.count, device)
+    coins = None if job.filters.cut else coins_of(job, rows.count, device)
     kept = filtering.mask(z, temperature, job.filters, coins)
     drawn = run(
         torch.where(kept, data, -torch.inf),

@@ -11,7 +11,8 @@ from dyntemp.language.program import Op
 
 (
     NUMBER, PARAMETER, SIGNAL, SURPRISAL, NEGATE, ADD, SUBTRACT, MULTIPLY, DIVIDE, POWER, LESS, LESS_EQUAL, GREATER,
-    GREATER_EQUAL, EXP, LOG, SQRT, ABS, HALFCOS, TANH, SIGMOID, MIN, MAX, CLIP, LERP, WHERE, EMA, PREV, INTEGRAL,
+    GREATER_EQUAL, EXP, LOG, SQRT, ABS, HALFCOS, TANH, SIGMOID, MIN, MAX, CLIP, LERP, WHERE,
+    EMA, PREV, INTEGRAL,
 ) = (tl.constexpr(int(op)) for op in Op)  # fmt: skip
 
 QUARTER_TURN = tl.constexpr(pi / 2)
@@ -116,7 +117,7 @@ def of_one(op, x):
     elif op == ABS:
         result = tl.abs(x)
     elif op == HALFCOS:
-        sine = tl.sin(QUARTER_TURN * tl.minimum(tl.maximum(x, 0.0), 1.0))
+        sine = tl.sin(tl.minimum(tl.maximum(x, 0.0), 1.0) * QUARTER_TURN)
         result = sine * sine
     elif op == TANH:
         result = tanh(x)

@@ -13,6 +13,7 @@ import { PolicyBox } from "./view/policybox.js";
 import { Studio } from "./view/studio.js";
 import { makeThemes } from "./view/themes.js";
 import { readTrace, requestsOf, writeTrace } from "./traces/file.js";
+import { Verdicts } from "./view/verdicts.js";
 import { Shelf, Writer } from "./view/writer.js";
 
 /** Where the card stands beside the text, and not over it, one is open from the start. */
@@ -22,13 +23,17 @@ const data = JSON.parse(byId("data").textContent);
 const { parse } = makeLanguage(data.table);
 const shelf = new Shelf((text) => show(text));
 let writer = null;
+let verdicts = null;
 let example = null;
 
 const first = new PolicyBox({
   id: "policy",
   label: "Policy",
   parse,
-  onPolicy: (policy) => studio.under(policy),
+  onPolicy: (policy) => {
+    studio.under(policy);
+    judge();
+  },
 });
 const second = new PolicyBox({
   id: "second-policy",
@@ -159,6 +164,11 @@ function showExample(at, policy = null) {
   show(chosen.text, policy);
 }
 
+/** Tell the verdicts on the first policy, on the rows of the text that is shown. */
+function judge() {
+  if (first.policy) verdicts?.on(first.policy.text, studio.active?.tokens[0]?.signals.support ?? null);
+}
+
 /** Write the state of the page into the address. */
 function remember() {
   const policy = studio.policy?.text;
@@ -243,6 +253,8 @@ async function begin() {
   follow();
   if (!studio.columns.length && data.examples.length) showExample(0);
   const info = data.server ? await modelInfo() : null;
+  verdicts = data.server ? new Verdicts() : null;
+  judge();
   if (info) {
     writer = new Writer({
       info,

@@ -13,6 +13,7 @@ from dyntemp.engines import CAPABILITIES, Counts, Requests
 from dyntemp.engines.llama_cpp import DynamicTemperature
 from dyntemp.engines.llama_cpp.chain import RECORD, Generation
 from dyntemp.testing.fake_host import Asked, FakeHost, Row
+from dyntemp.testing.spelling import OWN_ZONE, spelled
 
 Order = Literal["ids", "sorted", "shuffled"]
 
@@ -71,16 +72,20 @@ class ChainHost(FakeHost):
     def __init__(self, order: Order = "ids", apply: Callable[[Generation, Candidates], None] | None = None) -> None:
         self.order = order
         self.apply = apply or (lambda generation, candidates: generation.apply(candidates.pointer))
-        self.requests = Requests(CAPABILITIES[self.adapter])
+        self.requests = Requests(CAPABILITIES[self.adapter], tokenizer=spelled, zones=OWN_ZONE)
 
     def begin(self, asked: Sequence[Asked]) -> list[int]:
         """Begin the generation."""
         (one,) = asked
         assert one.policy is not None
         self.generation = Generation(self.requests, self.requests.accept(one.policy), one.requested)
-        self.generation.position = one.prompt
-        self.generation.drawn = 0
+        self.put(one.prompt_of(0))
         return [0]
+
+    def put(self, tokens: Sequence[int]) -> None:
+        """Let the sequence have these tokens."""
+        self.generation.tokens = np.array(tokens, np.int32)
+        self.generation.position = len(tokens)
 
     def step(self, rows: Mapping[int, Row]) -> dict[int, Row]:
         """Call the sampler with the candidates, and raise its error."""
@@ -91,8 +96,12 @@ class ChainHost(FakeHost):
 
     def draw(self, tokens: Mapping[int, int]) -> None:
         """Append the token to the sequence."""
-        self.generation.position += 1
-        self.generation.drawn = tokens[0]
+        self.put([*self.generation.tokens, tokens[0]])
+
+    def take_back(self, count: int) -> bool:
+        """Shorten the sequence."""
+        self.put(self.generation.tokens[:-count].tolist())
+        return True
 
     def finish(self, request: int) -> None:
         """End the generation. The adapter is not told; the next generation takes the slot."""
@@ -119,10 +128,12 @@ class ProcessorHost(FakeHost):
         """Make a processor and a prompt."""
         (one,) = asked
         assert one.policy is not None
-        self.processor = DynamicTemperature(one.policy)
+        self.processor = DynamicTemperature(one.policy, tokenizer=spelled, zones=OWN_ZONE)
         self.counted = self.processor.counts
         self.input_ids: NDArray[np.intc] = np.zeros(4096, np.intc)
-        self.length = one.prompt
+        prompt = one.prompt_of(0)
+        self.length = len(prompt)
+        self.input_ids[: self.length] = prompt
         return [0]
 
     def step(self, rows: Mapping[int, Row]) -> dict[int, Row]:
@@ -137,6 +148,11 @@ class ProcessorHost(FakeHost):
         """Append the token to the sequence."""
         self.input_ids[self.length] = tokens[0]
         self.length += 1
+
+    def take_back(self, count: int) -> bool:
+        """Shorten the sequence."""
+        self.length -= count
+        return True
 
     def finish(self, request: int) -> None:
         """End the generation. The adapter is not told."""

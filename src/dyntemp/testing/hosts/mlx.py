@@ -10,6 +10,7 @@ import numpy as np
 from dyntemp.engines.batch import Counts, Step
 from dyntemp.engines.mlx import DynamicTemperature, ScaleLogits
 from dyntemp.testing.fake_host import Asked, FakeHost, Row
+from dyntemp.testing.spelling import OWN_ZONE, spelled
 
 
 class MLX(FakeHost):
@@ -39,7 +40,7 @@ class MLX(FakeHost):
             number = len(self.asked)
             plugged = self.plug(one, number)
             self.asked[number], self.plugged[number] = one, plugged
-            self.texts[number] = [1000 + number] * one.prompt
+            self.texts[number] = one.prompt_of(1000 + number)
             self.made += [plugged] if plugged not in self.made and plugged is not None else []
             numbers.append(number)
         return numbers
@@ -87,7 +88,10 @@ class Sampler(MLX):
         """A sampler with the sequence's number as its seed."""
         if one.policy is None:
             return None
-        return DynamicTemperature(one.policy, seed=number, requested=one.requested, record=self.steps.append)
+        return DynamicTemperature(
+            one.policy, seed=number, requested=one.requested, tokenizer=spelled, zones=OWN_ZONE,
+            record=self.steps.append,
+        )  # fmt: skip
 
     def step(self, rows: Mapping[int, Row]) -> dict[int, Row]:
         """Call all processors, then all samplers. The rows returned are those drawn from."""
@@ -148,7 +152,9 @@ class Processor(MLX):
         """A processor."""
         if one.policy is None:
             return None
-        return self.made[0] if self.made and not self.mixes else ScaleLogits(one.policy)
+        if self.made and not self.mixes:
+            return self.made[0]
+        return ScaleLogits(one.policy, tokenizer=spelled, zones=OWN_ZONE)
 
     def step(self, rows: Mapping[int, Row]) -> dict[int, Row]:
         """Call the processor with each row by itself, [1, n], and its tokens."""

@@ -13,6 +13,7 @@ from dyntemp.engines.batch import Counts, Step
 from dyntemp.engines.transformers import AfterWarpers, DynamicSampler, DynamicTemperature
 from dyntemp.kernels import backend_of
 from dyntemp.testing.fake_host import Asked, FakeHost, Row
+from dyntemp.testing.spelling import OWN_ZONE, spelled
 
 VOCABULARY = 1000
 
@@ -39,7 +40,10 @@ class Generate(FakeHost):
     def begin(self, asked: Sequence[Asked]) -> list[int]:
         """Begin a `generate()` with prompts of equal settings."""
         first = asked[0]
-        self.ids = self.torch.from_numpy(self.random.integers(0, VOCABULARY, (len(asked), first.prompt)))
+        chosen = [one.tokens for one in asked]
+        self.ids = self.torch.tensor(
+            chosen if first.tokens else self.random.integers(0, VOCABULARY, (len(asked), first.prompt))
+        )
         self.process = self.plug(first)
         self.requests = list(range(self.begun, self.begun + len(asked)))
         self.begun += len(asked)
@@ -63,6 +67,11 @@ class Generate(FakeHost):
         new = self.torch.tensor([[tokens.get(request, 0)] for request in self.requests])
         self.ids = self.torch.cat([self.ids, new], dim=1)
 
+    def take_back(self, count: int) -> bool:
+        """Shorten all sequences."""
+        self.ids = self.ids[:, :-count]
+        return True
+
     def finish(self, request: int) -> None:
         """End a request, whose row stays in the batch."""
 
@@ -81,7 +90,7 @@ class WithProcessor(Generate):
         """The processor, which may have served another `generate()` before."""
         key = str(asked.policy)
         if key not in self.processors:
-            self.processors[key] = DynamicTemperature(asked.policy or 1.0)
+            self.processors[key] = DynamicTemperature(asked.policy or 1.0, tokenizer=spelled, zones=OWN_ZONE)
         return self.processors[key]
 
     @property
@@ -133,7 +142,7 @@ class WithHook(Generate):
     def __init__(self) -> None:
         super().__init__()
         self.model = FakeModel()
-        self.hook = AfterWarpers(self.model).install()
+        self.hook = AfterWarpers(self.model, tokenizer=spelled, zones=OWN_ZONE).install()
 
     def plug(self, asked: Asked) -> Callable[[Any, Any], Any]:
         """All processors that the host lists."""
@@ -167,7 +176,9 @@ class WithSampler(Generate):
     def plug(self, asked: Asked) -> Callable[[Any, Any], Any]:
         """The processors that the sampler passes to the host's loop, with the sampler's record of each step."""
         model, config = FakeModel(), config_of(asked)
-        self.sampler = DynamicSampler(asked.policy or 1.0, seed=7, record=self.steps.append)
+        self.sampler = DynamicSampler(
+            asked.policy or 1.0, seed=7, tokenizer=spelled, zones=OWN_ZONE, record=self.steps.append
+        )
         listed = self.sampler(
             model, self.ids, model._get_logits_processor(config, asked.prompt), [], config  # noqa: SLF001
         )  # fmt: skip

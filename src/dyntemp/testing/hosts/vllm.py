@@ -12,6 +12,7 @@ import numpy as np
 
 from dyntemp.engines import Capabilities, Counts
 from dyntemp.testing.fake_host import Asked, FakeHost, Row
+from dyntemp.testing.spelling import OWN_ZONE, spelled
 
 GREEDY_BELOW = 1e-5
 """Temperatures below this are greedy in vLLM."""
@@ -36,9 +37,9 @@ class Running:
     """A request in a runner."""
 
     def __init__(self, asked: Asked) -> None:
-        extra = None if asked.policy is None else {"dyntemp": str(asked.policy)}
+        extra = None if asked.policy is None else {"dyntemp": str(asked.policy), "dyntemp_zones": [OWN_ZONE]}
         self.params = SimpleNamespace(temperature=asked.requested, extra_args=extra)
-        self.prompt = list(range(asked.prompt))
+        self.prompt = asked.prompt_of(0)
         self.output: list[int] = []
 
     @property
@@ -110,6 +111,7 @@ class FirstRunner(_Runner):
     def __init__(self, adapter: Any, options: Mapping[str, str] | None = None) -> None:
         super().__init__(adapter, options)
         self.processor = adapter(self.config, self.torch.device("cpu"), False)
+        self.processor.tokenizer.load = lambda: spelled
         self.places: list[int | None] = []
         self.arriving: list[int] = []
         self.gone: list[int] = []
@@ -126,6 +128,12 @@ class FirstRunner(_Runner):
         else:
             self.gone.append(self.places.index(request))
         del self.requests[request]
+
+    def take_back(self, count: int) -> bool:
+        """Discard the latest tokens, as after a failure of the host's cache."""
+        for one in self.requests.values():
+            del one.output[-count:]
+        return True
 
     def rearrange(self) -> None:
         """Swap the first two requests, as attention backends ask for."""
@@ -178,16 +186,23 @@ class SecondRunner(_Runner):
 
     adapter = "vllm/v2"
     slots = 12
+    context = 256
 
     def __init__(self, adapter: Any, options: Mapping[str, str] | None = None, drafts: int | None = None) -> None:
         super().__init__(adapter, options, drafts is not None)
         self.drafts = drafts
         lengths = {name: self.torch.zeros(self.slots, dtype=self.torch.int32) for name in ("prompt_len", "prefill_len")}
         buffers = {name: SimpleNamespace(np=length.numpy(), gpu=length) for name, length in lengths.items()}
+        self.tokens = self.torch.zeros((self.slots, self.context), dtype=self.torch.int32)
         self.state = SimpleNamespace(
-            device=self.torch.device("cpu"), max_num_reqs=self.slots, vocab_size=self.vocabulary, **buffers
+            all_token_ids=SimpleNamespace(gpu=self.tokens),
+            device=self.torch.device("cpu"),
+            max_num_reqs=self.slots,
+            vocab_size=self.vocabulary,
+            **buffers,
         )
         self.processor = adapter(self.config, self.state)
+        self.processor.tokenizer.load = lambda: spelled
         self.free = list(range(self.slots))
         self.slot: dict[int, int] = {}
         self.wants: dict[int, bool] = {}
@@ -204,6 +219,11 @@ class SecondRunner(_Runner):
         self.slot[number] = slot
         self.state.prompt_len.np[slot], self.state.prefill_len.np[slot] = len(one.prompt), one.length
         self.wants[number] = self.processor.add_request(slot, one.params) or one.params.temperature not in {0.0, 1.0}
+
+    def write(self, number: int) -> None:
+        """Write a request's tokens into its slot, as the runner does before a step."""
+        one = self.requests[number]
+        self.tokens[self.slot[number], : one.length] = self.torch.tensor([*one.prompt, *one.output])
 
     def finish(self, request: int) -> None:
         """End a request. The adapter is not told."""
@@ -231,6 +251,8 @@ class SecondRunner(_Runner):
             return dict(rows)
         counts = [len(rows[number]) for number in order]
         slots = np.array([self.slot[number] for number in order], np.intp)
+        for number in order:
+            self.write(number)
         lengths = np.array([read.get(number, self.requests[number].length) for number in order])
         local = np.concatenate([np.arange(count) for count in counts])
         ctx = SimpleNamespace(

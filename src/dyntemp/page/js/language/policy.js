@@ -47,6 +47,7 @@ function policyOf(expression, { table, builder, analysis }) {
       .filter(({ name }) => name !== "surprisal")
       .map((node) => ({ text: node.text, node, source: sources.get(node.name) })),
     limits: table.limits,
+    zones: table.zones,
     purposes: table.purposes,
     bins: table.bins,
   };

@@ -62,6 +62,7 @@ export const TOKEN = {
   },
   origin: oneOf("drawn", "forced", "kept", "parted"),
   finish: oneOf(null, "end", "stop", "length"),
+  name: TEXT,
   dropped: { holds: listOf(isCount), words: "a list of whole numbers from 0" },
 };
 
@@ -77,6 +78,7 @@ export const HEADER = {
   settings: OBJECT,
   versions: OBJECT,
   started: TEXT,
+  rendered: { holds: listOf(isText), words: "a list of texts" },
 };
 
 /** The message about what is wrong with a record of these `fields`; null where nothing is. */

@@ -10,6 +10,7 @@ const NUMBERS = [
   "entropy_after",
   "surprisal_after",
 ];
+const LEFT_OUT = ["dropped", "name"];
 const VERSIONS = [1, 2];
 
 /** A trace file that cannot be read; the message names the line. */
@@ -31,7 +32,8 @@ export function readTrace(text) {
 
 /** The header of a trace, checked. */
 export function readHeader(line) {
-  const header = parsed(line, 1);
+  const read = parsed(line, 1);
+  const header = Object.hasOwn(read, "rendered") ? read : { ...read, rendered: [] };
   if (header.format !== "dyntemp.trace") {
     throw new TraceError('line 1: this is no trace: it lacks "format": "dyntemp.trace"');
   }
@@ -55,10 +57,10 @@ export function exactly(line, header) {
   return written && !Number.isSafeInteger(Number(written)) ? { ...header, seed: written } : header;
 }
 
-/** `record` as one line of JSON: infinities as text, a seed of digits as a number, and no empty `dropped`. */
+/** `record` as one line of JSON: infinities as text, a seed of digits as a number, without what is mostly empty. */
 export function lineOf(record) {
   const plain = (key, value) => {
-    if (key === "dropped" && !value.length) return undefined;
+    if (LEFT_OUT.includes(key) && value === record[key] && !value.length) return undefined;
     return value === Infinity ? "inf" : value === -Infinity ? "-inf" : value;
   };
   return JSON.stringify(record, plain).replace(/"seed":"(\d+)"/, '"seed":$1');
@@ -66,7 +68,7 @@ export function lineOf(record) {
 
 /** One token as the page uses it: numbers are numbers, infinity too. */
 export function readToken(data, line) {
-  const token = { rest: [], origin: "drawn", dropped: [], ...data };
+  const token = { rest: [], origin: "drawn", dropped: [], name: "", ...data };
   const complaint = complaintOf(token, TOKEN);
   if (complaint) throw new TraceError(`line ${line}: this is no token record; ${complaint}`);
   for (const name of NUMBERS) token[name] = numberOf(token[name]);

@@ -7,30 +7,36 @@ import { PolicyError } from "../errors.js";
 import { Evaluation } from "../language/evaluate.js";
 import { most } from "../numbers.js";
 import { uniform } from "../distribution/noise.js";
+import { withZones } from "./zones.js";
 
 /** How far apart two temperatures may be that one policy gave, relatively: models measure in float32. */
 const SAME = 1e-6;
 
-/** The signals that `policy` reads and these records do not hold. */
+/** The signals that `policy` reads and these records do not hold; zones follow from the text. */
 export function missing(tokens, policy) {
-  const wanted = policy.needs.filter(({ source }) => source !== "context").map(({ text }) => text);
+  const wanted = policy.needs
+    .filter(({ source, node }) => source !== "context" && node.name !== "inside")
+    .map(({ text }) => text);
   return wanted.filter((name) => tokens.some((token) => !Object.hasOwn(token.signals, name)));
 }
 
 /**
  * The tokens of one request, in order, under `policy`: for each `{temperature, terms: [{text, value}], alternatives,
- * probability, rest, error, entropyAfter, kept, instead}`. `seed` is that of the recorded run, as text or BigInt.
+ * probability, rest, error, entropyAfter, kept, instead}`. `seed` is that of the recorded run, as text or BigInt;
+ * `before` tells the text before them, as `recordedText` does.
  */
-export function replay(tokens, policy, { seed, requested = 1, given = {}, parameters = {} }) {
+export function replay(tokens, policy, { seed, requested = 1, given = {}, parameters = {}, before = {} }) {
   if (!tokens.length) return [];
   checkWhole(tokens);
   checkKnown(tokens, policy);
   const evaluation = new Evaluation(policy, parameters);
   const key = BigInt(seed);
-  return tokens.map((token) => {
-    const { temperature, terms } = evaluation.step(signalsOf(token, policy, requested, given), token.position);
+  const recorded = withZones(tokens, policy, before);
+  return tokens.map((token, at) => {
+    const signals = signalsOf(recorded[at], policy, requested, given);
+    const { temperature, terms } = evaluation.step(signals, token.position);
     evaluation.observe(token.surprisal);
-    const shares = terms.map((value, at) => ({ text: policy.terms[at], value }));
+    const shares = terms.map((value, part) => ({ text: policy.terms[part], value }));
     return { temperature, terms: shares, ...drawn(token, temperature, key, policy) };
   });
 }
@@ -74,19 +80,19 @@ export function same({ temperature }, token) {
   return Math.abs(temperature - token.temperature) <= SAME * Math.min(temperature, token.temperature);
 }
 
-/** The values of `token` that the policy reads. */
-function signalsOf(token, policy, requested, given) {
+/** The values that the policy reads, of those `recorded` with a token and those that it was `given`. */
+function signalsOf(recorded, policy, requested, given) {
   const values = { requested };
   for (const { text, node, source } of policy.needs) {
-    if (source !== "context") values[text] = token.signals[text];
-    if (node.name === "given") values[text] = givenTo(policy, node, given, token);
+    if (source !== "context") values[text] = recorded[text];
+    if (node.name === "given") values[text] = givenTo(policy, node, given, recorded);
   }
   return values;
 }
 
-function givenTo(policy, { text, key }, given, token) {
+function givenTo(policy, { text, key }, given, recorded) {
   if (Object.hasOwn(given, key)) return given[key];
-  if (Object.hasOwn(token.signals, text)) return token.signals[text]; // from a function of the hidden state
+  if (Object.hasOwn(recorded, text)) return recorded[text]; // from a function of the hidden state
   throw new PolicyError(`\`${policy.text}\` reads \`${text}\`: pass given={'${key}': a number}`);
 }
 
@@ -106,8 +112,8 @@ class Tempered {
     if (this.a === Infinity) {
       this.alternatives = logs.map((_, at) => (at === first ? 1 : 0));
       this.bins = token.rest.map((_, at) => (first < 0 && at === 0 ? 1 : 0));
-      this.rest = first < 0 ? 1 : 0;
-      this.error = this.entropy = 0;
+      this.rest = this.error = first < 0 ? 1 : 0; // of the rest, nobody knows which entry is the likeliest
+      this.entropy = 0;
       return;
     }
     const weights = logs.map((log, at) => (left[at] ? this.weight(log) : 0));

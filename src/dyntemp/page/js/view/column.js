@@ -4,6 +4,7 @@ import { element } from "./dom.js";
 import { nameOf } from "./card.js";
 import { ALWAYS, quantitiesOf, shareOf, short } from "./quantities.js";
 import { replay, same } from "../traces/replay.js";
+import { recordedText } from "../traces/zones.js";
 import { TextView } from "./textview.js";
 import { Tracks } from "./tracks.js";
 import { flowing } from "../show/words.js";
@@ -109,6 +110,7 @@ export class Column {
               requested: settings.requested ?? 1,
               given: settings.given ?? {},
               parameters: settings.parameters ?? {},
+              before: recordedText(this.run.header, this.tokens[0].request),
             })
           : null;
       this.other = other && this.nows !== null;

@@ -37,6 +37,17 @@ export async function* written(body, signal) {
   }
 }
 
+/** The verdicts of the server on `{policy, vocabulary}`. */
+export async function verdictsOn(wanted) {
+  const answer = await fetch("/play/verdicts", {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify(wanted),
+  });
+  if (!answer.ok) throw new Error(await complaint(answer));
+  return (await answer.json()).verdicts;
+}
+
 function recordOf(line) {
   const record = JSON.parse(line);
   return record.header ? { ...record, header: exactly(line, record.header) } : record;

@@ -51,6 +51,7 @@ export const CONTROLS = [
     title: "any chain of filters, instead of the four settings before",
   },
   { name: "stop", label: "Stop at (one per line)", kind: "lines", standard: "" },
+  { name: "zones", label: "Zones, such as note=<note>...</note> (one per line)", kind: "lines", standard: "" },
   { name: "system", label: "System message", kind: "lines", standard: "" },
   {
     name: "raw",
@@ -112,10 +113,11 @@ function inputOf(control, value) {
 export function settingsOf(inputs) {
   const number = (name, fallback) =>
     inputs[name].value.trim() === "" ? fallback : Number(inputs[name].value);
-  const lines = inputs.stop.value
-    .split("\n")
-    .filter(Boolean)
-    .map((line) => line.replaceAll("\\n", "\n"));
+  const lines = (name) =>
+    inputs[name].value
+      .split("\n")
+      .filter(Boolean)
+      .map((line) => line.replaceAll("\\n", "\n"));
   return {
     raw: inputs.raw.checked,
     system: inputs.raw.checked ? null : inputs.system.value.trim() || null,
@@ -126,6 +128,7 @@ export function settingsOf(inputs) {
     min_p: number("min_p", 0),
     filter_at: inputs.filter_at.value,
     filters: inputs.filters.value.trim() || null,
-    stop: lines,
+    stop: lines("stop"),
+    zones: lines("zones"),
   };
 }

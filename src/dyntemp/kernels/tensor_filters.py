@@ -10,7 +10,7 @@ from torch import Tensor
 
 from dyntemp.distribution.filters import GREEDY_AT, Filters
 from dyntemp.distribution.truncation import SLACK
-from dyntemp.kernels.torch.signals import reaching
+from dyntemp.kernels.tensor_select import reaching
 
 
 class Remaining(NamedTuple):
@@ -128,7 +128,7 @@ def keep_top_h(left: Remaining, alpha: float) -> Tensor:
     e = left.w.gather(-1, order)
     total = e.cumsum(-1)
     h = total.log() - torch.special.xlogy(e, e).cumsum(-1) / total
-    within = h <= alpha * h[:, -1:] * (1 + SLACK)
+    within = (h <= alpha * h[:, -1:] * (1 + SLACK)) & (e > 0)
     return _placed(within.index_fill(-1, torch.zeros(1, dtype=torch.int64, device=h.device), True), order)
 
 
