@@ -25,7 +25,7 @@ def test_a_method_stands_in_place_of_a_policy(capsys):
     [
         (["--method", "edt", "--policy", "0.5"], "--policy and --method were given; give one of them"),
         (["--set", "a=1"], "--set a=1 was given; it needs a method: --method NAME"),
-        (["--method", "dynatmp"], "no method `dynatmp`; did you mean `dynatemp`?"),
+        (["--method", "dynatmp"], "there is no method `dynatmp`; `dyntemp policies` lists"),
         (["--method", "edt", "--set", "theta"], "write --set NAME=NUMBER"),
         (["--method", "edt", "--set", "theta=9"], "`theta` = 9 was given, outside its range of 0.01 to 5 in `edt`"),
         (["--method", "edt", "--set", "t=9"], "`edt` has no parameter `t`; its parameters are t0, theta, n, floor"),

@@ -35,7 +35,8 @@ def read_method(name: str) -> Method:
         PolicyError: If there is none.
     """
     if name not in METHODS:
-        raise PolicyError(f"no method `{name}`{suggestion(name, METHODS)}. `dyntemp policies` lists {len(METHODS)}")
+        known = f"`dyntemp policies` lists {len(METHODS)}"
+        raise PolicyError(f"there is no method `{name}`; {known}{suggestion(name, METHODS)}")
     return METHODS[name]
 
 
