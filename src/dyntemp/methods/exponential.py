@@ -67,11 +67,11 @@ METHODS = (
     Method("dfd", dfd, "colder where the last layers add knowledge", "dynamic focus decoding, arXiv:2503.08057 (2025)",
            "needs the output head on earlier layers; the code's configuration has focus_sigma = 0.25, its example 4",
            {"base_temperature": START, "focus_sigma": WIDTH}),
-    Method("dfd_linear", dfd_linear, "colder where the last layers add knowledge, along a line",
+    Method("dfd_linear", dfd_linear, "as `dfd`, along a straight line",
            "after the linear form that arXiv:2503.08057 (2025) names",
            "the released code has the exponential form alone, so that the scale is ours: half of T at focus_sigma, and "
            "greedy from twice that on", {"base_temperature": START, "focus_sigma": WIDTH}),
-    Method("dfd_sigmoid", dfd_sigmoid, "colder where the last layers add knowledge, along a sigmoid",
+    Method("dfd_sigmoid", dfd_sigmoid, "as `dfd`, along a sigmoid",
            "after the sigmoid form that arXiv:2503.08057 (2025) names",
            "the released code has the exponential form alone, so that the scale is ours: half of T at focus_sigma",
            {"base_temperature": START, "focus_sigma": WIDTH}),
