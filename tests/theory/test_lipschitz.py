@@ -96,6 +96,7 @@ def test_the_normalized_slope_falls_with_the_support():
     [
         ("0.7", None, 0),
         ("0.1 + 0.01*support", None, 0),
+        ('lerp(0.3, 1.1, inside("code"))', None, 0),
         ("0.5 - 0.4*max_prob", None, 0.2),
         ("requested*(0.5 - 0.4*max_prob)", None, 0.2),
         ("1 - max_prob + max_prob", None, 0),

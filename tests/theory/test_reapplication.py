@@ -77,6 +77,8 @@ def test_signals_move_along_a_ray_as_the_table_says(name):
         ("varentropy", None),
         ("0.7", 0),
         ("0.7 + 0.001*position", 0),
+        ('lerp(0.3, 1.1, inside("code"))', 0),
+        ("entropy/log(max(entries, 2))", -1),
         ("temperature_for_entropy(1)", 1),
         ("temperature_for_entropy(0.5*entropy)", None),
     ],

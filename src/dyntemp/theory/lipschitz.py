@@ -88,7 +88,7 @@ def lipschitz(policy: Policy, support: int | None = None) -> Verdict:
 
 ASSUMPTIONS = (
     "both rows mask the same entries",
-    "the request asks for temperature 1, and `given` numbers and positions are the same",
+    "the request asks for temperature 1, and `given` numbers, positions and zones are the same",
     "what is remembered was measured on rows at no larger distance, with the same tokens drawn",
     "T is computed without rounding; float64 adds the error of the backend",
 )

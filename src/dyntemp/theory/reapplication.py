@@ -117,7 +117,8 @@ def _sharpening(signal: Signal) -> Direction:
         case Signal("temperature_for_entropy", (Const(),)):
             return 1  # it is proportional to s
         case Signal(name):
-            return 0 if SIGNALS[name].source == "context" else ALONG_RAY.get(name)
+            still = SIGNALS[name].source == "context" or name in ("entries", "inside")
+            return 0 if still else ALONG_RAY.get(name)
 
 
 def _times(way: Direction, other: Direction) -> Direction:

@@ -38,7 +38,7 @@ def signal_slope(signal: Signal, values: Interval, support: Interval) -> Slope:
             return Slope(max(2.0, largest_entropy_slope(max(n, 2.0))), 2.0)
         case "divergence":
             return UNBOUNDED  # the other prompt's row moves too
-        case "support" | "entries":
+        case "support" | "entries" | "inside":
             return STILL
         case _ if n < 2 or SIGNALS[signal.name].source == "context":
             return STILL  # one entry has p = 1, whatever its logit
