@@ -76,7 +76,7 @@ def response(node: Node, signal: Signal) -> Response | None:
     >>> from dyntemp.language.policy import Policy
     >>> from dyntemp.signals import surprisal
     >>> response(Policy("0.7 + integral(0.1*(2.5 - surprisal), -0.5, 0.8)").expression, surprisal)[:2]
-    (array([-0.1]), array([ 1., -1.]))
+    (array([-0.1,  0. ]), array([ 1., -1.]))
     """
     match node:
         case Const(value):
