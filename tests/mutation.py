@@ -209,6 +209,16 @@ MUTANTS = [
            "z"),
     Mutant("generation/sequence", "self.decode(model.token_bytes(token))", "pass"),
     Mutant("generation/sequence", "settings.max_tokens + len(settings.begin)", "settings.max_tokens"),
+    Mutant("distribution/truncation", "float(z[z > -inf].std())", "float(z[z > -inf].std(ddof=1))"),
+    Mutant("distribution/truncation", "alpha * h[-1]", "alpha * np.log(len(w))"),
+    Mutant("distribution/filters", "t = temperature if step.after else 1.0", "t = 1.0"),
+    Mutant("zones/delimiters", "text, at = begun + data, 0", "text, at = data, 0"),
+    Mutant("zones/delimiters", "Delimiters([closing, *ends])", "Delimiters([closing])"),
+    Mutant("engines/zones", "del self._tokens[shared:], self._states[shared + 1 :]", "pass",
+           ("engines/test_zones.py",)),
+    Mutant("theory/reapplication", "1 - (after - before) / (2 * STEP)", "(after - before) / (2 * STEP)"),
+    Mutant("theory/signal_slopes", "return Slope(2 * _largest_share(low, high)",
+           "return Slope(_largest_share(low, high)"),
 ]  # fmt: skip
 
 
