@@ -31,6 +31,7 @@ from dyntemp.models import Model, check_prompts
 from dyntemp.sampling import PolicyLike, as_policy
 from dyntemp.traces.file import Trace, TraceWriter
 from dyntemp.traces.settings import Settings
+from dyntemp.zones.zone import listed
 
 REPORT = "report.html"
 
@@ -177,7 +178,7 @@ def compare(
         raise ValueError(f"{len(chosen)} of the two or more policies that a comparison needs were given")
     settings = Settings(
         max_tokens=max_tokens, stop=stop, filters=filters_of(filters, top_k, top_p, min_p, filter_at),
-        requested=requested, given=given or {}, zones=[zones] if isinstance(zones, str) else list(zones),
+        requested=requested, given=given or {}, zones=listed(zones),
         system=system, chat=chat,
     )  # fmt: skip
     for policy in chosen:

@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from dyntemp.engines.arrays import on_host
 from dyntemp.engines.row_settings import RowSettings
 from dyntemp.errors import EngineError
-from dyntemp.language.nodes import Signal
 from dyntemp.language.policy import Policy
 from dyntemp.models.pieces import Pieces
+from dyntemp.traces.zones import inside_values
 from dyntemp.zones.tracker import ZoneTracker
+from dyntemp.zones.zone import listed
 
 TokenBytes = Callable[[int], bytes]
 """The bytes of a token; those of a control token are its name, such as `<|im_end|>`."""
@@ -42,11 +43,11 @@ def token_bytes(tokenizer: Any) -> TokenBytes:
 
 def inside_at(policy: Policy, tokens: Sequence[int], tokenizer: Any, own: str | Sequence[str]) -> dict[str, float]:
     """The value of each `inside("zone")` that a policy reads behind these tokens, by its text; for self-tests."""
-    tracker = ZoneTracker.of(policy.zones, _listed(own))
+    tracker = ZoneTracker.of(policy.zones, listed(own))
     if not tracker.names:
         return {}
     state = tracker.advance(tracker.start, b"".join(map(token_bytes(tokenizer), tokens)))
-    return _by_signal(tracker, state)
+    return inside_values(tracker, state)
 
 
 class Zones:
@@ -60,7 +61,7 @@ class Zones:
 
     def __init__(self, tokenizer: Any, own: str | Sequence[str], window: int) -> None:
         self._token_bytes = None if tokenizer is None else token_bytes(tokenizer)
-        self._own = _listed(own)
+        self._own = listed(own)
         self._window = window
         self._texts: dict[int, _Text] = {}
 
@@ -75,7 +76,7 @@ class Zones:
             PolicyError: For a zone that nobody defined, or a text that is no zone.
             EngineError: If there is no tokenizer.
         """
-        found = ZoneTracker.of(policy.zones, [*self._own, *_listed(own)])
+        found = ZoneTracker.of(policy.zones, [*self._own, *listed(own)])
         if found.names and self._token_bytes is None:
             raise EngineError(
                 f"`{policy}` reads `inside(...)`, which needs the text of the tokens: pass tokenizer=, a tokenizer of "
@@ -139,7 +140,7 @@ class _Text:
         shared = next((at for at, (one, other) in enumerate(both) if one != other), min(len(self._tokens), len(tokens)))
         del self._tokens[shared:], self._states[shared + 1 :]
         self._follow(tokens[shared:])
-        return _by_signal(self._tracker, self._states[-1])
+        return inside_values(self._tracker, self._states[-1])
 
     def restart(self) -> None:
         """Forget what was read."""
@@ -160,12 +161,3 @@ class _Text:
         surplus = max(0, len(self._tokens) - self._window)
         del self._tokens[:surplus], self._states[:surplus]
         self._before += surplus
-
-
-def _by_signal(tracker: ZoneTracker, state: Any) -> dict[str, float]:
-    values = zip(tracker.names, tracker.inside(state), strict=True)
-    return {str(Signal("inside", (name,))): value for name, value in values}
-
-
-def _listed(own: str | Sequence[str]) -> list[str]:
-    return [own] if isinstance(own, str) else list(own)

@@ -14,6 +14,7 @@ from dyntemp.language.nodes import Const, Signal
 from dyntemp.language.policy import Policy
 from dyntemp.signals import divergence
 from dyntemp.traces.settings import Settings
+from dyntemp.traces.zones import inside_values
 from dyntemp.zones.tracker import ZoneTracker
 
 
@@ -35,7 +36,7 @@ def dry_run(
     """
     check_contrast(policy, settings.contrast)
     logits = np.zeros((1, 2), np.float32)
-    zones = ZoneTracker.of(policy.zones, settings.zones).names
+    tracker = ZoneTracker.of(policy.zones, settings.zones)
     job = Job(
         policies=(policy,),
         also=signals,
@@ -46,7 +47,7 @@ def dry_run(
         requested=settings.requested,
         given={
             **settings.given,
-            **{str(Signal("inside", (name,))): 0.0 for name in zones},
+            **inside_values(tracker, tracker.start),
             str(divergence): 0.0,
             **_lowest(policy, functions),
         },

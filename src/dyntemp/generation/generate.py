@@ -27,6 +27,7 @@ from dyntemp.traces.file import Trace, TraceWriter
 from dyntemp.traces.header import Header
 from dyntemp.traces.settings import ALTERNATIVES, Leader, Settings
 from dyntemp.traces.token import Token
+from dyntemp.zones.zone import listed
 
 
 def generate(
@@ -117,7 +118,7 @@ def generate(
     settings = Settings(
         seed=int(Keys.of(1, seed, 0, 0).seed[0]), max_tokens=max_tokens, stop=stops,
         filters=filters_of(filters, top_k, top_p, min_p, filter_at), requested=requested, given=known.numbers,
-        parameters=parameters or {}, zones=[zones] if isinstance(zones, str) else list(zones),
+        parameters=parameters or {}, zones=listed(zones),
         alternatives=alternatives, backend=backend or "cpu", system=system, chat=chat,
         follow=None if follow is None else Leader(follow.header.policy, follow.header.seed), contrast=seconds,
     )  # fmt: skip

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from dyntemp.generation.request import Request
-from dyntemp.language.nodes import Signal
 from dyntemp.models import Model, full_bytes
 from dyntemp.traces.token import Token
+from dyntemp.traces.zones import inside_values
 from dyntemp.zones.tracker import ZoneTracker
 
 
@@ -60,8 +60,7 @@ class GeneratedSequence:
     @property
     def inside(self) -> dict[str, float]:
         """The value of each `inside("zone")` that the policy reads, for the next token, by its text."""
-        values = zip(self._tracker.names, self._tracker.inside(self._zones), strict=True)
-        return {str(Signal("inside", (name,))): value for name, value in values}
+        return inside_values(self._tracker, self._zones)
 
     def track(self, tokens: Sequence[int]) -> None:
         """Follow the zones through the next tokens of the text, prompt included."""

@@ -11,7 +11,13 @@ from dyntemp.language.nodes import Signal
 from dyntemp.language.policy import Policy
 from dyntemp.traces.header import Header
 from dyntemp.traces.token import Token
-from dyntemp.zones.tracker import ZoneTracker
+from dyntemp.zones.tracker import State, ZoneTracker
+
+
+def inside_values(tracker: ZoneTracker, state: State) -> dict[str, float]:
+    """The value of each `inside("zone")` for the next token, by its text."""
+    values = zip(tracker.names, tracker.inside(state), strict=True)
+    return {str(Signal("inside", (name,))): value for name, value in values}
 
 
 @dataclass(frozen=True, slots=True)

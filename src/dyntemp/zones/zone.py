@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from dyntemp.errors import PolicyError
@@ -31,6 +31,11 @@ class Zone:
     pairs: Mapping[str, str] = field(default_factory=dict)
     ends: tuple[str, ...] = ()
     lines: LineReader | None = None
+
+
+def listed(zones: str | Sequence[str]) -> list[str]:
+    """One zone or several, as a list."""
+    return [zones] if isinstance(zones, str) else list(zones)
 
 
 def parse_zone(text: str) -> Zone:
