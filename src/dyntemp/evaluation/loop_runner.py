@@ -21,6 +21,12 @@ from dyntemp.signals import divergence
 from dyntemp.traces.settings import Settings
 from dyntemp.traces.token import Token
 
+KEPT = 4
+"""How many prompts a session keeps, for jobs of the same item that join later."""
+
+PART = 512
+"""Tokens of a prompt that are read at a time. Nobody waits for the other texts meanwhile."""
+
 
 class LoopRunner:
     """Writes texts with our own loop; see `Runner`.
@@ -69,7 +75,7 @@ class LoopRunner:
         """
         waiting = iter(jobs)
         prompts = _Prompts(self._model)
-        loop = Loop(self._model, self._backend, places=self._batch)
+        loop = Loop(self._model, self._backend, places=self._batch, part=PART, kept=KEPT)
         running: dict[int, _Text] = {}
         try:
             while True:
