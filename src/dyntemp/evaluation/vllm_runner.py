@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import weakref
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from importlib import import_module
 from itertools import count, islice
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from shutil import rmtree
+from tempfile import mkdtemp
 from typing import Any
 
 from dyntemp.engines.request_fields import ID, KEY
@@ -57,8 +59,9 @@ class VllmRunner:
             ) from None
         self.name = model
         self._batch = batch
-        self._folder = TemporaryDirectory(prefix="dyntemp-vllm-")
-        config = {KEY: {"trace": self._folder.name}}
+        self._folder = Path(mkdtemp(prefix="dyntemp-vllm-"))
+        weakref.finalize(self, rmtree, self._folder, ignore_errors=True)
+        config = {KEY: {"trace": str(self._folder)}}
         self._llm = self._vllm.LLM(model=model, logits_processors=[PROCESSOR], additional_config=config, **options)
         self._ids = map(str, count())
 
@@ -82,7 +85,7 @@ class VllmRunner:
             prompts = [self._prompt(job) for job in batch]
             params = [self._params(job, name) for job, name in zip(batch, names, strict=True)]
             outputs = self._llm.generate(prompts, params, use_tqdm=False)
-            traced = _taken(Path(self._folder.name))
+            traced = _taken(self._folder)
             for job, name, output in zip(batch, names, outputs, strict=True):
                 yield job, _sample(job, output.outputs[0], traced.get(name, {}))
 
