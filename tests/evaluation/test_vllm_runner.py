@@ -126,7 +126,7 @@ def test_vllm_itself(tmp_path):
 
     script, out = Path(__file__).with_name("vllm_jobs.py"), tmp_path / "samples.json"
     command = [sys.executable, "-W", "ignore", str(script), tiny_llama(tmp_path / "model"), str(out)]
-    ran = subprocess.run(command, check=False, env=os.environ | QUIET, capture_output=True, text=True, timeout=280)
+    ran = subprocess.run(command, check=False, env=os.environ | QUIET, capture_output=True, text=True, timeout=500)
     assert ran.returncode == 0, ran.stdout[-3000:] + ran.stderr[-3000:]
     jobs, found = all_jobs(), json.loads(out.read_text(encoding="utf-8"))
     samples = [(jobs[at], Sample.from_json(sample)) for at, sample in found]
