@@ -119,9 +119,7 @@ class ServerRunner:
                     answer = done.pop()
                     yield (job := running.pop(answer)), self._sample(job, answer.result())
             finally:
-                for answer in running:
-                    answer.cancel()
-                asyncio.run_coroutine_threadsafe(client.close(), loop).result()
+                asyncio.run_coroutine_threadsafe(_end(client), loop).result()
 
     async def _answer(self, client: Any, job: Job) -> Any:
         """The server's answer to a job, after as many tries as it takes.
@@ -220,24 +218,25 @@ def _tokens(choice: Any) -> list[tuple[Any, ...]]:
 
 @contextmanager
 def _loop() -> Iterator[asyncio.AbstractEventLoop]:
-    """An event loop in a thread of its own, which ends with the block, after all its tasks."""
+    """An event loop in a thread of its own, which ends with the block."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
-
-    async def finished() -> None:
-        others = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in others:
-            task.cancel()
-        await asyncio.gather(*others, return_exceptions=True)
-
     try:
         yield loop
     finally:
-        asyncio.run_coroutine_threadsafe(finished(), loop).result()
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         loop.close()
+
+
+async def _end(client: Any) -> None:
+    """Cancel all requests in flight, and close the client."""
+    requests = asyncio.all_tasks() - {asyncio.current_task()}
+    for request in requests:
+        request.cancel()
+    await asyncio.gather(*requests, return_exceptions=True)
+    await client.close()
 
 
 def _openai() -> Any:
