@@ -266,7 +266,7 @@ class Summaries:
         found: dict[str, NDArray[Any]] = {f"rows {name}": getattr(self.rows, name) for name in Prefixes.__slots__}
         found |= {f"visits {name}": values for name, values in self.visits._asdict().items()}
         found |= {f"signal {name}": values for name, values in self.signals.items()}
-        return found | {name: getattr(self, name) for name in TARGETS}
+        return found | {f"target {name}": getattr(self, name) for name in TARGETS}
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> Self:
@@ -275,7 +275,7 @@ class Summaries:
             Prefixes(*(arrays[f"rows {name}"] for name in Prefixes.__slots__)),
             {name: arrays[f"signal {name}"] for name in MEASURED},
             Visits(*(arrays[f"visits {name}"] for name in Visits._fields)),
-            *(arrays[name] for name in TARGETS),
+            *(arrays[f"target {name}"] for name in TARGETS),
         )
 
 
