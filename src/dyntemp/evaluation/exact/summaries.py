@@ -89,12 +89,13 @@ class Summaries:
         """
         if any(not len(target) for row in targets for target in row):
             raise ValueError("a target without tokens was given; each is a set of one token or more")
-        rows = Prefixes.of(logits)
+        falling = -np.sort(-logits, axis=1)
+        rows = Prefixes.of(falling)
         depth, rank = [], []
-        for row, sets in zip(logits, targets, strict=True):
+        for row, sorted_row, sets in zip(logits, falling, targets, strict=True):
             wanted = np.array([token for target in sets for token in target], np.int64)
-            depth.append((row[wanted].astype(np.float64) - row.max()).astype(np.float32))
-            rank.append(_ranks(row, wanted))
+            depth.append((row[wanted].astype(np.float64) - sorted_row[0]).astype(np.float32))
+            rank.append(_ranks(row, sorted_row[::-1], wanted))
         count = np.arange(len(rows))
         return cls(
             rows,
@@ -282,12 +283,11 @@ class Summaries:
 TARGETS = ("target_row", "begins", "depth", "rank")
 
 
-def _ranks(row: NDArray[Any], tokens: Counts) -> Counts:
+def _ranks(row: NDArray[Any], rising: NDArray[Any], tokens: Counts) -> Counts:
     """How many entries of a row go before each of these tokens, in the order of falling logits, ties by number."""
-    rising = np.sort(row)
     values = row[tokens]
-    likelier = len(row) - np.searchsorted(rising, values, side="right")
-    same = len(row) - np.searchsorted(rising, values, side="left") - likelier
-    ties = [np.count_nonzero(row[:token] == row[token]) if many > 1 else 0
-            for token, many in zip(tokens, same, strict=True)]  # fmt: skip
-    return np.asarray(likelier + np.array(ties, np.int64), np.int64)
+    ranks = len(row) - np.searchsorted(rising, values, side="right")
+    same = len(row) - np.searchsorted(rising, values, side="left") - ranks
+    for at in np.flatnonzero(same > 1):
+        ranks[at] += np.count_nonzero(row[: tokens[at]] == values[at])
+    return np.asarray(ranks, np.int64)
