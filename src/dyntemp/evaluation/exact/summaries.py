@@ -94,7 +94,8 @@ class Summaries:
         depth, rank = [], []
         for row, sorted_row, sets in zip(logits, falling, targets, strict=True):
             wanted = np.array([token for target in sets for token in target], np.int64)
-            depth.append((row[wanted].astype(np.float64) - sorted_row[0]).astype(np.float32))
+            below = row[wanted].astype(np.float64) - sorted_row[0]
+            depth.append(np.where(below > -np.inf, below, 0.0).astype(np.float32))  # the rank says who is masked
             rank.append(_ranks(row, sorted_row[::-1], wanted))
         count = np.arange(len(rows))
         return cls(
@@ -206,7 +207,8 @@ class Summaries:
         found = np.exp((low + high) / 2)
         found[entropy >= np.log(support)] = np.inf
         ties = np.count_nonzero(self.rows.depth[:, : self.rows.single] == 0, axis=1)
-        found[entropy <= np.log(np.minimum(ties, support))] = 0.0
+        ties -= np.maximum(self.rows.single - support, 0)  # places beyond the support hold 0
+        found[entropy <= np.log(ties)] = 0.0
         return np.asarray(found)
 
     def log_prob(self, temperatures: ArrayLike, filters: Filters = NO_FILTERS) -> Values:
