@@ -6,6 +6,7 @@ import ctypes
 import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +15,10 @@ from numpy.typing import NDArray
 from dyntemp.errors import ModelError
 from dyntemp.models import Messages, check_advance, check_prompts
 from dyntemp.models.chat_template import chat_template
+from dyntemp.models.kept_prompts import KeptPrompts
 from dyntemp.models.llama.handles import BATCH, Context, Weights
 from dyntemp.models.llama.library import open_library
-from dyntemp.models.llama.reading import LlamaCppReading, ReadPrompt
+from dyntemp.models.llama.reading import LEAST, LlamaCppReading, ReadPrompt
 
 MOST_CONTEXT = 8192  # the default; more has to be asked for
 MOST_THREADS = 8  # with more, reading the weights is the bottleneck
@@ -125,9 +127,9 @@ class LlamaCppModel:
         """Start sequences that every step computes together; equal prompts are computed once."""
         return LlamaCppSession(self, prompts)
 
-    def start_open(self, places: int) -> LlamaCppSession:
-        """Start a session without sequences; up to `places` at a time can join."""
-        return LlamaCppSession(self, [], places)
+    def start_open(self, places: int, kept: int = 0) -> LlamaCppSession:
+        """Start a session without sequences; see `OpenModel.start_open`."""
+        return LlamaCppSession(self, [], places, kept)
 
     @cached_property
     def _template(self) -> Callable[[Messages], str] | None:
@@ -143,15 +145,16 @@ class LlamaCppModel:
 class LlamaCppSession:
     """The sequences of one llama.cpp context; see `Session`.
 
-    Rows of logits are llama.cpp's own memory, which the next `advance` overwrites; only the rows after several prompts
-    are copied. Memory of an array that is still held is freed with the array, not by `close`.
+    Rows of logits are llama.cpp's own memory, which the next `advance` overwrites; only the rows after several prompts,
+    and those of 64 sequences or more, are copied. Memory of an array that is still held is freed with the array, not by
+    `close`.
 
     On one thread, a sequence that joins has the same logits, to the last bit, as a sequence that `start` began alone,
     with any other sequences in the session. Prompts that `start` reads together, and more threads, sum in another
     order.
     """
 
-    def __init__(self, model: LlamaCppModel, prompts: Sequence[Sequence[int]], places: int = 0) -> None:
+    def __init__(self, model: LlamaCppModel, prompts: Sequence[Sequence[int]], places: int = 0, kept: int = 0) -> None:
         check_prompts(model, prompts)
         self._model = model
         self._limit = model.context or MOST_CONTEXT
@@ -159,6 +162,7 @@ class LlamaCppSession:
         parallel = open_library().api.layout.sequences
         self._places = max(min(places, parallel), len(prompts), 1)
         self._reading = 0  # prompts that have a place, and have not joined yet
+        self._kept = KeptPrompts[ReadPrompt](kept)
         self._most = self._limit * self._places
         # where a model stretches its context, the size of the cache changes the numbers
         self._fixed = model.weights.metadata("{}.rope.scaling.original_context_length") is not None
@@ -194,7 +198,8 @@ class LlamaCppSession:
         def end() -> None:
             self._reading -= count
 
-        return LlamaCppReading(self._model.weights, self._model.threads, prompts, part, self._take_in, end)
+        model = self._model
+        return LlamaCppReading(model.weights, model.threads, prompts, part, self._take_in, end, self._kept)
 
     def logits(self) -> NDArray[np.float32]:
         """Logits of the next token, [live sequences, vocabulary], lower-numbered sequences first."""
@@ -216,8 +221,14 @@ class LlamaCppSession:
             self._logits = self._logits[:0]
             return
         context = self._with_room(0, len(rows))
-        context.decode([(int(tokens[row]), self._lengths[row], row, True) for row in rows])
-        self._logits = context.rows(len(rows))
+        entries = [(int(tokens[row]), self._lengths[row], row, True) for row in rows]
+        parts = -(-len(entries) // (LEAST - 1))  # with `LEAST` rows or more, attention would sum in another order
+        ends = [len(entries) * at // parts for at in range(parts + 1)]
+        found = []
+        for begin, end in pairwise(ends):
+            context.decode(entries[begin:end])
+            found.append(context.rows(end - begin) if parts == 1 else context.rows(end - begin).copy())
+        self._logits = found[0] if parts == 1 else np.concatenate(found)
         self._used += len(rows)
         for row in rows:
             self._lengths[row] += 1
