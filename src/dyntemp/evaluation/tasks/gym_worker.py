@@ -37,7 +37,8 @@ def make_data_set(spec: str, seed: int, size: int) -> Any:
     name, _, given = spec.partition("?")
     if name not in DATASETS:
         raise ValueError(
-            f"reasoning-gym has no data set {name!r}{suggestion(name, DATASETS)}\nThere are {', '.join(sorted(DATASETS))}"
+            f"reasoning-gym has no data set {name!r}{suggestion(name, DATASETS)}\n"
+            f"There are {', '.join(sorted(DATASETS))}"
         )
     known = {field.name: field.default for field in fields(DATASETS[name][1]) if field.name not in OURS}
     settings = {}
