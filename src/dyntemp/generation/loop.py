@@ -16,6 +16,7 @@ from dyntemp.generation.sequence import GeneratedSequence
 from dyntemp.kernels import backend_of
 from dyntemp.kernels.job import Job
 from dyntemp.kernels.rows import as_rows
+from dyntemp.language.given import numbers_at
 from dyntemp.language.policy import Policy
 from dyntemp.language.state import State
 from dyntemp.models import Model, OpenModel, OpenSession, check_prompts
@@ -60,10 +61,11 @@ class Loop:
         places: How many sequences a session has room for, so that later ones can join. With 0 a session has room for
             those that it begins with, and reads their prompts in one piece.
         part: About how many tokens of a prompt one `read` takes, where there are `places`.
+        kept: Of how many prompts a session keeps the model's state, where there are `places`.
     """
 
-    def __init__(self, model: Model, backend: str = "cpu", places: int = 0, part: int = PART) -> None:
-        self._model, self._backend, self._places, self._part = model, backend, places, part
+    def __init__(self, model: Model, backend: str = "cpu", places: int = 0, part: int = PART, kept: int = 0) -> None:
+        self._model, self._backend, self._places, self._part, self._kept = model, backend, places, part, kept
         self._state = State()
         self._groups: list[SequenceGroup] = []
         self._prefills = PrefillQueue()
@@ -197,7 +199,7 @@ class Loop:
             prefill.group, session = self._group_with_room(self._model, len(prompts))
             prefill.group.prefills += 1
             prefill.reading = session.join(prompts, self._part)
-        tokens = prefill.reading.read()
+        tokens = prefill.reading.read() if prefill.reading.left else 0
         if prefill.reading.left:
             return tokens, False, []
         rows, logits = prefill.reading.finish()
@@ -209,7 +211,7 @@ class Loop:
         for group in self._groups:
             if group.joinable is not None and group.joinable.places >= count:
                 return group, group.joinable
-        session = model.start_open(max(self._places, count))
+        session = model.start_open(max(self._places, count), self._kept)
         group = SequenceGroup(session, joinable=session)
         self._groups.append(group)
         return group, session
@@ -275,7 +277,9 @@ class Loop:
         settings = [request.settings for request in requests]
         policies = [request.policy for request in requests]
         remembers = any(policy.remembers for policy in policies)
-        given = [{**sequence.request.settings.given, **sequence.inside, **sequence.measured} for sequence in sequences]
+        given = [
+            {**numbers_at(one.request.settings.given, one.position), **one.inside, **one.measured} for one in sequences
+        ]
         return Job(
             policies=tuple(policies[:1] if len(set(policies)) == 1 else policies),
             also=tuple(dict.fromkeys((*MEASURED, *requests[0].signals))),
