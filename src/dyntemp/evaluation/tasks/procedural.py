@@ -11,10 +11,11 @@ import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import cycle, islice, product, starmap
 from typing import NamedTuple
 
-from dyntemp.evaluation.task import WRONG, Item, Score, Split, listed_score
+from dyntemp.evaluation.task import SPLITS, WRONG, Item, Score, Split, listed_score
 from dyntemp.evaluation.tasks.splits import digest, first_items, split_of
 
 NUMBER = re.compile(r" ?-?\d+\.?")
@@ -37,7 +38,7 @@ class Question(NamedTuple):
     cluster: str
 
 
-@dataclass(slots=True)
+@dataclass
 class Procedural:
     """A task of questions with a number as the answer, six solved ones in front of each; see `Task`.
 
@@ -62,19 +63,23 @@ class Procedural:
         Raises:
             ValueError: If the split has fewer questions.
         """
-        shown = {shot.content for shot in self.shots}
-        solved = "".join(f"Question: {shot.text}\nAnswer: {shot.answer}\n\n" for shot in self.shots)
-        found = [
-            self._item(question, solved)
-            for question in dict.fromkeys(self.questions())  # some texts of letters are made twice
-            if question.content not in shown and split_of(f"{self.name} {question.content}") == split
-        ]
-        return first_items(self.name, split, found, count, seed)
+        return first_items(self.name, split, self._items[split], count, seed)
 
     def score(self, item: Item, text: str) -> Score:
         """The score of an answer: valid if it is a whole number, perhaps with a full stop."""
         score = listed_score(item, text)
         return WRONG._replace(valid=NUMBER.fullmatch(text) is not None) if score == WRONG else score
+
+    @cached_property
+    def _items(self) -> dict[Split, list[Item]]:
+        """All items of each split."""
+        shown = {shot.content for shot in self.shots}
+        solved = "".join(f"Question: {shot.text}\nAnswer: {shot.answer}\n\n" for shot in self.shots)
+        found: dict[Split, list[Item]] = {split: [] for split in SPLITS}
+        for question in dict.fromkeys(self.questions()):  # some texts of letters are made twice
+            if question.content not in shown:
+                found[split_of(f"{self.name} {question.content}")].append(self._item(question, solved))
+        return found
 
     def _item(self, question: Question, solved: str) -> Item:
         answer = str(question.answer)

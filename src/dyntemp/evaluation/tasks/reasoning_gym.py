@@ -12,7 +12,7 @@ from itertools import islice
 from typing import Final, NamedTuple
 
 from dyntemp.evaluation.task import WRONG, Item, Score, Split
-from dyntemp.evaluation.tasks.gym_worker import GymWorker, make_data_set
+from dyntemp.evaluation.tasks.gym_worker import GymWorker
 from dyntemp.evaluation.tasks.splits import digest, split_of
 
 PREFIX: Final = "reasoning_gym:"
@@ -45,12 +45,12 @@ class ReasoningGym:
         self.name = name
         self._spec = name.removeprefix(PREFIX)
         self.about = f"The data set {self._spec} of reasoning-gym."
+        self._worker = GymWorker(self._spec)
         shots = list(islice(self._draws("shots", DRAWS * SHOTS), SHOTS))
         self._shown = {shot.question for shot in shots}
         self._solved = "".join(f"Question: {shot.question}\nAnswer: {shot.answer}\n\n" for shot in shots)
         self._stop = ("\n\nQuestion:",) if any("\n" in shot.answer for shot in shots) else ("\n",)
         self._longest = max(len(shot.answer) for shot in shots)
-        self._worker = GymWorker(self._spec)
 
     def items(self, split: Split, count: int, seed: int = 0) -> list[Item]:
         """`count` questions of a split; see `Task.items`.
@@ -60,9 +60,8 @@ class ReasoningGym:
         """
         limit = DRAWS * max(count, 1)
         drawn = self._draws(f"{split} {seed}", limit)
-        found = [draw for draw in drawn if draw.question not in self._shown and split_of(draw.question) == split][
-            :count
-        ]
+        ours = (draw for draw in drawn if draw.question not in self._shown and split_of(draw.question) == split)
+        found = list(islice(ours, count))
         if len(found) < count:
             raise ValueError(
                 f"{count} items of {self.name!r} were asked for; {limit} draws gave {len(found)} different ones of the "
@@ -71,11 +70,7 @@ class ReasoningGym:
         return [self._item(draw) for draw in found]
 
     def score(self, item: Item, text: str) -> Score:
-        """The score by the data set; wrong where its scorer takes more than 5 seconds, as parsers of formulas may.
-
-        Raises:
-            ValueError: If the process of the scorer cannot start.
-        """
+        """The score by the data set; wrong where its scorer takes more than 5 seconds, as parsers of formulas may."""
         if not (answer := text.strip()):
             return WRONG
         correct = self._worker.score(**item.data, answer=answer) >= FULL
@@ -84,13 +79,12 @@ class ReasoningGym:
     def _draws(self, stream: str, size: int) -> Iterator[_Draw]:
         """The different questions among `size` draws; each stream has its own seed."""
         seed = digest(f"{self._spec} {stream}") % 2**32
-        data, seen = make_data_set(self._spec, seed, size), set[str]()
-        for index in range(size):
-            entry = data[index]
-            question = entry["question"].strip()
+        seen: set[str] = set()
+        for place in range(size):
+            question, answer = self._worker.entry(seed, size, place)
             if question not in seen:
                 seen.add(question)
-                yield _Draw(question, str(entry["answer"]), seed, size, index)
+                yield _Draw(question, answer, seed, size, place)
 
     def _item(self, draw: _Draw) -> Item:
         name = f"{digest(draw.question):016x}"
