@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from dyntemp.comparison.figures import Figures, figures
-from dyntemp.comparison.folder import MANIFEST, Cell, Manifest, begin, deciding_versions, write_whole
+from dyntemp.comparison.folder import MANIFEST, Cell, Manifest, begin, deciding_versions
 from dyntemp.comparison.measures import written
 from dyntemp.comparison.report import IN_NOTEBOOK, Contents, chosen, document, fragment
 from dyntemp.comparison.report_texts import Sample
