@@ -65,6 +65,7 @@ class Folder:
         self._held: set[Claim] = set()
         self._seen: dict[Path, tuple[float, float]] = {}
         self._ended = threading.Event()
+        self._lock = threading.Lock()
         self._begin(settings)
 
     def _begin(self, settings: StudySettings) -> None:
@@ -92,8 +93,9 @@ class Folder:
 
     def _beat(self) -> None:
         while not self._ended.wait(BEAT):
-            for claim in list(self._held):
-                claim.beat()
+            with self._lock:
+                for claim in self._held:
+                    claim.beat()
 
     def read(self, name: str) -> dict[str, Any]:
         """The JSON object in a file of the folder."""
@@ -139,8 +141,14 @@ class Folder:
         if self.complete(cell):  # another process completed it meanwhile, and has taken its parts away
             claim.drop()
             return None
-        self._held.add(claim)
+        with self._lock:
+            self._held.add(claim)
         return claim
+
+    def forget(self, claim: Claim) -> None:
+        """Give no more signs of life for a claim."""
+        with self._lock:
+            self._held.discard(claim)
 
     def _stale(self, part: Path) -> bool:
         """True if the process that made a part has ended, or shows no life any more."""
@@ -211,12 +219,11 @@ class Claim:
 
     def beat(self) -> None:
         """Show that this process lives."""
-        if not self._file.closed:
-            os.utime(self._part)
+        os.utime(self._part)
 
     def _close(self) -> None:
+        self._folder.forget(self)
         self._file.close()
-        self._folder._held.discard(self)  # noqa: SLF001 (one subject in two classes)
 
 
 def samples_in(path: Path) -> dict[tuple[str, int], Sample]:
@@ -246,6 +253,8 @@ def _owner(part: Path) -> dict[str, Any]:
 
 
 def _alive(process: int) -> bool:
+    if os.name != "posix":  # elsewhere there is no signal that only asks
+        return True
     try:
         os.kill(process, 0)
     except ProcessLookupError:
