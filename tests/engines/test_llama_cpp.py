@@ -397,3 +397,13 @@ except ValueError as error:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.stdout == "llama-cpp-python is not installed: run `pip install 'dyntemp[llama-cpp]'`\n"
     assert done.stderr == ""
+
+
+def test_lists_of_given_are_read_by_position():
+    steps = []
+    processor = DynamicTemperature("given('kl', 0, 1)", given={"kl": [0.25, 0.5]}, record=steps.append)
+    for length in range(3, 6):
+        processor(list(range(length)), some_rows(1, 60)[0])
+    processor.check()
+
+    assert [float(step.temperature[0]) for step in steps] == [0.25, 0.5, 0.25]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from dyntemp.engines import EngineError
-from dyntemp.engines.mlx import DynamicTemperature
+from dyntemp.engines.mlx import DynamicTemperature, ScaleLogits
 from dyntemp.testing import EngineSuite
 from dyntemp.testing.hosts import mlx as hosts
 
@@ -41,3 +41,17 @@ def test_a_text_for_which_no_row_came_is_not_taken_for_the_next():
     dynamic.follow(np.array([3, 4]), row)
 
     assert dynamic(row).shape == (1,)
+
+
+def test_lists_of_given_are_read_by_position():
+    steps, given, row = [], {"kl": [0.25, 0.5]}, np.zeros((1, 9), np.float32)
+    processor = ScaleLogits("given('kl', 0, 1)", given=given, record=steps.append)
+    sampler = DynamicTemperature("given('kl', 0, 1)", seed=1, given=given, record=steps.append)
+    for length in (2, 3, 4):
+        processor(np.arange(length), row)
+        sampler.follow(np.arange(length), row)
+        sampler(row)
+
+    assert [float(step.temperature[0]) for step in steps] == [0.25, 0.25, 0.5, 0.5, 0.25, 0.25]
+    with pytest.raises(EngineError, match="what only tokens tell"):
+        sampler(row)

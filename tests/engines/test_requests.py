@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from dyntemp import InvalidLogitsError, temperatures
+from dyntemp import InvalidLogitsError, PolicyError, temperatures
 from dyntemp.engines import Batch, Capabilities, Counts, EngineError, Requests
 from dyntemp.testing import EngineSuite, FakeHost
 from dyntemp.testing.checks import check_row
@@ -268,6 +268,38 @@ class TestWhatIsShown:
         assert requests.temperatures(Batch(rows_of(1))).tolist() == [0.75]
         known["kl"] = 0.5
         assert requests.temperatures(Batch(rows_of(1))).tolist() == [0.5]
+
+    def test_lists_of_given_are_read_by_position(self):
+        requests = Requests(ALL, given={"kl": [0.25, 0.5, 0.75]})
+        requests.begin(0, "given('kl', 0, 1)", prompt=3)
+        requests.begin(1, "given('kl', 0, 1) + 1", prompt=4)
+        found = [requests.temperatures(Batch(rows_of(2), position=position)).tolist() for position in range(4, 8)]
+
+        assert found == [[0.5, 1.25], [0.75, 1.5], [0.25, 1.75], [0.5, 1.25]]
+
+    def test_requests_bring_numbers_of_their_own(self):
+        requests = Requests(ALL, given={"kl": 0.25})
+        requests.begin(0, "given('kl', 0, 1)")
+        requests.begin(1, "given('kl', 0, 1)", given={"kl": [0.5, 0.75]})
+        requests.begin(2, "1 + given('t', 3, 9)", given={"t": 4})
+        requests.begin(3, "1 + given('kl', 0, 20)", given={"kl": [15]})
+        requests.begin(4, "0.3")
+        rows = rows_of(5)
+
+        assert requests.temperatures(Batch(rows, position=1)).tolist() == [0.25, 0.75, 5, 16, 0.3]
+        assert requests.temperatures(Batch(rows, position=2)).tolist() == [0.25, 0.5, 5, 16, 0.3]
+        rows[1] = np.nan  # the intact rows are measured by themselves
+        found = requests.temperatures(Batch(rows, position=3))
+        np.testing.assert_array_equal(found, [0.25, np.nan, 5, 16, 0.3])
+        requests.end(1)
+        requests.begin(1, "given('kl', 0, 1)")
+        assert requests.temperatures(Batch(rows_of(5), position=1)).tolist() == [0.25, 0.25, 5, 16, 0.3]
+
+    def test_lists_outside_the_range_are_refused_before_a_row_comes(self):
+        with pytest.raises(PolicyError, match="outside its range"):
+            Requests(ALL, given={"kl": [0.5, 2]}).accept("given('kl', 0, 1)")
+        with pytest.raises(PolicyError, match="outside its range"):
+            Requests(ALL).begin(0, "given('kl', 0, 1)", given={"kl": [0.5, 2]})
 
 
 class TestWhatIsRefused:

@@ -218,3 +218,17 @@ def test_self_test_of_what_learns_and_of_what_computes_otherwise(monkeypatch):
     monkeypatch.setattr(DynamicTemperature, "forward", lambda self, *a, **b: honest(self, *a, **b) * 1.001)
     with pytest.raises(EngineError, match="makes it"):
         DynamicTemperature(STATELESS).self_test()
+
+
+def test_lists_of_given_are_read_by_position():
+    module = DynamicTemperature("given('kl', 0, 1)", given={"kl": [0.25, 0.5]})
+    logits = rows_of(2)
+    learns = logits.clone().requires_grad_()
+    for position in ([3, 4], torch.tensor([3, 4])):
+        expected = logits / torch.tensor([[0.5], [0.25]])
+
+        torch.testing.assert_close(module(logits, position=position), expected)
+        torch.testing.assert_close(module(learns, position=position), expected)
+    with pytest.raises(EngineError, match="pass position="):
+        module(logits)
+    module.self_test()

@@ -226,6 +226,14 @@ class TestProcessor:
 
         assert steps == [1.0, 0.75, 0.5]
 
+    def test_lists_of_given_are_read_by_position(self, model):
+        steps = []
+        adapter = DynamicTemperature("given('kl', 0, 1)", given={"kl": [0.25, 0.5, 1]}, record=steps.append)
+        model.generate(**ONE, **neutral(model), logits_processor=[adapter], max_new_tokens=4, min_new_tokens=4)
+
+        assert [float(step.temperature[0]) for step in steps] == [0.25, 0.5, 1, 0.25]
+        adapter.self_test(model)
+
     def test_greedy_choices_stay(self, model):
         processor = DynamicTemperature(ROW)
         plain = model.generate(**BATCH, max_new_tokens=8)

@@ -120,6 +120,19 @@ class TestTheBatch:
         assert host.step({request: row.copy()}, {request: 5})[request].tobytes() == row.tobytes()
         check_row(row, host.step({request: row.copy()}, {request: 6})[request], 0.5)
 
+    def test_requests_bring_numbers_by_position(self, runner):
+        host = runner(DynamicTemperature)
+        policy = "given('t', 0, 9)"
+        numbers = host.begin(
+            [Asked(policy, given={"t": [0.5, 2]}, prompt=5), Asked("0.3"), Asked(policy, given={"t": 4})]
+        )
+        for expected in ([0.5, 0.3, 4], [2, 0.3, 4], [0.5, 0.3, 4]):
+            rows = dict(zip(numbers, some_rows(3, host.vocabulary), strict=True))
+            found = host.step({number: row.copy() for number, row in rows.items()})
+            for number, t in zip(numbers, expected, strict=True):
+                check_row(rows[number], found[number], t)
+            host.draw(dict.fromkeys(numbers, 1))
+
     def test_placeholders_of_tokens_that_are_still_on_the_device_count_as_tokens(self):
         host = FirstRunner(DynamicTemperature)
         (request,) = host.begin([Asked("0.3 + 0.1*position")])
@@ -195,7 +208,13 @@ class TestWhatARequestSays:
         ({"dyntemp": "0.3 - 0.4*max_prob"}, "can reach a temperature of -0.1"),
         ({"dyntemp": "a + b*entropy"}, r"has parameters without values: bind them first"),
         ({"dyntemp": "0.1 + surprisal"}, r"reads `surprisal`, but vLLM \(V1 runner\) does not tell"),
-        ({"dyntemp": "given('kl', 0, 1)"}, r"reads `given\(...\)`, for which vLLM"),
+        ({"dyntemp": "given('kl', 0, 1)"}, "send it in the request"),
+        ({"dyntemp": "given('kl', 0, 1)", "dyntemp_given": {"k": 1}}, r'"dyntemp_given": \'{"kl": \.\.\.}'),
+        ({"dyntemp": "given('kl', 0, 1)", "dyntemp_given": {"kl": [0.5, 2]}}, "was given 2.0, outside its range"),
+        ({"dyntemp": "given('kl', 0, 1)", "dyntemp_given": {"kl": []}}, "an object is allowed"),
+        ({"dyntemp": "given('kl', 0, 1)", "dyntemp_given": "[1]"}, "an object is allowed"),
+        ({"dyntemp": "given('kl', 0, 1)", "dyntemp_given": '{"kl": "x"}'}, "an object is allowed"),
+        ({"dyntemp": "0.5", "dyntemp_givn": "{}"}, "`dyntemp_givn` was given in vllm_xargs"),
         ({"dyntemp": " + ".join(["0.001*entropy"] * 200)}, "`dyntemp` has 3197 characters; at most 2000 are allowed"),
         ({"dyntemp": " + ".join(f"prev({n}*entropy)" for n in range(2, 70))}, "keeps 69 numbers per token"),
         ({"dyntemp": 1}, "`dyntemp` = 1 was given; a policy is one line of text"),

@@ -12,6 +12,7 @@ from dyntemp import InvalidLogitsError, ModelError, PolicyError, Trace, agenerat
 from dyntemp.distribution.draw_distribution import top
 from dyntemp.generation.prompts import encode
 from dyntemp.testing import FakeModel
+from dyntemp.traces.replay_trace import replays
 from dyntemp.traces.token import Token
 
 LETTERS = [bytes([code]) for code in range(97, 123)] + [b" ", b""]
@@ -341,6 +342,21 @@ def test_what_cannot_run_is_refused_before_the_model_runs(tmp_path):
         generate(model, "a", 1.0, trace=tmp_path / "kept")
     assert "precious" == (tmp_path / "kept").read_text(encoding="utf-8")
     assert 0 == model.open_sessions
+
+
+def test_lists_of_given_are_read_by_position_alike_in_a_batch_and_in_its_trace(tmp_path):
+    path = tmp_path / "run.jsonl"
+    run = generate(
+        letters(), ["a", "b"], 'given("t", 0, 1e6)', max_tokens=4, seed=1, given={"t": [0.5, 1e6, 2]}, trace=path
+    )
+    found = [[], []]
+    for token in run:
+        found[token.request].append(token.temperature)
+
+    assert found == [[0.5, 1e6, 2, 0.5]] * 2
+    trace = Trace.open(path)
+    assert trace.header.run().given == {"t": [0.5, 1e6, 2]}
+    assert [one.temperature for one in replays(trace.header, list(trace))] == [one.temperature for one in trace]
 
 
 def test_parameters_given_and_requested_reach_the_policy():

@@ -68,6 +68,7 @@ REQUESTS = [
     asked((4,), policy=Policy('param("u", 0, 2)'), parameters={"u": 1.25}),
     asked(seed=1),  # the same noise as the first
     asked((5,), policy=REMEMBERS, filters=Filters(min_p=0.1), number=9),
+    asked((4,), policy=Policy('0.5 + given("x", 0, 9)'), given={"x": [0.75, 5, 0]}),
 ]
 
 

@@ -33,6 +33,7 @@ def test_a_temperature_has_an_effect_where_the_policy_reads_it(policy, expected)
 @pytest.mark.parametrize(
     ("policy", "settings", "message"),
     [('given("x", 0, 1)', {}, "given"), ('given("x", 0, 1)', {"given": {"x": 2.0}}, "outside its range"),
+     ('given("x", 0, 1)', {"given": {"x": [0.5, 2.0]}}, "was given 2.0, outside its range"),
      ("a", {}, "template"), ("0.5", {"parameters": {"a": 1.0}}, "a"),
      ('param("a", 0, 1)', {"parameters": {"a": 3.0}}, "a")],
 )  # fmt: skip

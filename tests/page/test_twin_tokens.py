@@ -24,7 +24,7 @@ return data.runs.map(({ seed, tokens }) => {
   return policies.map((policy) => {
     const lacks = missing(read, policy);
     if (lacks.length) return { lacks };
-    const found = replay(read, policy, { seed, requested: 0.75, given: { kl: 3.5 } });
+    const found = replay(read, policy, { seed, requested: 0.75, given: { kl: [3.5, 0.5, 12] } });
     return { lacks, found, sentences: found.map((one, at) => changed(read[at], one)) };
   });
 });
@@ -49,7 +49,7 @@ def test_replays_are_equal(ask, runs):
             assert missing(tokens, policy) == here["lacks"]
             if here["lacks"]:
                 continue
-            there = replay(tokens, policy, seed=seed, requested=0.75, given={"kl": 3.5})
+            there = replay(tokens, policy, seed=seed, requested=0.75, given={"kl": [3.5, 0.5, 12]})
             assert [words.changed(token, one) for token, one in zip(tokens, there, strict=True)] == here["sentences"]
             for one, other in zip(there, here["found"], strict=True):
                 assert fixtures.close(one.temperature, other["temperature"], 1e-12)

@@ -108,6 +108,8 @@ def used(asked, body, **settings):
         ({"prompt": "x", "policy": '1 + given("u", 0, 1)'}, "given", "missing_given", '"given": {"u": ...}'),
         ({"prompt": "x", "policy": '1 + given("u", 0, 1)', "given": {"u": 2}}, "given", "invalid_policy", "range"),
         ({"prompt": "x", "policy": "1", "given": {"u": 2}}, "given", "invalid_value", "reads no given(`u`)"),
+        ({"prompt": "x", "policy": '1 + given("u", 0, 1)', "given": {"u": [1, 2]}}, "given", "invalid_policy", "2.0"),
+        ({"prompt": "x", "policy": '1 + given("u", 0, 1)', "given": {"u": []}}, "given", "invalid_value", "numbers"),
         ({"prompt": "x", "vllm_xargs": {"dyntmp": "1"}}, "vllm_xargs", "invalid_value", "`dyntemp`"),
         ({"prompt": "x", "vllm_xargs": {"dyntemp": "1"}, "policy": "1"}, "vllm_xargs", "invalid_value", "one of them"),
         ({"prompt": "x", "vllm_xargs": {"dyntemp": "entropi"}}, "vllm_xargs", "invalid_policy", "did you mean"),
@@ -285,6 +287,8 @@ def test_given_numbers_are_read(asked):
     body = {"prompt": "x", "max_tokens": 2, "policy": '1 + given("u", 0, 1)', "given": {"u": 0.25}, "logprobs": 0}
 
     assert [1.25, 1.25] == send(asked, TEXT, body).json()["choices"][0]["logprobs"]["temperature"]
+    listed = body | {"given": {"u": [0.5, 1, 0]}, "max_tokens": 5}
+    assert [1.5, 2, 1, 1.5, 2] == send(asked, TEXT, listed).json()["choices"][0]["logprobs"]["temperature"]
 
 
 @pytest.mark.parametrize("settings", [{}, {"policy": "0.1 + entropy"}])

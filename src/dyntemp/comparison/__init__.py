@@ -27,6 +27,7 @@ from dyntemp.generation.loop import Loop
 from dyntemp.generation.prompts import Prompt, encode, prompts_of
 from dyntemp.generation.request import Request, coupled
 from dyntemp.generation.trace_header import header_of
+from dyntemp.language.given import GivenNumbers
 from dyntemp.models import Model, check_prompts
 from dyntemp.sampling import PolicyLike, as_policy
 from dyntemp.traces.file import Trace, TraceWriter
@@ -138,7 +139,7 @@ def compare(
     chat: bool | None = None,
     stop: Sequence[str] = (),
     requested: float = 1.0,
-    given: Mapping[str, float] | None = None,
+    given: Mapping[str, GivenNumbers] | None = None,
     zones: str | Sequence[str] = (),
     progress: Callable[[Progress], None] | None = None,
 ) -> Comparison:
@@ -162,7 +163,7 @@ def compare(
         chat: Whether text is put into the model's chat template; None does so where the model has one.
         stop: A text ends before any of these appears.
         requested: The value of the signal `requested`.
-        given: The value of each `given("name", low, high)`, by name.
+        given: The value of each `given("name", low, high)`, by name: a number, or a list of numbers by position.
         zones: Your own zone for `inside("name")`, or several, as `generate` takes them.
         progress: Called after each step.
 

@@ -136,7 +136,7 @@ CAPABILITIES: dict[str, Capabilities] = {
         engine="vLLM", form="V1 runner", run_with="0.32.0 (CPU)",
         after="masks, penalties, its temperature (undone), min-p",
         before="top-k, top-p, the draw", neutral="nothing", batch=True, per_request="extra_args, vllm_xargs",
-        speculation="refused", remembers=True, surprisal=False, given=False, zones=True, requested=True,
+        speculation="refused", remembers=True, surprisal=False, given=True, zones=True, requested=True,
         greedy="left alone", preemption="begins again, counted", draws="host", counts="log, and a file per worker",
         limits="min-p acts at the requested temperature, and signals do not see what it removes; the plugin is "
         "silently dropped where drafts are on, and refuses policies that read zones; logprobs are those before the "
@@ -146,7 +146,7 @@ CAPABILITIES: dict[str, Capabilities] = {
         engine="vLLM", form="V2 runner", run_with="not run: needs a GPU", after="bias, penalties, masks",
         before="its temperature (undone), min-p, top-k, top-p, the draw", neutral="nothing", batch=True,
         per_request="extra_args, vllm_xargs", speculation="stateless policies", remembers=True, surprisal=False,
-        given=False, zones=True, requested=True, greedy="left alone", preemption="begins again, counted", draws="host",
+        given=True, zones=True, requested=True, greedy="left alone", preemption="begins again, counted", draws="host",
         counts="log, and a file per worker",
         limits="drafts are drawn at the requested temperature, so fewer are accepted, and each different policy "
         "then measures all rows; a policy that reads zones waits for each token, and is refused beside drafts; "

@@ -9,6 +9,9 @@ ID = "dyntemp_id"
 ZONES = "dyntemp_zones"
 """The field with zones of a request's own: a text as `parse_zone` reads it, or a list of them."""
 
+GIVEN = "dyntemp_given"
+"""The field with values of `given("name", low, high)`, by name: numbers, or lists by position; or its JSON as text."""
+
 OFF = "off"
 """The policy of a request that declines the server's default policy."""
 

@@ -15,6 +15,7 @@ from dyntemp.distribution.filters import GREEDY_AT
 from dyntemp.engines.arrays import beside, on_host
 from dyntemp.engines.batch import Batch, Counts, Step
 from dyntemp.engines.capabilities import Capabilities
+from dyntemp.engines.given import at_positions, by_row
 from dyntemp.engines.logits import normalised, sound
 from dyntemp.engines.row_settings import GREEDY, NOBODY, DeviceRowSettings, Request, RowSettings
 from dyntemp.engines.surprisal import Surprisal
@@ -22,6 +23,7 @@ from dyntemp.engines.zones import Zones
 from dyntemp.errors import EngineError, InvalidLogitsError
 from dyntemp.kernels import backend_of
 from dyntemp.kernels.job import Job
+from dyntemp.language.given import GivenNumbers, check_lists, lists_of
 from dyntemp.language.policy import Policy
 from dyntemp.language.state import State
 from dyntemp.sampling import PolicyLike, as_policy
@@ -44,7 +46,8 @@ class Requests:
         window: Number of positions that a request may go back and run again.
         device: PyTorch's device of the rows, where they are not in the host's memory.
         backend: A name of `dyntemp.kernels.BACKENDS`; by default it follows from the rows' library and device.
-        given: The value of each `given("name", low, high)`, by name; read again at every step.
+        given: The value of each `given("name", low, high)`, by name: a number, a list of numbers by position, or
+            an array of one per row; read again at every step.
         tokenizer: Tells policies that read `inside(...)` the bytes of tokens: a tokenizer of transformers, or a
             function that returns the bytes of a token. None refuses such policies.
         zones: Zones of the user's own, as `parse_zone` reads them: one, or several.
@@ -83,19 +86,23 @@ class Requests:
         self._zones = Zones(tokenizer, zones, window)
         self._warned = False
 
-    def accept(self, policy: PolicyLike, zones: str | Sequence[str] = ()) -> Policy:
+    def accept(
+        self, policy: PolicyLike, zones: str | Sequence[str] = (), given: Mapping[str, GivenNumbers] | None = None
+    ) -> Policy:
         """Read a policy, and check that this host can carry it out.
 
         Args:
             policy: The policy, or its text.
             zones: Zones of a request's own, as `parse_zone` reads them.
+            given: Values of a request's own, as for `begin`.
 
         Raises:
-            PolicyError: If `policy` is no policy, or reads a zone that nobody defined.
+            PolicyError: If `policy` is no policy, reads a zone that nobody defined, or a list in `given` is wrong.
             EngineError: If it needs more than the host offers, or keeps more than 64 numbers per token.
         """
         found = self.capabilities.check(as_policy(policy))
         self._zones.tracker(found, zones)
+        check_lists(found, {**(self.given or {}), **(given or {})})
         if len(found.program.cells) > MOST_CELLS:
             raise EngineError(
                 f"a policy was given that keeps {len(found.program.cells)} numbers per token; {MOST_CELLS} are allowed"
@@ -104,7 +111,7 @@ class Requests:
 
     def begin(
         self, slot: int, policy: PolicyLike, *, requested: float = 1.0, prompt: int = 0,
-        zones: str | Sequence[str] = (),
+        zones: str | Sequence[str] = (), given: Mapping[str, GivenNumbers] | None = None,
     ) -> None:  # fmt: skip
         """Begin a request in `slot`. An earlier request in this slot is forgotten.
 
@@ -114,12 +121,13 @@ class Requests:
             requested: The temperature that it asked for; at 0 it is greedy, and its rows stay as they are.
             prompt: Number of tokens in its prompt: the position of the first token that it generates.
             zones: Zones of its own, as `parse_zone` reads them.
+            given: Values of its own, in place of the host's of the same name: numbers, or lists of them by position.
 
         Raises:
             PolicyError, EngineError: As `accept`.
         """
-        accepted = self.accept(policy, zones)
-        self._requests[slot] = Request(accepted, float(requested), prompt)
+        accepted = self.accept(policy, zones, given)
+        self._requests[slot] = Request(accepted, float(requested), prompt, given or {})
         self._last = None
         self._surprisal.forget(slot)
         self._zones.begin(slot, accepted, zones)
@@ -137,6 +145,10 @@ class Requests:
 
     def __contains__(self, slot: int) -> bool:
         return slot in self._requests
+
+    def reads_place(self, policy: Policy) -> bool:
+        """True if the temperature depends on where in its text a row stands."""
+        return policy.reads_place or bool(lists_of(policy, self.given))
 
     def temperatures(self, batch: Batch) -> Any:
         """The temperature of each row, float64 [rows]; NaN for rows that stay as they are. A tensor on a device."""
@@ -167,7 +179,8 @@ class Requests:
         rows = replace(rows, inside=self._zones.inside(rows, batch.text))
         logits = self._undivided(batch.logits, rows.requested)
         self._surprisal.update(logits, batch.drawn, rows, len(self._requests))
-        temperature, signals = self._measured(logits, rows, self.given or {})
+        given = by_row(at_positions(self.given, rows.position), rows)
+        temperature, signals = self._measured(logits, rows, given)
         if self.record is not None:
             shown = {name: on_host(values) for name, values in signals.items()}
             self.record(Step(rows.slots, rows.position, on_host(temperature), shown))
@@ -262,7 +275,9 @@ class Requests:
                 raise EngineError(
                     f"`{policy}` reads more than its row, and rows of slots that only the device knows were handed over"
                 )
-            job = Job((policy,), position=rows.position.clamp(min=0), requested=rows.requested, given=self.given)
+            position = rows.position.clamp(min=0)
+            given = at_positions(self.given, position)
+            job = Job((policy,), position=position, requested=rows.requested, given=given)
             temperature = torch.where(rows.policy == number, backend.run(logits, job).temperature, temperature)
         if intact is not None:
             temperature = torch.where(intact, temperature, torch.nan)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from dyntemp.distribution.filters import GREEDY_AT
 from dyntemp.engines.arrays import beside
 from dyntemp.engines.batch import Batch
+from dyntemp.language.given import GivenNumbers
 from dyntemp.language.policy import Policy
 
 UNTOUCHED = Policy(1.0)
@@ -27,11 +28,13 @@ class Request:
         policy: Its policy.
         requested: The temperature that it asked for.
         prompt: Number of tokens in its prompt.
+        given: Its own values of `given("name", low, high)`, by name.
     """
 
     policy: Policy
     requested: float
     prompt: int
+    given: Mapping[str, GivenNumbers] = field(default_factory=dict)
 
     @property
     def is_greedy(self) -> bool:
@@ -51,6 +54,7 @@ class RowSettings:
         ours: True for rows that get a temperature.
         greedy: True for rows of greedy requests.
         position: Number of tokens generated before the row; below 0 only where the row is not ours.
+        given: The request's own values of `given("name", low, high)`, by name.
         inside: The value of each `inside("zone")`, by its text.
     """
 
@@ -61,6 +65,7 @@ class RowSettings:
     ours: NDArray[np.bool_]
     greedy: NDArray[np.bool_]
     position: NDArray[np.int64]
+    given: list[Mapping[str, GivenNumbers]]
     inside: dict[str, NDArray[np.float64]] = field(default_factory=dict)
 
     @classmethod
@@ -77,6 +82,7 @@ class RowSettings:
             ours=ours,
             greedy=np.array([one is not None and one.is_greedy for one in found], bool),
             position=np.zeros_like(prompts),
+            given=[{} if one is None else one.given for one in found],
         )
 
     def at(self, rows: NDArray[np.int64]) -> RowSettings:
@@ -89,6 +95,7 @@ class RowSettings:
             ours=self.ours[rows],
             greedy=self.greedy[rows],
             position=self.position[rows],
+            given=[self.given[row] for row in rows.tolist()],
             inside={name: values[rows] for name, values in self.inside.items()},
         )
 

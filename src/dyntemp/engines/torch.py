@@ -25,9 +25,11 @@ from dyntemp.engines.arrays import on_host
 from dyntemp.engines.batch import Batch, Counts, Step
 from dyntemp.engines.capabilities import CAPABILITIES
 from dyntemp.engines.draw import draw_at
+from dyntemp.engines.given import at_positions
 from dyntemp.engines.requests import Requests
 from dyntemp.errors import EngineError
 from dyntemp.kernels import backend_of
+from dyntemp.language.given import numbers_at
 from dyntemp.language.policy import Policy
 from dyntemp.sampling import Draw, PolicyLike, as_policy, temperatures
 
@@ -193,7 +195,11 @@ class DynamicTemperature(Module):  # type: ignore[misc]  # PyTorch is not there 
         twin = DynamicTemperature(policy, given=self._requests.given, device=device)
         scaled = twin(given.to(device), position=0).cpu().double()
         expected = temperatures(
-            given.numpy(), policy, state=policy.state(rows), given=self._requests.given, backend="reference"
+            given.numpy(),
+            policy,
+            state=policy.state(rows),
+            given=numbers_at(self._requests.given, 0),
+            backend="reference",
         )
         found = ((given[:, -1] - given[:, 0]).double() / (scaled[:, -1] - scaled[:, 0])).numpy()
         if not np.allclose(found, expected, rtol=2e-5, atol=0):
@@ -212,14 +218,16 @@ class DynamicTemperature(Module):  # type: ignore[misc]  # PyTorch is not there 
     def _traced_forward(self, logits: Any, position: Any, requested: Any) -> Any:
         """As `forward`, in PyTorch's own operations: for gradients and `torch.compile`."""
         self._check_position(position)
+        position = 0 if position is None else position
         if self.policy.remembers or self.policy.zones:
             raise EngineError(
                 f"`{self.policy}` reads earlier tokens, which has no gradient here and cannot be compiled: detach the "
                 "logits, and call the module outside of torch.compile"
             )
         t = temperatures(
-            logits, self.policy, position=0 if position is None else position, requested=requested,
-            given=self._requests.given, parameters=self._learned, backend="torch",
+            logits, self.policy, position=position, requested=requested,
+            given=at_positions(self._requests.given, np.array(position) if isinstance(position, list) else position),
+            parameters=self._learned, backend="torch",
         )  # fmt: skip
         with torch.no_grad():
             self._traced[0] += 1
@@ -238,7 +246,7 @@ class DynamicTemperature(Module):  # type: ignore[misc]  # PyTorch is not there 
         return Batch(logits, slot, 0 if position is None else on_host(position), drawn=drawn, text=told)
 
     def _check_position(self, position: Any) -> None:
-        if position is None and self.policy.reads_place:
+        if position is None and self._requests.reads_place(self.policy):
             raise EngineError(f"`{self.policy}` reads more than its row: pass position=, the tokens generated so far")
 
 

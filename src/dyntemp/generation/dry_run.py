@@ -10,6 +10,7 @@ import numpy as np
 from dyntemp.errors import PolicyError
 from dyntemp.kernels import backend_of
 from dyntemp.kernels.job import Job
+from dyntemp.language.given import check_lists, numbers_at
 from dyntemp.language.nodes import Const, Signal
 from dyntemp.language.policy import Policy
 from dyntemp.signals import divergence
@@ -35,6 +36,7 @@ def dry_run(
         ValueError: For a setting outside its range, or one that the policy does not read.
     """
     check_contrast(policy, settings.contrast)
+    check_lists(policy, settings.given)
     logits = np.zeros((1, 2), np.float32)
     tracker = ZoneTracker.of(policy.zones, settings.zones)
     job = Job(
@@ -46,7 +48,7 @@ def dry_run(
         state=policy.state() if policy.remembers else None,
         requested=settings.requested,
         given={
-            **settings.given,
+            **numbers_at(settings.given, 0),
             **inside_values(tracker, tracker.start),
             str(divergence): 0.0,
             **_lowest(policy, functions),

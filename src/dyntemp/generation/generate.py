@@ -19,6 +19,7 @@ from dyntemp.generation.recorded import RecordedSequence
 from dyntemp.generation.request import RECORDED, Request
 from dyntemp.generation.trace_header import header_of
 from dyntemp.kernels.job import Keys
+from dyntemp.language.given import GivenNumbers
 from dyntemp.language.nodes import Signal
 from dyntemp.models import Model
 from dyntemp.models.hidden import Given, HiddenFunction
@@ -48,7 +49,7 @@ def generate(
     alternatives: int = ALTERNATIVES,
     signals: Sequence[Signal | str] = RECORDED,
     requested: float = 1.0,
-    given: Mapping[str, float | HiddenFunction] | None = None,
+    given: Mapping[str, GivenNumbers | HiddenFunction] | None = None,
     contrast: Prompt | Sequence[Prompt] | None = None,
     parameters: Mapping[str, float] | None = None,
     zones: str | Sequence[str] = (),
@@ -81,8 +82,9 @@ def generate(
         signals: Signals that each record holds beside those of the policy, so that other policies can be replayed; by
             default all that take no argument.
         requested: The value of the signal `requested`.
-        given: The value of each `given("name", low, high)`, by name: a number, or, for a model of transformers, a
-            function of the hidden states that returns a number for each row; see `dyntemp.models.hidden`.
+        given: The value of each `given("name", low, high)`, by name: a number; a list of numbers, one for each position
+            of the text, which begins again behind its end; or, for a model of transformers, a function of the hidden
+            states that returns a number for each row; see `dyntemp.models.hidden`.
         contrast: A second prompt, such as the first one without its context; one for each prompt of a batch. The model
             reads both with the same tokens after them, and the signal `divergence` is KL(p || q) of their rows.
         parameters: Values for free parameters.

@@ -16,6 +16,7 @@ from dyntemp.generation.sequence import GeneratedSequence
 from dyntemp.kernels import backend_of
 from dyntemp.kernels.job import Job
 from dyntemp.kernels.rows import as_rows
+from dyntemp.language.given import numbers_at
 from dyntemp.language.policy import Policy
 from dyntemp.language.state import State
 from dyntemp.models import Model, OpenModel, OpenSession, check_prompts
@@ -275,7 +276,9 @@ class Loop:
         settings = [request.settings for request in requests]
         policies = [request.policy for request in requests]
         remembers = any(policy.remembers for policy in policies)
-        given = [{**sequence.request.settings.given, **sequence.inside, **sequence.measured} for sequence in sequences]
+        given = [
+            {**numbers_at(one.request.settings.given, one.position), **one.inside, **one.measured} for one in sequences
+        ]
         return Job(
             policies=tuple(policies[:1] if len(set(policies)) == 1 else policies),
             also=tuple(dict.fromkeys((*MEASURED, *requests[0].signals))),

@@ -10,7 +10,7 @@ import numpy as np
 
 from dyntemp.distribution.coupling import keeps, parts
 from dyntemp.distribution.draw_distribution import DrawDistribution, rest, top
-from dyntemp.distribution.filters import Filters
+from dyntemp.distribution.filters import GREEDY_AT, Filters
 from dyntemp.distribution.noise import coins
 from dyntemp.generation.sequence import GeneratedSequence
 from dyntemp.kernels.job import Outcome
@@ -31,6 +31,7 @@ class NextTokens:
     def __init__(self, model: Model, rows: Rows, outcome: Outcome) -> None:
         self._model, self._rows, self._outcome = model, rows, outcome
         self._distributions: dict[int, DrawDistribution] = {}
+        self._sums: Any = None  # of all rows, since a record first needed them
 
     def token(self, sequence: GeneratedSequence, row: int) -> tuple[int, str]:
         """The next token, and its origin: `drawn`, `forced`, `kept` from the leader, or `parted` from it."""
@@ -73,16 +74,15 @@ class NextTokens:
 
     def record(self, sequence: GeneratedSequence, row: int, token: int, origin: str) -> Token:
         """The record of the next token of a sequence."""
-        z, after = self._rows.widened(row), self._distribution(row)
+        count = sequence.request.settings.alternatives
+        likeliest = top(self._rows.widened(row), count) if count else []
+        light = not count and origin == "drawn" and self._outcome.backend == "cpu" and self._outcome.kept is None
+        highest, entropy_after, surprisal_after = self._summed(row, token) if light else self._read(row, token)
+        value = self._rows.value(row, token)
         measured = {name: float(values[row]) for name, values in self._outcome.signals.items()}
         # a signal is NaN where only the policies of other rows read it
         signals = {name: value for name, value in measured.items() if not isnan(value)}
-        highest, most = float(z.max()), log(signals["max_prob"])
-        likeliest = top(z, sequence.request.settings.alternatives)
-
-        def probability(other: int) -> float:
-            return exp(float(z[other]) - highest + most)
-
+        most = log(signals["max_prob"])
         ended = token in self._model.end_tokens
         raw = b"" if ended else self._model.token_bytes(token)
         return Token(
@@ -93,22 +93,40 @@ class NextTokens:
             bytes=raw,
             temperature=float(self._outcome.temperature[row]),
             signals=signals,
-            probability=probability(token),
-            probability_after=exp(-after.surprisal(token)),
-            surprisal=max(highest - float(z[token]) - most, 0.0),
-            entropy_after=after.entropy,
-            surprisal_after=after.surprisal(token),
+            probability=exp(value - highest + most),
+            probability_after=exp(-surprisal_after),
+            surprisal=max(highest - value - most, 0.0),
+            entropy_after=entropy_after,
+            surprisal_after=surprisal_after,
             candidates=int(self._outcome.candidates[row]),
-            alternatives=tuple(
-                Alternative(other, self._name(other), probability(other), exp(-after.surprisal(other)))
-                for other in likeliest
-            ),
-            rest=rest(z, after.kept, likeliest, most) if likeliest else (),
+            alternatives=tuple(self._alternative(row, other, highest, most) for other in likeliest),
+            rest=rest(self._rows.widened(row), self._distribution(row).kept, likeliest, most) if likeliest else (),
             origin=origin,
             finish="end" if ended else "length" if sequence.position + 1 == sequence.limit else None,
             name="" if raw else full_bytes(self._model, [token]).decode(errors="replace"),
             dropped=self._dropped(row, likeliest),
         )
+
+    def _read(self, row: int, token: int) -> tuple[float, float, float]:
+        """The largest logit, the entropy of the draw, and the token's surprisal in it, from a read of the row."""
+        after = self._distribution(row)
+        return float(self._rows.widened(row).max()), after.entropy, after.surprisal(token)
+
+    def _summed(self, row: int, token: int) -> tuple[float, float, float]:
+        """As `_read`, of a token that was drawn, from sums that compiled code takes over all rows at once."""
+        if self._sums is None:
+            from dyntemp.kernels.cpu.draw_sums import draw_sums
+
+            self._sums = draw_sums(self._rows, self._outcome)
+        temperature = float(self._outcome.temperature[row])
+        highest, log_total, entropy = self._sums[:, row].tolist()
+        below = (highest - self._rows.value(row, token)) / max(temperature, GREEDY_AT)  # 0 for a greedy draw
+        return highest, entropy, max(log_total + below, 0.0)
+
+    def _alternative(self, row: int, other: int, highest: float, most: float) -> Alternative:
+        """One of the likeliest tokens, from the largest logit and the logarithm of its probability."""
+        probability = exp(self._rows.value(row, other) - highest + most)
+        return Alternative(other, self._name(other), probability, exp(-self._distribution(row).surprisal(other)))
 
     def _dropped(self, row: int, likeliest: list[int]) -> tuple[int, ...]:
         """The places of the alternatives that filters dropped, where these need not keep the likeliest."""

@@ -185,7 +185,10 @@ def context(job: Job, rows: int, entries: int) -> dict[str, NDArray[np.float64]]
         for signal in policy.program.signals:
             if SIGNALS[signal.name].measured or str(signal) in values:
                 continue
-            values[str(signal)] = policy.within(signal, per_row(signal, said(job, policy, signal, entries), rows))
+            values[str(signal)] = numbers = per_row(signal, said(job, policy, signal, entries), rows)
+            if signal.name == "given" and len(job.policies) > 1:  # rows that do not read it may hold anything
+                numbers = numbers[[signal in one.program.signals for one in job.policies]]
+            policy.within(signal, numbers)
     return values
 
 

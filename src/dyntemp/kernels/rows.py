@@ -53,6 +53,10 @@ class Rows:
             return (data.view(np.uint16).astype(np.uint32) << 16).view(np.float32)
         return data if self.dtype in ("float64", "float32") else data.astype(np.float32)
 
+    def value(self, row: int, entry: int) -> float:
+        """One logit."""
+        return float(Rows(self.data[row : row + 1, entry : entry + 1], self.dtype).widened(0)[0])
+
     def unmasked(self, row: int) -> NDArray[np.float64]:
         """One row as float64, masked entries at -inf."""
         z = self.widened(row).astype(np.float64)

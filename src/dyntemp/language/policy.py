@@ -31,6 +31,9 @@ from dyntemp.textfile import read_text
 FORMAT = "dyntemp.policy"
 VERSION = 1
 
+MOST_SHOWN = 3
+"""Most wrong numbers of a signal that an error shows."""
+
 
 class Policy:
     """A rule that gives each row of logits its temperature.
@@ -266,8 +269,11 @@ class Policy:
             PolicyError: If one does not, or is NaN.
         """
         low, high = SIGNALS[signal.name].bounds(ANY_SUPPORT, *signal.arguments)
-        if not np.all((values >= low) & (values <= high)):
-            raise PolicyError(f"`{signal}` was given {values}, outside its range of {low:g} to {high:g}, in `{self}`")
+        fits = (values >= low) & (values <= high)
+        if not np.all(fits):
+            wrong = np.asarray(values)[~np.asarray(fits)]
+            shown = ", ".join(map(str, wrong[:MOST_SHOWN].tolist())) + (", ..." if wrong.size > MOST_SHOWN else "")
+            raise PolicyError(f"`{signal}` was given {shown}, outside its range of {low:g} to {high:g}, in `{self}`")
         return values
 
     def bound(self, values: Mapping[str, float]) -> dict[str, float]:

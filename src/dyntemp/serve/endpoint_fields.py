@@ -131,7 +131,9 @@ def _common(settings: ServerSettings) -> dict[str, Field]:
             _xargs(), None, f"the policy as vLLM takes it: under `{KEY}`", bend=known_names(KEY, ID)
         ),
         "parameters": Field(numbers_by_name(), {}, "values of the policy's free parameters"),
-        "given": Field(numbers_by_name(), {}, 'what each `given("name", low, high)` of the policy reads'),
+        "given": Field(
+            numbers_by_name(lists=True), {}, 'what each `given("name", low, high)` reads; a list has one per position'
+        ),
         "zones": Field(_zones(), [], "zones of your own that the policy reads, by their delimiters"),
         "contrast": Field(
             anything("messages beside `messages`, and text, tokens or a list of these beside `prompt`"), None,

@@ -257,16 +257,22 @@ def stop_texts(settings: ServerSettings) -> Kind:
     return Kind(read, {"anyOf": [one.schema, {"type": "array", "items": one.schema, "maxItems": settings.max_stops}]})
 
 
-def numbers_by_name(most: int = 100) -> Kind:
-    """Numbers, each under a name."""
+def numbers_by_name(most: int = 100, *, lists: bool = False) -> Kind:
+    """Numbers, each under a name; with `lists`, also lists of one number or more."""
     one = number(-inf)
+    schema: dict[str, Any] = {"type": "number"}
+    if lists:
+        schema = {"anyOf": [schema, {"type": "array", "items": schema, "minItems": 1}]}
 
-    def read(value: Any) -> dict[str, float]:
+    def read_one(value: Any) -> Any:
+        return [one.read(inner) for inner in value] if lists and value and isinstance(value, list) else one.read(value)
+
+    def read(value: Any) -> dict[str, Any]:
         if not isinstance(value, dict) or len(value) > most:
             raise Unfit(f'an object of at most {most} numbers is allowed, such as {{"a": 0.5}}')
-        return {encodable(name): one.read(inner) for name, inner in value.items()}
+        return {encodable(name): read_one(inner) for name, inner in value.items()}
 
-    return Kind(read, {"type": "object", "additionalProperties": {"type": "number"}})
+    return Kind(read, {"type": "object", "additionalProperties": schema})
 
 
 def chain(most: int = 200) -> Kind:

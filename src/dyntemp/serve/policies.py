@@ -12,6 +12,7 @@ from dyntemp.distribution.filters import GREEDY_AT
 from dyntemp.engines.request_fields import KEY, OFF
 from dyntemp.errors import PolicyError
 from dyntemp.generation import policies
+from dyntemp.language.given import GivenNumbers
 from dyntemp.language.policy import Policy
 from dyntemp.language.signals import suggestion
 from dyntemp.serve.errors import of_policy, shown, wrong
@@ -26,13 +27,13 @@ class Chosen:
     Attributes:
         policy: The policy, with its parameters bound.
         requested: The value of its `requested`.
-        given: The value of each of its `given(...)`, by name.
+        given: The value of each of its `given(...)`, by name: a number, or a list of numbers by position.
         ignored: Names of fields without an effect; only a lenient server accepts any.
     """
 
     policy: Policy
     requested: float
-    given: Mapping[str, float]
+    given: Mapping[str, GivenNumbers]
     ignored: tuple[str, ...] = ()
 
 

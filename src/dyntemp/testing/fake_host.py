@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dyntemp.engines import CAPABILITIES, Capabilities, Counts
+from dyntemp.language.given import GivenNumbers
 from dyntemp.sampling import PolicyLike
 
 Row = NDArray[np.float32]
@@ -24,12 +25,14 @@ class Asked:
         requested: Its own temperature; 0 is greedy.
         prompt: Number of tokens in its prompt.
         tokens: The tokens of its prompt; by default tokens of the host's choice.
+        given: Its own values of `given("name", low, high)`, for hosts whose requests bring them.
     """
 
     policy: PolicyLike | None
     requested: float = 1.0
     prompt: int = 3
     tokens: tuple[int, ...] = ()
+    given: Mapping[str, GivenNumbers] = field(default_factory=dict)
 
     def prompt_of(self, token: int) -> list[int]:
         """The tokens of the prompt; `token` where none were chosen."""

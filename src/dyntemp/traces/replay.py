@@ -19,6 +19,7 @@ from dyntemp.distribution.filters import GREEDY_AT
 from dyntemp.distribution.histogram import count, tempered
 from dyntemp.errors import PolicyError
 from dyntemp.language.evaluate import Evaluation
+from dyntemp.language.given import GivenNumbers, check_lists, number_at
 from dyntemp.language.nodes import Node
 from dyntemp.language.policy import Policy
 from dyntemp.language.signals import SIGNALS
@@ -80,7 +81,7 @@ def replay(
     *,
     seed: int,
     requested: float = 1.0,
-    given: Mapping[str, float] | None = None,
+    given: Mapping[str, GivenNumbers] | None = None,
     parameters: Mapping[str, float] | None = None,
     text: RecordedText = NO_TEXT,
 ) -> list[Replayed]:
@@ -91,7 +92,7 @@ def replay(
         policy: Without free parameters, or with their values in `parameters`.
         seed: The seed of the recorded run, which decides the coupled draw.
         requested: The value of the signal `requested`.
-        given: The value of each `given("name", low, high)`, by name.
+        given: The value of each `given("name", low, high)`, by name: a number, or a list of numbers by position.
         parameters: Values of free parameters.
         text: The text before the tokens, for a policy that reads zones which the records do not hold.
 
@@ -110,7 +111,7 @@ def replay(
 
 
 def _temperatures(
-    tokens: Sequence[Token], policy: Policy, requested: float, given: Mapping[str, float],
+    tokens: Sequence[Token], policy: Policy, requested: float, given: Mapping[str, GivenNumbers],
     parameters: Mapping[str, float], text: RecordedText,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:  # fmt: skip
     """The temperature of each token, [tokens], and its terms, [terms, tokens]."""
@@ -133,6 +134,7 @@ def _temperatures(
             f"`{policy}` reads {', '.join(f'`{name}`' for name in lacks)}, which these records do not hold: record "
             f"{advice}"
         )
+    check_lists(policy, given)
     signals = _signals(tokens, text.with_zones(tokens, policy), policy, requested, given)
     state = policy.state(window=len(tokens) + 1) if policy.remembers else None
     slots = np.zeros(len(tokens), np.int64)
@@ -151,7 +153,7 @@ def _temperatures(
 
 def _signals(
     tokens: Sequence[Token], recorded: Sequence[Mapping[str, float]], policy: Policy, requested: float,
-    given: Mapping[str, float],
+    given: Mapping[str, GivenNumbers],
 ) -> dict[str, NDArray[np.float64]]:  # fmt: skip
     """The values of the signals that the policy reads, [tokens] each."""
     columns: dict[str, NDArray[np.float64]] = {}
@@ -164,7 +166,7 @@ def _signals(
             case "given":
                 name = str(signal.arguments[0])
                 if name in given:
-                    numbers = [given[name]] * len(tokens)
+                    numbers = [number_at(given[name], token.position) for token in tokens]
                 elif all(str(signal) in token.signals for token in tokens):  # from a function of the hidden state
                     numbers = [token.signals[str(signal)] for token in tokens]
                 else:

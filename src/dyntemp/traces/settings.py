@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Self
 
 from dyntemp.distribution.filters import Filters, filters_of
 from dyntemp.errors import TraceError
+from dyntemp.language.given import GivenNumbers
 
 ALTERNATIVES = 10
 """How many of the likeliest tokens a record names by default."""
@@ -48,7 +49,7 @@ class Settings:
         stop: A sequence ends before any of these texts appears.
         filters: The truncation of the draw.
         requested: The value of the signal `requested`.
-        given: The value of each `given("name", low, high)`, by name.
+        given: The value of each `given("name", low, high)`, by name: a number, or a list of numbers by position.
         parameters: Values of free parameters.
         zones: The user's own zones, as `parse_zone` reads them.
         alternatives: How many of the likeliest tokens each record names.
@@ -67,7 +68,7 @@ class Settings:
     stop: Sequence[str] = ()
     filters: Filters = Filters()
     requested: float = 1.0
-    given: Mapping[str, float] = field(default_factory=dict)
+    given: Mapping[str, GivenNumbers] = field(default_factory=dict)
     parameters: Mapping[str, float] = field(default_factory=dict)
     zones: Sequence[str] = ()
     alternatives: int = ALTERNATIVES

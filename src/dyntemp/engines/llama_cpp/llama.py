@@ -157,7 +157,7 @@ class DynamicLlama(Llama):  # type: ignore[misc]  # Any to a type checker
         if kept is None or policy is not None:
             options = self._with(policy, options)
             chosen = options["logits_processor"].policy
-            if chosen is not None and chosen.reads_place:
+            if chosen is not None and self.requests.reads_place(chosen):
                 raise EngineError(
                     f"`{chosen}` needs to know of earlier tokens, and sample() draws one by itself: use generate()"
                 )

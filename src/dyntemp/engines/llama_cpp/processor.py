@@ -93,9 +93,9 @@ class DynamicTemperature:
     criterion in `arguments` before the token is used, and at the end of the `with` block. The end of the block also
     raises if the processor was never called, as with a plain list of processors beside a `logit_bias`.
 
-    A policy that remembers, or reads `position`, `surprisal` or `inside`, serves one sequence: make a processor for
-    each. Such a policy is refused under a draft model, whose drafts are in `input_ids` too. `DynamicLlama` can run it
-    there.
+    A policy that remembers, or reads `position`, `surprisal`, `inside` or a list in `given`, serves one sequence: make
+    a processor for each. Such a policy is refused under a draft model, whose drafts are in `input_ids` too.
+    `DynamicLlama` can run it there.
 
     Args:
         policy: The policy, or its text.
@@ -208,7 +208,7 @@ class DynamicTemperature:
 
     def _scaled(self, input_ids: NDArray[np.int32], scores: Any) -> Any:
         position = len(input_ids)
-        if self.policy.reads_place or self.policy.zones:
+        if self.requests.reads_place(self.policy) or self.policy.zones:
             self._follow(input_ids)
         elif 0 not in self.requests:
             self.requests.begin(0, self.policy)

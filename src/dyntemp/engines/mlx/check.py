@@ -9,6 +9,7 @@ import numpy as np
 
 from dyntemp.engines.batch import Step
 from dyntemp.errors import EngineError
+from dyntemp.language.given import numbers_at
 from dyntemp.language.policy import Policy
 from dyntemp.sampling import temperatures
 
@@ -38,7 +39,13 @@ def check_temperatures(
     state = policy.state()
     for number, (row, step) in enumerate(zip(rows, steps, strict=False)):
         expected = temperatures(
-            row, policy, state=state, position=number, requested=requested, given=given, backend="reference"
+            row,
+            policy,
+            state=state,
+            position=number,
+            requested=requested,
+            given=numbers_at(given, number),
+            backend="reference",
         )
         if not np.isclose(step.temperature[0], expected, rtol=TOLERANCE, atol=0):
             raise EngineError(f"row {number} was given T = {step.temperature[0]}, and `{policy}` makes it {expected}")

@@ -31,7 +31,7 @@ class Sequences:
     """
 
     def __init__(self, requests: Requests, policy: Policy, requested: float) -> None:
-        self.needed = policy.reads_place or bool(policy.zones)
+        self.needed = requests.reads_place(policy) or bool(policy.zones)
         self._requests, self._policy, self._requested = requests, policy, requested
         self._sequences: dict[
             int, tuple[int, bytes]

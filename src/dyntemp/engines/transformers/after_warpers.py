@@ -43,7 +43,8 @@ class AfterWarpers:
     Args:
         model: A model with `generate()`.
         policy: The policy of generation configs without one; by default their rows stay as they are.
-        given: The value of each `given("name", low, high)`, by name: a number, one per row, or a function of the hidden
+        given: The value of each `given("name", low, high)`, by name: a number, a list of numbers by position, an
+            array of one per row, or a function of the hidden
             state, see `dyntemp.models.hidden`; read at every step.
         tokenizer: The model's tokenizer, for policies that read `inside(...)`.
         zones: Zones of your own, such as `"note=<note>...</note>"`: one, or several.
@@ -200,8 +201,8 @@ class _BatchWarper:
             raise EngineError(
                 "functions in `given` were given for generate_batch(), whose rows mix passes: use generate()"
             )
-        reads = {signal.name for signal in settings.policy.signals}
-        more = settings.policy.remembers or reads & {"position", "inside"}
+        self._requests = settings.requests(0, device)
+        more = self._requests.reads_place(settings.policy) or settings.policy.zones
         if more or device.type != "cpu" or _temperature(config) != 1:
             raise EngineError(
                 f"`{settings.policy}` was given for generate_batch() on {device} at temperature "
@@ -209,7 +210,6 @@ class _BatchWarper:
                 "policies that read the row alone are allowed there, on a CPU, at temperature=1.0: use generate()"
             )
         self._settings = settings
-        self._requests = settings.requests(0, device)
         self._rows = 0
 
     def __call__(self, _: Any, scores: Any) -> Any:

@@ -11,6 +11,7 @@ from dyntemp.engines.capabilities import Capabilities
 from dyntemp.engines.requests import Requests
 from dyntemp.engines.zones import inside_at
 from dyntemp.errors import EngineError
+from dyntemp.language.given import numbers_at
 from dyntemp.language.policy import Policy
 from dyntemp.models.hidden import Given, HiddenStates, numbers
 from dyntemp.sampling import PolicyLike
@@ -32,8 +33,8 @@ class AdapterSettings:
         capabilities: The adapter's record.
         policy: The policy of all rows.
         counts: The counts to continue.
-        given: The value of each `given("name", low, high)`, by name: a number, one per row, or a function of the hidden
-            state; read again at every step.
+        given: The value of each `given("name", low, high)`, by name: a number, a list of numbers by position, an array
+            of one per row, or a function of the hidden state; read again at every step.
         tokenizer: For policies that read `inside(...)`: the tokenizer, or a function that returns the bytes of a token.
         zones: Zones of the user's own.
         record: Called with each `Step`.
@@ -118,7 +119,8 @@ class Generation:
         self._given, self._hidden = Given.of(settings.given), settings.hidden
         self._divided_by = requested if divided == "before" else 1.0
         self._tokens_matter = settings.policy.remembers or bool(settings.policy.zones)
-        self._places_matter = self._tokens_matter or settings.policy.reads_place or settings.record is not None
+        reads_place = self.requests.reads_place(settings.policy)
+        self._places_matter = self._tokens_matter or reads_place or settings.record is not None
         self._tokenizer, self._zones = settings.tokenizer, settings.zones
         self._padding = _padding(input_ids, settings.tokenizer) if settings.policy.zones else []
         self._beams = beams
@@ -151,14 +153,15 @@ class Generation:
     def batch(self, input_ids: Any, scores: Any) -> Batch:
         """A step's rows, for `Requests`."""
         self._ids = input_ids
+        length = input_ids.shape[1]
         if self._hidden is not None:
             found = numbers(self._given.functions, self._hidden.take())
             self.requests.given = {**self._given.numbers, **found}
         if self._watch is not None:
             text = self._text(0).tolist() if self._policy.zones else []
             inside = inside_at(self._policy, text, self._tokenizer, self._zones)
-            self._watch((scores * self._divided_by, {**(self.requests.given or {}), **inside}))
-        length = input_ids.shape[1]
+            given = numbers_at(self.requests.given, length - self.prompt)
+            self._watch((scores * self._divided_by, {**given, **inside}))
         drawn = input_ids[:, -1].tolist() if self._policy.reads_surprisal and length > self.prompt else None
         space: Literal["logits", "log-probabilities"] = "log-probabilities" if self._beams else "logits"
         return Batch(scores, position=length, drawn=drawn, space=space, text=self._text)

@@ -54,7 +54,8 @@ class DynamicTemperature:
 
     Args:
         policy: A policy, or its text.
-        given: The value of each `given("name", low, high)`, by name: a number, one per row, or a function of the hidden
+        given: The value of each `given("name", low, high)`, by name: a number, a list of numbers by position, an
+            array of one per row, or a function of the hidden
             state, see `dyntemp.models.hidden`; read at every step.
         tokenizer: The model's tokenizer, for policies that read `inside(...)`.
         zones: Zones of your own, such as `"note=<note>...</note>"`: one, or several.

@@ -45,7 +45,8 @@ class DynamicSampler:
         policy: A policy, or its text.
         seed: 64-bit seed for all rows, or one for each; None draws one for each `generate()`. A row with a seed of its
             own gets the same tokens alone and in any batch. Rows that share a seed get noise by their order.
-        given: The value of each `given("name", low, high)`, by name: a number, one per row, or a function of the hidden
+        given: The value of each `given("name", low, high)`, by name: a number, a list of numbers by position, an
+            array of one per row, or a function of the hidden
             state, see `dyntemp.models.hidden`; read at every step.
         tokenizer: The model's tokenizer, for policies that read `inside(...)`.
         zones: Zones of your own, such as `"note=<note>...</note>"`: one, or several.

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
 from importlib.metadata import entry_points
 from typing import Any
 
-from dyntemp.engines.request_fields import ID, KEY, MOST_CHARACTERS, MOST_ZONES, OFF, ZONES
+from dyntemp.engines.request_fields import GIVEN, ID, KEY, MOST_CHARACTERS, MOST_ZONES, OFF, ZONES
 from dyntemp.engines.requests import Requests
 from dyntemp.errors import EngineError
 from dyntemp.language.policy import Policy
@@ -17,7 +18,7 @@ from dyntemp.zones.zone import EXAMPLE
 HERE = "dyntemp.engines.vllm"
 """The module under which vLLM and its users name our classes."""
 
-FIELDS = (KEY, ID, ZONES)
+FIELDS = (KEY, ID, ZONES, GIVEN)
 
 GROUP = "vllm.logits_processors"
 """The group of entry points whose classes vLLM loads into every engine."""
@@ -99,14 +100,23 @@ def plugins() -> list[str]:
     return [point.value for point in entry_points(group=GROUP)]
 
 
-def accepted(requests: Requests, policy: str, zones: Sequence[str] = ()) -> Policy:
+def accepted(
+    requests: Requests, policy: str, zones: Sequence[str] = (), given: Mapping[str, Sequence[float]] | None = None
+) -> Policy:
     """Read a policy, and check that this engine can carry it out.
 
     Raises:
-        PolicyError, EngineError: As `Requests.accept`; also if it reads a zone and a plugin has loaded us, for which
-            the first runner may leave placeholders in the place of tokens.
+        PolicyError, EngineError: As `Requests.accept`; also if a number is missing that it reads by `given(...)`; or if
+            it reads a zone and a plugin has loaded us, for which the first runner may leave placeholders in the place
+            of tokens.
     """
-    found = requests.accept(policy, zones)
+    found = requests.accept(policy, zones, given)
+    for signal in found.signals:
+        if signal.name == "given" and signal.arguments[0] not in (given or {}):
+            raise EngineError(
+                f'`{found}` reads `{signal}`: send it in the request, "{GIVEN}": '
+                f"'{{\"{signal.arguments[0]}\": ...}}', a number or a list with one for each position"
+            )
     if found.zones and any(one.startswith(f"{HERE}:") for one in plugins()):
         raise EngineError(
             f"`{found}` reads `inside(...)`, but vLLM does not tell a plugin the tokens of the text in time: uninstall "
@@ -131,6 +141,26 @@ def own_zones(extra_args: Mapping[str, Any] | None) -> list[str]:
     return zones
 
 
+def own_given(extra_args: Mapping[str, Any] | None) -> dict[str, list[float]]:
+    """The values of `given("name", low, high)` that a request brings: lists of numbers by position, by name.
+
+    Raises:
+        EngineError: If the field is not an object of numbers and lists of numbers, nor the JSON of one.
+    """
+    sent = (extra_args or {}).get(GIVEN) or {}
+    try:
+        read = json.loads(sent) if isinstance(sent, str) else sent
+        lists = {name: [*map(float, value if isinstance(value, list) else [value])] for name, value in read.items()}
+    except (AttributeError, TypeError, ValueError):
+        lists = {"": []}
+    if not all(lists.values()):
+        raise EngineError(
+            f"`{GIVEN}` = {_shown(sent)} was given; an object is allowed, of a number or a list of numbers for each "
+            f"name, or its JSON as text: '{{\"name\": [0.5, 0.7]}}'"
+        )
+    return lists
+
+
 def asked(extra_args: Mapping[str, Any] | None) -> str | None:
     """The text of a request's policy, `OFF`, or None where it brings none.
 
@@ -142,7 +172,8 @@ def asked(extra_args: Mapping[str, Any] | None) -> str | None:
     for other in extra_args:
         if other not in FIELDS and (KEY in other.lower() or get_close_matches(other.lower(), FIELDS, cutoff=0.8)):
             raise EngineError(
-                f"`{other}` was given in vllm_xargs; dyntemp reads `{KEY}`, a policy, `{ID}`, a name, and `{ZONES}`"
+                f"`{other}` was given in vllm_xargs; dyntemp reads `{KEY}`, a policy, `{ID}`, a name, `{ZONES}` and "
+                f"`{GIVEN}`"
             )
     name = extra_args.get(ID)
     if name is not None and (not isinstance(name, str) or len(name) > 200):

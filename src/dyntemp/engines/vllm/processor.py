@@ -21,7 +21,7 @@ from dyntemp.engines.batch import Batch, Counts
 from dyntemp.engines.capabilities import CAPABILITIES, Capabilities
 from dyntemp.engines.request_fields import ID, OFF
 from dyntemp.engines.requests import Requests
-from dyntemp.engines.vllm.options import HERE, Options, accepted, asked, own_zones, refuse
+from dyntemp.engines.vllm.options import HERE, Options, accepted, asked, own_given, own_zones, refuse
 from dyntemp.engines.vllm.report import LOG, Report, Trace, Worker
 from dyntemp.engines.vllm.tokens import ServedTokenizer, Tokens
 from dyntemp.language.policy import Policy
@@ -114,7 +114,7 @@ class DynamicTemperature(*BASES):  # type: ignore[misc]  # what is installed
         """The record of the first runner, or of the second."""
         record = CAPABILITIES["vllm/v2" if second else "vllm/v1"]
         limits = "its rows are not in one order while the server drafts tokens; send a policy without memory"
-        return record if cls.remembers else replace(record, remembers=False, zones=False, limits=limits)
+        return record if cls.remembers else replace(record, remembers=False, given=False, zones=False, limits=limits)
 
     @classmethod
     def validate_params(cls, sampling_params: Any) -> None:
@@ -123,9 +123,10 @@ class DynamicTemperature(*BASES):  # type: ignore[misc]  # what is installed
         Raises:
             PolicyError, EngineError: If the policy cannot be read, or not be carried out here.
         """
-        policy, zones = asked(sampling_params.extra_args), own_zones(sampling_params.extra_args)
+        extra = sampling_params.extra_args
+        policy, zones, given = asked(extra), own_zones(extra), own_given(extra)
         if policy is not None and policy != OFF:
-            accepted(Requests(cls.capabilities(), tokenizer=ServedTokenizer()), policy, zones)
+            accepted(Requests(cls.capabilities(), tokenizer=ServedTokenizer()), policy, zones, given)
 
     @property
     def counts(self) -> Counts:
@@ -211,14 +212,14 @@ class DynamicTemperature(*BASES):  # type: ignore[misc]  # what is installed
         if policy is None or policy == OFF:
             self.requests.end(slot)
             return False
-        zones = own_zones(params.extra_args)
+        zones, given = own_zones(params.extra_args), own_given(params.extra_args)
         if self.requests.accept(policy, zones).zones and not self.tokenizer.exists:
             LOG.error(
                 "dyntemp: `%s` reads `inside(...)`, and this server has no tokenizer: rows stay as they are", policy
             )
             self.requests.end(slot)
             return False
-        self.requests.begin(slot, policy, requested=params.temperature, prompt=prompt, zones=zones)
+        self.requests.begin(slot, policy, requested=params.temperature, prompt=prompt, zones=zones, given=given)
         self._named[slot] = self._name(params.extra_args)
         return bool(params.temperature > GREEDY_AT)
 

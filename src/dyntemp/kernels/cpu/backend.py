@@ -80,7 +80,7 @@ def run(logits: Any, job: Job) -> Outcome:
     if packed.given:
         for name, values in context(job, count, n).items():
             known[len(KNOWN) + packed.names.index(name)] = values
-    flat, stride = _flat(rows.data, rows.dtype)
+    flat, stride = flat_memory(rows.data, rows.dtype)
     task = (  # in the order of `run_moments`; by name, a call would take 0.8 us longer
         *(flat, n, stride, masked_at),  # `Logits`
         *(packed.code, _numbers(job, packed), of_row),  # `Programs`
@@ -128,7 +128,7 @@ def scale(logits: Any, temperature: NDArray[np.float64], out: Any = None) -> Any
     """Each row divided by its temperature, in the shape, dtype and library of `logits`; see `Backend.scale`."""
     rows = as_rows(logits)
     masked_at, compute = COMPUTE[rows.dtype]
-    flat, stride = _flat(rows.data, rows.dtype)
+    flat, stride = flat_memory(rows.data, rows.dtype)
     n = rows.data.shape[1]
     place = None if out is None else as_rows(out).data
     if len(temperature) != len(rows) or (place is not None and place.shape != rows.data.shape):
@@ -195,7 +195,7 @@ def _memory(job: Job, rows: int) -> Memory:
     return state.tables, np.array(slots, np.int64), np.concatenate([NOTHING, *rounds(slots, positions)])
 
 
-def _flat(data: NDArray[Any], dtype: str) -> tuple[NDArray[Any], int]:
+def flat_memory(data: NDArray[Any], dtype: str) -> tuple[NDArray[Any], int]:
     """The memory of rows as one array, and how many entries lie from one row's begin to the next.
 
     The array is read-only whether the rows are or not: Numba would compile the same code for both.

@@ -37,7 +37,9 @@ class Running:
     """A request in a runner."""
 
     def __init__(self, asked: Asked) -> None:
-        extra = None if asked.policy is None else {"dyntemp": str(asked.policy), "dyntemp_zones": [OWN_ZONE]}
+        extra = None
+        if asked.policy is not None:
+            extra = {"dyntemp": str(asked.policy), "dyntemp_zones": [OWN_ZONE], "dyntemp_given": dict(asked.given)}
         self.params = SimpleNamespace(temperature=asked.requested, extra_args=extra)
         self.prompt = asked.prompt_of(0)
         self.output: list[int] = []

@@ -33,7 +33,7 @@ export function replay(tokens, policy, { seed, requested = 1, given = {}, parame
   const key = BigInt(seed);
   const recorded = withZones(tokens, policy, before);
   return tokens.map((token, at) => {
-    const signals = signalsOf(recorded[at], policy, requested, given);
+    const signals = signalsOf(recorded[at], policy, requested, given, token.position);
     const { temperature, terms } = evaluation.step(signals, token.position);
     evaluation.observe(token.surprisal);
     const shares = terms.map((value, part) => ({ text: policy.terms[part], value }));
@@ -81,17 +81,20 @@ export function same({ temperature }, token) {
 }
 
 /** The values that the policy reads, of those `recorded` with a token and those that it was `given`. */
-function signalsOf(recorded, policy, requested, given) {
+function signalsOf(recorded, policy, requested, given, position) {
   const values = { requested };
   for (const { text, node, source } of policy.needs) {
     if (source !== "context") values[text] = recorded[text];
-    if (node.name === "given") values[text] = givenTo(policy, node, given, recorded);
+    if (node.name === "given") values[text] = givenTo(policy, node, given, recorded, position);
   }
   return values;
 }
 
-function givenTo(policy, { text, key }, given, recorded) {
-  if (Object.hasOwn(given, key)) return given[key];
+function givenTo(policy, { text, key }, given, recorded, position) {
+  if (Object.hasOwn(given, key)) {
+    const value = given[key];
+    return Array.isArray(value) ? value[position % value.length] : value; // a list has a number for each position
+  }
   if (Object.hasOwn(recorded, text)) return recorded[text]; // from a function of the hidden state
   throw new PolicyError(`\`${policy.text}\` reads \`${text}\`: pass given={'${key}': a number}`);
 }
