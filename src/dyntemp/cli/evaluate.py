@@ -9,23 +9,27 @@ Running the same command again goes on where it was stopped, and several process
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from dyntemp.cli import INTERRUPTED, OK, UsageError
-from dyntemp.cli.common import add_colour_option, print_json, readable, waiting
+from dyntemp.cli.common import MODEL_VARIABLE, add_colour_option, print_json, readable, waiting
 from dyntemp.cli.progress import shown
 from dyntemp.errors import EngineError, InvalidLogitsError, ModelError, PolicyError, StateError, TraceError
 from dyntemp.evaluation.configuration import TIERS, StudySettings, read_study
 from dyntemp.evaluation.exact_tier import ExactTier
+from dyntemp.evaluation.loop_runner import LoopRunner
+from dyntemp.evaluation.report import document
 from dyntemp.evaluation.results import Comparison, Results, TaskResult
 from dyntemp.evaluation.runner import Runner
 from dyntemp.evaluation.selection import mean
 from dyntemp.evaluation.study import RESULTS, run_study
 from dyntemp.evaluation.tasks.table import TASKS, task_of
-from dyntemp.models import load_model
+from dyntemp.models import BUNDLED, load_model
 from dyntemp.show.terminal import console
+from dyntemp.textfile import write_whole
 
 TIER = "short"
 
@@ -53,7 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     where.add_argument("-m", "--model", metavar="MODEL", help="a model as in `dyntemp generate`, or the server's name")
     host = where.add_mutually_exclusive_group()
     host.add_argument("--server", metavar="URL", help="a server with the OpenAI API, such as http://localhost:8000/v1")
-    host.add_argument("--vllm", action="store_true", help="run the model in vLLM, in this process")
+    host.add_argument("--vllm", metavar="MODEL", help="run this model in vLLM, in this process")
     where.add_argument("--batch", type=int, default=64, metavar="N", help="texts that are written at a time (64)")
     where.add_argument("--threads", type=int, metavar="N", help="processor threads of llama.cpp")
     out = parser.add_argument_group("output")
@@ -87,8 +91,8 @@ def run(options: argparse.Namespace) -> int:
     except ValueError as error:
         raise UsageError(str(error)) from None
     report = Path(options.report or Path(options.output) / "report.html")
-    written = reported(results, report)
-    paths = {"results": str(Path(options.output) / RESULTS), **({"report": str(report)} if written else {})}
+    write_whole(report, document(results))
+    paths = {"results": str(Path(options.output) / RESULTS), "report": str(report)}
     if options.json:
         print_json(out, {"digest": results.digest, **summary(results), **paths})
         return OK
@@ -97,3 +101,72 @@ def run(options: argparse.Namespace) -> int:
     for path in paths.values():
         out.print(path, style="bold", soft_wrap=True)
     return OK
+
+
+def asked(options: argparse.Namespace) -> StudySettings:
+    """The settings of the study file and the options."""
+    given = read_study(options.study) if options.study else {}
+    tier = given.pop("tier", TIER)
+    for option, name in SETTINGS.items():
+        value = getattr(options, option)
+        if value is not None:
+            given[name] = [readable(one) for one in value] if isinstance(value, list) else value
+    given.setdefault("model", options.vllm or os.environ.get(MODEL_VARIABLE, BUNDLED))
+    return StudySettings.read(given, options.tier or tier)
+
+
+def opened(options: argparse.Namespace, settings: StudySettings) -> tuple[Runner, ExactTier | None]:
+    """The runner, and the exact tier where the model's logits are at hand."""
+    if options.server:
+        from dyntemp.evaluation.server_runner import ServerRunner
+
+        return ServerRunner(options.server, settings.model, concurrency=options.batch), None
+    if options.vllm:
+        from dyntemp.evaluation.vllm_runner import VllmRunner
+
+        return VllmRunner(settings.model), None
+    threads = {} if options.threads is None else {"threads": options.threads}
+    with waiting(f"loading {settings.model} ..."):
+        model = load_model(settings.model, **threads)
+    return LoopRunner(model, batch=options.batch), ExactTier(model)
+
+
+def told(results: Results) -> Iterator[str]:
+    """The verdict, and a table for each task."""
+    yield results.verdict.sentence
+    for reason in results.verdict.reasons:
+        yield f"  {reason}"
+    for task in results.tasks:
+        yield ""
+        yield from _table(results, task)
+    yield ""
+
+
+def _table(results: Results, task: TaskResult) -> Iterator[str]:
+    """The arms of a task on test, the best first, each method beside the best control."""
+    arms = [one for one in results.arms if one.task == task.name and one.split == "test"]
+    if task.metric is None:
+        yield f"{task.name}: {len(arms)} arms, without a verifier"
+        return
+    metric = task.metric
+    head = f"{task.name}, {metric}, n = {len(task.items['test'])} items, {task.samples['test']} texts each"
+    yield f"{head:<52} {'mean':>7} {'less best control':>26} {'Holm p':>7}"
+    for one in sorted(arms, key=lambda arm: -mean(arm.values[metric])):
+        name = f"{one.name}   (control)" if one.control else one.name
+        yield f"{name:<52} {mean(one.values[metric]):>7.3f} {_beside(results, task, one.name)}".rstrip()
+
+
+def _beside(results: Results, task: TaskResult, arm: str) -> str:
+    """The difference of a method to the best of its controls, with its interval; empty for a control."""
+    against = [one for one in results.comparisons if (one.task, one.metric, one.arm) == (task.name, task.metric, arm)]
+    if not against:
+        return ""
+    least: Comparison = min(against, key=lambda one: one.difference)
+    holm = "" if least.holm is None else f"{least.holm:.3f}"
+    return f"{least.difference:>+8.3f} [{least.low:+.3f}, {least.high:+.3f}] {holm:>7}"
+
+
+def summary(results: Results) -> dict[str, Any]:
+    """Verdict and comparisons as JSON objects."""
+    data = results.to_json()
+    return {name: data[name] for name in ("model", "verdict", "comparisons", "detectable")}

@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from math import log
 
 import numpy as np
@@ -187,6 +188,7 @@ def policy_family(policy: Policy) -> Family:
     return Family(name=policy.name or str(policy), policy=policy)
 
 
+@cache
 def published() -> tuple[dict[str, Family], dict[str, str]]:
     """The families of published methods and of sign-free templates by name, and the methods left out with the reason.
 
