@@ -14,7 +14,7 @@ from dyntemp.evaluation.controls import GREEDY, no_op, own_controls
 from dyntemp.evaluation.exact_tier import ExactTier
 from dyntemp.evaluation.families import Family, chosen
 from dyntemp.evaluation.folder import Cell, Folder
-from dyntemp.evaluation.outcome import Outcome, detectable
+from dyntemp.evaluation.outcome import Outcome
 from dyntemp.evaluation.results import ArmResult, Results, TaskResult, TextPair
 from dyntemp.evaluation.runner import Runner
 from dyntemp.evaluation.selection import best, best_of_families
@@ -81,15 +81,20 @@ class Study:
         }  # fmt: skip
         self.left_out: dict[str, str] = {}
         self.families = list(self._runnable(_families(settings)))
-        self._planned = self._plan()
+        self._planned: dict[Split, int] = {}
         self._done: dict[Split, tuple[int, int]] = {}
 
     def run(self) -> Results:
         """All stages, and the results."""
         scored = [task for task in self.tasks if task.metric is not None]
         arms = [arm for family in self.families for arm in family.configurations(self.settings.budget, self.settings.seed)]
+        self._planned = self._plan(len(arms))
         tune = self._tune(scored, arms)
-        kept = {name: self._kept(name, metric, results, arms) for name, metric, results in _by_task(scored, tune)}
+        by_name = {arm.name: arm for arm in arms}
+        kept = {
+            task: [by_name[one.name] for one in best_of_families(results, metric, self.settings.kept)]
+            for task, metric, results in _by_task(scored, tune)
+        }
         val = self._sampled("val", [(task, arm) for task in scored for arm in kept[task.name]])
         tested, without = self._declare(scored, val, kept)
         test = self._sampled("test", [(task, arm) for task in self.tasks for arm in tested[task.name]])
@@ -127,11 +132,6 @@ class Study:
         found = {(one.task, one.name): one for one in self._sampled("tune", sampled)}
         return [(known | found)[task.name, arm.name] for task, arm in pairs]
 
-    def _kept(self, task: str, metric: str, results: Sequence[ArmResult], arms: Sequence[Arm]) -> list[Arm]:
-        """The configurations that go to val."""
-        by_name = {arm.name: arm for arm in arms}
-        return [by_name[one.name] for one in best_of_families(results, metric, self.settings.kept)]
-
     def _sampled(self, split: Split, pairs: Sequence[tuple[Task, Arm]]) -> list[ArmResult]:
         """The results of these arms on a split, once all their samples are there."""
         cells = [self.cell(task, split, arm) for task, arm in pairs]
@@ -146,7 +146,7 @@ class Study:
     def _declare(
         self, tasks: Sequence[Task], val: Sequence[ArmResult], kept: Mapping[str, Sequence[Arm]]
     ) -> tuple[dict[str, list[Arm]], dict[str, str]]:
-        """The arms of test, from the results on val; written down before a text of test is, and refused if they change."""
+        """The arms of test, from the results on val: written down before a text of test is, refused if they change."""
         tested: dict[str, list[Arm]] = {}
         without: dict[str, str] = {}
         for name, metric, results in _by_task(tasks, val):
@@ -166,7 +166,7 @@ class Study:
                 tested[task.name] = self._borrowed(task, tasks, tested)
         data = {
             "digest": self.settings.digest,
-            "detectable": {name: self._detectable(name, metric, found) for name, metric, found in _by_task(tasks, val)},
+            "detectable": {},
             "arms": {name: {arm.name: arm.digest for arm in arms} for name, arms in tested.items()},
         }
         if not self.folder.holds(DECLARED):
@@ -213,17 +213,13 @@ class Study:
         groups = sorted(others, key=lambda one: one.group != task.group)
         return [arm for arm in tested[groups[0].name] if not arm.given] if groups else [GREEDY]
 
-    def _plan(self) -> dict[Split, int]:
+    def _plan(self, tune: int) -> dict[Split, int]:
         """About how many texts each split needs, before configurations are chosen."""
         families = len(self.families)
-        arms = {
-            "tune": families * self.settings.budget,
-            "val": families * self.settings.kept,
-            "test": 4 + 4 * min(self.settings.finalists, families),
-        }
+        arms = {"tune": tune, "val": families * self.settings.kept, "test": 4 + 4 * self.settings.finalists}
         return {
             split: sum(arms[split] * len(self.items[task.name, split]) * self.sizes[task.name][split]
-                       for task in self.tasks)
+                       for task in self.tasks if task.metric is not None or split == "test")
             for split in SPLITS
         }  # fmt: skip
 
