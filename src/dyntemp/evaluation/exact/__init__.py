@@ -1,0 +1,1 @@
+"""The expected score of a policy, computed from rows of logits that were read once, and replays of samples."""
