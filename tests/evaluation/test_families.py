@@ -17,7 +17,9 @@ def test_every_family_has_the_same_number_of_configurations_or_nothing_to_choose
 
     assert len(arms) == (4 if family.policy.parameters or family.ranges else 1)
     assert len({arm.digest for arm in arms}) == len(arms)
-    assert [arm.digest for arm in arms] == [arm.digest for arm in family.configurations(4, seed=1)], "equal arguments give equal configurations"
+    assert [arm.digest for arm in arms] == [arm.digest for arm in family.configurations(4, seed=1)], (
+        "equal arguments give equal configurations"
+    )
     assert arms[:2] == family.configurations(2, seed=1), "a smaller budget tries the first of them"
     assert all(arm.policy.bounds().low >= 0 and not arm.policy.parameters for arm in arms)
 
@@ -27,7 +29,9 @@ def test_the_first_configuration_of_a_method_is_the_published_one(method):
     (first, *_) = KNOWN[method].configurations(2)
 
     published = METHODS[method].make()
-    signals = {str(signal): 5.0 if str(signal) == "entries" else 0.37 for signal in {*published.signals, *first.policy.signals}}
+    signals = {
+        str(signal): 5.0 if str(signal) == "entries" else 0.37 for signal in {*published.signals, *first.policy.signals}
+    }
     states = [policy.state() if policy.remembers else None for policy in (published, first.policy)]
     for position in range(3):
         (a,), (b,) = (

@@ -129,7 +129,9 @@ def test_a_slow_process_whose_cell_was_taken_over_does_no_harm(tmp_path, monkeyp
 def test_val_has_noise_of_its_own_and_test_has_it_for_each_arm(tmp_path):
     hot = lambda split: [cell(1.0, split), cell(1.0000001, split)]
     texts = {
-        split: [[json.loads(line)["text"] for line in text.splitlines()] for text in whole(tmp_path / split, hot(split))]
+        split: [
+            [json.loads(line)["text"] for line in text.splitlines()] for text in whole(tmp_path / split, hot(split))
+        ]
         for split in ("tune", "val", "test")
     }
 

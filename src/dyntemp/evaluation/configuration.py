@@ -116,7 +116,7 @@ class StudySettings:
         """The settings of a tier with those that were given in their place.
 
         Args:
-            given: Settings by name; lists may stand for tuples. A number of single splits leaves the others as they are.
+            given: Settings by name; lists may stand for tuples. `items` and `samples` may name some of the splits.
             tier: `smoke`, `short` or `long`.
 
         Raises:

@@ -184,7 +184,9 @@ def policy_family(policy: Policy) -> Family:
     """
     for name, found in policy.parameters.items():
         if found.low is None:
-            raise PolicyError(f'`{policy}` has the parameter `{name}` without a range: write param("{name}", low, high)')
+            raise PolicyError(
+                f'`{policy}` has the parameter `{name}` without a range: write param("{name}", low, high)'
+            )
     return Family(name=policy.name or str(policy), policy=policy)
 
 

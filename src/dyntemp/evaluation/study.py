@@ -87,7 +87,9 @@ class Study:
     def run(self) -> Results:
         """All stages, and the results."""
         scored = [task for task in self.tasks if task.metric is not None]
-        arms = [arm for family in self.families for arm in family.configurations(self.settings.budget, self.settings.seed)]
+        arms = [
+            arm for family in self.families for arm in family.configurations(self.settings.budget, self.settings.seed)
+        ]
         self._planned = self._plan(len(arms))
         tune = self._tune(scored, arms)
         by_name = {arm.name: arm for arm in arms}
