@@ -14,13 +14,11 @@ EVERY = chosen(list(KNOWN), list(CHAINS), [Policy("0.1 + 0.8*entropy", name="min
 @pytest.mark.parametrize("family", EVERY, ids=lambda family: family.name)
 def test_every_family_has_the_same_number_of_configurations_or_nothing_to_choose(family):
     arms = family.configurations(4, seed=1)
+    digests = [arm.digest for arm in arms]
 
     assert len(arms) == (4 if family.policy.parameters or family.ranges else 1)
-    assert len({arm.digest for arm in arms}) == len(arms)
-    assert [arm.digest for arm in arms] == [arm.digest for arm in family.configurations(4, seed=1)], (
-        "equal arguments give equal configurations"
-    )
-    assert arms[:2] == family.configurations(2, seed=1), "a smaller budget tries the first of them"
+    assert len(set(digests)) == len(arms)
+    assert digests[:2] == [arm.digest for arm in family.configurations(2, seed=1)], "a smaller budget tries the first"
     assert all(arm.policy.bounds().low >= 0 and not arm.policy.parameters for arm in arms)
 
 

@@ -50,14 +50,14 @@ def test_equal_cells_of_one_stage_are_done_once(tmp_path):
 
 
 def interrupted(path, cells, after):
-    class Stop(Exception):
+    class StopError(Exception):
         pass
 
     def tell(done, _):
         if done == after:
-            raise Stop
+            raise StopError
 
-    with pytest.raises(Stop), Folder(path, SETTINGS) as folder:
+    with pytest.raises(StopError), Folder(path, SETTINGS) as folder:
         fill(folder, cells, tell)
 
 

@@ -64,7 +64,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     out.add_argument("--report", metavar="FILE", help="the report as one HTML file; default: FOLDER/report.html")
     out.add_argument("--json", action="store_true", help="print verdict and comparisons as JSON")
     out.add_argument("-q", "--quiet", action="store_true", help="no progress")
-    add_colour_option(out)
+    add_colour_option(parser)
 
 
 def run(options: argparse.Namespace) -> int:

@@ -30,6 +30,7 @@ from dyntemp.generation.trace_header import header_of
 from dyntemp.language.given import GivenNumbers
 from dyntemp.models import Model, check_prompts
 from dyntemp.sampling import PolicyLike, as_policy
+from dyntemp.textfile import write_whole
 from dyntemp.traces.file import Trace, TraceWriter
 from dyntemp.traces.settings import Settings
 from dyntemp.zones.zone import listed

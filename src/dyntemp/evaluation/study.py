@@ -87,9 +87,8 @@ class Study:
     def run(self) -> Results:
         """All stages, and the results."""
         scored = [task for task in self.tasks if task.metric is not None]
-        arms = [
-            arm for family in self.families for arm in family.configurations(self.settings.budget, self.settings.seed)
-        ]
+        budget, seed = self.settings.budget, self.settings.seed
+        arms = [arm for family in self.families for arm in family.configurations(budget, seed)]
         self._planned = self._plan(len(arms))
         tune = self._tune(scored, arms)
         by_name = {arm.name: arm for arm in arms}
@@ -126,9 +125,10 @@ class Study:
     def _tune(self, tasks: Sequence[Task], arms: Sequence[Arm]) -> list[ArmResult]:
         """All configurations on tune: computed where the answers are listed, sampled elsewhere."""
         known: dict[tuple[str, str], ArmResult] = {}
-        for task in tasks if self._exact is not None else ():
-            for one in self._exact.results(self.folder, task, self.items[task.name, "tune"], arms):
-                known[task.name, one.name] = one
+        if self._exact is not None:
+            for task in tasks:
+                for one in self._exact.results(self.folder, task, self.items[task.name, "tune"], arms):
+                    known[task.name, one.name] = one
         pairs = [(task, arm) for task in tasks for arm in arms]
         sampled = [(task, arm) for task, arm in pairs if (task.name, arm.name) not in known]
         found = {(one.task, one.name): one for one in self._sampled("tune", sampled)}
@@ -246,7 +246,8 @@ def shown_prompt(item: Item) -> str:
     """The prompt of an item as text; of a conversation, each message behind its role."""
     if isinstance(item.prompt, str):
         return item.prompt
-    return "\n".join(f"{message['role']}: {message['content']}" for message in item.prompt)
+    messages = [part for part in item.prompt if isinstance(part, Mapping)]
+    return "\n".join(f"{message['role']}: {message['content']}" for message in messages)
 
 
 def _final(arm: Arm) -> Arm:
