@@ -9,6 +9,7 @@ from typing import Any
 
 from dyntemp.errors import PolicyError
 from dyntemp.evaluation.arm import Arm
+from dyntemp.evaluation.row_memory import RememberedModel
 from dyntemp.evaluation.runner import Job
 from dyntemp.evaluation.sample import Sample
 from dyntemp.evaluation.task import Item
@@ -16,10 +17,16 @@ from dyntemp.generation.dry_run import dry_run
 from dyntemp.generation.loop import Loop
 from dyntemp.generation.prompts import encode
 from dyntemp.generation.request import Request
-from dyntemp.models import Model
+from dyntemp.models import Model, OpenModel
 from dyntemp.signals import divergence
 from dyntemp.traces.settings import Settings
 from dyntemp.traces.token import Token
+
+KEPT = 4
+"""How many prompts a session keeps, for jobs of the same item that join later."""
+
+PART = 512
+"""Tokens of a prompt that are read at a time. Nobody waits for the other texts meanwhile."""
 
 
 class LoopRunner:
@@ -32,13 +39,17 @@ class LoopRunner:
         model: A model from `load_model`, or any object that meets `dyntemp.models.Model`.
         batch: How many texts are written at a time.
         backend: `cpu` or `reference`.
+        rows: How many rows of logits are remembered, for tasks whose samples begin alike again and again; see
+            `RememberedModel`. Models without open sessions remember none.
     """
 
-    def __init__(self, model: Model, *, batch: int = 64, backend: str = "cpu") -> None:
+    def __init__(self, model: Model, *, batch: int = 64, backend: str = "cpu", rows: int = 0) -> None:
         if batch < 1:
             raise ValueError(f"batch = {batch} was given; whole numbers from 1 are allowed")
         self.name = model.name
-        self._model, self._batch, self._backend = model, batch, backend
+        self._memory = RememberedModel(model, rows) if rows and isinstance(model, OpenModel) else None
+        self._model: Model = self._memory or model
+        self._batch, self._backend = batch, backend
 
     def check(self, arm: Arm) -> None:
         """Refuse an arm that cannot be run.
@@ -69,7 +80,7 @@ class LoopRunner:
         """
         waiting = iter(jobs)
         prompts = _Prompts(self._model)
-        loop = Loop(self._model, self._backend, places=self._batch)
+        loop = Loop(self._model, self._backend, places=self._batch, part=PART, kept=KEPT)
         running: dict[int, _Text] = {}
         try:
             while True:
@@ -85,6 +96,8 @@ class LoopRunner:
                         yield text.job, text.sample(token.finish)
         finally:
             loop.close()
+            if self._memory is not None:
+                self._memory.close()
 
     def _request(self, job: Job, prompt: list[int]) -> Request:
         given: Any = job.arm.given.get(job.item.id, {})  # numbers by position

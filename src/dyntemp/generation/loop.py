@@ -61,10 +61,11 @@ class Loop:
         places: How many sequences a session has room for, so that later ones can join. With 0 a session has room for
             those that it begins with, and reads their prompts in one piece.
         part: About how many tokens of a prompt one `read` takes, where there are `places`.
+        kept: Of how many prompts a session keeps the model's state, where there are `places`.
     """
 
-    def __init__(self, model: Model, backend: str = "cpu", places: int = 0, part: int = PART) -> None:
-        self._model, self._backend, self._places, self._part = model, backend, places, part
+    def __init__(self, model: Model, backend: str = "cpu", places: int = 0, part: int = PART, kept: int = 0) -> None:
+        self._model, self._backend, self._places, self._part, self._kept = model, backend, places, part, kept
         self._state = State()
         self._groups: list[SequenceGroup] = []
         self._prefills = PrefillQueue()
@@ -198,7 +199,7 @@ class Loop:
             prefill.group, session = self._group_with_room(self._model, len(prompts))
             prefill.group.prefills += 1
             prefill.reading = session.join(prompts, self._part)
-        tokens = prefill.reading.read()
+        tokens = prefill.reading.read() if prefill.reading.left else 0
         if prefill.reading.left:
             return tokens, False, []
         rows, logits = prefill.reading.finish()
@@ -210,7 +211,7 @@ class Loop:
         for group in self._groups:
             if group.joinable is not None and group.joinable.places >= count:
                 return group, group.joinable
-        session = model.start_open(max(self._places, count))
+        session = model.start_open(max(self._places, count), self._kept)
         group = SequenceGroup(session, joinable=session)
         self._groups.append(group)
         return group, session

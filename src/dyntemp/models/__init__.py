@@ -141,8 +141,14 @@ class OpenModel(Protocol):
     is given up is read to its end.
     """
 
-    def start_open(self, places: int) -> OpenSession:
-        """A session without sequences, with room for `places` of them."""
+    def start_open(self, places: int, kept: int = 0) -> OpenSession:
+        """A session without sequences.
+
+        Args:
+            places: How many sequences have room in it.
+            kept: Of how many prompts, those read last, the session keeps the model's state. Of a later prompt that
+                begins with one of them only the rest is read.
+        """
 
 
 def load_model(name: str | Path = BUNDLED, **options: Any) -> Model:

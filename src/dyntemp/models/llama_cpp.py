@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from dyntemp.errors import ModelError
 from dyntemp.models import Messages, check_advance, check_prompts
 from dyntemp.models.chat_template import chat_template
+from dyntemp.models.kept_prompts import KeptPrompts
 from dyntemp.models.llama.handles import BATCH, Context, Weights
 from dyntemp.models.llama.library import open_library
 from dyntemp.models.llama.reading import LlamaCppReading, ReadPrompt
@@ -125,9 +126,9 @@ class LlamaCppModel:
         """Start sequences that every step computes together; equal prompts are computed once."""
         return LlamaCppSession(self, prompts)
 
-    def start_open(self, places: int) -> LlamaCppSession:
-        """Start a session without sequences; up to `places` at a time can join."""
-        return LlamaCppSession(self, [], places)
+    def start_open(self, places: int, kept: int = 0) -> LlamaCppSession:
+        """Start a session without sequences; see `OpenModel.start_open`."""
+        return LlamaCppSession(self, [], places, kept)
 
     @cached_property
     def _template(self) -> Callable[[Messages], str] | None:
@@ -151,7 +152,7 @@ class LlamaCppSession:
     order.
     """
 
-    def __init__(self, model: LlamaCppModel, prompts: Sequence[Sequence[int]], places: int = 0) -> None:
+    def __init__(self, model: LlamaCppModel, prompts: Sequence[Sequence[int]], places: int = 0, kept: int = 0) -> None:
         check_prompts(model, prompts)
         self._model = model
         self._limit = model.context or MOST_CONTEXT
@@ -159,6 +160,7 @@ class LlamaCppSession:
         parallel = open_library().api.layout.sequences
         self._places = max(min(places, parallel), len(prompts), 1)
         self._reading = 0  # prompts that have a place, and have not joined yet
+        self._kept = KeptPrompts[ReadPrompt](kept)
         self._most = self._limit * self._places
         # where a model stretches its context, the size of the cache changes the numbers
         self._fixed = model.weights.metadata("{}.rope.scaling.original_context_length") is not None
@@ -194,7 +196,8 @@ class LlamaCppSession:
         def end() -> None:
             self._reading -= count
 
-        return LlamaCppReading(self._model.weights, self._model.threads, prompts, part, self._take_in, end)
+        model = self._model
+        return LlamaCppReading(model.weights, model.threads, prompts, part, self._take_in, end, self._kept)
 
     def logits(self) -> NDArray[np.float32]:
         """Logits of the next token, [live sequences, vocabulary], lower-numbered sequences first."""

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from dyntemp.errors import ModelError
-from dyntemp.models import Messages, check_advance, check_prompts
+from dyntemp.models import Messages
 from dyntemp.models.hidden import HiddenFunction, HiddenStates
 from dyntemp.models.pieces import Pieces
 from dyntemp.models.torch_module import import_torch
+from dyntemp.models.transformers_session import OpenTransformersSession, TransformersSession, has_plain_cache
 
 
 def load(
@@ -61,7 +62,7 @@ def load(
         ) from error
     if device is None:
         device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
-    return TransformersModel(module.to(device), tokenizer, name or str(path))
+    return model_of(module.to(device), tokenizer, name or str(path))
 
 
 class TransformersModel:
@@ -132,57 +133,15 @@ class TransformersModel:
         return output.logits[:, -1], output.past_key_values
 
 
-class TransformersSession:
-    """Sequences of a `TransformersModel` in one padded batch with one KV cache; see `Session`.
+class OpenTransformersModel(TransformersModel):
+    """A `TransformersModel` whose cache is plain, so that its sessions are open; see `OpenModel`, `has_plain_cache`."""
 
-    Logits are a tensor on the CPU.
-    """
+    def start_open(self, places: int, kept: int = 0) -> OpenTransformersSession:
+        """Start a session without sequences; see `OpenModel.start_open`."""
+        return OpenTransformersSession(self, places, kept)
 
-    def __init__(self, model: TransformersModel, prompts: Sequence[Sequence[int]]) -> None:
-        check_prompts(model, prompts)
-        self._torch = torch = import_torch()
-        self._model = model
-        self._lengths = {row: len(prompt) for row, prompt in enumerate(prompts)}
-        self._cache: Any = None
-        self._logits: Any = torch.empty(0, model.vocabulary)
-        if not prompts:
-            return
-        longest = max(self._lengths.values())
-        device = model.module.device
-        padding = [longest - len(prompt) for prompt in prompts]
-        ids = [[0] * pad + [int(token) for token in prompt] for pad, prompt in zip(padding, prompts, strict=True)]
-        self._mask = torch.tensor([[0] * pad + [1] * (longest - pad) for pad in padding], device=device)
-        self._compute(torch.tensor(ids, device=device))
 
-    def logits(self) -> Any:
-        """Logits of the next token, a tensor [live sequences, vocabulary]."""
-        if self._logits is None:
-            raise ModelError("the session is closed: start another")
-        return self._logits
-
-    def advance(self, tokens: Mapping[int, int]) -> None:
-        """Append `tokens[row]` to the sequence `row`. Live sequences without a token end."""
-        if self._logits is None:
-            raise ModelError("the session is closed: start another")
-        check_advance(self._model, self._lengths, tokens)
-        torch, device = self._torch, self._model.module.device
-        kept = [place for place, row in enumerate(self._lengths) if row in tokens]
-        if len(kept) < len(self._lengths):
-            self._lengths = {row: length for row, length in self._lengths.items() if row in tokens}
-            if not kept:
-                self._cache, self._logits = None, self._logits[:0]
-                return
-            self._mask = self._mask[kept]
-            self._cache.reorder_cache(torch.tensor(kept, device=device))
-        ids = [[int(tokens[row])] for row in self._lengths]
-        self._mask = torch.cat([self._mask, self._mask.new_ones(len(ids), 1)], dim=1)
-        self._lengths = {row: length + 1 for row, length in self._lengths.items()}
-        self._compute(torch.tensor(ids, device=device))
-
-    def close(self) -> None:
-        """Free the cache."""
-        self._cache = self._logits = None
-
-    def _compute(self, ids: Any) -> None:
-        logits, self._cache = self._model.compute(ids, self._mask, self._cache)
-        self._logits = logits.cpu()
+def model_of(module: Any, tokenizer: Any, name: str) -> TransformersModel:
+    """A module of transformers as a model, with open sessions where its cache allows them."""
+    model = OpenTransformersModel(module, tokenizer, name)
+    return model if has_plain_cache(model) else TransformersModel(module, tokenizer, name)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dyntemp.errors import ModelError
 from dyntemp.models import Messages, check_advance, check_prompts
+from dyntemp.models.kept_prompts import KeptPrompts
 from dyntemp.models.llama.library import PACKAGES
 
 
@@ -96,19 +97,20 @@ class FakeModel:
         self.open_sessions += 1
         return FakeSession(self, prompts, len(prompts))
 
-    def start_open(self, places: int) -> FakeSession:
-        """A session that up to `places` sequences at a time can join."""
+    def start_open(self, places: int, kept: int = 0) -> FakeSession:
+        """A session that up to `places` sequences at a time can join; see `OpenModel.start_open`."""
         self.open_sessions += 1
-        return FakeSession(self, [], places)
+        return FakeSession(self, [], places, kept)
 
 
 class FakeSession:
     """Sequences of a `FakeModel`."""
 
-    def __init__(self, model: FakeModel, prompts: Sequence[Sequence[int]], places: int) -> None:
+    def __init__(self, model: FakeModel, prompts: Sequence[Sequence[int]], places: int, kept: int = 0) -> None:
         self.model = model
         self.sequences = {row: list(tokens) for row, tokens in enumerate(prompts)}
         self.sequences_at_most = places
+        self.kept = KeptPrompts[FakeState](kept)
         self.reading = 0
         self.closed = False
 
@@ -141,13 +143,21 @@ class FakeSession:
         self.closed = True
 
 
+class FakeState(NamedTuple):
+    """The state of a `FakeModel` after a prompt."""
+
+    length: int
+
+
 class FakeReading:
     """Prompts that are being read for a `FakeSession`."""
 
     def __init__(self, session: FakeSession, prompts: Sequence[Sequence[int]], part: int) -> None:
         self._session, self._prompts, self._part = session, [list(prompt) for prompt in prompts], part
         self._open = True
-        self.left = sum(map(len, {tuple(prompt) for prompt in prompts}))
+        self._distinct = {tuple(prompt) for prompt in prompts}
+        states = [(len(prompt), session.kept.longest(prompt)) for prompt in self._distinct]
+        self.left = sum(length - (state.length if state else 0) for length, state in states)
         session.reading += len(prompts)
         session.model.open_readings += 1
 
@@ -158,6 +168,9 @@ class FakeReading:
         count = min(self._part, self.left)
         self._session.model.read(count)
         self.left -= count
+        if not self.left:
+            for prompt in self._distinct:
+                self._session.kept.keep(prompt, FakeState(len(prompt)))
         return count
 
     def finish(self) -> tuple[list[int], NDArray[Any]]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dyntemp.errors import ModelError
+from dyntemp.models.kept_prompts import KeptPrompts
 from dyntemp.models.llama.handles import BATCH, Context, Weights
 
 LEAST = 64
@@ -34,8 +36,8 @@ class ReadPrompt(NamedTuple):
 TakeIn = Callable[[Sequence[ReadPrompt], Sequence[int]], tuple[list[int], NDArray[np.float32]]]
 
 
-def part_ends(length: int, part: int) -> list[int]:
-    """The positions at which the parts of a prompt end.
+def part_ends(length: int, part: int, first: int = 0) -> list[int]:
+    """The positions at which the parts of a prompt end, of which the `first` tokens are read already.
 
     A prompt is divided into blocks of `BATCH` tokens, as `start` reads it, and each block into equal parts. A part has
     at least `LEAST` tokens, and fewer than twice as many as the larger of `part` and `LEAST`; only a block with fewer
@@ -49,7 +51,7 @@ def part_ends(length: int, part: int) -> list[int]:
         size = min(BATCH, length - begin)
         count = max(size // max(part, LEAST), 1)
         ends += [begin + size * (at + 1) // count for at in range(count)]
-    return ends
+    return [end for end in ends if end > first]
 
 
 class LlamaCppReading:
@@ -66,6 +68,7 @@ class LlamaCppReading:
         take_in: Called by `finish` with each distinct prompt, and with the index of the distinct prompt for each
             prompt; returns the result of `finish`.
         end: Called once, when the reading ends for any reason.
+        kept: The prompts that the session keeps.
     """
 
     def __init__(
@@ -76,17 +79,23 @@ class LlamaCppReading:
         part: int,
         take_in: TakeIn,
         end: Callable[[], object],
+        kept: KeptPrompts[ReadPrompt],
     ) -> None:
         places: dict[tuple[int, ...], int] = {}
         self._sources = [places.setdefault(tuple(prompt), len(places)) for prompt in prompts]
         self._prompts = list(places)
-        self._parts = deque((at, end) for at, prompt in enumerate(places) for end in part_ends(len(prompt), part))
-        self._begin = 0
-        self._read: list[ReadPrompt] = []
+        self._kept = kept
+        self._read = [kept.longest(prompt) for prompt in places]
+        begun = [0 if read is None else read.length for read in self._read]
+        self._parts = deque(
+            (at, begin, end)
+            for at, (prompt, first) in enumerate(zip(places, begun, strict=True))
+            for begin, end in pairwise([first, *part_ends(len(prompt), part, first)])
+        )
         self._weights, self._threads, self._take_in, self._end = weights, threads, take_in, end
         self._context: Context | None = None
         self._open = True
-        self.left = sum(map(len, places))
+        self.left = sum(map(len, places)) - sum(begun)
 
     def read(self) -> int:
         """Read the next part, and return its number of tokens.
@@ -98,13 +107,15 @@ class LlamaCppReading:
             raise ModelError("this reading has ended: join again")
         if self._context is None:
             self._context = Context(self._weights, max(map(len, self._prompts)), 1, self._threads)
-        at, end = self._parts.popleft()
-        prompt, begin = self._prompts[at], self._begin
+        at, begin, end = self._parts.popleft()
+        prompt, before = self._prompts[at], self._read[at]
         last = len(prompt) - 1
+        if before is not None and begin == before.length:
+            self._context.restore(before.state, 0)
         self._context.decode([(int(prompt[where]), where, 0, where == last) for where in range(begin, end)])
-        self._begin = end % len(prompt)
         if end == len(prompt):
-            self._read.append(ReadPrompt(end, self._context.state(0), self._context.rows(1)[0].copy()))
+            self._read[at] = read = ReadPrompt(end, self._context.state(0), self._context.rows(1)[0].copy())
+            self._kept.keep(prompt, read)
             self._context.clear()
         self.left -= end - begin
         return end - begin
@@ -113,7 +124,7 @@ class LlamaCppReading:
         """Let the sequences join the session; see `Reading.finish`."""
         if not self._open or self._parts:
             raise ModelError(f"{self.left} tokens of these prompts are not read yet, or the reading has ended")
-        read, sources = self._read, self._sources
+        read, sources = [one for one in self._read if one is not None], self._sources
         self.close()
         return self._take_in(read, sources)
 

@@ -1,0 +1,270 @@
+"""Sessions of models of transformers: sequences in one padded batch, which others may join."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
+
+from dyntemp.errors import ModelError
+from dyntemp.models import Model, check_advance, check_prompts
+from dyntemp.models.kept_prompts import KeptPrompts
+from dyntemp.models.torch_module import import_torch
+
+
+class CachedModel(Model, Protocol):
+    """A model that computes one padded batch with one KV cache.
+
+    Attributes:
+        module: The network of transformers.
+    """
+
+    module: Any
+
+    def compute(self, ids: Any, mask: Any, cache: Any) -> tuple[Any, Any]:
+        """The logits after the last column of `ids`, [batch, vocabulary], and the cache."""
+
+
+def has_plain_cache(model: CachedModel) -> bool:
+    """True where each layer of the cache keeps every position, so that sequences can be padded after they were read.
+
+    Layers with a sliding window or a recurrent state keep something else. One token is computed to see the cache.
+    """
+    from transformers.cache_utils import DynamicCache, DynamicLayer
+
+    torch = import_torch()
+    ids = torch.zeros((1, 1), dtype=torch.int64, device=model.module.device)
+    _, cache = model.compute(ids, torch.ones_like(ids), None)
+    return type(cache) is DynamicCache and all(type(one) is DynamicLayer and one.is_initialized for one in cache.layers)
+
+
+class TransformersSession:
+    """Sequences of a model of transformers in one padded batch with one KV cache; see `Session`.
+
+    Logits are a tensor on the CPU.
+    """
+
+    def __init__(self, model: CachedModel, prompts: Sequence[Sequence[int]]) -> None:
+        check_prompts(model, prompts)
+        self._torch = torch = import_torch()
+        self._model = model
+        self._lengths = {row: len(prompt) for row, prompt in enumerate(prompts)}
+        self._cache: Any = None
+        self._logits: Any = torch.empty(0, model.vocabulary)
+        if not prompts:
+            return
+        longest = max(self._lengths.values())
+        device = model.module.device
+        padding = [longest - len(prompt) for prompt in prompts]
+        ids = [[0] * pad + [int(token) for token in prompt] for pad, prompt in zip(padding, prompts, strict=True)]
+        self._mask = torch.tensor([[0] * pad + [1] * (longest - pad) for pad in padding], device=device)
+        self._compute(torch.tensor(ids, device=device))
+
+    def logits(self) -> Any:
+        """Logits of the next token, a tensor [live sequences, vocabulary]."""
+        if self._logits is None:
+            raise ModelError("the session is closed: start another")
+        return self._logits
+
+    def advance(self, tokens: Mapping[int, int]) -> None:
+        """Append `tokens[row]` to the sequence `row`. Live sequences without a token end."""
+        if self._logits is None:
+            raise ModelError("the session is closed: start another")
+        check_advance(self._model, self._lengths, tokens)
+        torch, device = self._torch, self._model.module.device
+        kept = [place for place, row in enumerate(self._lengths) if row in tokens]
+        if not kept:
+            self._lengths, self._cache, self._logits = {}, None, self._logits[:0]
+            return
+        if len(kept) < len(self._lengths):
+            self._lengths = {row: length for row, length in self._lengths.items() if row in tokens}
+            self._keep(kept)
+        ids = [[int(tokens[row])] for row in self._lengths]
+        self._mask = torch.cat([self._mask, self._mask.new_ones(len(ids), 1)], dim=1)
+        self._lengths = {row: length + 1 for row, length in self._lengths.items()}
+        self._compute(torch.tensor(ids, device=device))
+
+    def _keep(self, places: Sequence[int]) -> None:
+        """Leave only the sequences in these places of the batch."""
+        self._mask = self._mask[places]
+        self._cache.reorder_cache(self._torch.tensor(places, device=self._model.module.device))
+
+    def close(self) -> None:
+        """Free the cache."""
+        self._cache = self._logits = None
+
+    def _compute(self, ids: Any) -> None:
+        logits, self._cache = self._model.compute(ids, self._mask, self._cache)
+        self._logits = logits.cpu()
+
+
+class ReadPrompt(NamedTuple):
+    """A prompt that was read.
+
+    Attributes:
+        length: Number of its tokens.
+        layers: The keys and the values of each layer, [1, heads, tokens, size]. No one writes to them.
+        logits: The logits of the token after it, [vocabulary].
+    """
+
+    length: int
+    layers: Sequence[tuple[Any, Any]]
+    logits: Any
+
+
+class OpenTransformersSession(TransformersSession):
+    """A `TransformersSession` that sequences can join; see `OpenSession`.
+
+    Args:
+        model: A model whose cache is plain; see `has_plain_cache`.
+        places: How many sequences can live at a time.
+        kept: How many prompts the session keeps; see `OpenModel.start_open`.
+    """
+
+    def __init__(self, model: CachedModel, places: int, kept: int = 0) -> None:
+        super().__init__(model, [])
+        self._places, self._begun = places, 0
+        self._reading = 0  # prompts that have a place, and have not joined yet
+        self.kept = KeptPrompts[ReadPrompt](kept)
+
+    @property
+    def places(self) -> int:
+        """Number of sequences that can still join."""
+        return 0 if self._logits is None else self._places - len(self._lengths) - self._reading
+
+    def join(self, prompts: Sequence[Sequence[int]], part: int) -> TransformersReading:
+        """Begin to read prompts whose sequences will join; see `OpenSession.join`.
+
+        Raises:
+            ModelError: If there are fewer places, or `start` would refuse the prompts.
+        """
+        self.logits()  # an open session has them
+        check_prompts(self._model, prompts)
+        if len(prompts) > self.places:
+            raise ModelError(f"{len(prompts)} prompts were to join, and {self.places} places are free: start another")
+        self._reading += len(prompts)
+        return TransformersReading(self, prompts, part)
+
+    def _keep(self, places: Sequence[int]) -> None:
+        """Leave only these sequences, and no column that is padding in all of them."""
+        super()._keep(places)
+        unused = self._mask.shape[1] - max(self._lengths.values())
+        if unused:
+            self._mask = self._mask[:, unused:]
+            for layer in self._cache.layers:
+                layer.keys, layer.values = layer.keys[:, :, unused:], layer.values[:, :, unused:]
+
+    def take_in(self, read: Sequence[ReadPrompt]) -> tuple[list[int], Any]:
+        """Give each of these prompts a place at the end of the batch; see `Reading.finish`."""
+        self.logits()
+        lengths = [one.length for one in read]
+        live, columns = (len(self._mask), self._mask.shape[1]) if self._lengths else (0, 0)
+        width = max(columns, *lengths)
+        mask = self._torch.zeros((live + len(read), width), dtype=self._torch.int64, device=self._model.module.device)
+        if live:
+            mask[:live, width - columns :] = self._mask
+        for at, length in enumerate(lengths, live):
+            mask[at, width - length :] = 1
+        old = (
+            [(layer.keys, layer.values) for layer in self._cache.layers]
+            if live
+            else [(None, None)] * len(read[0].layers)
+        )
+        layers = [
+            tuple(_joined(one, parts, width) for one, parts in zip(pair, zip(*new, strict=True), strict=True))
+            for pair, *new in zip(old, *(one.layers for one in read), strict=True)
+        ]
+        self._mask, self._cache = mask, _cache_of(layers)
+        rows = list(range(self._begun, self._begun + len(read)))
+        self._begun += len(read)
+        self._lengths |= dict(zip(rows, lengths, strict=True))
+        return rows, self._torch.stack([one.logits for one in read])
+
+    def read(self, tokens: Sequence[int], before: ReadPrompt | None) -> ReadPrompt:
+        """Read tokens of a prompt, behind those that were read before."""
+        device, length = self._model.module.device, before.length if before else 0
+        mask = self._torch.ones((1, length + len(tokens)), dtype=self._torch.int64, device=device)
+        ids = self._torch.tensor([[*tokens]], device=device)
+        logits, cache = self._model.compute(ids, mask, _cache_of(before.layers) if before else None)
+        layers = [(layer.keys, layer.values) for layer in cache.layers]
+        return ReadPrompt(length + len(tokens), layers, logits[0].cpu())
+
+    def end_reading(self, count: int) -> None:
+        """Free the places of this many prompts."""
+        self._reading -= count
+
+
+class TransformersReading:
+    """Prompts that are being read for an `OpenTransformersSession`, each with a cache of its own; see `Reading`."""
+
+    def __init__(self, session: OpenTransformersSession, prompts: Sequence[Sequence[int]], part: int) -> None:
+        self._session, self._part = session, part
+        self._prompts = [tuple(int(token) for token in prompt) for prompt in prompts]
+        self._read = {prompt: session.kept.longest(prompt) for prompt in self._prompts}
+        self._open = True
+
+    @property
+    def left(self) -> int:
+        """Number of tokens that are not read yet."""
+        return sum(len(prompt) - _length(read) for prompt, read in self._read.items())
+
+    def read(self) -> int:
+        """Read the next part, and return its number of tokens.
+
+        Raises:
+            ModelError: If all tokens are read, or the reading has ended.
+        """
+        if not self._open or not self.left:
+            raise ModelError("this reading has ended: join again")
+        prompt, before = next((prompt, read) for prompt, read in self._read.items() if _length(read) < len(prompt))
+        begin = _length(before)
+        part = prompt[begin : begin + self._part]
+        self._read[prompt] = read = self._session.read(part, before)
+        if read.length == len(prompt):
+            self._session.kept.keep(prompt, read)
+        return len(part)
+
+    def finish(self) -> tuple[list[int], Any]:
+        """Let the sequences join the session; see `Reading.finish`."""
+        if not self._open or self.left:
+            raise ModelError(f"{self.left} tokens of these prompts are not read yet, or the reading has ended")
+        read = [self._read[prompt] for prompt in self._prompts]
+        self.close()
+        return self._session.take_in([one for one in read if one is not None])
+
+    def close(self) -> None:
+        """Free the prompts."""
+        if self._open:
+            self._open = False
+            self._read = {}
+            self._session.end_reading(len(self._prompts))
+
+
+def _cache_of(layers: Sequence[tuple[Any, Any]]) -> Any:
+    """A cache with these keys and values, which are copied."""
+    from transformers.cache_utils import DynamicCache
+
+    cache = DynamicCache()
+    for number, (keys, values) in enumerate(layers):
+        cache.update(keys, values, number)
+    return cache
+
+
+def _length(read: ReadPrompt | None) -> int:
+    return 0 if read is None else read.length
+
+
+def _joined(old: Any, parts: Sequence[Any], width: int) -> Any:
+    """Keys or values of the batch and of prompts that join it, padded on the left: [rows, heads, width, size].
+
+    Args:
+        old: Those of the batch, [rows, heads, columns, size]; None without any.
+        parts: Those of each prompt, [1, heads, tokens, size].
+        width: The columns of the result.
+    """
+    live = 0 if old is None else len(old)
+    joined = parts[0].new_zeros((live + len(parts), parts[0].shape[1], width, parts[0].shape[3]))
+    if old is not None:
+        joined[:live, :, width - old.shape[2] :] = old
+    for at, part in enumerate(parts, live):
+        joined[at, :, width - part.shape[2] :] = part[0]
+    return joined
