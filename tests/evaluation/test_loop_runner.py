@@ -163,7 +163,7 @@ def test_a_conversation_goes_into_the_template_and_text_does_not():
         (arm("1 + divergence"), "second prompt"),
         (arm('given("t", 0, 2)'), "given"),
         (arm('given("t", 0, 2)', given={"one": {"t": [1.0, 3.0]}}), "3"),
-        (arm('given("t", 0, 2)', given={"one": {"t": []}}), "no number"),
+        (arm('given("t", 0, 2)', given={"one": {"t": []}}), "a list with a number"),
         (arm('given("t", 0, 2)', given={"one": {"t": [1.0]}, "two": {}}), "given"),
         (arm('1 + inside("nowhere")'), "nowhere"),
         (arm("t0 + entropy"), "t0"),
