@@ -58,6 +58,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     host = where.add_mutually_exclusive_group()
     host.add_argument("--server", metavar="URL", help="a server with the OpenAI API, such as http://localhost:8000/v1")
     host.add_argument("--vllm", metavar="MODEL", help="run this model in vLLM, in this process")
+    where.add_argument("--server-kind", choices=("dyntemp", "vllm", "other"), default="dyntemp",
+                       help="the policies that the server knows: those of `dyntemp serve` (dyntemp), those of vLLM with "
+                       "dyntemp, or none")  # fmt: skip
     where.add_argument("--batch", type=int, default=64, metavar="N", help="texts that are written at a time (64)")
     where.add_argument("--threads", type=int, metavar="N", help="processor threads of llama.cpp")
     out = parser.add_argument_group("output")
@@ -120,7 +123,8 @@ def opened(options: argparse.Namespace, settings: StudySettings) -> tuple[Runner
     if options.server:
         from dyntemp.evaluation.server_runner import ServerRunner
 
-        return ServerRunner(options.server, settings.model, concurrency=options.batch), None
+        kind = None if options.server_kind == "other" else options.server_kind
+        return ServerRunner(options.server, settings.model, concurrency=options.batch, kind=kind), None
     if options.vllm:
         from dyntemp.evaluation.vllm_runner import VllmRunner
 

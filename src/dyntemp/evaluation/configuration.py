@@ -157,32 +157,32 @@ def read_study(path: str | Path) -> dict[str, Any]:
 
 TIERS: dict[str, dict[str, Any]] = {
     "smoke": {
-        "tasks": ("fluency", "addition"),
+        "tasks": ("fluency", "add"),
         "methods": ("default", "edt", "free curve"),
         "budget": 8,
         "kept": 1,
         "finalists": 2,
-        "items": {"tune": 12, "val": 12, "test": 12},
+        "items": {"tune": 12, "val": 8, "test": 12},
         "samples": {"tune": 8, "val": 8, "test": 8},
     },
     "short": {
-        "tasks": ("fluency", "addition"),
+        "tasks": ("fluency", "add", "letters"),
         "methods": (ALL,),
         "filters": (ALL,),
         "budget": 16,
         "kept": 1,
         "finalists": 6,
-        "items": {"tune": 12, "val": 12, "test": 12},
+        "items": {"tune": 12, "val": 8, "test": 24},
         "samples": {"tune": 8, "val": 16, "test": 32},
     },
     "long": {
-        "tasks": ("fluency", "addition"),
+        "tasks": ("fluency", "add", "mul", "lcm", "letters"),
         "methods": (ALL,),
         "filters": (ALL,),
         "budget": 64,
         "kept": 4,
         "finalists": 12,
-        "items": {"tune": 12, "val": 12, "test": 12},
+        "items": {"tune": 12, "val": 8, "test": 24},
         "samples": {"tune": 8, "val": 64, "test": 128},
     },
 }
