@@ -50,6 +50,11 @@ def test_mistakes_are_refused_with_what_is_allowed(text, message, tmp_path):
         read(text, tmp_path)
 
 
+def test_a_family_is_named_once():
+    with pytest.raises(ValueError, match="'edt' was given twice"):
+        StudySettings.read({"methods": ["edt"], "policies": ["edt"]}, "smoke").families()
+
+
 def test_an_unknown_tier_is_refused():
     with pytest.raises(ValueError, match="did you mean `smoke`"):
         StudySettings.read({}, "smok")

@@ -229,4 +229,4 @@ def test_a_runner_without_series_leaves_controls_out_and_the_results_say_so(tmp_
 
 def test_a_folder_that_another_study_has_is_refused(whole):
     with pytest.raises(ValueError, match="holds another study"):
-        run_study(StudySettings(tasks=("letters",)), [TASKS[0]], runner(), whole[0])
+        run_study(StudySettings(tasks=("letters",), items=COUNTS), [TASKS[0]], runner(), whole[0])

@@ -81,6 +81,7 @@ def run(options: argparse.Namespace) -> int:
         raise UsageError("no folder was given: name one with -o FOLDER")
     try:
         settings = asked(options)
+        settings.families()  # a mistake in a name is found before the model is loaded
         tasks = [task_of(name) for name in settings.tasks]
         runner, exact = opened(options, settings)
         err.print(f"study {settings.digest[:16]}", style="dim")

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any, Self
 
 from dyntemp.errors import StudyError
-from dyntemp.evaluation.families import CHAINS, published
+from dyntemp.evaluation.families import CHAINS, Family, chosen, published
 from dyntemp.evaluation.task import SPLITS, Split
+from dyntemp.generation.policies import read_policy
 from dyntemp.language.signals import suggestion
 from dyntemp.models import BUNDLED
 from dyntemp.textfile import read_text
@@ -91,15 +92,19 @@ class StudySettings:
         return TaskDesign(items={split: items[split] for split in SPLITS},
                           samples={split: samples[split] for split in SPLITS})  # fmt: skip
 
-    @property
-    def named_methods(self) -> tuple[str, ...]:
-        """The methods by name."""
-        return tuple(published()[0]) if self.methods == (ALL,) else self.methods
+    def families(self) -> list[Family]:
+        """The families that are compared, the controls first.
 
-    @property
-    def named_filters(self) -> tuple[str, ...]:
-        """The filters by name."""
-        return tuple(CHAINS) if self.filters == (ALL,) else self.filters
+        Raises:
+            ValueError: For an unknown name, a policy that cannot be read, or a family that is named twice.
+        """
+        methods = tuple(published()[0]) if self.methods == (ALL,) else self.methods
+        filters = tuple(CHAINS) if self.filters == (ALL,) else self.filters
+        found = chosen(methods, filters, [read_policy(text) for text in self.policies])
+        names = [family.name for family in found]
+        if twice := [name for name in names if names.count(name) > 1]:
+            raise StudyError(f"the family {twice[0]!r} was given twice: name it once")
+        return found
 
     def to_json(self) -> dict[str, Any]:
         """A JSON object, as a study file has it."""

@@ -12,7 +12,7 @@ from dyntemp.evaluation.arm import Arm
 from dyntemp.evaluation.configuration import StudySettings
 from dyntemp.evaluation.controls import GREEDY, no_op, own_controls
 from dyntemp.evaluation.exact_tier import ExactTier
-from dyntemp.evaluation.families import Family, chosen
+from dyntemp.evaluation.families import Family
 from dyntemp.evaluation.folder import Cell, Folder
 from dyntemp.evaluation.outcome import Outcome
 from dyntemp.evaluation.results import ArmResult, Results, TaskResult, TextPair
@@ -21,7 +21,6 @@ from dyntemp.evaluation.selection import best, best_of_families
 from dyntemp.evaluation.summary import summarised
 from dyntemp.evaluation.task import SPLITS, Item, Split, Task
 from dyntemp.evaluation.work import complete
-from dyntemp.generation.policies import read_policy
 
 DECLARED = "declared.json"
 """What is compared on test, written before a text of test is."""
@@ -58,20 +57,23 @@ def run_study(
         ValueError: If the folder holds another study, a task has too few items, or the runner cannot run a control
             that every study has.
     """
+    study = Study(settings, tasks, runner, exact, progress)
     with Folder(folder, settings) as place:
-        results = Study(settings, tasks, runner, place, exact, progress).run()
+        results = study.run(place)
         place.write(RESULTS, results.to_json())
     return results
 
 
 class Study:
-    """The stages of a study in its folder; see `run_study`."""
+    """The stages of a study; see `run_study`."""
+
+    folder: Folder
 
     def __init__(
-        self, settings: StudySettings, tasks: Sequence[Task], runner: Runner, folder: Folder,
-        exact: ExactTier | None, progress: Callable[[Step], None] | None,
+        self, settings: StudySettings, tasks: Sequence[Task], runner: Runner, exact: ExactTier | None,
+        progress: Callable[[Step], None] | None,
     ) -> None:  # fmt: skip
-        self.settings, self.tasks, self.runner, self.folder = settings, tasks, runner, folder
+        self.settings, self.tasks, self.runner = settings, tasks, runner
         self._exact = exact
         self._progress = progress or (lambda _: None)
         self.sizes = {task.name: _enough(settings, task) for task in tasks}
@@ -80,12 +82,13 @@ class Study:
             for task in tasks for split in SPLITS
         }  # fmt: skip
         self.left_out: dict[str, str] = {}
-        self.families = list(self._runnable(_families(settings)))
+        self.families = list(self._runnable(settings.families()))
         self._planned: dict[Split, int] = {}
         self._done: dict[Split, tuple[int, int]] = {}
 
-    def run(self) -> Results:
-        """All stages, and the results."""
+    def run(self, folder: Folder) -> Results:
+        """All stages in a folder, and the results."""
+        self.folder = folder
         scored = [task for task in self.tasks if task.metric is not None]
         budget, seed = self.settings.budget, self.settings.seed
         arms = [arm for family in self.families for arm in family.configurations(budget, seed)]
@@ -229,11 +232,6 @@ class Study:
         self._done[split] = (done, tokens)
         texts, drawn = map(sum, zip(*self._done.values(), strict=True))
         self._progress((texts, sum(self._planned.values()), drawn))
-
-
-def _families(settings: StudySettings) -> list[Family]:
-    policies = [read_policy(text) for text in settings.policies]
-    return chosen(settings.named_methods, settings.named_filters, policies)
 
 
 def _enough(settings: StudySettings, task: Task) -> dict[Split, int]:
