@@ -67,19 +67,8 @@ def test_the_verdict_comes_first_then_a_table_then_the_paths(capsys, study, tmp_
 
 
 def test_options_go_before_the_file(capsys, study, tmp_path):
-    arguments = (
-        "-o",
-        tmp_path / "a",
-        "--budget",
-        3,
-        "-p",
-        "0.2 + max_prob",
-        "--json",
-        "-q",
-        "--report",
-        tmp_path / "r",
-    )
-    code, out, err = run(capsys, study, *arguments)
+    arguments = ("-o", tmp_path / "a", "--budget", 3, "-p", "0.2 + max_prob", "--report", tmp_path / "r")
+    code, out, err = run(capsys, study, *arguments, "--json", "-q")
 
     assert 0 == code
     told = json.loads(out)

@@ -59,8 +59,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     host.add_argument("--server", metavar="URL", help="a server with the OpenAI API, such as http://localhost:8000/v1")
     host.add_argument("--vllm", metavar="MODEL", help="run this model in vLLM, in this process")
     where.add_argument("--server-kind", choices=("dyntemp", "vllm", "other"), default="dyntemp",
-                       help="the policies that the server knows: those of `dyntemp serve` (dyntemp), those of vLLM with "
-                       "dyntemp, or none")  # fmt: skip
+                       help="where the server's policies come from: `dyntemp serve` (dyntemp), vLLM with our processor "
+                       "(vllm), or none (other)")  # fmt: skip
     where.add_argument("--batch", type=int, default=64, metavar="N", help="texts that are written at a time (64)")
     where.add_argument("--threads", type=int, metavar="N", help="processor threads of llama.cpp")
     out = parser.add_argument_group("output")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -28,10 +28,13 @@ class ExactTier:
     def __init__(self, model: Model) -> None:
         self._model = model
 
-    def results(self, folder: Folder, task: Task, items: Sequence[Item], arms: Sequence[Arm]) -> list[ArmResult]:
+    def results(
+        self, folder: Folder, task: Task, items: Sequence[Item], arms: Sequence[Arm], tell: Callable[[int, int], None]
+    ) -> list[ArmResult]:
         """The results of the arms whose values can be computed; the others have to be sampled.
 
-        Rows and values are kept in the folder under `exact`, so that the model reads the answers once.
+        Rows and values are kept in the folder under `exact`, so that the model reads the answers once. `tell` is called
+        with the number of texts that were read, and of all.
         """
         if not _suits(task, items):
             return []
@@ -40,17 +43,17 @@ class ExactTier:
         file = f"exact/{task.name}.json"
         known = folder.read(file) if folder.holds(file) else {}
         if missing := {arm.digest: arm for arm in arms if arm.digest not in known}:
-            answers = self._answers(folder, task, items)
+            answers = self._answers(folder, task, items, tell)
             known |= {digest: _values(answers, arm, names) for digest, arm in missing.items()}
             folder.write(file, known)
         return [computed(task, "tune", arm, known[arm.digest]) for arm in arms if known[arm.digest]]
 
-    def _answers(self, folder: Folder, task: Task, items: Sequence[Item]) -> Answers:
+    def _answers(self, folder: Folder, task: Task, items: Sequence[Item], tell: Callable[[int, int], None]) -> Answers:
         """The rows on the way to the answers: those of the folder, or read now."""
         path = folder.path / "exact" / f"{task.name}.npz"
         if path.exists():
             return Answers.load(path)
-        answers = Answers.read(self._model, items)
+        answers = Answers.read(self._model, items, progress=tell)
         path.parent.mkdir(exist_ok=True)
         partial = path.with_name(f"{path.name}.{folder.worker}.partial")
         with partial.open("wb") as file:

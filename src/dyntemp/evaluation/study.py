@@ -128,10 +128,11 @@ class Study:
     def _tune(self, tasks: Sequence[Task], arms: Sequence[Arm]) -> list[ArmResult]:
         """All configurations on tune: computed where the answers are listed, sampled elsewhere."""
         known: dict[tuple[str, str], ArmResult] = {}
-        if self._exact is not None:
-            for task in tasks:
-                for one in self._exact.results(self.folder, task, self.items[task.name, "tune"], arms):
-                    known[task.name, one.name] = one
+        for task in tasks if self._exact else ():
+            assert self._exact is not None
+            items = self.items[task.name, "tune"]
+            for one in self._exact.results(self.folder, task, items, arms, self._reading):
+                known[task.name, one.name] = one
         pairs = [(task, arm) for task in tasks for arm in arms]
         sampled = [(task, arm) for task, arm in pairs if (task.name, arm.name) not in known]
         found = {(one.task, one.name): one for one in self._sampled("tune", sampled)}
@@ -227,6 +228,10 @@ class Study:
                        for task in self.tasks if task.metric is not None or split == "test")
             for split in SPLITS
         }  # fmt: skip
+
+    def _reading(self, read: int, texts: int) -> None:
+        """Show how many texts the exact tier has read of those of its task."""
+        self._progress((read, texts, 0))
 
     def _tell(self, split: Split, done: int, tokens: int) -> None:
         self._done[split] = (done, tokens)

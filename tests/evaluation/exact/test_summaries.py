@@ -81,11 +81,7 @@ def test_memory_runs_along_each_text(text):
     row, number, position, token = (
         np.array(values)
         for values in zip(
-            *[
-                (r, n, p, drawn[n][p])
-                for n, rows in enumerate(texts)
-                for p, r in enumerate(rows)
-            ],
+            *[(r, n, p, drawn[n][p]) for n, rows in enumerate(texts) for p, r in enumerate(rows)],
             strict=True,
         )
     )
