@@ -86,7 +86,7 @@ def test_options_go_before_the_file(capsys, study, tmp_path):
         (("--budget", 0, "-o", "x"), "budget = 0 was given"),
         (("--method", "edtt", "-o", "x"), "did you mean `edt`"),
         (("--filters", "topp", "-o", "x"), "did you mean `top_p`"),
-        (("-p", "a + entropy", "-o", "x"), "has a parameter without a range"),
+        (("-p", "a + entropy", "-o", "x"), "has the parameter `a` without a range"),
         (("-p", "0.1 + entrop", "-o", "x"), "entrop"),
         ((), "name one with -o FOLDER"),
         (("--server", "u", "--vllm", "m", "-o", "x"), "not allowed with"),

@@ -10,12 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dyntemp.evaluation.arm import Arm
+from dyntemp.evaluation.metrics import HOTTEST
 from dyntemp.evaluation.sample import Sample
 from dyntemp.evaluation.task import Item
 from dyntemp.language.policy import Policy
-
-HOTTEST = 20.0
-"""The temperature that infinite ones count as, and the largest that a control replays."""
 
 NAME = "temperature"
 """The name under which controls give their temperatures."""

@@ -15,6 +15,7 @@ from dyntemp.evaluation.exact_tier import ExactTier
 from dyntemp.evaluation.families import Family
 from dyntemp.evaluation.folder import Cell, Folder
 from dyntemp.evaluation.outcome import Outcome
+from dyntemp.evaluation.power import detectable
 from dyntemp.evaluation.results import ArmResult, Results, TaskResult, TextPair
 from dyntemp.evaluation.runner import Runner
 from dyntemp.evaluation.selection import best, best_of_families
@@ -172,7 +173,7 @@ class Study:
                 tested[task.name] = self._borrowed(task, tasks, tested)
         data = {
             "digest": self.settings.digest,
-            "detectable": {},
+            "detectable": {name: self._detectable(name, metric, found) for name, metric, found in _by_task(tasks, val)},
             "arms": {name: {arm.name: arm.digest for arm in arms} for name, arms in tested.items()},
         }
         if not self.folder.holds(DECLARED):
@@ -203,6 +204,12 @@ class Study:
             clusters={split: [item.cluster for item in found] for split, found in items.items()},
             samples={split: self.sizes[task.name][split] for split in SPLITS},
         )
+
+    def _detectable(self, task: str, metric: str, val: Sequence[ArmResult]) -> float:
+        """The smallest difference to a static temperature that test is likely to show."""
+        winners = best_of_families(val, metric, 1)
+        methods = best([one for one in winners if one.control is None], metric, self.settings.finalists)
+        return detectable(methods, metric, winners[0], len(self.items[task, "test"]), len(methods))
 
     def _possible(self, controls: Sequence[Arm], without: dict[str, str]) -> Iterable[Arm]:
         """The controls that the runner can run; the others are kept with the reason."""
