@@ -371,6 +371,30 @@ def test_a_prompt_read_in_parts_beside_others_has_the_logits_of_one_read_alone(m
     assert_allclose(run(model, prompt, tokens), alone, atol=NOISE)
 
 
+def test_of_a_prompt_that_begins_with_a_kept_one_only_the_rest_is_read(model):
+    prompt, rest = model.encode("Name a bird: crow. Name a fish:"), [300, 301]
+    session = model.start_open(4, kept=1)
+    (row,), logits = joined(session, [prompt])
+    rows = [logits[0]]
+    for token in rest:
+        session.advance({row: token})
+        rows.append(session.logits()[0].copy())
+
+    reading = session.join([prompt, [*prompt, *rest]], 64)
+    assert reading.left == len(rest)
+    reading.read()
+    assert_array_equal(reading.finish()[1], [rows[0], rows[-1]])
+
+
+def test_a_step_of_many_sequences_has_the_logits_of_a_step_of_one(model):
+    session = model.start([[300]] * LEAST + [[301]])
+    alone = model.start([[301]])
+    session.advance(dict.fromkeys(range(LEAST + 1), 302))
+    alone.advance({0: 302})
+
+    assert_array_equal(session.logits()[-1], alone.logits()[0])
+
+
 def test_a_reading_that_is_given_up_leaves_nothing_and_its_places_are_free(model):
     session = model.start_open(2)
     (row,), _ = joined(session, [[5, 6, 7]])

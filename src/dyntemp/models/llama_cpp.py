@@ -6,6 +6,7 @@ import ctypes
 import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from dyntemp.models.chat_template import chat_template
 from dyntemp.models.kept_prompts import KeptPrompts
 from dyntemp.models.llama.handles import BATCH, Context, Weights
 from dyntemp.models.llama.library import open_library
-from dyntemp.models.llama.reading import LlamaCppReading, ReadPrompt
+from dyntemp.models.llama.reading import LEAST, LlamaCppReading, ReadPrompt
 
 MOST_CONTEXT = 8192  # the default; more has to be asked for
 MOST_THREADS = 8  # with more, reading the weights is the bottleneck
@@ -144,8 +145,9 @@ class LlamaCppModel:
 class LlamaCppSession:
     """The sequences of one llama.cpp context; see `Session`.
 
-    Rows of logits are llama.cpp's own memory, which the next `advance` overwrites; only the rows after several prompts
-    are copied. Memory of an array that is still held is freed with the array, not by `close`.
+    Rows of logits are llama.cpp's own memory, which the next `advance` overwrites; only the rows after several prompts,
+    and those of 64 sequences or more, are copied. Memory of an array that is still held is freed with the array, not by
+    `close`.
 
     On one thread, a sequence that joins has the same logits, to the last bit, as a sequence that `start` began alone,
     with any other sequences in the session. Prompts that `start` reads together, and more threads, sum in another
@@ -219,8 +221,14 @@ class LlamaCppSession:
             self._logits = self._logits[:0]
             return
         context = self._with_room(0, len(rows))
-        context.decode([(int(tokens[row]), self._lengths[row], row, True) for row in rows])
-        self._logits = context.rows(len(rows))
+        entries = [(int(tokens[row]), self._lengths[row], row, True) for row in rows]
+        parts = -(-len(entries) // (LEAST - 1))  # with `LEAST` rows or more, attention would sum in another order
+        ends = [len(entries) * at // parts for at in range(parts + 1)]
+        found = []
+        for begin, end in pairwise(ends):
+            context.decode(entries[begin:end])
+            found.append(context.rows(end - begin) if parts == 1 else context.rows(end - begin).copy())
+        self._logits = found[0] if parts == 1 else np.concatenate(found)
         self._used += len(rows)
         for row in rows:
             self._lengths[row] += 1
