@@ -16,18 +16,13 @@ from dyntemp.distribution.filters import Filters
 from dyntemp.errors import PolicyError
 from dyntemp.evaluation.exact import cuts
 from dyntemp.evaluation.exact.prefixes import Counts, Prefixes, Values
+from dyntemp.evaluation.exact.row_signals import MEASURED, temperature_for_entropy, top_mass
 from dyntemp.language.nodes import Const, Signal
 from dyntemp.language.policy import Policy
-from dyntemp.language.signals import SIGNALS
 from dyntemp.sampling import measure
 from dyntemp.theory.row_summary import inverse
 
-MEASURED = tuple(name for name, signal in SIGNALS.items() if signal.measured and not signal.arguments)
-"""The signals without arguments, which are kept of each row."""
-
 NO_FILTERS = Filters()
-HALVINGS = 40
-"""Steps of the search for the temperature at which a row has an entropy, between exp(-7) and exp(7)."""
 
 
 class Visits(NamedTuple):
@@ -182,34 +177,13 @@ class Summaries:
             case Signal("entries"):
                 return np.full(len(self), float(self.rows.starts[-1]))
             case Signal("top_mass", (Const(count),)):
-                return self._top_mass(int(count))
+                return top_mass(self.rows, int(count))
             case Signal("temperature_for_entropy", (Const(entropy),)):
-                return self._temperature_for_entropy(float(entropy))
+                return temperature_for_entropy(self.rows, float(entropy))
         raise PolicyError(
             f"`{policy}` reads `{signal}`, which summaries of rows do not hold: pass its value in given=, or sample "
             "this policy instead"
         )
-
-    def _top_mass(self, count: int) -> Values:
-        ones, support = np.ones(len(self)), self.rows.support
-        some = self.rows.sums(ones, np.minimum(support, count)).log_partition
-        return np.minimum(np.exp(some - self.rows.sums(ones, support).log_partition), 1.0)
-
-    def _temperature_for_entropy(self, entropy: float) -> Values:
-        """Found by halving; 0 and infinity where no temperature has this entropy."""
-        support = self.rows.support
-        low, high = np.full(len(self), -7.0), np.full(len(self), 7.0)
-        for _ in range(HALVINGS):
-            middle = (low + high) / 2
-            log_partition, mean = self.rows.sums(np.exp(-middle), support)
-            below = log_partition - np.exp(-middle) * mean < entropy
-            low, high = np.where(below, middle, low), np.where(below, high, middle)
-        found = np.exp((low + high) / 2)
-        found[entropy >= np.log(support)] = np.inf
-        ties = np.count_nonzero(self.rows.depth[:, : self.rows.single] == 0, axis=1)
-        ties -= np.maximum(self.rows.single - support, 0)  # places beyond the support hold 0
-        found[entropy <= np.log(ties)] = 0.0
-        return np.asarray(found)
 
     def log_prob(self, temperatures: ArrayLike, filters: Filters = NO_FILTERS) -> Values:
         """ln of the probability that one of each target's tokens is drawn, [targets].
