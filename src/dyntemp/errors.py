@@ -34,3 +34,7 @@ class ModelError(ValueError):
 
 class EngineError(ValueError):
     """A host, or the way it was set up, cannot do what was asked; the message says why, and what to do instead."""
+
+
+class StudyError(ValueError):
+    """A study that cannot be run as it is described; the message says what to change."""
