@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any
 
 from dyntemp.errors import PolicyError
 from dyntemp.evaluation.arm import Arm
@@ -63,12 +62,8 @@ class LoopRunner:
                 f"the arm {arm.name!r} reads `divergence`, which needs a second prompt, and items have one: leave the "
                 "arm out"
             )
-        for item, series in arm.given.items() or [("", {})]:
-            if empty := [name for name, numbers in series.items() if not len(numbers)]:
-                raise PolicyError(f"the arm {arm.name!r} has no number of {empty[0]!r} for the item {item!r}")
-            for end in (min, max):
-                numbers = {name: end(values) for name, values in series.items()}
-                dry_run(arm.policy, Settings(filters=arm.filters, given=numbers, backend=self._backend))
+        for series in [*arm.given.values()] or [{}]:
+            dry_run(arm.policy, Settings(filters=arm.filters, given=series, backend=self._backend))
 
     def run(self, jobs: Iterable[Job]) -> Iterator[tuple[Job, Sample]]:
         """Write a text for each job; see `Runner.run`.
@@ -100,13 +95,12 @@ class LoopRunner:
                 self._memory.close()
 
     def _request(self, job: Job, prompt: list[int]) -> Request:
-        given: Any = job.arm.given.get(job.item.id, {})  # numbers by position
         settings = Settings(
             seed=job.seed,
             max_tokens=job.item.max_tokens,
             stop=job.item.stop,
             filters=job.arm.filters,
-            given=given,
+            given=job.arm.given.get(job.item.id, {}),
             alternatives=0,
             backend=self._backend,
         )
