@@ -24,7 +24,7 @@ from dyntemp.evaluation.task import SPLITS, Item, Split, Task
 from dyntemp.evaluation.work import complete
 
 DECLARED = "declared.json"
-"""What is compared on test, written before a text of test is."""
+"""The arms that test compares, written before a text of test is."""
 
 RESULTS = "results.json"
 
