@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from dyntemp.errors import ModelError
@@ -40,7 +40,7 @@ def has_plain_cache(model: CachedModel) -> bool:
 class TransformersSession:
     """Sequences of a model of transformers in one padded batch with one KV cache; see `Session`.
 
-    Logits are a tensor on the CPU.
+    Sequences with equal tokens have one row in the batch, until they part. Logits are a tensor on the CPU.
     """
 
     def __init__(self, model: CachedModel, prompts: Sequence[Sequence[int]]) -> None:
@@ -51,50 +51,73 @@ class TransformersSession:
         self._cache: Any = None
         self._logits: Any = torch.empty(0, model.vocabulary)
         if not prompts:
+            self._places: dict[int, int] = {}
             return
+        places = Places(tuple(map(int, prompt)) for prompt in prompts)
+        self._places = dict(enumerate(places.of))
         longest = max(self._lengths.values())
         device = model.module.device
-        padding = [longest - len(prompt) for prompt in prompts]
-        ids = [[0] * pad + [int(token) for token in prompt] for pad, prompt in zip(padding, prompts, strict=True)]
+        padding = [longest - len(prompt) for prompt in places.kinds]
+        ids = [[0] * pad + [*prompt] for pad, prompt in zip(padding, places.kinds, strict=True)]
         self._mask = torch.tensor([[0] * pad + [1] * (longest - pad) for pad in padding], device=device)
         self._compute(torch.tensor(ids, device=device))
 
     def logits(self) -> Any:
         """Logits of the next token, a tensor [live sequences, vocabulary]."""
-        if self._logits is None:
-            raise ModelError("the session is closed: start another")
-        return self._logits
+        self._require_open()
+        shared = len(self._places) > len(self._logits)
+        return self._logits[[*self._places.values()]] if shared else self._logits
 
     def advance(self, tokens: Mapping[int, int]) -> None:
         """Append `tokens[row]` to the sequence `row`. Live sequences without a token end."""
-        if self._logits is None:
-            raise ModelError("the session is closed: start another")
+        self._require_open()
         check_advance(self._model, self._lengths, tokens)
         torch, device = self._torch, self._model.module.device
-        kept = [place for place, row in enumerate(self._lengths) if row in tokens]
-        if not kept:
-            self._lengths, self._cache, self._logits = {}, None, self._logits[:0]
+        self._lengths = {row: length + 1 for row, length in self._lengths.items() if row in tokens}
+        places = Places((self._places[row], int(tokens[row])) for row in self._lengths)
+        self._places = dict(zip(self._lengths, places.of, strict=True))
+        if not tokens:
+            self._cache, self._logits = None, self._logits[:0]
             return
-        if len(kept) < len(self._lengths):
-            self._lengths = {row: length for row, length in self._lengths.items() if row in tokens}
-            self._keep(kept)
-        ids = [[int(tokens[row])] for row in self._lengths]
+        before, ids = zip(*places.kinds, strict=True)
+        if before != tuple(range(len(self._mask))):
+            self._rearrange(before)
         self._mask = torch.cat([self._mask, self._mask.new_ones(len(ids), 1)], dim=1)
-        self._lengths = {row: length + 1 for row, length in self._lengths.items()}
-        self._compute(torch.tensor(ids, device=device))
+        self._compute(torch.tensor(ids, device=device)[:, None])
 
-    def _keep(self, places: Sequence[int]) -> None:
-        """Leave only the sequences in these places of the batch."""
-        self._mask = self._mask[places]
-        self._cache.reorder_cache(self._torch.tensor(places, device=self._model.module.device))
+    def _rearrange(self, before: Sequence[int]) -> None:
+        """Fill the batch anew with the rows that were in these places; a place may be named several times."""
+        self._mask = self._mask[list(before)]
+        self._cache.reorder_cache(self._torch.tensor(before, device=self._model.module.device))
 
     def close(self) -> None:
         """Free the cache."""
         self._cache = self._logits = None
 
+    def _require_open(self) -> None:
+        if self._logits is None:
+            raise ModelError("the session is closed: start another")
+
     def _compute(self, ids: Any) -> None:
         logits, self._cache = self._model.compute(ids, self._mask, self._cache)
         self._logits = logits.cpu()
+
+
+class Places:
+    """The places of a batch in which sequences of equal kind share a row.
+
+    Attributes:
+        kinds: The kind of each place, in the order in which they came.
+        of: The place of each sequence.
+
+    >>> Places("abca").of
+    [0, 1, 2, 0]
+    """
+
+    def __init__(self, kinds: Iterable[Hashable]) -> None:
+        found: dict[Any, int] = {}
+        self.of = [found.setdefault(kind, len(found)) for kind in kinds]
+        self.kinds = [*found]
 
 
 class ReadPrompt(NamedTuple):
@@ -122,14 +145,14 @@ class OpenTransformersSession(TransformersSession):
 
     def __init__(self, model: CachedModel, places: int, kept: int = 0) -> None:
         super().__init__(model, [])
-        self._places, self._begun = places, 0
+        self._most, self._begun = places, 0
         self._reading = 0  # prompts that have a place, and have not joined yet
         self.kept = KeptPrompts[ReadPrompt](kept)
 
     @property
     def places(self) -> int:
         """Number of sequences that can still join."""
-        return 0 if self._logits is None else self._places - len(self._lengths) - self._reading
+        return 0 if self._logits is None else self._most - len(self._lengths) - self._reading
 
     def join(self, prompts: Sequence[Sequence[int]], part: int) -> TransformersReading:
         """Begin to read prompts whose sequences will join; see `OpenSession.join`.
@@ -137,25 +160,31 @@ class OpenTransformersSession(TransformersSession):
         Raises:
             ModelError: If there are fewer places, or `start` would refuse the prompts.
         """
-        self.logits()  # an open session has them
+        self._require_open()
         check_prompts(self._model, prompts)
         if len(prompts) > self.places:
             raise ModelError(f"{len(prompts)} prompts were to join, and {self.places} places are free: start another")
         self._reading += len(prompts)
         return TransformersReading(self, prompts, part)
 
-    def _keep(self, places: Sequence[int]) -> None:
-        """Leave only these sequences, and no column that is padding in all of them."""
-        super()._keep(places)
-        unused = self._mask.shape[1] - max(self._lengths.values())
+    def _rearrange(self, before: Sequence[int]) -> None:
+        """Fill the batch anew, without columns that are padding in all rows."""
+        super()._rearrange(before)
+        unused = self._mask.shape[1] + 1 - max(self._lengths.values())
         if unused:
             self._mask = self._mask[:, unused:]
             for layer in self._cache.layers:
                 layer.keys, layer.values = layer.keys[:, :, unused:], layer.values[:, :, unused:]
 
-    def take_in(self, read: Sequence[ReadPrompt]) -> tuple[list[int], Any]:
-        """Give each of these prompts a place at the end of the batch; see `Reading.finish`."""
-        self.logits()
+    def take_in(self, prompts: Mapping[Any, ReadPrompt], order: Sequence[Any]) -> tuple[list[int], Any]:
+        """Give each of these prompts a place at the end of the batch; see `Reading.finish`.
+
+        Args:
+            prompts: The prompts that were read, each once.
+            order: The prompt of each sequence that joins.
+        """
+        self._require_open()
+        read = [*prompts.values()]
         lengths = [one.length for one in read]
         live, columns = (len(self._mask), self._mask.shape[1]) if self._lengths else (0, 0)
         width = max(columns, *lengths)
@@ -174,10 +203,12 @@ class OpenTransformersSession(TransformersSession):
             for pair, *new in zip(old, *(one.layers for one in read), strict=True)
         ]
         self._mask, self._cache = mask, _cache_of(layers)
-        rows = list(range(self._begun, self._begun + len(read)))
-        self._begun += len(read)
-        self._lengths |= dict(zip(rows, lengths, strict=True))
-        return rows, self._torch.stack([one.logits for one in read])
+        rows = list(range(self._begun, self._begun + len(order)))
+        self._begun += len(order)
+        self._lengths |= {row: prompts[prompt].length for row, prompt in zip(rows, order, strict=True)}
+        places = {prompt: place for place, prompt in enumerate(prompts, live)}
+        self._places |= {row: places[prompt] for row, prompt in zip(rows, order, strict=True)}
+        return rows, self._torch.stack([prompts[prompt].logits for prompt in order])
 
     def read(self, tokens: Sequence[int], before: ReadPrompt | None) -> ReadPrompt:
         """Read tokens of a prompt, behind those that were read before."""
@@ -227,9 +258,9 @@ class TransformersReading:
         """Let the sequences join the session; see `Reading.finish`."""
         if not self._open or self.left:
             raise ModelError(f"{self.left} tokens of these prompts are not read yet, or the reading has ended")
-        read = [self._read[prompt] for prompt in self._prompts]
+        read = {prompt: one for prompt, one in self._read.items() if one is not None}
         self.close()
-        return self._session.take_in([one for one in read if one is not None])
+        return self._session.take_in(read, self._prompts)
 
     def close(self) -> None:
         """Free the prompts."""
