@@ -110,8 +110,8 @@ def verdict(
     reasons += [f"`{name}` beat every control in {_and(groups)}; {GROUPS} groups are needed to say that it helps."
                 for name, groups in dynamic.items() if name not in helps]  # fmt: skip
     reasons += [
-        f"`{name}` beat every shared control in {_and(groups)}, but has no controls of its own: it is a filter beside a "
-        "static temperature, or its temperatures were not recorded. Nothing is claimed of dynamic temperature."
+        f"`{name}` beat every shared control in {_and(groups)}, but has no controls of its own: it is a filter beside "
+        "a static temperature, or its temperatures were not recorded. Nothing is claimed of dynamic temperature."
         for name, groups in static.items()
     ]
     return Verdict(
