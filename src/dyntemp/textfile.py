@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import io
+import os
 from pathlib import Path
 
 MARK = "\N{ZERO WIDTH NO-BREAK SPACE}"
@@ -27,6 +28,16 @@ def read_text(path: str | Path) -> str:
         ValueError: If it is not UTF-8.
     """
     return decoded(Path(path).read_bytes())
+
+
+def write_whole(path: Path, text: str, mark: str = "partial") -> None:
+    """Write a file under another name, `path` and `mark`, and rename it when it is complete."""
+    partial = path.with_name(f"{path.name}.{mark}")
+    with partial.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)
 
 
 def decoded(data: bytes, encoding: str = "utf-8", errors: str = "strict") -> str:

@@ -163,7 +163,7 @@ def test_a_conversation_goes_into_the_template_and_text_does_not():
         (arm("1 + divergence"), "second prompt"),
         (arm('given("t", 0, 2)'), "given"),
         (arm('given("t", 0, 2)', given={"one": {"t": [1.0, 3.0]}}), "3"),
-        (arm('given("t", 0, 2)', given={"one": {"t": []}}), "no number"),
+        (arm('given("t", 0, 2)', given={"one": {"t": []}}), "a list with a number"),
         (arm('given("t", 0, 2)', given={"one": {"t": [1.0]}, "two": {}}), "given"),
         (arm('1 + inside("nowhere")'), "nowhere"),
         (arm("t0 + entropy"), "t0"),
@@ -172,6 +172,15 @@ def test_a_conversation_goes_into_the_template_and_text_does_not():
 def test_an_arm_that_cannot_be_run_is_refused_before_any_run(refused, reason):
     with pytest.raises(PolicyError, match=reason):
         LoopRunner(model()).check(refused)
+
+
+def test_numbers_of_an_arm_are_those_of_its_item_by_position():
+    series = {"one": {"t": [1.0, 0.25, 2.0]}, "two": {"t": [0.5]}}
+    jobs = jobs_of([item("one"), item("two")], [arm('given("t", 0, 2)', given=series)], 4)
+
+    for job, sample in zip(jobs, written(LoopRunner(model()), jobs), strict=True):
+        numbers = series[job.item.id]["t"]
+        assert sample.temperature == tuple(numbers[at % len(numbers)] for at in range(sample.tokens))
 
 
 def test_arms_that_can_be_run_are_not_refused():

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 from dyntemp._version import __version__
 from dyntemp.cli.messages import announce
-from dyntemp.errors import InvalidLogitsError, ModelError, PolicyError, StateError, TraceError
+from dyntemp.errors import EngineError, InvalidLogitsError, ModelError, PolicyError, StateError, StudyError, TraceError
 
 COMMANDS = {
     "generate": "write text whose temperature moves token by token",
@@ -20,6 +20,7 @@ COMMANDS = {
     "play": "look at traces in a browser, under any policy, and write with a model",
     "plot": "draw traces: along the text, over a signal, one beside another",
     "compare": "run policies on the same prompts, coupled, and report where they part",
+    "evaluate": "measure whether policies help, on tasks with scores, beside controls",
     "turn": "choose one temperature from the entropy of a model's own texts",
     "serve": "serve a model with the OpenAI API, a policy per request",
     "check": "tell what a policy can do: bounds, directions, a plot, warnings",
@@ -108,9 +109,9 @@ def _run(arguments: list[str]) -> int:
     announce()
     try:
         return int(module.run(options))
-    except (UsageError, PolicyError) as error:
+    except (UsageError, PolicyError, StudyError) as error:
         return _report(name, error, USAGE)
-    except (ModelError, TraceError, StateError, InvalidLogitsError) as error:
+    except (ModelError, TraceError, StateError, InvalidLogitsError, EngineError) as error:
         return _report(name, error, FAILURE)
     except BrokenPipeError:
         raise

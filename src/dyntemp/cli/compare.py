@@ -29,8 +29,9 @@ from dyntemp.comparison import compare, seeds_of
 from dyntemp.comparison.figures import Figures
 from dyntemp.comparison.measures import MEASURES
 from dyntemp.comparison.report import HONEST
-from dyntemp.comparison.report_parts import LETTERS, number, signed
+from dyntemp.comparison.report_parts import LETTERS, number
 from dyntemp.errors import InvalidLogitsError, ModelError, PolicyError, StateError, TraceError
+from dyntemp.show.report_parts import signed
 from dyntemp.show.terminal import console
 from dyntemp.statistics.estimate import FEW_PROMPTS
 from dyntemp.textfile import read_text

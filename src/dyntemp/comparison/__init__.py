@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from dyntemp.comparison.figures import Figures, figures
-from dyntemp.comparison.folder import MANIFEST, Cell, Manifest, begin, deciding_versions, write_whole
+from dyntemp.comparison.folder import MANIFEST, Cell, Manifest, begin, deciding_versions
 from dyntemp.comparison.measures import written
 from dyntemp.comparison.report import IN_NOTEBOOK, Contents, chosen, document, fragment
 from dyntemp.comparison.report_texts import Sample
@@ -30,6 +30,7 @@ from dyntemp.generation.trace_header import header_of
 from dyntemp.language.given import GivenNumbers
 from dyntemp.models import Model, check_prompts
 from dyntemp.sampling import PolicyLike, as_policy
+from dyntemp.textfile import write_whole
 from dyntemp.traces.file import Trace, TraceWriter
 from dyntemp.traces.settings import Settings
 from dyntemp.zones.zone import listed

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ import numpy as np
 
 from dyntemp.errors import TraceError
 from dyntemp.generation.trace_header import versions
+from dyntemp.textfile import write_whole
 from dyntemp.traces.file import Trace
 
 FORMAT, VERSION = "dyntemp.comparison", 1
@@ -165,13 +165,3 @@ def _lists(name: str, there: list[Any], here: list[Any]) -> list[str]:
 def _told(name: str, there: Any, here: Any) -> str:
     shown = (json.dumps(value, ensure_ascii=False) for value in (there, here))
     return "{}: {} there, {} here".format(name, *(one if len(one) <= 120 else f"{one[:117]}..." for one in shown))
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a file under another name, and rename it when it is complete."""
-    partial = path.with_name(f"{path.name}.partial")
-    with partial.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from importlib.resources import files
 from typing import NamedTuple
 
 from dyntemp.comparison.figures import Figures
 from dyntemp.comparison.folder import Cell
 from dyntemp.comparison.measures import MEASURES
-from dyntemp.comparison.report_parts import LETTERS, distributions, number, signed
+from dyntemp.comparison.report_parts import LETTERS, distributions, number
 from dyntemp.comparison.report_texts import LONGEST, Sample, key, sample, scale_of
-from dyntemp.page.security import content_security_policy
 from dyntemp.show.markup import Markup, element, joined
+from dyntemp.show.report_parts import counted, headed, page, row, scrolling, signed, style
 from dyntemp.statistics.estimate import FEW_PROMPTS, Estimate
 from dyntemp.traces.settings import Settings
 
@@ -46,28 +45,12 @@ class Contents(NamedTuple):
 def document(contents: Contents) -> str:
     """The whole file."""
     title = f"{len(contents.figures.policies)} policies compared"
-    head = element(
-        "head",
-        element("meta", charset="utf-8"),
-        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        element("meta", http_equiv="Content-Security-Policy", content=content_security_policy()),
-        element("title", title),
-        _style(),
-    )
-    body = element("body", element("main", element("h1", title), _body(contents), class_="dt dt-report"))
-    return f"<!doctype html>\n{element('html', head, body, lang='en')}\n"
+    return page(title, joined([element("h1", title), _body(contents)]))
 
 
 def fragment(contents: Contents) -> str:
     """The same for a notebook, with fewer texts."""
-    return element("div", _style(), _body(contents), class_="dt dt-report")
-
-
-def _style() -> Markup:
-    sheets = (("dyntemp.show", "tokens.css"), ("dyntemp.comparison", "report.css"))
-    return element(
-        "style", *(Markup(files(where).joinpath(name).read_text(encoding="utf-8")) for where, name in sheets)
-    )
+    return element("div", style(), _body(contents), class_="dt dt-report")
 
 
 def _body(contents: Contents) -> Markup:
@@ -98,7 +81,7 @@ def _circumstances(contents: Contents) -> str:
     figures, filters = contents.figures, contents.settings.filters
     return "; ".join([
         contents.model,
-        f"{_counted(figures.prompts, 'prompt')} with {_counted(figures.seeds, 'seed')} each",
+        f"{counted(figures.prompts, 'prompt')} with {counted(figures.seeds, 'seed')} each",
         f"at most {contents.settings.max_tokens} tokens a text",
         str(filters) or "no filters",
     ])  # fmt: skip
@@ -139,7 +122,7 @@ def _table(figures: Figures) -> Markup:
     meanings = [element("div", element("dt", one.title), element("dd", one.meaning)) for one in MEASURES.values()]
     return joined([
         element("p", _about_intervals(figures), class_="dt-note"),
-        _scrolling("Figures", table),
+        scrolling("Figures", table),
         element("details", element("summary", "What these figures mean"), element("dl", *meanings)),
     ])  # fmt: skip
 
@@ -163,7 +146,7 @@ def _about_intervals(figures: Figures) -> str:
         return "There is one prompt, so no interval can be given: these figures hold for it alone."
     told = (
         f"Each figure is a mean over n = {figures.prompts} prompts, of each prompt's mean over its "
-        f"{_counted(figures.seeds, 'text')}. Below it, the mean difference to A on the same prompts, and its 95 % "
+        f"{counted(figures.seeds, 'text')}. Below it, the mean difference to A on the same prompts, and its 95 % "
         "interval from a bootstrap over prompts."
     )
     few = f" With fewer than {FEW_PROMPTS} prompts such intervals are too narrow: take them as a hint."
@@ -178,21 +161,16 @@ def _parting(figures: Figures) -> Markup:
             continue
         at = "most never part" if part.position is None else f"token {part.position:.0f}"
         cells = (f"{part.never:.0%}", number(part.kept), f"{part.kept_share:.0%}", at)
-        rows.append(element("tr", element("th", letter, scope="row"), *(element("td", cell) for cell in cells)))
-    table = element(
-        "table",
-        element("thead", element("tr", *(element("th", title, scope="col") for title in head))),
-        element("tbody", *rows),
-    )
+        rows.append(row(letter, *cells))
     note = "Tokens kept: how many the two texts share from their start; all of them where they never part."
-    return joined([_scrolling("Where the texts part", table), element("p", note, class_="dt-note")])
+    return joined([scrolling("Where the texts part", headed(head, rows)), element("p", note, class_="dt-note")])
 
 
 def _overlap(figures: Figures) -> Markup:
     letters = LETTERS[: len(figures.policies)]
     rows = [
-        element("tr", element("th", letter, scope="row"), *(element("td", f"{value:.0%}") for value in row))
-        for letter, row in zip(letters, figures.overlap, strict=True)
+        row(letter, *(f"{value:.0%}" for value in shares))
+        for letter, shares in zip(letters, figures.overlap, strict=True)
     ]
     table = element(
         "table",
@@ -201,7 +179,7 @@ def _overlap(figures: Figures) -> Markup:
                                  *(element("th", letter, scope="col") for letter in letters))),
         element("tbody", *rows),
     )  # fmt: skip
-    return _scrolling("Overlap", table)
+    return scrolling("Overlap", table)
 
 
 def _extent(shown: int, texts: int) -> Markup:
@@ -216,15 +194,6 @@ def _extent(shown: int, texts: int) -> Markup:
         element("code", "dyntemp explain"), " and ", element("code", "dyntemp play"), " read the files named below.",
         class_="dt-note",
     )  # fmt: skip
-
-
-def _scrolling(label: str, table: Markup) -> Markup:
-    """A table that scrolls within the page where it is wider."""
-    return element("div", table, class_="dt-scroll", role="region", aria_label=label, tabindex="0")
-
-
-def _counted(count: int, name: str) -> str:
-    return f"{count:,} {name}{'' if count == 1 else 's'}"
 
 
 def chosen(cells: Sequence[Cell], prompts: int = PROMPTS, seeds: int = SEEDS) -> list[Cell]:

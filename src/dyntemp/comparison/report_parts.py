@@ -21,15 +21,6 @@ def number(value: float) -> str:
     return figure(value)
 
 
-def signed(value: float) -> str:
-    """A difference with its sign, a true minus.
-
-    >>> signed(0.25), signed(-0.25), signed(0.0)
-    ('+0.25', '−0.25', '0')
-    """
-    return "0" if value == 0 else f"{'−' if value < 0 else '+'}{figure(abs(value))}"
-
-
 def distributions(figures: Figures) -> Iterator[Markup]:
     """A drawing for each quantity: the policies' histograms below one another, on one scale."""
     for field, spread in figures.distributions.items():

@@ -20,3 +20,9 @@ MOST_CHARACTERS = 2000
 
 MOST_ZONES = 16
 """Most zones of its own that a request may bring."""
+
+NEUTRAL = {"top_k": 0, "min_p": 0.0, "repetition_penalty": 1.0}
+"""Settings that a server of vLLM otherwise takes from the model's own generation_config.json."""
+
+PLAIN = {"top_p": 1.0, "presence_penalty": 0.0, "frequency_penalty": 0.0}
+"""Neutral values of settings that every server of the OpenAI API has."""

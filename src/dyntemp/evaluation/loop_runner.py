@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any
 
 from dyntemp.errors import PolicyError
 from dyntemp.evaluation.arm import Arm
@@ -55,20 +54,9 @@ class LoopRunner:
         """Refuse an arm that cannot be run.
 
         Raises:
-            PolicyError: For a policy that reads `divergence`, an unknown zone, a parameter without a value, or a
-                `given` whose numbers the arm lacks or that lie outside its range.
+            PolicyError: As `check_arm`.
         """
-        if divergence in arm.policy.signals:
-            raise PolicyError(
-                f"the arm {arm.name!r} reads `divergence`, which needs a second prompt, and items have one: leave the "
-                "arm out"
-            )
-        for item, series in arm.given.items() or [("", {})]:
-            if empty := [name for name, numbers in series.items() if not len(numbers)]:
-                raise PolicyError(f"the arm {arm.name!r} has no number of {empty[0]!r} for the item {item!r}")
-            for end in (min, max):
-                numbers = {name: end(values) for name, values in series.items()}
-                dry_run(arm.policy, Settings(filters=arm.filters, given=numbers, backend=self._backend))
+        check_arm(arm, self._backend)
 
     def run(self, jobs: Iterable[Job]) -> Iterator[tuple[Job, Sample]]:
         """Write a text for each job; see `Runner.run`.
@@ -100,17 +88,33 @@ class LoopRunner:
                 self._memory.close()
 
     def _request(self, job: Job, prompt: list[int]) -> Request:
-        given: Any = job.arm.given.get(job.item.id, {})  # numbers by position
         settings = Settings(
             seed=job.seed,
             max_tokens=job.item.max_tokens,
             stop=job.item.stop,
             filters=job.arm.filters,
-            given=given,
+            given=job.arm.given.get(job.item.id, {}),
             alternatives=0,
             backend=self._backend,
         )
         return Request(prompt=prompt, policy=job.arm.policy, settings=settings, number=job.request, signals=())
+
+
+def check_arm(arm: Arm, backend: str = "cpu") -> None:
+    """Refuse an arm that our own loop cannot run.
+
+    Raises:
+        PolicyError: For a policy that reads `divergence`, an unknown zone, a parameter without a value, or a `given`
+            whose numbers the arm lacks or that lie outside its range.
+    """
+    if divergence in arm.policy.signals:
+        raise PolicyError(
+            f"the arm {arm.name!r} reads `divergence`, which needs a second prompt, and items have one: leave the arm "
+            "out"
+        )
+    for series in arm.given.values() or [{}]:
+        given = {name: list(numbers) for name, numbers in series.items()}
+        dry_run(arm.policy, Settings(filters=arm.filters, given=given, backend=backend))
 
 
 class _Prompts:

@@ -9,15 +9,10 @@ from typing import Any, NamedTuple
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
-from dyntemp.engines.request_fields import KEY, OFF
+from dyntemp.engines.request_fields import KEY, NEUTRAL, OFF, PLAIN
 from dyntemp.errors import EngineError
 
 SEEDS = (1, 2, 3, 4)
-
-NEUTRAL = {"top_k": 0, "min_p": 0.0, "repetition_penalty": 1.0}
-"""Settings that a server otherwise takes from the model's own generation_config.json."""
-
-PLAIN = {"top_p": 1.0, "presence_penalty": 0.0, "frequency_penalty": 0.0}
 
 NOT_CALLED = (
     "start it with --logits-processors dyntemp.engines.vllm:DynamicTemperature; vLLM's first runner drops the plugin "

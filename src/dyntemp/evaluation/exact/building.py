@@ -91,7 +91,8 @@ class Building:
         edge = [self.edges[place] if place[1] else NO_ROW for place in places]
         row, text, position, follows = np.array(self._visits(), np.int64).T
         whole = Summaries.joined(self.parts, Visits(row, text, position, np.zeros(len(row))))
-        surprisal = np.where(follows == NO_ROW, 0.0, -whole.log_prob(1.0)[follows])
+        surprisal, inner = np.zeros(len(row)), follows != NO_ROW
+        surprisal[inner] = -whole.log_prob(1.0)[follows[inner]]
         end, end_key = np.array(self.end, np.int64).reshape(-1, 2).T
         detour, detour_item = np.array(self.detour, np.int64).reshape(-1, 2).T
         return {

@@ -147,7 +147,7 @@ class Spelling:
 
 
 def _ending(answer: str, stops: Sequence[str]) -> list[str]:
-    """What may follow an answer: nothing, and each stop text that ends it right there; none if it holds a stop text."""
+    """The texts that may follow an answer: none, and each stop text that ends it there; not if it holds a stop text."""
     if any(stop in answer for stop in stops):
         return []
     first = {stop: min((answer + stop).find(one) for one in stops if one in answer + stop) for stop in stops}

@@ -65,35 +65,11 @@ class Prefixes:
     bends: NDArray[np.float32]
 
     @classmethod
-    def of(cls, rows: NDArray[Any]) -> Self:
-        """The lists of full rows, [rows, vocabulary], -inf where masked."""
-        count, vocabulary = rows.shape
-        starts = parts_of(vocabulary)
-        falling = -np.sort(-rows, axis=1)
-        support = np.count_nonzero(falling > -np.inf, axis=1)
-        ranks = np.arange(vocabulary)
-        depth = np.where(ranks < support[:, None], falling.astype(np.float64) - falling[:, :1], 0.0)
-        single = min(SINGLE, vocabulary)
-        blocks = starts[single:-1]
-        mean, variance = np.zeros((count, len(blocks))), np.zeros((count, len(blocks)))
-        if len(blocks):
-            entries = np.maximum(np.diff(np.minimum(starts[single:], support[:, None])), 1)
-            mean = np.add.reduceat(depth, blocks, axis=1) / entries
-            owner = np.repeat(np.arange(len(blocks)), np.diff(starts[single:]))
-            off = np.where(ranks[single:] < support[:, None], depth[:, single:] - mean[:, owner], 0.0)
-            variance = np.add.reduceat(off * off, blocks - single, axis=1) / entries
-        tail = max(single - 2, 0)
-        weight = np.where(ranks < support[:, None], np.exp(depth), 0.0)
-        bends = np.zeros((count, vocabulary - tail))
-        bends[:, :-2] = np.abs(np.diff(weight[:, tail:], 2, axis=1))
-        bends[ranks[tail:] + 2 >= support[:, None]] = 0.0
-        return cls(
-            starts,
-            np.hstack([depth[:, :single], mean]).astype(np.float32),
-            variance.astype(np.float32),
-            support.astype(np.int64),
-            np.add.reduceat(bends, starts[tail:-1] - tail, axis=1).astype(np.float32),
-        )
+    def of(cls, falling: NDArray[Any]) -> Self:
+        """The lists of full rows of logits, [rows, vocabulary], each in falling order; -inf where masked."""
+        starts = parts_of(falling.shape[1])
+        lists = [_listed(row[row > -np.inf], starts) for row in falling]  # row by row, in the processor's cache
+        return cls(starts, *(np.stack(values) for values in zip(*lists, strict=True)))
 
     @classmethod
     def joined(cls, parts: list[Self]) -> Self:
@@ -136,6 +112,32 @@ class Prefixes:
             at = slice(begin, begin + CHUNK)
             log_partition[at], mean[at] = _sums(self[at], inverse[at], kept[at])
         return Sums(log_partition, mean)
+
+
+def _listed(falling: NDArray[Any], starts: Counts) -> tuple[Any, ...]:
+    """Depth, variance, support and bends of one row, without its masked entries."""
+    count, vocabulary = len(falling), int(starts[-1])
+    single = min(SINGLE, vocabulary)
+    tail = max(single - 2, 0)
+    depth, bends = np.zeros(vocabulary), np.zeros(vocabulary - tail)
+    depth[:count] = falling.astype(np.float64) - falling[0]
+    weight = np.exp(depth[tail:count])
+    bends[: max(count - tail - 2, 0)] = np.abs(weight[2:] - 2 * weight[1:-1] + weight[:-2])
+    sizes = np.diff(np.minimum(starts[single:], count))
+    mean = variance = np.zeros(0)
+    if len(sizes):
+        blocks = starts[single:-1] - single
+        entries = np.maximum(sizes, 1)
+        mean = np.add.reduceat(depth[single:], blocks) / entries
+        off = depth[single:] - np.repeat(mean, np.diff(starts[single:]))
+        off[max(count - single, 0) :] = 0.0
+        variance = np.add.reduceat(off * off, blocks) / entries
+    return (
+        np.concatenate([depth[:single], mean]).astype(np.float32),
+        variance.astype(np.float32),
+        np.int64(count),
+        np.add.reduceat(bends, starts[tail:-1] - tail).astype(np.float32),
+    )
 
 
 def _sums(rows: Prefixes, inverse: Values, kept: Counts) -> Sums:

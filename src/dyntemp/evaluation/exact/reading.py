@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import count
 from typing import Any, NamedTuple
 
 from dyntemp.engines.arrays import on_host
 from dyntemp.evaluation.exact.endings import Path
-from dyntemp.models import Model, OpenModel, Session
+from dyntemp.models import Model, OpenModel, OpenSession, Session
 
 PART = 512
 """Tokens of a prompt that are read in one step."""
@@ -39,35 +40,36 @@ def read(model: Model, prompts: Sequence[Path], texts: Sequence[Path], batch: in
     Raises:
         ModelError: If a prompt does not fit into the context.
     """
-    for begin in range(0, len(texts), batch):
-        numbers = range(begin, min(begin + batch, len(texts)))
-        session, rows, logits = _start(model, [prompts[number] for number in numbers])
-        try:
-            live = dict(zip(rows, numbers, strict=True))
-            done = 0
-            while True:
-                order = sorted(live)
-                yield Read([live[row] for row in order], [done] * len(order), on_host(logits))
-                live = {row: number for row, number in live.items() if len(texts[number]) > done}
-                if not live:
+    opened = model.start_open(batch) if isinstance(model, OpenModel) else None
+    session: Session | None = opened
+    try:
+        for begin in range(0, len(texts), batch):
+            live = list(range(begin, min(begin + batch, len(texts))))
+            first = [prompts[number] for number in live]
+            session = opened or model.start(first)
+            rows, logits = (list(range(len(live))), session.logits()) if opened is None else _join(opened, first)
+            number_of = dict(zip(rows, live, strict=True))
+            for done in count():
+                order = sorted(number_of)
+                yield Read([number_of[row] for row in order], [done] * len(order), on_host(logits))
+                number_of = {row: number for row, number in number_of.items() if len(texts[number]) > done}
+                session.advance({row: texts[number][done] for row, number in number_of.items()})
+                if not number_of:
                     break
-                session.advance({row: texts[number][done] for row, number in live.items()})
-                logits, done = session.logits(), done + 1
-        finally:
+                logits = session.logits()
+            if opened is None:
+                session.close()
+    finally:
+        if session is not None:
             session.close()
 
 
-def _start(model: Model, prompts: list[Path]) -> tuple[Session, list[int], Any]:
-    """A session of these prompts, its sequences and their logits; equal prompts are read once where the model can."""
-    if not isinstance(model, OpenModel):
-        session = model.start(prompts)
-        return session, list(range(len(prompts))), session.logits()
-    opened = model.start_open(len(prompts))
-    reading = opened.join(prompts, PART)
+def _join(session: OpenSession, prompts: list[Path]) -> tuple[list[int], Any]:
+    """The sequences of prompts that join a session, and the logits after them; equal prompts are read once."""
+    reading = session.join(prompts, PART)
     try:
         while reading.left:
             reading.read()
-        rows, logits = reading.finish()
+        return reading.finish()
     finally:
         reading.close()
-    return opened, rows, logits

@@ -16,18 +16,13 @@ from dyntemp.distribution.filters import Filters
 from dyntemp.errors import PolicyError
 from dyntemp.evaluation.exact import cuts
 from dyntemp.evaluation.exact.prefixes import Counts, Prefixes, Values
+from dyntemp.evaluation.exact.row_signals import MEASURED, temperature_for_entropy, top_mass
 from dyntemp.language.nodes import Const, Signal
 from dyntemp.language.policy import Policy
-from dyntemp.language.signals import SIGNALS
 from dyntemp.sampling import measure
 from dyntemp.theory.row_summary import inverse
 
-MEASURED = tuple(name for name, signal in SIGNALS.items() if signal.measured and not signal.arguments)
-"""The signals without arguments, which are kept of each row."""
-
 NO_FILTERS = Filters()
-HALVINGS = 40
-"""Steps of the search for the temperature at which a row has an entropy, between exp(-7) and exp(7)."""
 
 
 class Visits(NamedTuple):
@@ -89,12 +84,14 @@ class Summaries:
         """
         if any(not len(target) for row in targets for target in row):
             raise ValueError("a target without tokens was given; each is a set of one token or more")
-        rows = Prefixes.of(logits)
+        falling = -np.sort(-logits, axis=1)
+        rows = Prefixes.of(falling)
         depth, rank = [], []
-        for row, sets in zip(logits, targets, strict=True):
+        for row, sorted_row, sets in zip(logits, falling, targets, strict=True):
             wanted = np.array([token for target in sets for token in target], np.int64)
-            depth.append((row[wanted].astype(np.float64) - row.max()).astype(np.float32))
-            rank.append(_ranks(row, wanted))
+            below = row[wanted].astype(np.float64) - sorted_row[0]
+            depth.append(np.where(below > -np.inf, below, 0.0).astype(np.float32))  # the rank says who is masked
+            rank.append(_ranks(row, sorted_row[::-1], wanted))
         count = np.arange(len(rows))
         return cls(
             rows,
@@ -180,33 +177,13 @@ class Summaries:
             case Signal("entries"):
                 return np.full(len(self), float(self.rows.starts[-1]))
             case Signal("top_mass", (Const(count),)):
-                return self._top_mass(int(count))
+                return top_mass(self.rows, int(count))
             case Signal("temperature_for_entropy", (Const(entropy),)):
-                return self._temperature_for_entropy(float(entropy))
+                return temperature_for_entropy(self.rows, float(entropy))
         raise PolicyError(
             f"`{policy}` reads `{signal}`, which summaries of rows do not hold: pass its value in given=, or sample "
             "this policy instead"
         )
-
-    def _top_mass(self, count: int) -> Values:
-        ones, support = np.ones(len(self)), self.rows.support
-        some = self.rows.sums(ones, np.minimum(support, count)).log_partition
-        return np.minimum(np.exp(some - self.rows.sums(ones, support).log_partition), 1.0)
-
-    def _temperature_for_entropy(self, entropy: float) -> Values:
-        """Found by halving; 0 and infinity where no temperature has this entropy."""
-        support = self.rows.support
-        low, high = np.full(len(self), -7.0), np.full(len(self), 7.0)
-        for _ in range(HALVINGS):
-            middle = (low + high) / 2
-            log_partition, mean = self.rows.sums(np.exp(-middle), support)
-            below = log_partition - np.exp(-middle) * mean < entropy
-            low, high = np.where(below, middle, low), np.where(below, high, middle)
-        found = np.exp((low + high) / 2)
-        found[entropy >= np.log(support)] = np.inf
-        ties = np.count_nonzero(self.rows.depth[:, : self.rows.single] == 0, axis=1)
-        found[entropy <= np.log(np.minimum(ties, support))] = 0.0
-        return np.asarray(found)
 
     def log_prob(self, temperatures: ArrayLike, filters: Filters = NO_FILTERS) -> Values:
         """ln of the probability that one of each target's tokens is drawn, [targets].
@@ -266,7 +243,7 @@ class Summaries:
         found: dict[str, NDArray[Any]] = {f"rows {name}": getattr(self.rows, name) for name in Prefixes.__slots__}
         found |= {f"visits {name}": values for name, values in self.visits._asdict().items()}
         found |= {f"signal {name}": values for name, values in self.signals.items()}
-        return found | {name: getattr(self, name) for name in TARGETS}
+        return found | {f"target {name}": getattr(self, name) for name in TARGETS}
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> Self:
@@ -275,19 +252,18 @@ class Summaries:
             Prefixes(*(arrays[f"rows {name}"] for name in Prefixes.__slots__)),
             {name: arrays[f"signal {name}"] for name in MEASURED},
             Visits(*(arrays[f"visits {name}"] for name in Visits._fields)),
-            *(arrays[name] for name in TARGETS),
+            *(arrays[f"target {name}"] for name in TARGETS),
         )
 
 
 TARGETS = ("target_row", "begins", "depth", "rank")
 
 
-def _ranks(row: NDArray[Any], tokens: Counts) -> Counts:
+def _ranks(row: NDArray[Any], rising: NDArray[Any], tokens: Counts) -> Counts:
     """How many entries of a row go before each of these tokens, in the order of falling logits, ties by number."""
-    rising = np.sort(row)
     values = row[tokens]
-    likelier = len(row) - np.searchsorted(rising, values, side="right")
-    same = len(row) - np.searchsorted(rising, values, side="left") - likelier
-    ties = [np.count_nonzero(row[:token] == row[token]) if many > 1 else 0
-            for token, many in zip(tokens, same, strict=True)]  # fmt: skip
-    return np.asarray(likelier + np.array(ties, np.int64), np.int64)
+    ranks = len(row) - np.searchsorted(rising, values, side="right")
+    same = len(row) - np.searchsorted(rising, values, side="left") - ranks
+    for at in np.flatnonzero(same > 1):
+        ranks[at] += np.count_nonzero(row[: tokens[at]] == values[at])
+    return np.asarray(ranks, np.int64)

@@ -1,0 +1,177 @@
+"""Measure whether policies help: on tasks that can be scored, with equal budgets, beside controls, with one verdict.
+
+dyntemp evaluate -o first --tier smoke
+dyntemp evaluate -o mine -p "0.1 + 0.8*normalized_entropy" --task fluency --report mine.html
+dyntemp evaluate study.toml -o study
+Running the same command again goes on where it was stopped, and several processes may share a folder.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from dyntemp.cli import INTERRUPTED, OK, UsageError
+from dyntemp.cli.common import MODEL_VARIABLE, add_colour_option, print_json, readable, waiting
+from dyntemp.cli.progress import shown
+from dyntemp.errors import EngineError, InvalidLogitsError, ModelError, PolicyError, StateError, TraceError
+from dyntemp.evaluation.configuration import TIERS, StudySettings, read_study
+from dyntemp.evaluation.exact_tier import ExactTier
+from dyntemp.evaluation.loop_runner import LoopRunner
+from dyntemp.evaluation.report import document
+from dyntemp.evaluation.results import Comparison, Results, TaskResult
+from dyntemp.evaluation.runner import Runner
+from dyntemp.evaluation.selection import mean
+from dyntemp.evaluation.study import RESULTS, run_study
+from dyntemp.evaluation.tasks.table import TASKS, task_of
+from dyntemp.models import BUNDLED, load_model
+from dyntemp.show.terminal import console
+from dyntemp.textfile import write_whole
+
+TIER = "short"
+
+SETTINGS = {"task": "tasks", "policy": "policies", "method": "methods", "filters": "filters", "model": "model",
+            "budget": "budget", "seed": "seed"}  # fmt: skip
+"""Options that stand for settings of a study file, and go before it."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of this command."""
+    parser.add_argument("study", nargs="?", metavar="STUDY.toml", help="a study file; options go before its settings")
+    parser.add_argument("-o", "--output", metavar="FOLDER", help="where texts and results are kept")
+    parser.add_argument("--tasks", action="store_true", help="list the tasks, and end")
+    group = parser.add_argument_group("study")
+    group.add_argument("--tier", choices=TIERS, help=f"how much is done: minutes, an hour or a night ({TIER})")
+    group.add_argument("--task", action="append", metavar="NAME", help="a task of --tasks; again for more")
+    group.add_argument("-p", "--policy", action="append", metavar="POLICY",
+                       help="a policy of your own; parameters with ranges are drawn")  # fmt: skip
+    group.add_argument("--method", action="append", metavar="NAME", help="a method of `dyntemp policies`, or `all`")
+    group.add_argument("--filters", action="append", metavar="NAME",
+                       help="a filter beside a static temperature, such as top_p, or `all`")  # fmt: skip
+    group.add_argument("--budget", type=int, metavar="N", help="configurations of each family")
+    group.add_argument("--seed", type=int, metavar="N", help="equal seeds give equal figures (0)")
+    where = parser.add_argument_group("model")
+    where.add_argument("-m", "--model", metavar="MODEL", help="a model as in `dyntemp generate`, or the server's name")
+    host = where.add_mutually_exclusive_group()
+    host.add_argument("--server", metavar="URL", help="a server with the OpenAI API, such as http://localhost:8000/v1")
+    host.add_argument("--vllm", metavar="MODEL", help="run this model in vLLM, in this process")
+    where.add_argument("--server-kind", choices=("dyntemp", "vllm", "other"), default="dyntemp",
+                       help="where the server's policies come from: `dyntemp serve` (dyntemp), vLLM with our processor "
+                       "(vllm), or none (other)")  # fmt: skip
+    where.add_argument("--batch", type=int, default=64, metavar="N", help="texts that are written at a time (64)")
+    where.add_argument("--threads", type=int, metavar="N", help="processor threads of llama.cpp")
+    out = parser.add_argument_group("output")
+    out.add_argument("--report", metavar="FILE", help="the report as one HTML file; default: FOLDER/report.html")
+    out.add_argument("--json", action="store_true", help="print verdict and comparisons as JSON")
+    out.add_argument("-q", "--quiet", action="store_true", help="no progress")
+    add_colour_option(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run a study, and return the exit code."""
+    out, err = console(options.color), console(options.color, stderr=True)
+    if options.tasks:
+        for task in TASKS.values():
+            out.print(f"{task.name:<20} {task.group:<10} {task.metric or 'no metric':<12} {task.about}", soft_wrap=True)
+        return OK
+    if options.output is None:
+        raise UsageError("no folder was given: name one with -o FOLDER")
+    try:
+        settings = asked(options)
+        settings.families()  # a mistake in a name is found before the model is loaded
+        tasks = [task_of(name) for name in settings.tasks]
+        runner, exact = opened(options, settings)
+        err.print(f"study {settings.digest[:16]}", style="dim")
+        with shown(err, "texts", quiet=options.quiet) as progress:
+            results = run_study(settings, tasks, runner, options.output, exact=exact, progress=progress)
+    except KeyboardInterrupt:
+        err.print("interrupted; the same command goes on from here", style="dim")
+        return INTERRUPTED
+    except (ModelError, PolicyError, TraceError, StateError, InvalidLogitsError, EngineError):
+        raise
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+    report = Path(options.report or Path(options.output) / "report.html")
+    write_whole(report, document(results))
+    paths = {"results": str(Path(options.output) / RESULTS), "report": str(report)}
+    if options.json:
+        print_json(out, {"digest": results.digest, **summary(results), **paths})
+        return OK
+    for line in told(results):
+        out.print(line, soft_wrap=True, highlight=False)
+    for path in paths.values():
+        out.print(path, style="bold", soft_wrap=True)
+    return OK
+
+
+def asked(options: argparse.Namespace) -> StudySettings:
+    """The settings of the study file and the options."""
+    given = read_study(options.study) if options.study else {}
+    tier = given.pop("tier", TIER)
+    for option, name in SETTINGS.items():
+        value = getattr(options, option)
+        if value is not None:
+            given[name] = [readable(one) for one in value] if isinstance(value, list) else value
+    given.setdefault("model", options.vllm or os.environ.get(MODEL_VARIABLE, BUNDLED))
+    return StudySettings.read(given, options.tier or tier)
+
+
+def opened(options: argparse.Namespace, settings: StudySettings) -> tuple[Runner, ExactTier | None]:
+    """The runner, and the exact tier where the model's logits are at hand."""
+    if options.server:
+        from dyntemp.evaluation.server_runner import ServerRunner
+
+        kind = None if options.server_kind == "other" else options.server_kind
+        return ServerRunner(options.server, settings.model, concurrency=options.batch, kind=kind), None
+    if options.vllm:
+        from dyntemp.evaluation.vllm_runner import VllmRunner
+
+        return VllmRunner(settings.model), None
+    threads = {} if options.threads is None else {"threads": options.threads}
+    with waiting(f"loading {settings.model} ..."):
+        model = load_model(settings.model, **threads)
+    return LoopRunner(model, batch=options.batch), ExactTier(model)
+
+
+def told(results: Results) -> Iterator[str]:
+    """The verdict, and a table for each task."""
+    yield results.verdict.sentence
+    for reason in results.verdict.reasons:
+        yield f"  {reason}"
+    for task in results.tasks:
+        yield ""
+        yield from _table(results, task)
+    yield ""
+
+
+def _table(results: Results, task: TaskResult) -> Iterator[str]:
+    """The arms of a task on test, the best first, each method beside the best control."""
+    arms = [one for one in results.arms if one.task == task.name and one.split == "test"]
+    if task.metric is None:
+        yield f"{task.name}: {len(arms)} arms, without a verifier"
+        return
+    metric = task.metric
+    head = f"{task.name}, {metric}, n = {len(task.items['test'])} items, {task.samples['test']} texts each"
+    yield f"{head:<52} {'mean':>7} {'less best control':>26} {'Holm p':>7}"
+    for one in sorted(arms, key=lambda arm: -mean(arm.values[metric])):
+        name = f"{one.name}   (control)" if one.control else one.name
+        yield f"{name:<52} {mean(one.values[metric]):>7.3f} {_beside(results, task, one.name)}".rstrip()
+
+
+def _beside(results: Results, task: TaskResult, arm: str) -> str:
+    """The difference of a method to the best of its controls, with its interval; empty for a control."""
+    against = [one for one in results.comparisons if (one.task, one.metric, one.arm) == (task.name, task.metric, arm)]
+    if not against:
+        return ""
+    least: Comparison = min(against, key=lambda one: one.difference)
+    holm = "" if least.holm is None else f"{least.holm:.3f}"
+    return f"{least.difference:>+8.3f} [{least.low:+.3f}, {least.high:+.3f}] {holm:>7}"
+
+
+def summary(results: Results) -> dict[str, Any]:
+    """Verdict and comparisons as JSON objects."""
+    data = results.to_json()
+    return {name: data[name] for name in ("model", "verdict", "comparisons", "detectable")}

@@ -1,0 +1,1 @@
+"""Tasks: what texts are written to, and how they are scored; `table` has their names."""

@@ -1,0 +1,64 @@
+"""Work on the cells of a stage: what is missing is fed to one runner, while other processes do the same."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Generator, Iterator, Sequence
+from typing import Any
+
+from dyntemp.evaluation.folder import Cell, Claim, Folder
+from dyntemp.evaluation.runner import Job, Runner
+
+WAIT = 1.0
+"""Seconds between two looks at cells that other processes have."""
+
+Tell = Callable[[int, int], None]
+"""Called with the samples of a stage that are there, and the tokens that this process drew for it."""
+
+
+def complete(folder: Folder, cells: Sequence[Cell], runner: Runner, seed: int, tell: Tell) -> None:
+    """Have all cells complete: by this process, and by others that share the folder.
+
+    Cells are claimed as the runner asks for jobs, so its batch stays full to the last cell. Jobs of `tune` and `val`
+    have equal noise in every arm; those of `test` have noise of their own.
+    """
+    total, tokens = sum(cell.size for cell in cells), 0
+    while pending := [cell for cell in cells if not folder.complete(cell)]:
+        done = total - sum(cell.size for cell in pending)
+        claims: dict[tuple[str, str], Claim] = {}
+        tell(done, tokens)
+        written = runner.run(_jobs(folder, pending, seed, claims))
+        try:
+            for now, (job, sample) in enumerate(written, start=done + 1):
+                claims[job.task.name, job.arm.digest].add(sample)
+                tokens += sample.tokens
+                tell(now, tokens)
+        finally:
+            if isinstance(written, Generator):
+                written.close()
+        if not claims:
+            time.sleep(WAIT)
+    tell(total, tokens)
+
+
+def _jobs(folder: Folder, cells: Sequence[Cell], seed: int, claims: dict[tuple[str, str], Claim]) -> Iterator[Job]:
+    """The missing samples of cells that no other process has, cell by cell."""
+    for cell in cells:
+        claim = folder.claim(cell)
+        if claim is None:
+            continue
+        task, arm = cell.task, cell.arm
+        claims[task.name, arm.digest] = claim
+        noise = noise_seed(seed, task.name, cell.split, arm.digest if cell.split == "test" else "")
+        missing = claim.missing()
+        if not missing:
+            claim.finish()
+        for place, item, number in missing:
+            yield Job(task, item, arm, number, noise, place * cell.samples + number)
+
+
+def noise_seed(*parts: Any) -> int:
+    """64 bits that depend on all parts."""
+    return int.from_bytes(hashlib.sha256(json.dumps(parts).encode()).digest()[:8])
