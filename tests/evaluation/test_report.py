@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 import pytest
 from tests.evaluation.made_results import made
 
-from dyntemp.evaluation.report import document, markdown, tables
+from dyntemp.evaluation.report import document, filled, markdown, tables
 from dyntemp.evaluation.report.axes import Axis, spread
 from dyntemp.evaluation.report.figures import front, mean, rows
 from dyntemp.evaluation.results import Results
@@ -171,3 +171,14 @@ def test_labels_are_moved_apart():
 def test_a_mean_is_over_the_values_that_are_defined():
     assert 2 == mean([1, None, 3])
     assert mean([None]) is None
+
+
+def test_a_page_is_filled_between_its_marks(results):
+    page = "# Evidence\n\n<!-- verdict -->\nold\n<!-- end -->\n\nKept.\n\n<!-- task sums -->\n<!-- end -->\n"
+
+    once = filled(page, results)
+    assert once == filled(once, results)
+    assert "old" not in once
+    assert "Kept." in once
+    assert all("\n".join(tables(results)[name]) in once for name in ("verdict", "task sums"))
+    assert "stories" not in once
