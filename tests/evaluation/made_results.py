@@ -52,6 +52,9 @@ def _arms(task: TaskResult, names: list[str], count: int, generator: np.random.G
     for name in names:
         for number in range(1, count + 1):
             yield _arm(task, "tune", f"{name} #{number}", name, None, generator)
+    for name in ("static", "static + min_p"):
+        for number in range(1, count + 1):
+            yield _arm(task, "tune", f"{name} #{number}", name, name, generator)
     for control in CONTROLS:
         yield _arm(task, "test", control, control, control.replace("-", "_"), generator)
     for name in names:

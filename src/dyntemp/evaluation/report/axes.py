@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from itertools import pairwise
 from math import ceil, floor, log10
 from typing import NamedTuple, Self
@@ -10,7 +10,7 @@ from typing import NamedTuple, Self
 from dyntemp.show.markup import Markup, element
 from dyntemp.show.quantity import figure
 
-LEFT, RIGHT, TOP, BOTTOM = 44, 12, 10, 34
+LEFT, RIGHT, TOP, BOTTOM = 44, 12, 26, 34
 """Margins of a drawing, in pixels."""
 
 
@@ -59,7 +59,9 @@ class Axes(NamedTuple):
             round(TOP + (self.height - TOP - BOTTOM) * (1 - self.y.share(y)), 1),
         )
 
-    def drawing(self, told: str, x: str, y: str, *parts: Markup) -> Markup:
+    def drawing(
+        self, told: str, x: str, y: str, *parts: Markup, named: Callable[[float], str] | None = None
+    ) -> Markup:  # fmt: skip
         """A drawing with these parts over its grid.
 
         Args:
@@ -67,6 +69,7 @@ class Axes(NamedTuple):
             x: The title of the horizontal axis.
             y: The title of the vertical axis.
             parts: Elements of SVG.
+            named: The text at a mark of the horizontal axis; by default its value.
         """
         left, right = self.at(self.x.low, 0)[0], self.at(self.x.high, 0)[0]
         floor_ = self.at(0, self.y.low)[1]
@@ -74,8 +77,8 @@ class Axes(NamedTuple):
         return element(
             "svg", *grid,
             *(label(_short(mark), left - 6, self.at(0, mark)[1] + 4, "end") for mark in self.y.marks()),
-            *(label(_short(mark), self.at(mark, 0)[0], floor_ + 14, "middle") for mark in self.x.marks()),
-            label(x, (left + right) / 2, self.height - 4, "middle"),
+            *(label((named or _short)(mark), self.at(mark, 0)[0], floor_ + 14, "middle") for mark in self.x.marks()),
+            label(x, (left + right) / 2, self.height - 4, "middle"), label(y, left, 14),
             *parts, class_="dt-drawing dt-plot", viewBox=f"0 0 {self.width} {self.height}", role="img",
             aria_label=f"{told} Horizontal: {x}; vertical: {y}.",
         )  # fmt: skip

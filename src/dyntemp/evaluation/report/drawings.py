@@ -55,8 +55,10 @@ def best_of(curves: Sequence[Curve], controls: Sequence[str], metric: str) -> Ma
         parts += [_path(points(one), kind), element("path", d=f"M{x} {y}L{x + 8} {height:.1f}", class_="dt-leader"),
                   label(one.family, x + 11, height + 4)]  # fmt: skip
     told = "; ".join(f"{one.family}: {figure(one.scores[0])} to {figure(one.scores[-1])}" for one in named)
-    return axes.drawing(f"Score over the number of configurations. {told}.", "configurations tried, doublings",
-                        metric, *parts)  # fmt: skip
+    return axes.drawing(
+        f"Score over the number of configurations. {told}.", "configurations tried", metric, *parts,
+        named=lambda doublings: f"{2**doublings:.0f}",
+    )  # fmt: skip
 
 
 def quality(arms: Sequence[ArmResult]) -> tuple[Markup, list[ArmResult]] | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from dyntemp.evaluation.report.axes import Axis
 from dyntemp.evaluation.report.drawings import best_of, interval, quality, temperatures
 from dyntemp.evaluation.report.figures import Row, arms_of, chance, comparisons, rows, value_of
@@ -25,15 +27,15 @@ LONGEST = 400
 def document(results: Results) -> str:
     """The whole file: the verdict, each task, texts, circumstances, all arms of all splits, limits."""
     body = joined([
-        element("h1", results.verdict.sentence),
-        element("ul", *(element("li", reason) for reason in results.verdict.reasons), class_="dt-reasons"),
+        element("h1", _worded(results.verdict.sentence)),
+        _list(results.verdict.reasons),
         *(_task(results, task) for task in results.tasks),
         _texts(results),
         element("h2", "What was run"),
         _circumstances(results),
         *(_everything(results, task) for task in results.tasks),
         element("h2", "Limits"),
-        element("ul", *(element("li", one) for one in limits(results)), class_="dt-reasons"),
+        _list(limits(results)),
     ])  # fmt: skip
     return page(f"Evaluation of {results.model}", body, sheets=SHEET)
 
@@ -59,7 +61,7 @@ def _task(results: Results, task: TaskResult) -> Markup:
 def _table(task: TaskResult, found: list[Row]) -> Markup:
     """The arms on test; controls that belong to one method stand in the forest plot only."""
     shown = [row for row in found if row.arm.of is None]
-    titles = ("arm", "family", task.metric or "", "less hardest control [95 %]", "Holm p", "mean T", "tokens")
+    titles = ("arm", task.metric or "", "less hardest control [95 %]", "Holm p", "mean T", "tokens")
     lines = [_line(row) for row in shown]
     first = scrolling(f"{task.name}: arms on test", headed(titles, lines[:SHOWN]))
     if len(lines) <= SHOWN:
@@ -73,10 +75,10 @@ def _line(row: Row) -> Markup:
     kind = "dt-control" if arm.control else "dt-winner" if row.beats else None
     name = joined([
         arm.name,
+        element("small", f"of the family {arm.family}") if arm.family != arm.name else None,
         element("small", f"control: {CONTROLS.get(arm.control, arm.control)}") if arm.control else _policy(arm),
     ])  # fmt: skip
     cells = (
-        arm.family,
         "" if value is None else figure(value),
         "" if hardest is None else joined([_difference(hardest), element("small", hardest.against)]),
         "" if hardest is None else chance(hardest.holm),
@@ -100,7 +102,7 @@ def _forest(results: Results, task: TaskResult) -> Markup | None:
     if not found:
         return None
     axis = Axis.of([end for of_method in found for one in of_method for end in (one.low, one.high)], zero=True)
-    titles = ("method, less its controls", f"{task.metric}: {figure(axis.low)} to {figure(axis.high)}",
+    titles = ("method, less its controls", f"{task.metric}: {signed(axis.low)} to {signed(axis.high)}",
               "difference [95 %]", "p")  # fmt: skip
     bodies = [[_against(one, axis, first=at == 0) for at, one in enumerate(of_method)] for of_method in found]
     few, many = joined(map(joined, bodies[:SHOWN])), joined(map(joined, bodies[SHOWN:]))
@@ -114,7 +116,7 @@ def _forest(results: Results, task: TaskResult) -> Markup | None:
 
 def _against(one: Comparison, axis: Axis, *, first: bool) -> Markup:
     name = joined([element("b", one.arm) if first else None, element("small", f"less {one.against}")])
-    return row_of(name, interval(one, axis), _difference(one), chance(one.p), kind="dt-first" if first else None)
+    return row_of(name, interval(one, axis), _difference(one), chance(one.p), kind=None if first else "dt-same")
 
 
 def _best_of(results: Results, task: TaskResult) -> Markup | None:
@@ -190,6 +192,16 @@ def _listed(one: ArmResult, task: TaskResult) -> Markup:
         "" if value is None else figure(value), "" if one.temperature is None else figure(one.temperature),
         "computed" if one.exact else f"{one.tokens:,}", kind="dt-control" if one.control else None,
     )  # fmt: skip
+
+
+def _list(sentences: Iterable[str]) -> Markup:
+    return element("ul", *(element("li", _worded(one)) for one in sentences), class_="dt-reasons")
+
+
+def _worded(sentence: str) -> Markup:
+    """A sentence whose names between backticks are set as code."""
+    parts = sentence.split("`")
+    return joined(element("code", part) if at % 2 else part for at, part in enumerate(parts))
 
 
 def _cut(text: str) -> str:

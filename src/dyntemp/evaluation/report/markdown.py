@@ -33,6 +33,16 @@ def tables(results: Results) -> dict[str, list[str]]:
     }
 
 
+def filled(page: str, results: Results) -> str:
+    """A page of documentation with its parts as the results have them; see `tables`."""
+    for name, lines in tables(results).items():
+        begin, mark, rest = page.partition(f"<!-- {name} -->\n")
+        _, end, behind = rest.partition("<!-- end -->")
+        if mark and end:
+            page = begin + mark + "\n".join([*lines, end]) + behind
+    return page
+
+
 def interval(one: Comparison) -> str:
     """A difference with its interval: `+0.25 [−0.1, +0.6]`."""
     return f"{signed(one.difference)} [{signed(one.low)}, {signed(one.high)}]"
