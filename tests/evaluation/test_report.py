@@ -111,6 +111,9 @@ def test_long_lists_are_folded_and_nothing_is_left_out():
     assert "methods more" in folded
     assert "arms more, with lower means" in folded
     assert all(arm.name in unescape(folded) for arm in many.arms)
+    assert len(many.comparisons) == html.count('class="dt-forest"')
+    tables = re.findall('aria-label="fluency: (?:more )?arms on test".*?</table>', html, flags=re.DOTALL)
+    assert 40 + 4 == sum(table.split("<tbody>")[1].count("<tr") for table in tables)
 
 
 def test_limits_name_what_was_not_run_and_what_cannot_be_seen(results, html):
