@@ -75,7 +75,7 @@ def run_code(source: str, *, seconds: float = 2, memory_mb: int = 256) -> Outcom
         raise StudyError("Windows has no limits for processes: run tasks with code on Linux or macOS, or in WSL")
     if not (seconds > 0 and memory_mb > 0):
         raise StudyError(f"limits of {seconds} s and {memory_mb} MiB were given; both are positive numbers")
-    command = [sys.executable, "-X", "utf8", "-I", "-S", GUARD, str(math.ceil(seconds)), str(memory_mb)]
+    command = [sys.executable, "-X", "utf8", "-I", "-S", str(GUARD), str(math.ceil(seconds)), str(memory_mb)]
     with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile() as program:
         program.write(source.encode("utf-8", "surrogatepass"))
         program.seek(0)
@@ -96,7 +96,7 @@ def run_code(source: str, *, seconds: float = 2, memory_mb: int = 256) -> Outcom
     if ended and b"\0" not in told and len(told) <= OUTPUT:
         raise StudyError(
             f"the sandbox ended with the status {process.returncode} before the program began: see why with "
-            f"`{' '.join(map(str, command))} < /dev/null` in an empty folder"
+            f"`{' '.join(command)} < /dev/null` in an empty folder"
         )
     return _outcome(told, process.returncode, "" if ended else f"ended after {seconds:g} s")
 
