@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from importlib.resources import files
 from typing import NamedTuple
 
 from dyntemp.comparison.figures import Figures
 from dyntemp.comparison.folder import Cell
 from dyntemp.comparison.measures import MEASURES
-from dyntemp.comparison.report_parts import LETTERS, distributions, number, signed
+from dyntemp.comparison.report_parts import LETTERS, distributions
 from dyntemp.comparison.report_texts import LONGEST, Sample, key, sample, scale_of
-from dyntemp.page.security import content_security_policy
 from dyntemp.show.markup import Markup, element, joined
+from dyntemp.show.quantity import figure, signed
+from dyntemp.show.report import document as sheet
+from dyntemp.show.report import scrolling, styles
 from dyntemp.statistics.estimate import FEW_PROMPTS, Estimate
 from dyntemp.traces.settings import Settings
 
@@ -23,6 +24,9 @@ HONEST = (
     "None of these figures measures quality. They say how long, varied, repetitive and surprising to the model itself "
     "the texts are. Whether a text is good, somebody has to read."
 )
+
+OWN = ("dyntemp.comparison", "report.css")
+"""The style sheet for what no other report has."""
 
 SPREADS = "Share of the tokens, each policy at a height of its own; the dashed line is the median."
 
@@ -46,28 +50,12 @@ class Contents(NamedTuple):
 def document(contents: Contents) -> str:
     """The whole file."""
     title = f"{len(contents.figures.policies)} policies compared"
-    head = element(
-        "head",
-        element("meta", charset="utf-8"),
-        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        element("meta", http_equiv="Content-Security-Policy", content=content_security_policy()),
-        element("title", title),
-        _style(),
-    )
-    body = element("body", element("main", element("h1", title), _body(contents), class_="dt dt-report"))
-    return f"<!doctype html>\n{element('html', head, body, lang='en')}\n"
+    return sheet(title, element("h1", title), _body(contents), sheets=(OWN,))
 
 
 def fragment(contents: Contents) -> str:
     """The same for a notebook, with fewer texts."""
-    return element("div", _style(), _body(contents), class_="dt dt-report")
-
-
-def _style() -> Markup:
-    sheets = (("dyntemp.show", "tokens.css"), ("dyntemp.comparison", "report.css"))
-    return element(
-        "style", *(Markup(files(where).joinpath(name).read_text(encoding="utf-8")) for where, name in sheets)
-    )
+    return element("div", styles(OWN), _body(contents), class_="dt dt-report")
 
 
 def _body(contents: Contents) -> Markup:
@@ -139,7 +127,7 @@ def _table(figures: Figures) -> Markup:
     meanings = [element("div", element("dt", one.title), element("dd", one.meaning)) for one in MEASURES.values()]
     return joined([
         element("p", _about_intervals(figures), class_="dt-note"),
-        _scrolling("Figures", table),
+        scrolling("Figures", table),
         element("details", element("summary", "What these figures mean"), element("dl", *meanings)),
     ])  # fmt: skip
 
@@ -147,7 +135,7 @@ def _table(figures: Figures) -> Markup:
 def _cell(estimate: Estimate, unit: str) -> Markup:
     if estimate.mean is None:
         return element("td", "too short to say")
-    parts: list[str] = [f"{number(estimate.mean)} {unit if unit not in ('', 'share') else ''}".rstrip()]
+    parts: list[str] = [f"{figure(estimate.mean)} {unit if unit not in ('', 'share') else ''}".rstrip()]
     if estimate.difference is not None:
         between = (
             ""
@@ -177,7 +165,7 @@ def _parting(figures: Figures) -> Markup:
         if (part := one.parting) is None:
             continue
         at = "most never part" if part.position is None else f"token {part.position:.0f}"
-        cells = (f"{part.never:.0%}", number(part.kept), f"{part.kept_share:.0%}", at)
+        cells = (f"{part.never:.0%}", figure(part.kept), f"{part.kept_share:.0%}", at)
         rows.append(element("tr", element("th", letter, scope="row"), *(element("td", cell) for cell in cells)))
     table = element(
         "table",
@@ -185,7 +173,7 @@ def _parting(figures: Figures) -> Markup:
         element("tbody", *rows),
     )
     note = "Tokens kept: how many the two texts share from their start; all of them where they never part."
-    return joined([_scrolling("Where the texts part", table), element("p", note, class_="dt-note")])
+    return joined([scrolling("Where the texts part", table), element("p", note, class_="dt-note")])
 
 
 def _overlap(figures: Figures) -> Markup:
@@ -201,7 +189,7 @@ def _overlap(figures: Figures) -> Markup:
                                  *(element("th", letter, scope="col") for letter in letters))),
         element("tbody", *rows),
     )  # fmt: skip
-    return _scrolling("Overlap", table)
+    return scrolling("Overlap", table)
 
 
 def _extent(shown: int, texts: int) -> Markup:
@@ -216,11 +204,6 @@ def _extent(shown: int, texts: int) -> Markup:
         element("code", "dyntemp explain"), " and ", element("code", "dyntemp play"), " read the files named below.",
         class_="dt-note",
     )  # fmt: skip
-
-
-def _scrolling(label: str, table: Markup) -> Markup:
-    """A table that scrolls within the page where it is wider."""
-    return element("div", table, class_="dt-scroll", role="region", aria_label=label, tabindex="0")
 
 
 def _counted(count: int, name: str) -> str:
