@@ -1,0 +1,89 @@
+"""The report of a study as one HTML file, the verdict first."""
+
+from __future__ import annotations
+
+import json
+import re
+
+from dyntemp.evaluation.report import tables
+from dyntemp.evaluation.report.limits import limits
+from dyntemp.evaluation.report.reading import Reading, readings
+from dyntemp.evaluation.results import Results
+from dyntemp.evaluation.task import SPLITS
+from dyntemp.show.fragments import figure_list
+from dyntemp.show.markup import Markup, element, joined
+from dyntemp.show.report import document as sheet
+
+OWN = ("dyntemp.evaluation.report", "report.css")
+"""The style sheet for what no other report has."""
+
+
+def document(results: Results) -> str:
+    """The report as an HTML document without scripts and requests."""
+    found = list(readings(results))
+    verdict = results.verdict
+    return sheet(
+        f"Evaluation on {results.model}",
+        element("h1", *coded(verdict.sentence)),
+        element("p", _extent(results, found), class_="dt-note"),
+        tables.overview(found),
+        element("ul", *(element("li", *coded(reason)) for reason in verdict.reasons)) if verdict.reasons else None,
+        *(_task(one) for one in found),
+        element("h2", "The controls"),
+        tables.kinds(found),
+        element("h2", "Limits"),
+        element("ul", *(element("li", *coded(limit)) for limit in limits(results))),
+        element("h2", "Circumstances"),
+        _circumstances(results),
+        sheets=(OWN,),
+    )
+
+
+def coded(text: str) -> list[Markup | str]:
+    """A text whose parts between backticks are code."""
+    parts = re.split("`([^`]*)`", text)
+    return [element("code", part) if at % 2 else part for at, part in enumerate(parts)]
+
+
+def folded(title: str, *parts: Markup | None, opened: bool = False) -> Markup:
+    """Parts of a page that open below their title."""
+    return element("details", element("summary", title), *parts, open=opened)
+
+
+def _extent(results: Results, found: list[Reading]) -> str:
+    arms = {split: sum(one.split == split for one in results.arms) for split in SPLITS}
+    tokens = sum(one.tokens for one in results.arms)
+    return (
+        f"{results.model}; {len(found)} {'task' if len(found) == 1 else 'tasks'}; {arms['tune']:,} configurations on "
+        f"tune, {arms['val']:,} on val, {arms['test']:,} arms on test; {tokens:,} tokens drawn; "
+        f"{results.about.get('date', '')}; study {results.digest[:16]}."
+    )
+
+
+def _task(one: Reading) -> Markup:
+    task = one.task
+    return element(
+        "section",
+        element("h2", task.name, " ", element("small", f"{task.group}; {one.metric or 'no verifier'}")),
+        element("p", f"{task.about} {_sizes(one)}"),
+        tables.tested(one),
+        folded("All comparisons", tables.compared(one)) if one.results.comparisons and one.metric else None,
+        folded("All metrics on test", tables.measured(one)),
+        *(
+            folded(f"All {len(one.arms(split)):,} arms on {split}", tables.configurations(one, split))
+            for split in ("test", "val", "tune") if one.arms(split)
+        ),
+    )  # fmt: skip
+
+
+def _sizes(one: Reading) -> str:
+    items, clusters = one.task.items["test"], set(one.task.clusters["test"])
+    return f"{len(items)} items in {len(clusters)} clusters on test, {one.task.samples['test']} texts of each arm."
+
+
+def _circumstances(results: Results) -> Markup:
+    about = [("model", results.model), *results.about.items(), ("study", results.digest)]
+    return joined([
+        figure_list(about, "dt-facts"),
+        folded("The study file", element("pre", json.dumps(results.study, indent=2))),
+    ])  # fmt: skip
