@@ -6,8 +6,13 @@ import json
 import re
 
 from dyntemp.evaluation.report import tables
+from dyntemp.evaluation.report.curves import best_of
+from dyntemp.evaluation.report.forest import forest
+from dyntemp.evaluation.report.fronts import fronts
 from dyntemp.evaluation.report.limits import limits
 from dyntemp.evaluation.report.reading import Reading, readings
+from dyntemp.evaluation.report.temperatures import NOTE, temperatures
+from dyntemp.evaluation.report.texts import side_by_side
 from dyntemp.evaluation.results import Results
 from dyntemp.evaluation.task import SPLITS
 from dyntemp.show.fragments import figure_list
@@ -67,6 +72,11 @@ def _task(one: Reading) -> Markup:
         element("h2", task.name, " ", element("small", f"{task.group}; {one.metric or 'no verifier'}")),
         element("p", f"{task.about} {_sizes(one)}"),
         tables.tested(one),
+        *_part("Differences", forest(one)),
+        *_part("Budgets, quality and diversity", _multiples(best_of(one), *fronts(one))),
+        *_part("Temperatures", _temperatures(one)),
+        *_part("Texts", *(side_by_side(pair) for pair in one.results.texts if pair.task == task.name)),
+        element("h3", "All figures"),
         folded("All comparisons", tables.compared(one)) if one.results.comparisons and one.metric else None,
         folded("All metrics on test", tables.measured(one)),
         *(
@@ -74,6 +84,22 @@ def _task(one: Reading) -> Markup:
             for split in ("test", "val", "tune") if one.arms(split)
         ),
     )  # fmt: skip
+
+
+def _part(title: str, *parts: Markup | None) -> list[Markup]:
+    """A part with its heading, where there is one."""
+    found = [part for part in parts if part]
+    return [element("h3", title), *found] if found else []
+
+
+def _multiples(*figures: Markup | None) -> Markup | None:
+    found = [figure for figure in figures if figure]
+    return element("div", *found, class_="dt-multiples") if found else None
+
+
+def _temperatures(one: Reading) -> Markup | None:
+    drawn = _multiples(*temperatures(one))
+    return joined([element("p", NOTE, class_="dt-note"), drawn]) if drawn else None
 
 
 def _sizes(one: Reading) -> str:
