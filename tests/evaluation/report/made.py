@@ -124,7 +124,9 @@ class Maker:
             values |= {"ead": self.clipped(0.5 + 0.1 * shift + self.random.normal(0, 0.05, count), 1.0),
                        "self_repetition": [None, *self.clipped(self.random.normal(0.1, 0.03, count - 1))],
                        "truncated": self.clipped(self.random.normal(0.05, 0.02, count), 1.0)}  # fmt: skip
-        policy = "0" if name == "greedy" else POLICIES.get(family.removesuffix(" + min_p"), "0.89")
+        policy = {"greedy": "0", "no-op": "0.89 + 0*entropy"}.get(name) or POLICIES.get(
+            family.removesuffix(" + min_p"), "0.89"
+        )
         if control in OWN:
             policy = "0.97" if control == "matched" else 'given("temperature", 0, 20)'
         points = [] if exact else self.points(policy)
@@ -141,8 +143,8 @@ class Maker:
     def points(self, policy):
         entropy = self.random.gamma(1.5, 1.2, 200)
         likeliest = np.exp(-entropy / 1.6) * self.random.uniform(0.8, 1, 200)
-        if policy.replace(".", "").isdigit():
-            temperature = np.full(200, float(policy))
+        if policy.split(" ")[0].replace(".", "").isdigit() and "norm" not in policy:
+            temperature = np.full(200, float(policy.split(" ")[0]))
         else:
             temperature = np.clip(0.2 + 0.35 * entropy + self.random.normal(0, 0.03, 200), 0.05, 3)
         return [[float(f"{x:.5g}") for x in one] for one in zip(entropy, likeliest, temperature, strict=True)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from math import hypot, inf
 from typing import NamedTuple
 
 from dyntemp.evaluation.report.axes import Axis, dots, drawing, frame, label, padded, path
@@ -12,6 +13,9 @@ from dyntemp.show.markup import Markup, element
 
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 420, 300, 44, 12, 26, 258
 """Size of the drawing, and the edges of its frame."""
+
+APART = 18
+"""Pixels between two numbers at least."""
 
 QUALITY = ("accuracy", "validity")
 DIVERSITY = ("distinct@", "ead", "pass@")
@@ -59,19 +63,27 @@ def _front(one: Reading, split: str) -> Markup | None:
     told = f"{len(points)} arms on {split}; the front has {len(best)}"
     return element(
         "figure",
-        element("figcaption", f"{split}: {diversity} over {quality} of {len(points):,} arms. Blue: the temperature "
-                "varies; grey: it does not. The line is the front, numbered as below."),
+        element("figcaption", f"{split}: {diversity} over {quality} of {len(points):,} arms. Round: the temperature "
+                "varies; square: it does not. The line is the front, numbered as below."),
         drawing(
             WIDTH, HEIGHT, told,
             *frame(x, y, quality, diversity),
             dots([at for at, fixed in zip(places, static, strict=True) if fixed], "dt-static-dots"),
             dots([at for at, fixed in zip(places, static, strict=True) if not fixed], "dt-dynamic-dots"),
             path([(x.at(point.quality), y.at(point.diversity)) for point in best], "dt-line dt-front"),
-            *(label(str(number), x.at(point.quality) + 6, y.at(point.diversity) - 5, "start", "dt-front-number")
-              for number, point in enumerate(best, start=1)),
+            *_numbers([(x.at(point.quality), y.at(point.diversity)) for point in best]),
         ),
         element("details", element("summary", f"The front: {len(best)} arms"), element("ol", *map(_told, best))),
     )  # fmt: skip
+
+
+def _numbers(places: Sequence[tuple[float, float]]) -> Iterator[Markup]:
+    """The numbers along the front, without those that would cover another."""
+    before = (inf, inf)
+    for number, (x, y) in enumerate(places, start=1):
+        if hypot(x - before[0], y - before[1]) >= APART:
+            before = (x, y)
+            yield label(str(number), x + 6, y - 5, "start", "dt-front-number")
 
 
 def _named(arms: Sequence[ArmResult], starts: Sequence[str]) -> str | None:

@@ -61,7 +61,7 @@ def _extent(results: Results, found: list[Reading]) -> str:
     return (
         f"{results.model}; {len(found)} {'task' if len(found) == 1 else 'tasks'}; {arms['tune']:,} configurations on "
         f"tune, {arms['val']:,} on val, {arms['test']:,} arms on test; {tokens:,} tokens drawn; "
-        f"{results.about.get('date', '')}; study {results.digest[:16]}."
+        f"study {results.digest[:16]}."
     )
 
 
@@ -69,13 +69,13 @@ def _task(one: Reading) -> Markup:
     task = one.task
     return element(
         "section",
-        element("h2", task.name, " ", element("small", f"{task.group}; {one.metric or 'no verifier'}")),
+        element("h2", task.name, " ", element("small", f"{task.group}; {one.metric or 'no verifier'}"), id=one.anchor),
         element("p", f"{task.about} {_sizes(one)}"),
         tables.tested(one),
         *_part("Differences", forest(one)),
         *_part("Budgets, quality and diversity", _multiples(best_of(one), *fronts(one))),
         *_part("Temperatures", _temperatures(one)),
-        *_part("Texts", *(side_by_side(pair) for pair in one.results.texts if pair.task == task.name)),
+        *_part("Texts", *_texts(one)),
         element("h3", "All figures"),
         folded("All comparisons", tables.compared(one)) if one.results.comparisons and one.metric else None,
         folded("All metrics on test", tables.measured(one)),
@@ -100,6 +100,12 @@ def _multiples(*figures: Markup | None) -> Markup | None:
 def _temperatures(one: Reading) -> Markup | None:
     drawn = _multiples(*temperatures(one))
     return joined([element("p", NOTE, class_="dt-note"), drawn]) if drawn else None
+
+
+def _texts(one: Reading) -> list[Markup]:
+    """Texts to the first item; those to the others are folded."""
+    first, *rest = [side_by_side(pair) for pair in one.results.texts if pair.task == one.task.name] or [Markup()]
+    return [first, *([folded(f"Texts to {len(rest)} more of its items", *rest)] if rest else [])]
 
 
 def _sizes(one: Reading) -> str:

@@ -49,6 +49,11 @@ class Reading:
         return self.task.metric or ""
 
     @property
+    def anchor(self) -> str:
+        """The name of its place in a page."""
+        return f"task-{self.results.tasks.index(self.task) + 1}"
+
+    @property
     def detectable(self) -> float | None:
         """The smallest difference that test was said to show."""
         return self.results.detectable.get(self.task.name)

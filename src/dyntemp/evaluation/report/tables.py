@@ -14,7 +14,6 @@ from dyntemp.evaluation.report.reading import (
     chance,
     difference,
     interval,
-    title_of,
     value,
 )
 from dyntemp.evaluation.results import ArmResult, Comparison
@@ -28,12 +27,14 @@ MOST_ROWS = 1600
 def overview(found: Sequence[Reading]) -> Markup:
     """The best method of each task against its hardest control."""
     rows = [_overview_row(one, best) for one in found if (best := one.best_method) is not None]
-    head = ("task", "best method", "mean", "hardest control", "mean", "difference, 95 %", "Holm p", "outcome")
+    head = ("task", _words("best method"), "mean", _words("hardest control"), "mean", "difference, 95 %", "Holm p",
+            _words("outcome"))  # fmt: skip
     return _table("The best method of each task", head, rows) if rows else Markup("")
 
 
 def _overview_row(one: Reading, best: Comparison) -> Markup:
-    name = element("th", one.task.name, element("small", f"{one.task.group}, {best.metric}"), scope="row")
+    link = element("a", one.task.name, href=f"#{one.anchor}")
+    name = element("th", link, element("small", f"{one.task.group}, {best.metric}"), scope="row")
     return _row(
         name, element("td", element("code", best.arm), class_="dt-words"), value(best.mean),
         element("td", best.against, class_="dt-words"), value(best.other), _difference(best), chance(best.holm),
@@ -53,7 +54,7 @@ def tested(one: Reading) -> Markup:
 def _tested_row(one: Reading, arm: ArmResult) -> Markup:
     found = one.hardest(arm.name)
     name = element(
-        "th", arm.name, element("span", title_of(arm), class_="dt-tag") if arm.control else None,
+        "th", arm.name, element("span", "control", class_="dt-tag") if arm.control else None,
         element("small", *_told(arm)), scope="row",
     )  # fmt: skip
     score = value(average(arm, one.metric)) if one.metric else f"{arm.texts:,}"
@@ -72,7 +73,7 @@ def _told(arm: ArmResult) -> tuple[Markup, ...]:
 
 def compared(one: Reading) -> Markup:
     """Each method less each of its controls."""
-    head = ("method", "less", "kind", "difference, 95 %", "p", "Holm p", "items")
+    head = ("method", _words("less"), _words("kind"), "difference, 95 %", "p", "Holm p", "items")
     rows = [
         _row(
             element("th", pair.arm, scope="row"), element("td", pair.against, class_="dt-words"),
@@ -124,7 +125,7 @@ def configurations(one: Reading, split: str) -> Markup:
     return joined([
         element("p", note, class_="dt-note") if note else None,
         _table(f"Configurations of {one.task.name} on {split}",
-               ("configuration", "policy", "filters", one.metric, "mean T", "tokens"), rows),
+               ("arm", _words("policy"), _words("filters"), one.metric, "mean T", "tokens"), rows),
     ])  # fmt: skip
 
 
@@ -139,7 +140,7 @@ def _meanings(pairs: Iterable[tuple[str, str]]) -> Markup:
 
 
 def _difference(one: Comparison, *more: Markup) -> Markup:
-    return element("td", difference(one.difference), element("small", interval(one)), *more)
+    return element("td", f"{difference(one.difference)} ({interval(one)})", *more)
 
 
 def _kind(one: Reading, arm: str) -> str | None:
@@ -148,11 +149,16 @@ def _kind(one: Reading, arm: str) -> str | None:
     )
 
 
+def _words(title: str) -> Markup:
+    """The head of a column of words."""
+    return element("th", title, scope="col", class_="dt-words")
+
+
 def _row(head: Markup, *cells: str, kind: str | None = None) -> Markup:
     written = (cell if isinstance(cell, Markup) else element("td", cell) for cell in cells)
     return element("tr", head, *written, class_=kind)
 
 
 def _table(label: str, head: Sequence[str], rows: Sequence[Markup]) -> Markup:
-    titles = element("tr", *(element("th", title, scope="col") for title in head))
+    titles = element("tr", *(one if isinstance(one, Markup) else element("th", one, scope="col") for one in head))
     return scrolling(label, element("table", element("thead", titles), element("tbody", *rows)))
