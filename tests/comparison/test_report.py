@@ -9,7 +9,7 @@ import pytest
 from dyntemp.comparison import compare
 from dyntemp.comparison.report import HONEST, PROMPTS, SEEDS, chosen
 from dyntemp.comparison.report_texts import LONGEST
-from dyntemp.show.quantity import signed
+from dyntemp.show.report_parts import signed
 from dyntemp.testing import FakeModel
 
 PIECES = [bytes([code]) for code in range(32, 127)] + [b"<b>", b""]

@@ -17,7 +17,7 @@ def test_a_file_goes_before_its_tier(tmp_path):
 
     assert (("fluency",), ("edt",), 3) == (study.tasks, study.methods, study.budget)
     design = study.of("fluency")
-    assert {"tune": 12, "val": 8, "test": 5} == design.items
+    assert {"tune": 4, "val": 8, "test": 5} == design.items
     assert {"tune": 8, "val": 9, "test": 8} == design.samples
 
 

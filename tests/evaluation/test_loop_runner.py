@@ -174,6 +174,15 @@ def test_an_arm_that_cannot_be_run_is_refused_before_any_run(refused, reason):
         LoopRunner(model()).check(refused)
 
 
+def test_numbers_of_an_arm_are_those_of_its_item_by_position():
+    series = {"one": {"t": [1.0, 0.25, 2.0]}, "two": {"t": [0.5]}}
+    jobs = jobs_of([item("one"), item("two")], [arm('given("t", 0, 2)', given=series)], 4)
+
+    for job, sample in zip(jobs, written(LoopRunner(model()), jobs), strict=True):
+        numbers = series[job.item.id]["t"]
+        assert sample.temperature == tuple(numbers[at % len(numbers)] for at in range(sample.tokens))
+
+
 def test_arms_that_can_be_run_are_not_refused():
     for one in [*ARMS, arm('given("t", 0, 2)', given={"one": {"t": [1.0, 0.0]}, "two": {"t": [2.0]}})]:
         LoopRunner(model()).check(one)

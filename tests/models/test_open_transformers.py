@@ -94,6 +94,17 @@ def test_equal_prompts_are_read_once_and_kept_ones_not_again(model):
     assert joined(session, [first])[2] == [3, 2]
 
 
+def test_texts_that_go_on_from_a_kept_prompt_are_read_together(model):
+    session, first = model.start_open(8, kept=1), [5, 6, 7, 8, 9]
+    joined(session, [first], part=9)
+    texts = [[*first, 10, 11], [*first, 12, 13], [*first, 14], [*first, 10, 14]]
+
+    _, logits, parts = joined(session, texts, part=6)
+
+    assert parts == [6, 1]
+    np.testing.assert_allclose(logits.numpy(), [whole(model, one) for one in texts], rtol=0, atol=2e-5)
+
+
 def test_a_longer_prompt_is_kept_though_its_beginning_is(model):
     session = model.start_open(4, kept=2)
     longer = list(range(3, 15))

@@ -29,9 +29,9 @@ from dyntemp.comparison import compare, seeds_of
 from dyntemp.comparison.figures import Figures
 from dyntemp.comparison.measures import MEASURES
 from dyntemp.comparison.report import HONEST
-from dyntemp.comparison.report_parts import LETTERS
+from dyntemp.comparison.report_parts import LETTERS, number
 from dyntemp.errors import InvalidLogitsError, ModelError, PolicyError, StateError, TraceError
-from dyntemp.show.quantity import figure, signed
+from dyntemp.show.report_parts import signed
 from dyntemp.show.terminal import console
 from dyntemp.statistics.estimate import FEW_PROMPTS
 from dyntemp.textfile import read_text
@@ -108,7 +108,7 @@ def table(figures: Figures) -> Iterator[str]:
         title = f"{measure.title}{unit}"
         for letter, one in zip(letters, figures.policies, strict=True):
             mean, difference, low, high, _ = one.measures[name]
-            shown = "-" if mean is None else figure(mean)
+            shown = "-" if mean is None else number(mean)
             less = "" if difference is None else signed(difference)
             between = "" if low is None or high is None else f"{signed(low)} to {signed(high)}"
             yield f"{title:<32} {letter} {shown:>10} {less:>10}   {between}".rstrip()
@@ -118,7 +118,7 @@ def table(figures: Figures) -> Iterator[str]:
         if (part := one.parting) is not None:
             yield (
                 f"{letter} is equal to A to the end in {part.never:.0%} of {part.texts} texts; "
-                f"{figure(part.kept)} tokens are kept before they part, on average"
+                f"{number(part.kept)} tokens are kept before they part, on average"
             )
     if figures.prompts < FEW_PROMPTS:
         yield f"With fewer than {FEW_PROMPTS} prompts, intervals are missing or too narrow."

@@ -8,12 +8,10 @@ from typing import NamedTuple
 from dyntemp.comparison.figures import Figures
 from dyntemp.comparison.folder import Cell
 from dyntemp.comparison.measures import MEASURES
-from dyntemp.comparison.report_parts import LETTERS, distributions
+from dyntemp.comparison.report_parts import LETTERS, distributions, number
 from dyntemp.comparison.report_texts import LONGEST, Sample, key, sample, scale_of
 from dyntemp.show.markup import Markup, element, joined
-from dyntemp.show.quantity import figure, signed
-from dyntemp.show.report import document as sheet
-from dyntemp.show.report import scrolling, styles
+from dyntemp.show.report_parts import counted, headed, page, row, scrolling, signed, style
 from dyntemp.statistics.estimate import FEW_PROMPTS, Estimate
 from dyntemp.traces.settings import Settings
 
@@ -24,9 +22,6 @@ HONEST = (
     "None of these figures measures quality. They say how long, varied, repetitive and surprising to the model itself "
     "the texts are. Whether a text is good, somebody has to read."
 )
-
-OWN = ("dyntemp.comparison", "report.css")
-"""The style sheet for what no other report has."""
 
 SPREADS = "Share of the tokens, each policy at a height of its own; the dashed line is the median."
 
@@ -50,12 +45,12 @@ class Contents(NamedTuple):
 def document(contents: Contents) -> str:
     """The whole file."""
     title = f"{len(contents.figures.policies)} policies compared"
-    return sheet(title, element("h1", title), _body(contents), sheets=(OWN,))
+    return page(title, joined([element("h1", title), _body(contents)]))
 
 
 def fragment(contents: Contents) -> str:
     """The same for a notebook, with fewer texts."""
-    return element("div", styles(OWN), _body(contents), class_="dt dt-report")
+    return element("div", style(), _body(contents), class_="dt dt-report")
 
 
 def _body(contents: Contents) -> Markup:
@@ -86,7 +81,7 @@ def _circumstances(contents: Contents) -> str:
     figures, filters = contents.figures, contents.settings.filters
     return "; ".join([
         contents.model,
-        f"{_counted(figures.prompts, 'prompt')} with {_counted(figures.seeds, 'seed')} each",
+        f"{counted(figures.prompts, 'prompt')} with {counted(figures.seeds, 'seed')} each",
         f"at most {contents.settings.max_tokens} tokens a text",
         str(filters) or "no filters",
     ])  # fmt: skip
@@ -135,7 +130,7 @@ def _table(figures: Figures) -> Markup:
 def _cell(estimate: Estimate, unit: str) -> Markup:
     if estimate.mean is None:
         return element("td", "too short to say")
-    parts: list[str] = [f"{figure(estimate.mean)} {unit if unit not in ('', 'share') else ''}".rstrip()]
+    parts: list[str] = [f"{number(estimate.mean)} {unit if unit not in ('', 'share') else ''}".rstrip()]
     if estimate.difference is not None:
         between = (
             ""
@@ -151,7 +146,7 @@ def _about_intervals(figures: Figures) -> str:
         return "There is one prompt, so no interval can be given: these figures hold for it alone."
     told = (
         f"Each figure is a mean over n = {figures.prompts} prompts, of each prompt's mean over its "
-        f"{_counted(figures.seeds, 'text')}. Below it, the mean difference to A on the same prompts, and its 95 % "
+        f"{counted(figures.seeds, 'text')}. Below it, the mean difference to A on the same prompts, and its 95 % "
         "interval from a bootstrap over prompts."
     )
     few = f" With fewer than {FEW_PROMPTS} prompts such intervals are too narrow: take them as a hint."
@@ -165,22 +160,17 @@ def _parting(figures: Figures) -> Markup:
         if (part := one.parting) is None:
             continue
         at = "most never part" if part.position is None else f"token {part.position:.0f}"
-        cells = (f"{part.never:.0%}", figure(part.kept), f"{part.kept_share:.0%}", at)
-        rows.append(element("tr", element("th", letter, scope="row"), *(element("td", cell) for cell in cells)))
-    table = element(
-        "table",
-        element("thead", element("tr", *(element("th", title, scope="col") for title in head))),
-        element("tbody", *rows),
-    )
+        cells = (f"{part.never:.0%}", number(part.kept), f"{part.kept_share:.0%}", at)
+        rows.append(row(letter, *cells))
     note = "Tokens kept: how many the two texts share from their start; all of them where they never part."
-    return joined([scrolling("Where the texts part", table), element("p", note, class_="dt-note")])
+    return joined([scrolling("Where the texts part", headed(head, rows)), element("p", note, class_="dt-note")])
 
 
 def _overlap(figures: Figures) -> Markup:
     letters = LETTERS[: len(figures.policies)]
     rows = [
-        element("tr", element("th", letter, scope="row"), *(element("td", f"{value:.0%}") for value in row))
-        for letter, row in zip(letters, figures.overlap, strict=True)
+        row(letter, *(f"{value:.0%}" for value in shares))
+        for letter, shares in zip(letters, figures.overlap, strict=True)
     ]
     table = element(
         "table",
@@ -204,10 +194,6 @@ def _extent(shown: int, texts: int) -> Markup:
         element("code", "dyntemp explain"), " and ", element("code", "dyntemp play"), " read the files named below.",
         class_="dt-note",
     )  # fmt: skip
-
-
-def _counted(count: int, name: str) -> str:
-    return f"{count:,} {name}{'' if count == 1 else 's'}"
 
 
 def chosen(cells: Sequence[Cell], prompts: int = PROMPTS, seeds: int = SEEDS) -> list[Cell]:

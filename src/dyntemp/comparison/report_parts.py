@@ -16,12 +16,17 @@ WIDTH, BAND, AXIS, LEFT = 300, 46, 18, 22
 """Width of a drawing, height of one policy's band, height of the axis, and width of the letters, in pixels."""
 
 
+def number(value: float) -> str:
+    """A figure in three digits."""
+    return figure(value)
+
+
 def distributions(figures: Figures) -> Iterator[Markup]:
     """A drawing for each quantity: the policies' histograms below one another, on one scale."""
     for field, spread in figures.distributions.items():
         quantiles = [one.quantiles[field] for one in figures.policies]
         told = "; ".join(
-            f"{letter}: median {figure(at[2])}, 90% of the tokens between {figure(at[0])} and {figure(at[-1])}"
+            f"{letter}: median {number(at[2])}, 90% of the tokens between {number(at[0])} and {number(at[-1])}"
             for letter, at in zip(LETTERS, quantiles, strict=False)
         )
         yield element(
@@ -50,5 +55,5 @@ def _drawing(spread: Distribution, medians: Sequence[float], told: str) -> Marku
             parts.append(element("line", x1=x, x2=x, y1=floor, y2=floor - BAND + 6, class_="dt-median"))
         parts.append(element("text", LETTERS[row % len(LETTERS)], x="4", y=str(floor - 6)))
     parts.append(element("text", "0", x=str(LEFT), y=str(height - 4)))
-    parts.append(element("text", figure(top), x=str(WIDTH), y=str(height - 4), style="text-anchor:end"))
+    parts.append(element("text", number(top), x=str(WIDTH), y=str(height - 4), style="text-anchor:end"))
     return element("svg", *parts, class_="dt-drawing", viewBox=f"0 0 {WIDTH} {height}", role="img", aria_label=told)

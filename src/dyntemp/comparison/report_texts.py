@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from dyntemp.comparison.measures import parted_at, written
-from dyntemp.comparison.report_parts import LETTERS
+from dyntemp.comparison.report_parts import LETTERS, number
 from dyntemp.language.interval import Interval
 from dyntemp.show.colour import Scale
 from dyntemp.show.fragments import legend, text
 from dyntemp.show.markup import Markup, element, joined
-from dyntemp.show.quantity import RECORDED, figure, reach
+from dyntemp.show.quantity import RECORDED, reach
 from dyntemp.traces.token import Token
 
 LONGEST = 250
@@ -71,7 +71,7 @@ def _column(
 ) -> Markup:
     shown = records[:LONGEST]
     temperatures = [token.temperature for token in records]
-    told = [f"{len(records)} tokens", f"T mean {figure(sum(temperatures) / len(records))}" if records else ""]
+    told = [f"{len(records)} tokens", f"T mean {number(sum(temperatures) / len(records))}" if records else ""]
     told.append(ENDS.get(records[-1].finish or "", "") if records else "")
     where = "leads" if leads else "same as A to the end" if parts is None else f"parts from A at token {parts}"
     if parts is None or parts >= len(shown):

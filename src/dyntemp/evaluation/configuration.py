@@ -167,7 +167,7 @@ TIERS: dict[str, dict[str, Any]] = {
         "budget": 8,
         "kept": 1,
         "finalists": 2,
-        "items": {"tune": 12, "val": 8, "test": 12},
+        "items": {"tune": 4, "val": 8, "test": 12},
         "samples": {"tune": 8, "val": 8, "test": 8},
     },
     "short": {

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any
 
 from dyntemp.errors import PolicyError
 from dyntemp.evaluation.arm import Arm
@@ -89,13 +88,12 @@ class LoopRunner:
                 self._memory.close()
 
     def _request(self, job: Job, prompt: list[int]) -> Request:
-        given: Any = job.arm.given.get(job.item.id, {})  # numbers by position
         settings = Settings(
             seed=job.seed,
             max_tokens=job.item.max_tokens,
             stop=job.item.stop,
             filters=job.arm.filters,
-            given=given,
+            given=job.arm.given.get(job.item.id, {}),
             alternatives=0,
             backend=self._backend,
         )

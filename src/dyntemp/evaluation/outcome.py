@@ -63,8 +63,8 @@ class Outcome:
         return replace(found, reasons=[*found.reasons, *missing])
 
     def _curves(self, task: TaskResult) -> list[Curve]:
-        """A curve for each family of which several configurations were tried."""
-        if task.metric is None:
+        """A curve for each family of which several configurations were tried; none where no half can judge another."""
+        if task.metric is None or len(set(task.clusters["tune"])) < 2:
             return []
         tune = [one for one in self.arms if one.task == task.name and one.split == "tune"]
         families: dict[str, list[ArmResult]] = {}

@@ -1,41 +1,89 @@
-"""The smallest difference that test is likely to show, from the results on val."""
+"""Power: the smallest difference that a test split can show, stated before it is read."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import sqrt
+from statistics import NormalDist, median
 
 import numpy as np
 
-from dyntemp.evaluation.pairs import needed
-from dyntemp.evaluation.results import ArmResult
+from dyntemp.evaluation.results import ArmResult, TaskResult
+from dyntemp.statistics.estimate import sums_by_cluster
 
-POWER, ALPHA = 0.8, 0.05
+POWER = 0.8
+"""Probability with which a true difference of the stated size is found."""
+
+LEVEL = 0.05
+"""Two-sided level of a test."""
 
 
-def detectable(results: Sequence[ArmResult], metric: str, baseline: ArmResult, items: int, methods: int) -> float:
-    """The smallest mean difference to a control that is found with a power of 80 %.
+def smallest_difference(variance: float, units: int, level: float = LEVEL, power: float = POWER) -> float:
+    """The smallest true mean of paired differences that a test shows: (z(1 - level/2) + z(power)) sqrt(variance/units).
 
-    The spread of a difference between items is the median over the methods on val. Holm's correction counts with its
-    first step, 5 % over the number of methods.
+    >>> round(smallest_difference(variance_of(within=0.15, between=0.01, samples=4), 100), 3)
+    0.082
 
     Args:
-        results: The methods on val.
-        metric: Name of the metric.
-        baseline: The tuned static temperature on val.
-        items: Items of test.
-        methods: How many methods test compares.
-
-    Raises:
-        ValueError: If statsmodels is not installed.
+        variance: Variance of one unit's difference.
+        units: How many units are paired: clusters, or items where each is its own.
+        level: Two-sided level.
+        power: Probability of finding it.
     """
-    spreads = [np.std(_differences(one.values[metric], baseline.values[metric]), ddof=1) for one in results]
-    spread = float(np.median(spreads)) if spreads else 0.0
-    size = needed("statsmodels.stats.power").TTestPower().solve_power(
-        nobs=items, alpha=ALPHA / max(methods, 1), power=POWER, alternative="larger"
-    )  # fmt: skip
-    return float(np.squeeze(size)) * spread
+    normal = NormalDist()
+    return (normal.inv_cdf(1 - level / 2) + normal.inv_cdf(power)) * sqrt(variance / units)
 
 
-def _differences(values: Sequence[float | None], baseline: Sequence[float | None]) -> list[float]:
-    pairs = zip(values, baseline, strict=True)
-    return [value - other for value, other in pairs if value is not None and other is not None]
+def variance_of(within: float, between: float, samples: int) -> float:
+    """The variance of an item's difference between two arms: between + 2 within/samples.
+
+    Args:
+        within: Variance of one sample's score within an item, for each arm.
+        between: Variance over items of the true difference.
+        samples: Samples for each item and arm.
+    """
+    return between + 2 * within / samples
+
+
+def detectable(task: TaskResult, val: Sequence[ArmResult], methods: int = 1) -> float | None:
+    """The smallest difference to a tuned static temperature that the task's test split can show, from values of val.
+
+    The median over the methods on val of their differences' variance stands for that of a method on test. The variance
+    on val holds the noise of its own number of samples; with more samples on test the truth is smaller.
+
+    Args:
+        task: The task, with the clusters of val and test.
+        val: Its arms on val.
+        methods: How many methods are declared for test; the level is that of Holm's first step.
+
+    Returns:
+        The difference, in the unit of the task's metric; None without a static control or a method on val, or with
+        fewer than two clusters there.
+    """
+    if task.metric is None:
+        return None
+    arms = [one for one in val if one.task == task.name and one.split == "val" and task.metric in one.values]
+    static = next((one for one in arms if one.control == "static"), None)
+    others = [one for one in arms if one.control is None]
+    if static is None or not others:
+        return None
+    variances = [_variance(one.values[task.metric], static.values[task.metric], task.clusters["val"]) for one in others]
+    known = [value for value in variances if value is not None]
+    clusters = len(set(task.clusters["test"]))
+    if not known or not clusters:
+        return None
+    level = min(LEVEL, 2 * LEVEL / max(methods, 1))  # one-sided tests at Holm's first step, and a two-sided interval
+    return smallest_difference(median(known), clusters, level)
+
+
+def _variance(
+    values: Sequence[float | None], baseline: Sequence[float | None], clusters: Sequence[str]
+) -> float | None:
+    """The variance of the mean difference of items, times the number of clusters; None for fewer than two."""
+    pairs = [(a - b, c) for a, b, c in zip(values, baseline, clusters, strict=True) if a is not None and b is not None]
+    if len({cluster for _, cluster in pairs}) < 2:
+        return None
+    differences = np.array([pair[0] for pair in pairs])
+    sums, sizes = sums_by_cluster(differences, [pair[1] for pair in pairs])
+    residuals = (sums - sizes * differences.mean()) / sizes.mean()
+    return float((residuals**2).sum() / (len(sums) - 1))

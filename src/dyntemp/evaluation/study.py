@@ -24,7 +24,7 @@ from dyntemp.evaluation.task import SPLITS, Item, Split, Task
 from dyntemp.evaluation.work import complete
 
 DECLARED = "declared.json"
-"""What is compared on test, written before a text of test is."""
+"""The arms that test compares, written before a text of test is."""
 
 RESULTS = "results.json"
 
@@ -171,9 +171,13 @@ class Study:
         for task in self.tasks:
             if task.metric is None:
                 tested[task.name] = self._borrowed(task, tasks, tested)
+        smallest = {
+            task.name: detectable(self._task_result(task), val, sum(arm.control is None for arm in tested[task.name]))
+            for task in tasks
+        }
         data = {
             "digest": self.settings.digest,
-            "detectable": {name: self._detectable(name, metric, found) for name, metric, found in _by_task(tasks, val)},
+            "detectable": {name: size for name, size in smallest.items() if size is not None},
             "arms": {name: {arm.name: arm.digest for arm in arms} for name, arms in tested.items()},
         }
         if not self.folder.holds(DECLARED):
@@ -204,12 +208,6 @@ class Study:
             clusters={split: [item.cluster for item in found] for split, found in items.items()},
             samples={split: self.sizes[task.name][split] for split in SPLITS},
         )
-
-    def _detectable(self, task: str, metric: str, val: Sequence[ArmResult]) -> float:
-        """The smallest difference to a static temperature that test is likely to show."""
-        winners = best_of_families(val, metric, 1)
-        methods = best([one for one in winners if one.control is None], metric, self.settings.finalists)
-        return detectable(methods, metric, winners[0], len(self.items[task, "test"]), len(methods))
 
     def _possible(self, controls: Sequence[Arm], without: dict[str, str]) -> Iterable[Arm]:
         """The controls that the runner can run; the others are kept with the reason."""

@@ -20,7 +20,7 @@ POINTS = 200
 """Tokens of an arm whose signals are kept, for plots."""
 
 MOST = 8
-"""The number k of `pass@k` and `distinct@k` beside the task's own metric, where there are as many samples."""
+"""The number k of `pass@k`, `distinct@k` and `maj@k` beside the task's own metric, where there are as many samples."""
 
 
 def summarised(task: Task, split: Split, arm: Arm, samples: Samples) -> ArmResult:
@@ -66,8 +66,8 @@ def _result(task: Task, split: Split, arm: Arm, **rest: object) -> ArmResult:
 def metrics(task: Task, samples: int) -> tuple[str, ...]:
     """The names of the metrics of a task with so many samples for each item; its own comes first."""
     k = min(MOST, samples)
-    correct = ("accuracy", "validity", f"pass@{k}", f"distinct@{k}")
-    any_text = (name for name in METRICS if name not in correct)
+    correct = ("accuracy", "validity", f"pass@{k}", f"distinct@{k}", f"maj@{k}")
+    any_text = (name for name in METRICS if "@" not in name and name not in correct)
     own = () if task.metric is None else (task.metric, *correct)
     return tuple(dict.fromkeys((*own, *any_text)))
 

@@ -210,14 +210,20 @@ class OpenTransformersSession(TransformersSession):
         self._places |= {row: places[prompt] for row, prompt in zip(rows, order, strict=True)}
         return rows, self._torch.stack([prompts[prompt].logits for prompt in order])
 
-    def read(self, tokens: Sequence[int], before: ReadPrompt | None) -> ReadPrompt:
-        """Read tokens of a prompt, behind those that were read before."""
+    def read(self, parts: Sequence[Sequence[int]], before: ReadPrompt | None) -> list[ReadPrompt]:
+        """Read parts of equal length, each of another prompt, behind the tokens that all of them begin with."""
+        count, size = len(parts), len(parts[0])
         device, length = self._model.module.device, before.length if before else 0
-        mask = self._torch.ones((1, length + len(tokens)), dtype=self._torch.int64, device=device)
-        ids = self._torch.tensor([[*tokens]], device=device)
-        logits, cache = self._model.compute(ids, mask, _cache_of(before.layers) if before else None)
-        layers = [(layer.keys, layer.values) for layer in cache.layers]
-        return ReadPrompt(length + len(tokens), layers, logits[0].cpu())
+        layers = [[one.expand(count, -1, -1, -1) for one in pair] for pair in before.layers] if before else []
+        mask = self._torch.ones((count, length + size), dtype=self._torch.int64, device=device)
+        ids = self._torch.tensor([[*part] for part in parts], device=device)
+        logits, cache = self._model.compute(ids, mask, _cache_of(layers) if before else None)
+        return [
+            ReadPrompt(
+                length + size, [(one.keys[at : at + 1], one.values[at : at + 1]) for one in cache.layers], row
+            )
+            for at, row in enumerate(logits.cpu())
+        ]  # fmt: skip
 
     def end_reading(self, count: int) -> None:
         """Free the places of this many prompts."""
@@ -225,7 +231,10 @@ class OpenTransformersSession(TransformersSession):
 
 
 class TransformersReading:
-    """Prompts that are being read for an `OpenTransformersSession`, each with a cache of its own; see `Reading`."""
+    """Prompts that are being read for an `OpenTransformersSession`; see `Reading`.
+
+    Each is read by itself. Those that go on from the same kept prompt by as many tokens are read together.
+    """
 
     def __init__(self, session: OpenTransformersSession, prompts: Sequence[Sequence[int]], part: int) -> None:
         self._session, self._part = session, part
@@ -248,11 +257,16 @@ class TransformersReading:
             raise ModelError("this reading has ended: join again")
         prompt, before = next((prompt, read) for prompt, read in self._read.items() if _length(read) < len(prompt))
         begin = _length(before)
-        part = prompt[begin : begin + self._part]
-        self._read[prompt] = read = self._session.read(part, before)
-        if read.length == len(prompt):
-            self._session.kept.keep(prompt, read)
-        return len(part)
+        together = [prompt]
+        if before is not None and (rest := len(prompt) - begin) <= self._part:
+            alike = [one for one, read in self._read.items() if read is before and len(one) == len(prompt)]
+            together = alike[: max(self._part // rest, 1)]
+        parts = [one[begin : begin + self._part] for one in together]
+        for one, read in zip(together, self._session.read(parts, before), strict=True):
+            self._read[one] = read
+            if read.length == len(one):
+                self._session.kept.keep(one, read)
+        return sum(map(len, parts))
 
     def finish(self) -> tuple[list[int], Any]:
         """Let the sequences join the session; see `Reading.finish`."""
@@ -270,7 +284,7 @@ class TransformersReading:
             self._session.end_reading(len(self._prompts))
 
 
-def _cache_of(layers: Sequence[tuple[Any, Any]]) -> Any:
+def _cache_of(layers: Sequence[Sequence[Any]]) -> Any:
     """A cache with these keys and values, which are copied."""
     from transformers.cache_utils import DynamicCache
 

@@ -115,15 +115,6 @@ def figure(value: float) -> str:
     return sign + (f"{int(shown):,}" if shown.isdigit() else shown)
 
 
-def signed(value: float) -> str:
-    """A difference with its sign, a true minus.
-
-    >>> signed(0.25), signed(-0.25), signed(0.0)
-    ('+0.25', '−0.25', '0')
-    """
-    return "0" if value == 0 else f"{'−' if value < 0 else '+'}{figure(abs(value))}"
-
-
 def _signal(name: str) -> Quantity:
     record = SIGNALS.get(name.partition("(")[0])
     return Quantity(name, name, record.unit if record else "", lambda token: token.signals.get(name))

@@ -5,7 +5,7 @@ Prompts are the independent units: values of several seeds on one prompt are ave
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -62,23 +62,37 @@ def mean(values: Sequence[float]) -> float | None:
     return float(np.mean(values)) if len(values) else None
 
 
-def interval(values: Values, share: float = 0.95) -> tuple[float, float] | None:
+def interval(
+    values: Values, share: float = 0.95, clusters: Sequence[Hashable] | None = None
+) -> tuple[float, float] | None:
     """The interval of the mean by the percentile bootstrap (Efron 1979), resampled with one fixed seed.
 
     Args:
         values: One for each prompt, [prompts].
         share: Probability with which the interval is meant to hold the true mean.
+        clusters: The cluster of each prompt; clusters are resampled whole. None where every prompt is its own.
 
     Returns:
-        Its ends; None for fewer than two prompts.
+        Its ends; None for fewer than two prompts, or clusters.
     """
-    count = len(values)
+    sums, sizes = (values, None) if clusters is None else sums_by_cluster(values, clusters)
+    count = len(sums)
     if count < 2:
         return None
     generator, means = np.random.default_rng(0), np.empty(RESAMPLES)
     size = max(1, AT_ONCE // count)
     for first in range(0, RESAMPLES, size):
         part = means[first : first + size]
-        part[:] = values[generator.integers(0, count, (len(part), count))].mean(axis=1)
+        drawn = generator.integers(0, count, (len(part), count))
+        part[:] = sums[drawn].mean(axis=1)
+        if sizes is not None:
+            part /= sizes[drawn].mean(axis=1)
     low, high = np.quantile(means, [(1 - share) / 2, (1 + share) / 2])
     return float(low), float(high)
+
+
+def sums_by_cluster(values: Values, clusters: Sequence[Hashable]) -> tuple[Values, Values]:
+    """The sum of the values of each cluster, and how many they are."""
+    names = {name: at for at, name in enumerate(dict.fromkeys(clusters))}
+    at = [names[name] for name in clusters]
+    return np.asarray(np.bincount(at, values), np.float64), np.bincount(at).astype(np.float64)

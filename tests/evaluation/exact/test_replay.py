@@ -16,7 +16,7 @@ ITEM = toy_item()
 
 def recorded(count):
     runs = generate(toy_model(), [ITEM.prompt] * count, OLD, max_tokens=3, seed=3, stop=["\n"], chat=False,
-                    alternatives=8)  # fmt: skip
+                    alternatives=9)  # fmt: skip
     tokens = [[] for _ in range(count)]
     for token in runs:
         tokens[token.request].append(token)

@@ -1,4 +1,4 @@
-"""A model of eight tokens, small enough to enumerate every text, and an item whose answers have several spellings."""
+"""A model of nine tokens, small enough to enumerate every text, and an item whose answers have several spellings."""
 
 from collections import defaultdict
 
@@ -9,7 +9,7 @@ from dyntemp.evaluation.task import Item
 from dyntemp.sampling import temperatures
 from dyntemp.testing import FakeModel
 
-PIECES = [b"a", b"b", b"ab", b"\n", b"b\n", b"", b"<", b"c"]
+PIECES = [b"a", b"b", b"ab", b"\n", b"b\n", b"", b"<", b"c", b"\n\n"]
 """`ab` is one token and two, `b\\n` ends an answer in the middle of a token, and token 5 ends the text."""
 
 

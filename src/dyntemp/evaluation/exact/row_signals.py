@@ -25,7 +25,7 @@ def top_mass(rows: Prefixes, count: int) -> Values:
 
 
 def temperature_for_entropy(rows: Prefixes, entropy: float) -> Values:
-    """The temperature at which each row has this entropy in nats, [rows]; 0 and infinity where none is low or high enough.
+    """The temperature at which each row has this entropy in nats, [rows]; 0 or infinity where none reaches it.
 
     It is found by halving.
     """

@@ -9,7 +9,7 @@ from dyntemp.evaluation.report.axes import Axis, drawing, frame, label, padded, 
 from dyntemp.evaluation.report.reading import Reading, value
 from dyntemp.evaluation.results import Curve
 from dyntemp.show.markup import Markup, element
-from dyntemp.show.report import scrolling
+from dyntemp.show.report_parts import folded, headed, row, scrolling
 
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 420, 280, 44, 128, 26, 238
 """Size of the drawing, and the edges of its frame; names stand to the right."""
@@ -34,7 +34,7 @@ def best_of(one: Reading) -> Markup | None:
     most = max(curve.configurations[-1] for curve in found)
     x = Axis(0, max(log2(most), 1), LEFT, WIDTH - RIGHT)
     y = Axis(*padded(score for curve in found for score in curve.scores), BOTTOM, TOP)
-    ends = _apart([y.at(curve.scores[-1]) for curve in named])
+    ends = apart([y.at(curve.scores[-1]) for curve in named])
     told = f"Best of N of {len(found)} families; highest with {most}: {found[0].family}, {value(found[0].scores[-1])}"
     caption = (
         f"{one.metric} of the best of N configurations of a family: chosen on one half of tune, scored on the other. "
@@ -51,7 +51,7 @@ def best_of(one: Reading) -> Markup | None:
             *(label(_short(curve.family), x.end + 8, at + 4, "start", _kind(curve in controls))
               for curve, at in zip(named, ends, strict=True)),
         ),
-        element("details", element("summary", f"The numbers of all {len(found)} families"), _table(one, found)),
+        folded(f"The numbers of all {len(found)} families", _table(one, found)),
     )  # fmt: skip
 
 
@@ -74,17 +74,17 @@ def _places(curve: Curve, x: Axis, y: Axis) -> list[tuple[float, float]]:
     return [(x.at(log2(n)), y.at(score)) for n, score in zip(curve.configurations, curve.scores, strict=True)]
 
 
-def _apart(heights: Sequence[float]) -> list[float]:
+def apart(heights: Sequence[float]) -> list[float]:
     """The heights of names, moved so that none covers another and all are inside."""
     order = sorted(range(len(heights)), key=lambda at: heights[at])
-    placed = dict.fromkeys(order, 0.0)
-    lowest = TOP - LINE * 1.0
+    placed = list(heights)
+    above = TOP - LINE
     for at in order:
-        lowest = placed[at] = max(heights[at], lowest + LINE)
-    over = max(lowest - BOTTOM, 0.0)
-    for rank, at in enumerate(reversed(order)):
-        placed[at] = min(placed[at], BOTTOM - LINE * rank) if over else placed[at]
-    return [placed[at] for at in range(len(heights))]
+        above = placed[at] = max(placed[at], above + LINE)
+    below = BOTTOM + LINE
+    for at in reversed(order):
+        below = placed[at] = min(placed[at], below - LINE)
+    return placed
 
 
 def _short(name: str) -> str:
@@ -93,14 +93,13 @@ def _short(name: str) -> str:
 
 def _table(one: Reading, found: Sequence[Curve]) -> Markup:
     numbers = sorted({n for curve in found for n in curve.configurations})
-    head = [element("th", title, scope="col") for title in ("family", *(f"N = {n}" for n in numbers), "tokens for all")]
     rows = [
-        element(
-            "tr", element("th", curve.family, scope="row"),
-            *(element("td", value(dict(zip(curve.configurations, curve.scores, strict=True)).get(n))) for n in numbers),
-            element("td", f"{curve.tokens[-1]:,.0f}" if curve.tokens[-1] else "computed"),
+        row(
+            curve.family,
+            *(value(dict(zip(curve.configurations, curve.scores, strict=True)).get(n)) for n in numbers),
+            f"{curve.tokens[-1]:,.0f}" if curve.tokens[-1] else "computed",
         )
         for curve in found
-    ]  # fmt: skip
-    table = element("table", element("thead", element("tr", *head)), element("tbody", *rows))
+    ]
+    table = headed(("family", *(f"N = {n}" for n in numbers), "tokens for all"), rows)
     return scrolling(f"Best of N on {one.task.name}", table)

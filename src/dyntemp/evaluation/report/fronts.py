@@ -10,6 +10,7 @@ from dyntemp.evaluation.report.axes import Axis, dots, drawing, frame, label, pa
 from dyntemp.evaluation.report.reading import Reading, average, value
 from dyntemp.evaluation.results import ArmResult
 from dyntemp.show.markup import Markup, element
+from dyntemp.show.report_parts import counted, folded
 
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 420, 300, 44, 12, 26, 258
 """Size of the drawing, and the edges of its frame."""
@@ -73,7 +74,7 @@ def _front(one: Reading, split: str) -> Markup | None:
             path([(x.at(point.quality), y.at(point.diversity)) for point in best], "dt-line dt-front"),
             *_numbers([(x.at(point.quality), y.at(point.diversity)) for point in best]),
         ),
-        element("details", element("summary", f"The front: {len(best)} arms"), element("ol", *map(_told, best))),
+        folded(f"The front: {counted(len(best), 'arm')}", element("ol", *map(_told, best))),
     )  # fmt: skip
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from dyntemp.evaluation.report.reading import Reading, average, readings, value
+from dyntemp.evaluation.report.reading import EXPLAINED, KINDS, Reading, average, readings, value
 from dyntemp.evaluation.results import Results
 
 FEW_CLUSTERS = 30
@@ -18,9 +18,14 @@ def limits(results: Results) -> Iterator[str]:
     """Sentences about what a study does not show."""
     found = list(readings(results))
     groups = sorted({one.task.group for one in found if one.metric})
-    yield f"One model was studied, {results.model}. Nothing follows for others."
-    yield f"The tasks stand for {_and(groups)}. Nothing follows for other uses."
-    yield "Scores count what a program can check. They do not say how good a text is to read."
+    yield (
+        f"The figures hold for {results.model}, on tasks that stand for {_and(groups)}, with these prompts. Another "
+        "model may behave otherwise, and another prompt can move a score more than a temperature does."
+    )
+    yield (
+        "Scores count what a program can check, not how good a text is to read. A text that cannot be read as an "
+        "answer is wrong."
+    )
     yield (
         "Every family had the same number of configurations. A family with more parameters is searched less densely by "
         "them: a loss may be the price of the search."
@@ -28,6 +33,8 @@ def limits(results: Results) -> Iterator[str]:
     yield "Holm's correction is over the methods of one task. Over tasks, two groups have to agree."
     for one in found:
         yield from _of_task(one)
+    run = {arm.control for one in found for arm in one.controls}
+    yield from (f"The control {KINDS[kind]} was not run. {EXPLAINED[kind]}" for kind in KINDS if kind not in run)
 
 
 def _of_task(one: Reading) -> Iterator[str]:
@@ -39,7 +46,10 @@ def _of_task(one: Reading) -> Iterator[str]:
     if clusters < FEW_CLUSTERS:
         yield f"{name} has {clusters} clusters on test: with so few, intervals are too narrow."
     if one.detectable is not None:
-        yield f"{name}: test misses differences below {value(one.detectable)} more often than one time in five."
+        yield (
+            f"{name}: differences of {one.metric} below {value(one.detectable)} are missed in more than one of five "
+            "such studies. Nothing found does not mean nothing there."
+        )
     if any(arm.exact for arm in one.arms("tune")):
         yield f"{name}: values on tune were computed from the model's logits, without sampling; test is sampled."
     cut = [(share, arm.name) for arm in one.arms("test") if (share := average(arm, "truncated")) is not None]

@@ -12,6 +12,7 @@ from dyntemp.evaluation.report.reading import (
     difference,
     interval,
     readings,
+    sizes,
     title_of,
     value,
 )
@@ -20,27 +21,50 @@ from dyntemp.evaluation.results import ArmResult, Results
 
 def markdown(results: Results) -> str:
     """The verdict, the best method of each task, a table for each task, the circumstances and the limits."""
-    return "\n".join(_lines(results))
+    return "\n\n".join("\n".join(lines) for lines in tables(results).values()) + "\n"
 
 
-def _lines(results: Results) -> Iterator[str]:
+def tables(results: Results) -> dict[str, list[str]]:
+    """The lines of each part by name: `verdict`, `best`, `task NAME` for each task, `run` and `limits`.
+
+    A page of documentation holds them between `<!-- NAME -->` and `<!-- end -->`.
+    """
     found = list(readings(results))
-    yield f"**{results.verdict.sentence}**\n"
-    yield from (f"- {reason}" for reason in results.verdict.reasons)
-    yield "\nThe best method of each task, less the control that leaves it the smallest difference:\n"
-    yield from _table(
-        ("task", "group", "metric", "best method", "mean", "hardest control", "its mean", "difference, 95 %",
-         "Holm p", "could be seen", "outcome"),
-        [_best(one) for one in found if one.best_method is not None],
-    )  # fmt: skip
-    for one in found:
-        yield f"\n### {one.task.name}\n"
-        yield f"{one.task.about} {_sizes(one)}\n"
-        yield from _test(one)
-    about = {"model": results.model, **results.about, "study": results.digest[:16]}
-    yield f"\nCircumstances: {'; '.join(f'{name} {told}' for name, told in about.items())}.\n"
-    yield "Limits:\n"
-    yield from (f"- {limit}" for limit in limits(results))
+    return {
+        "verdict": [results.verdict.sentence, "", *(f"- {reason}" for reason in results.verdict.reasons)],
+        "best": list(_overview(found)),
+        **{f"task {one.task.name}": list(_task(one)) for one in found},
+        "run": list(_run(results)),
+        "limits": [f"- {limit}" for limit in limits(results)],
+    }
+
+
+def _overview(found: Sequence[Reading]) -> Iterator[str]:
+    """The best method of each task, less the control that leaves it the smallest difference."""
+    head = ("task", "group", "metric", "best method", "mean", "hardest control", "its mean", "difference, 95 %",
+            "Holm p", "could be seen", "outcome")  # fmt: skip
+    yield from _table(head, [_best(one) for one in found if one.best_method is not None])
+
+
+def _task(one: Reading) -> Iterator[str]:
+    """The methods of a task and their controls, then each difference."""
+    yield f"{one.task.about} {sizes(one.task)}"
+    yield ""
+    yield from _test(one)
+    pairs = [pair for arm in one.arms("test") for pair in one.comparisons(arm.name)]
+    if pairs:
+        yield ""
+        head = ("method", "less", f"difference of {one.metric}, 95 %", "p")
+        yield from _table(
+            head,
+            [(f"`{pair.arm}`", pair.against, f"{difference(pair.difference)} ({interval(pair)})", chance(pair.p))
+             for pair in pairs],
+        )  # fmt: skip
+
+
+def _run(results: Results) -> Iterator[str]:
+    about = {"model": results.model, "study": f"`{results.digest}`", **results.about}
+    yield from _table(("", ""), list(about.items()))
 
 
 def _best(one: Reading) -> tuple[str, ...]:
@@ -51,12 +75,6 @@ def _best(one: Reading) -> tuple[str, ...]:
         f"{difference(best.difference)} ({interval(best)})", chance(best.holm), value(one.detectable),
         one.outcome(best.arm),
     )  # fmt: skip
-
-
-def _sizes(one: Reading) -> str:
-    split = "test"
-    items, clusters = one.task.items[split], set(one.task.clusters[split])
-    return f"{len(items)} items in {len(clusters)} clusters, {one.task.samples[split]} texts each."
 
 
 def _test(one: Reading) -> Iterator[str]:

@@ -5,19 +5,19 @@ from __future__ import annotations
 import json
 import re
 
-from dyntemp.evaluation.report import tables
+from dyntemp.evaluation.report import listed
 from dyntemp.evaluation.report.curves import best_of
 from dyntemp.evaluation.report.forest import forest
 from dyntemp.evaluation.report.fronts import fronts
 from dyntemp.evaluation.report.limits import limits
-from dyntemp.evaluation.report.reading import Reading, readings
+from dyntemp.evaluation.report.reading import Reading, readings, sizes
 from dyntemp.evaluation.report.temperatures import NOTE, temperatures
 from dyntemp.evaluation.report.texts import side_by_side
 from dyntemp.evaluation.results import Results
 from dyntemp.evaluation.task import SPLITS
 from dyntemp.show.fragments import figure_list
 from dyntemp.show.markup import Markup, element, joined
-from dyntemp.show.report import document as sheet
+from dyntemp.show.report_parts import counted, folded, page
 
 OWN = ("dyntemp.evaluation.report", "report.css")
 """The style sheet for what no other report has."""
@@ -27,21 +27,20 @@ def document(results: Results) -> str:
     """The report as an HTML document without scripts and requests."""
     found = list(readings(results))
     verdict = results.verdict
-    return sheet(
-        f"Evaluation on {results.model}",
+    parts = [
         element("h1", *coded(verdict.sentence)),
         element("p", _extent(results, found), class_="dt-note"),
-        tables.overview(found),
+        listed.overview(found),
         element("ul", *(element("li", *coded(reason)) for reason in verdict.reasons)) if verdict.reasons else None,
         *(_task(one) for one in found),
         element("h2", "The controls"),
-        tables.kinds(found),
+        listed.kinds(found),
         element("h2", "Limits"),
         element("ul", *(element("li", *coded(limit)) for limit in limits(results))),
         element("h2", "Circumstances"),
         _circumstances(results),
-        sheets=(OWN,),
-    )
+    ]
+    return page(f"Evaluation on {results.model}", joined(parts), sheets=(OWN,))
 
 
 def coded(text: str) -> list[Markup | str]:
@@ -50,16 +49,11 @@ def coded(text: str) -> list[Markup | str]:
     return [element("code", part) if at % 2 else part for at, part in enumerate(parts)]
 
 
-def folded(title: str, *parts: Markup | None, opened: bool = False) -> Markup:
-    """Parts of a page that open below their title."""
-    return element("details", element("summary", title), *parts, open=opened)
-
-
 def _extent(results: Results, found: list[Reading]) -> str:
     arms = {split: sum(one.split == split for one in results.arms) for split in SPLITS}
     tokens = sum(one.tokens for one in results.arms)
     return (
-        f"{results.model}; {len(found)} {'task' if len(found) == 1 else 'tasks'}; {arms['tune']:,} configurations on "
+        f"{results.model}; {counted(len(found), 'task')}; {counted(arms['tune'], 'configuration')} on "
         f"tune, {arms['val']:,} on val, {arms['test']:,} arms on test; {tokens:,} tokens drawn; "
         f"study {results.digest[:16]}."
     )
@@ -70,17 +64,17 @@ def _task(one: Reading) -> Markup:
     return element(
         "section",
         element("h2", task.name, " ", element("small", f"{task.group}; {one.metric or 'no verifier'}"), id=one.anchor),
-        element("p", f"{task.about} {_sizes(one)}"),
-        tables.tested(one),
+        element("p", f"{task.about} {sizes(task)}"),
+        listed.tested(one),
         *_part("Differences", forest(one)),
         *_part("Budgets, quality and diversity", _multiples(best_of(one), *fronts(one))),
         *_part("Temperatures", _temperatures(one)),
         *_part("Texts", *_texts(one)),
         element("h3", "All figures"),
-        folded("All comparisons", tables.compared(one)) if one.results.comparisons and one.metric else None,
-        folded("All metrics on test", tables.measured(one)),
+        folded("All comparisons", listed.compared(one)) if one.results.comparisons and one.metric else None,
+        folded("All metrics on test", listed.measured(one)),
         *(
-            folded(f"All {len(one.arms(split)):,} arms on {split}", tables.configurations(one, split))
+            folded(f"All {len(one.arms(split)):,} arms on {split}", listed.configurations(one, split))
             for split in ("test", "val", "tune") if one.arms(split)
         ),
     )  # fmt: skip
@@ -106,11 +100,6 @@ def _texts(one: Reading) -> list[Markup]:
     """Texts to the first item; those to the others are folded."""
     first, *rest = [side_by_side(pair) for pair in one.results.texts if pair.task == one.task.name] or [Markup()]
     return [first, *([folded(f"Texts to {len(rest)} more of its items", *rest)] if rest else [])]
-
-
-def _sizes(one: Reading) -> str:
-    items, clusters = one.task.items["test"], set(one.task.clusters["test"])
-    return f"{len(items)} items in {len(clusters)} clusters on test, {one.task.samples['test']} texts of each arm."
 
 
 def _circumstances(results: Results) -> Markup:

@@ -66,7 +66,7 @@ class Reading:
                 found[one.split].append(one)
         if self.metric:
             for arms in found.values():
-                arms.sort(key=lambda one: -mean(one.values[self.metric]))
+                arms.sort(key=lambda one: -mean(one.values.get(self.metric, ())))
         return found
 
     def arms(self, split: str) -> Sequence[ArmResult]:
@@ -125,6 +125,14 @@ class Reading:
 def readings(results: Results) -> Iterator[Reading]:
     """The tasks of a study in order."""
     return (Reading(results, task) for task in results.tasks)
+
+
+def sizes(task: TaskResult) -> str:
+    """The size of the test split, as a sentence."""
+    items, clusters = task.items["test"], set(task.clusters["test"])
+    return (
+        f"{len(items)} items in {len(clusters)} clusters on test, {task.samples['test']} texts of each arm to an item."
+    )
 
 
 def average(arm: ArmResult, metric: str) -> float | None:

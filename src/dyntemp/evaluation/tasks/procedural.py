@@ -104,7 +104,7 @@ def _add(a: int, b: int, sign: str) -> Question:
 
 
 def _mul(a: int, b: int) -> Question:
-    return _about(f"Calculate {a} * {b}.", a * b, a, b)
+    return _about(f"Solve the following multiplication: {a} * {b}. Give only the result.", a * b, a, b)
 
 
 def _gcd(a: int, b: int) -> Question:

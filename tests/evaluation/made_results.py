@@ -182,4 +182,9 @@ class Maker:
     def pair(self, task, at):
         texts = {name: [f"<b>{name}</b> says apple {at}", "a pear & a plum\nand more", "apple"]
                  for name in ("greedy", "static", "static + min_p", *self.families[:3])}  # fmt: skip
-        return TextPair(task=task.name, item=f"test{at}", prompt="Question: Name a <fruit>.\nAnswer:", texts=texts)
+        return TextPair(
+            task=task.name,
+            item=f"test{at}",
+            prompt="Question: Name a <fruit>.<script>alert(1)</script>\nAnswer:",
+            texts=texts,
+        )

@@ -18,7 +18,7 @@ from dyntemp.evaluation.report.reading import (
 )
 from dyntemp.evaluation.results import ArmResult, Comparison
 from dyntemp.show.markup import Markup, element, joined
-from dyntemp.show.report import scrolling
+from dyntemp.show.report_parts import headed, scrolling
 
 MOST_ROWS = 1600
 """Most configurations of a split that a page shows; the best stand first."""
@@ -160,5 +160,4 @@ def _row(head: Markup, *cells: str, kind: str | None = None) -> Markup:
 
 
 def _table(label: str, head: Sequence[str], rows: Sequence[Markup]) -> Markup:
-    titles = element("tr", *(one if isinstance(one, Markup) else element("th", one, scope="col") for one in head))
-    return scrolling(label, element("table", element("thead", titles), element("tbody", *rows)))
+    return scrolling(label, headed(head, rows))
