@@ -13,6 +13,8 @@ from dyntemp.testing.models import has_bundled
 NEEDS = {f"src/dyntemp/kernels/{name}/*.py": needs.packages for name, needs in BACKENDS.items()}
 NEEDS |= {"src/dyntemp/kernels/tensor*.py": ("torch",), "src/dyntemp/serve/*.py": ("fastapi",)}
 NEEDS |= {"src/dyntemp/show/plots_matplotlib.py": ("matplotlib",)}
+NEEDS |= {"src/dyntemp/evaluation/lm_eval/on_transformers.py": ("lm_eval", "torch"),
+          "src/dyntemp/evaluation/lm_eval/on_vllm.py": ("lm_eval", "vllm")}  # fmt: skip
 collect_ignore_glob = [files for files, packages in NEEDS.items() if not all(map(find_spec, packages))]
 """Modules whose packages are not installed have no docstrings to run."""
 
@@ -24,6 +26,7 @@ def setup(namespace: dict[str, object]) -> None:
     """What `<!--- skip: next if(...) --->` may ask for."""
     namespace["no_model"] = not has_bundled()
     namespace["no_torch"] = find_spec("torch") is None
+    namespace["no_lm_eval"] = find_spec("lm_eval") is None or find_spec("transformers") is None
     namespace["no_transformers"] = find_spec("transformers") is None
 
 

@@ -1,5 +1,7 @@
 """Results as a study has them, made up: values that scatter around a mean of each arm, and comparisons of these."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from dyntemp.evaluation.results import (
@@ -153,24 +155,24 @@ class Maker:
         return [float(f"{x:.5g}") for x in np.clip(values, 0, high)]
 
     def compared(self, task, arms):
-        metric = task.metric
         for arm in arms:
-            if arm.control is not None:
-                continue
-            found = []
-            for control in arms:
-                if control.control is not None and control.of in (None, arm.name):
-                    own, other = np.array(arm.values[metric]), np.array(control.values[metric])
-                    mean, error = np.mean(own - other), np.std(own - other, ddof=1) / len(own) ** 0.5
-                    found.append((control, mean, error, float(np.exp(-(max(mean / error, 0.0) ** 2)))))
-            holm = min(1.0, 6 * max(p for *_, p in found))
-            for control, mean, error, p in found:
-                yield Comparison(
-                    task=task.name, metric=metric, arm=arm.name, against=control.name, control=control.control,
-                    mean=float(np.mean(arm.values[metric])), other=float(np.mean(control.values[metric])),
-                    difference=float(mean), low=float(mean - 1.96 * error), high=float(mean + 1.96 * error), p=p,
-                    holm=holm, items=len(arm.values[metric]),
-                )  # fmt: skip
+            if arm.control is None:
+                own = [other for other in arms if other.control is not None and other.of in (None, arm.name)]
+                found = [self.pair_of(task, arm, other) for other in own]
+                holm = min(1.0, 6 * max(one.p for one in found))
+                yield from (replace(one, holm=holm) for one in found)
+        static, no_op = (next(arm for arm in arms if arm.control == kind) for kind in ("static", "no_op"))
+        yield self.pair_of(task, no_op, static)
+
+    def pair_of(self, task, arm, other):
+        a, b = (np.array(one.values[task.metric]) for one in (arm, other))
+        mean, error = float(np.mean(a - b)), float(np.std(a - b, ddof=1) / len(a) ** 0.5)
+        p = float(np.exp(-(max(mean / error, 0.0) ** 2)))
+        return Comparison(
+            task=task.name, metric=task.metric, arm=arm.name, against=other.name, control=other.control,
+            mean=float(a.mean()), other=float(b.mean()), difference=mean, low=mean - 1.96 * error,
+            high=mean + 1.96 * error, p=p, holm=None, items=len(a), wilcoxon=p,
+        )  # fmt: skip
 
     def curve(self, task, family):
         _, _, _, level, scale = TASKS[task.name]

@@ -9,7 +9,7 @@ from itertools import pairwise
 import pytest
 from tests.evaluation.made_results import Maker
 
-from dyntemp.evaluation.report import document, listed, markdown, tables
+from dyntemp.evaluation.report import document, filled, listed, markdown, tables
 from dyntemp.evaluation.report.axes import Axis, ticks
 from dyntemp.evaluation.report.curves import BOTTOM, LINE, TOP, apart
 from dyntemp.evaluation.report.fronts import Point, front
@@ -98,7 +98,7 @@ def test_a_method_stands_beside_its_hardest_control(results):
         own = [pair for pair in results.comparisons if (pair.task, pair.arm) == (one.task.name, arm.name)]
         assert (6 if arm.name == "think_answer" else 7) == len(own)
         assert min(own, key=lambda pair: pair.mean - pair.other) == one.hardest(arm.name)
-    assert all(one.hardest(arm.name) is None for arm in one.controls)
+    assert ["no-op"] == [arm.name for arm in one.controls if one.hardest(arm.name)]
     assert one.best_method == max(map(one.hardest, (arm.name for arm in one.methods)), key=lambda pair: pair.difference)
 
 
@@ -163,7 +163,7 @@ def test_drawings_say_what_they_show(html):
     assert 2 == sum(label.startswith("112 arms on tune; the front has") for label in told)
     assert 2 == sum(label.startswith("Best of N of 14 families; highest with 8: ") for label in told)
     assert 3 * 12 == sum(label.startswith("Temperatures of ") for label in told)
-    assert 2 * 12 == sum(bool(re.fullmatch(r"[+−][\d.]+, [+−][\d.]+ to [+−][\d.]+", label)) for label in told)
+    assert 2 * 13 == sum(bool(re.fullmatch(r"[+−][\d.]+, [+−][\d.]+ to [+−][\d.]+", label)) for label in told)
 
 
 def test_results_without_texts_curves_and_points_have_a_report(results):
@@ -215,3 +215,14 @@ def test_names_of_curves_do_not_cover_each_other(heights):
 
 def test_names_of_curves_stay_in_order():
     assert [BOTTOM - LINE, BOTTOM, 100] == apart([BOTTOM, BOTTOM + 2, 100])
+
+
+def test_a_page_is_filled_between_its_marks(results):
+    page = "# Evidence\n\n<!-- verdict -->\nold\n<!-- end -->\n\nKept.\n\n<!-- task letters -->\n<!-- end -->\n"
+
+    once = filled(page, results)
+    assert once == filled(once, results)
+    assert "old" not in once
+    assert "Kept." in once
+    assert all("\n".join(tables(results)[name]) in once for name in ("verdict", "task letters"))
+    assert "stories" not in once

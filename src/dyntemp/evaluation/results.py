@@ -94,6 +94,7 @@ class Comparison:
         holm: The p-value after Holm's correction over the methods declared for the task; None for comparisons that
             are not declared.
         items: How many items were paired.
+        wilcoxon: One-sided p-value of Wilcoxon's signed-rank test, a second opinion.
     """
 
     task: str
@@ -109,6 +110,7 @@ class Comparison:
     p: float
     holm: float | None
     items: int
+    wilcoxon: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

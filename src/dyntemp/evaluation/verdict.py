@@ -75,6 +75,7 @@ def _against(task: TaskResult, arm: ArmResult, control: ArmResult) -> Comparison
         p=found.p,
         holm=None,
         items=found.items,
+        wilcoxon=found.wilcoxon,
     )
 
 

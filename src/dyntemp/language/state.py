@@ -108,10 +108,14 @@ class State:
         return cells in self._made_for if self._made_for else len(cells) <= self.width
 
     def grow(self, slots: int = 0, width: int = 0) -> None:
-        """Grow to at least `slots` slots and `width` numbers per position; the contents stay."""
+        """Grow to at least `slots` slots and `width` numbers per position; the contents stay.
+
+        Slots double at least, so that growing one by one copies each cell about twice.
+        """
         if slots > self.slots or width > self.width:
             kept = self.tables
-            self.slots, self.width = max(slots, self.slots), max(width, self.width)
+            self.slots = max(slots, 2 * self.slots) if slots > self.slots else self.slots
+            self.width = max(width, self.width)
             self._make_tables()
             for table, old in zip(self.tables, kept, strict=True):
                 table[tuple(map(slice, old.shape))] = old

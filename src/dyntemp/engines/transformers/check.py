@@ -102,7 +102,7 @@ def check_draws(
     for step, (row, t) in enumerate(expected(policy, rows, output.sequences, requested)):
         draw = sample(
             row, "requested", requested=min(t, MAX_REQUESTED), seed=seed, request=0, position=step,
-            top_k=filters.top_k, top_p=filters.top_p, min_p=filters.min_p, backend="reference",
+            filters=filters, backend="reference",
         )  # fmt: skip
         if draw.token != tokens[step]:
             raise EngineError(

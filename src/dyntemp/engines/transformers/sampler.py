@@ -50,10 +50,12 @@ class DynamicSampler:
             state, see `dyntemp.models.hidden`; read at every step.
         tokenizer: The model's tokenizer, for policies that read `inside(...)`.
         zones: Zones of your own, such as `"note=<note>...</note>"`: one, or several.
+        filters: A chain of filters, in place of `top_k`, `top_p` and `min_p` of the generation config.
         record: Called with each `Step`.
 
     Attributes:
         policy: The policy.
+        filters: The chain of filters; None where the generation config has them.
         seeds: The seed of each row of the latest `generate()`.
         counts: See `Counts`. Finished rows of a batch are processed and counted too.
 
@@ -70,9 +72,11 @@ class DynamicSampler:
         given: Mapping[str, Any] | None = None,
         tokenizer: Any = None,
         zones: str | Sequence[str] = (),
+        filters: Filters | str | None = None,
         record: Callable[[Step], None] | None = None,
     ) -> None:
         self.policy = accepted(RECORD, policy, tokenizer, zones)
+        self.filters = Filters.read(filters) if isinstance(filters, str) else filters
         self.counts = Counts()
         self.seeds: list[int] = []
         self._seed = seed
@@ -113,7 +117,7 @@ class DynamicSampler:
         if config.do_sample:
             self.seeds = _seeds(self._seed if seed is None else seed, len(input_ids))
             hidden = hidden_states(model, self._settings.given)
-            self._draw = _Draw(replace(self._settings, hidden=hidden), config, self.seeds)
+            self._draw = _Draw(replace(self._settings, hidden=hidden), config, self.seeds, self.filters)
             logits_processor = type(logits_processor)([*_without_warpers(logits_processor, config), self._draw])
             config = copy.copy(config)
             config.do_sample = False  # one token is left: taking the likeliest is faster than a draw
@@ -140,7 +144,9 @@ class DynamicSampler:
         """
         rows: list[Any] = []
         ours = self._settings
-        twin = DynamicSampler(self.policy, seed=7, given=ours.given, tokenizer=ours.tokenizer, zones=ours.zones)
+        twin = DynamicSampler(
+            self.policy, seed=7, given=ours.given, tokenizer=ours.tokenizer, zones=ours.zones, filters=self.filters
+        )
         twin._settings = replace(twin._settings, watch=rows.append)
         output = four_tokens(model, {"do_sample": True, **settings}, custom_generate=twin)
         if twin._draw is None:
@@ -151,10 +157,12 @@ class DynamicSampler:
 class _Draw:
     """A logits processor that leaves one token in each row: the one that it draws."""
 
-    def __init__(self, settings: AdapterSettings, config: Any, seeds: Sequence[int]) -> None:
+    def __init__(
+        self, settings: AdapterSettings, config: Any, seeds: Sequence[int], filters: Filters | None
+    ) -> None:  # fmt: skip
         self._settings = settings
         self.requested = 1.0 if config.temperature is None else float(config.temperature)
-        self.filters = filters_of(config)
+        self.filters = filters_of(config) if filters is None else filters
         self._seeds = np.array(seeds, np.uint64)
         seen: Counter[int] = Counter()
         self._numbers = np.zeros(len(seeds), np.int64)
@@ -170,11 +178,9 @@ class _Draw:
         temperature = on_host(generation.requests.temperatures(generation.batch(input_ids, scores)))
         ours = np.flatnonzero(~np.isnan(temperature))  # the others are broken, and stay as they are
         at = slice(None) if len(ours) == len(scores) else beside(ours, scores)
-        kept = self.filters
         tokens = draw_at(
             scores[at], temperature[ours], seed=self._seeds[ours], request=self._numbers[ours],
-            position=input_ids.shape[1] - generation.prompt,
-            top_k=kept.top_k, top_p=kept.top_p, min_p=kept.min_p,
+            position=input_ids.shape[1] - generation.prompt, filters=self.filters,
         ).token if len(ours) else []  # fmt: skip
         chosen = scores.clone()
         chosen[at] = -np.inf

@@ -73,11 +73,13 @@ def _told(arm: ArmResult) -> tuple[Markup, ...]:
 
 def compared(one: Reading) -> Markup:
     """Each method less each of its controls."""
-    head = ("method", _words("less"), _words("kind"), "difference, 95 %", "p", "Holm p", "items")
+    head = ("method", _words("less"), _words("kind"), "difference, 95 %", "p", "Wilcoxon p", "Holm p",
+            "items")  # fmt: skip
     rows = [
         _row(
             element("th", pair.arm, scope="row"), element("td", pair.against, class_="dt-words"),
-            element("td", KINDS.get(pair.control, pair.control), class_="dt-words"), _difference(pair), chance(pair.p),
+            element("td", KINDS.get(pair.control, pair.control), class_="dt-words"), _difference(pair),
+            chance(pair.p), chance(pair.wilcoxon),
             chance(pair.holm), str(pair.items),
         )
         for arm in one.arms("test") for pair in one.comparisons(arm.name)

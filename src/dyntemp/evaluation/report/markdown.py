@@ -39,6 +39,16 @@ def tables(results: Results) -> dict[str, list[str]]:
     }
 
 
+def filled(page: str, results: Results) -> str:
+    """A page of documentation with its parts as the results have them; see `tables`."""
+    for name, lines in tables(results).items():
+        begin, mark, rest = page.partition(f"<!-- {name} -->\n")
+        _, end, behind = rest.partition("<!-- end -->")
+        if mark and end:
+            page = begin + mark + "\n".join([*lines, end]) + behind
+    return page
+
+
 def _overview(found: Sequence[Reading]) -> Iterator[str]:
     """The best method of each task, less the control that leaves it the smallest difference."""
     head = ("task", "group", "metric", "best method", "mean", "hardest control", "its mean", "difference, 95 %",
@@ -54,10 +64,11 @@ def _task(one: Reading) -> Iterator[str]:
     pairs = [pair for arm in one.arms("test") for pair in one.comparisons(arm.name)]
     if pairs:
         yield ""
-        head = ("method", "less", f"difference of {one.metric}, 95 %", "p")
+        head = ("method", "less", f"difference of {one.metric}, 95 %", "p", "Wilcoxon p")
         yield from _table(
             head,
-            [(f"`{pair.arm}`", pair.against, f"{difference(pair.difference)} ({interval(pair)})", chance(pair.p))
+            [(f"`{pair.arm}`", pair.against, f"{difference(pair.difference)} ({interval(pair)})", chance(pair.p),
+              chance(pair.wilcoxon))
              for pair in pairs],
         )  # fmt: skip
 
