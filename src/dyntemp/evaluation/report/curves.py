@@ -78,10 +78,10 @@ def apart(heights: Sequence[float]) -> list[float]:
     """The heights of names, moved so that none covers another and all are inside."""
     order = sorted(range(len(heights)), key=lambda at: heights[at])
     placed = list(heights)
-    above = TOP - LINE
+    above: float = TOP - LINE
     for at in order:
         above = placed[at] = max(placed[at], above + LINE)
-    below = BOTTOM + LINE
+    below: float = BOTTOM + LINE
     for at in reversed(order):
         below = placed[at] = min(placed[at], below - LINE)
     return placed

@@ -51,8 +51,8 @@ def _front(one: Reading, split: str) -> Markup | None:
     if quality is None or diversity is None:
         return None
     points = [
-        Point(arm, x, y) for arm in arms
-        if (x := average(arm, quality)) is not None and (y := average(arm, diversity)) is not None
+        Point(arm, good, wide) for arm in arms
+        if (good := average(arm, quality)) is not None and (wide := average(arm, diversity)) is not None
     ]  # fmt: skip
     if not points:
         return None
