@@ -62,7 +62,7 @@ def frame(x: Axis, y: Axis, x_title: str, y_title: str, *, x_ticks: Sequence[flo
         *(label(figure(value), x.at(value), y.start + 17, "middle") for value in across),
         line(x.start, y.start, x.end, y.start, "dt-axis"),
         label(x_title, (x.start + x.end) / 2, y.start + 34, "middle"),
-        label(y_title, x.start - 6, y.end - 10, "start" if x.start < 20 else "middle"),
+        label(y_title, 2, y.end - 12, "start"),
     ]  # fmt: skip
 
 

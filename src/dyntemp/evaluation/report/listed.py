@@ -146,9 +146,7 @@ def _difference(one: Comparison, *more: Markup) -> Markup:
 
 
 def _kind(one: Reading, arm: str) -> str | None:
-    return {"better than every control": "dt-better", "worse than its hardest control": "dt-worse"}.get(
-        one.outcome(arm)
-    )
+    return "dt-better" if one.outcome(arm) == "better than every control" else None
 
 
 def _words(title: str) -> Markup:

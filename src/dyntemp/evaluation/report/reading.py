@@ -7,33 +7,32 @@ from dataclasses import dataclass
 from functools import cached_property
 from math import isfinite
 
+from dyntemp.evaluation.pairs import LEVEL
 from dyntemp.evaluation.results import ArmResult, Comparison, Results, TaskResult
 from dyntemp.evaluation.selection import mean
-
-LEVEL = 0.05
-"""A corrected p-value below this, and intervals above 0, are called better."""
+from dyntemp.evaluation.verdict import OWN
 
 KINDS = {
     "greedy": "greedy",
-    "static": "tuned static T",
-    "static + min_p": "tuned static T + min-p",
+    "static": "static",
+    "static + min_p": "static + min_p",
     "no_op": "no-op",
-    "matched": "static T at its mean",
-    "placebo": "its T at random",
-    "shuffled": "its T of another text",
+    "matched": "matched static",
+    "placebo": "placebo",
+    "shuffled": "shuffled",
 }
-"""The kinds of control as a report calls them."""
+"""The kinds of control as the names of arms have them."""
 
 EXPLAINED = {
     "greedy": "The likeliest token, always.",
     "static": "One temperature for all tokens, chosen on tune and val with the budget of every family.",
-    "static + min_p": "The same behind min-p, whose share is chosen too.",
+    "static + min_p": "One temperature behind min-p, both numbers chosen likewise.",
     "no_op": "The tuned static temperature, run once more as a policy that reads the row. Its difference should be 0.",
     "matched": "One temperature for all tokens: the mean of the method's own, with the method's filters.",
     "placebo": "Each token has a temperature drawn from the method's own ones, without regard to the row.",
     "shuffled": "Each text has the temperatures that the method chose for another text, in their order.",
 }
-"""Their meaning."""
+"""The meaning of each kind."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +115,8 @@ class Reading:
         if not found:
             return ""
         if all(one.low > 0 and one.holm is not None and one.holm < LEVEL for one in found):
-            return "better than every control"
+            kinds = {one.control for one in found}
+            return "better than every control" if kinds.issuperset(OWN) else "better than the controls that were run"
         if found[0].high < 0:
             return "worse than its hardest control"
         return "not shown to be better"
