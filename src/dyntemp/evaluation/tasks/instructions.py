@@ -130,7 +130,8 @@ FORMS = {form.name: form for form in (
 
 TOPICS = {
     "bread": "warm", "the sea": "blue", "winter": "cold", "a cat": "soft", "coffee": "hot", "music": "loud",
-    "the moon": "bright", "rain": "wet", "a garden": "green", "a train": "fast", "school": "learn", "a birthday": "cake",
+    "the moon": "bright", "rain": "wet", "a garden": "green", "a train": "fast", "school": "learn",
+    "a birthday": "cake",
     "football": "team", "a river": "long", "a mountain": "high", "the sun": "light", "a book": "read", "snow": "white",
     "a dog": "friend", "honey": "sweet", "a library": "quiet", "the desert": "dry", "a bicycle": "ride",
     "a forest": "trees", "cooking": "kitchen", "a farm": "animals", "the wind": "strong", "a bridge": "cross",
