@@ -10,6 +10,9 @@ from dyntemp.evaluation.results import ArmResult, Comparison, Results, TaskResul
 COUNTS = ("distinct@", "pass@")
 """Beginnings of the names of metrics that grow with diversity, the first one that an arm has is drawn."""
 
+TOLD = {"temperature", "temperature_spread"}
+"""Metrics that every table has."""
+
 ALPHA = 0.05
 
 
@@ -19,7 +22,7 @@ class Row(NamedTuple):
     Attributes:
         arm: The arm.
         mean: The mean of the task's metric; None for a task without one.
-        hardest: Of a method, the comparison with the control that it beats by least; None for a control.
+        hardest: The comparison with the control that it beats by least; None for an arm that is not compared.
     """
 
     arm: ArmResult
@@ -30,7 +33,9 @@ class Row(NamedTuple):
     def beats(self) -> bool:
         """True if the method beats all of its controls after Holm's correction."""
         one = self.hardest
-        return one is not None and one.holm is not None and one.holm < ALPHA and one.low > 0
+        return (
+            self.arm.control is None and one is not None and one.holm is not None and one.holm < ALPHA and one.low > 0
+        )
 
 
 def mean(values: Iterable[float | None]) -> float | None:
@@ -48,6 +53,11 @@ def arms_of(results: Results, task: TaskResult, *splits: str) -> list[ArmResult]
 def value_of(arm: ArmResult, task: TaskResult) -> float | None:
     """The mean of a task's metric over an arm's items."""
     return mean(arm.values.get(task.metric or "", ()))
+
+
+def described(found: Sequence[Row]) -> list[str]:
+    """The names of the metrics that describe the texts of a task without a verifier."""
+    return [name for name in dict.fromkeys(name for row in found for name in row.arm.values) if name not in TOLD]
 
 
 def rows(results: Results, task: TaskResult) -> list[Row]:

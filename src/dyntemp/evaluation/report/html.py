@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from dyntemp.evaluation.report.axes import Axis
 from dyntemp.evaluation.report.drawings import best_of, interval, quality, temperatures
-from dyntemp.evaluation.report.figures import Row, arms_of, chance, comparisons, rows, value_of
+from dyntemp.evaluation.report.figures import Row, arms_of, chance, comparisons, described, mean, rows, value_of
 from dyntemp.evaluation.report.limits import CONTROLS, limits
 from dyntemp.evaluation.results import ArmResult, Comparison, Results, TaskResult, TextPair
 from dyntemp.evaluation.task import SPLITS
@@ -61,8 +61,10 @@ def _task(results: Results, task: TaskResult) -> Markup:
 def _table(task: TaskResult, found: list[Row]) -> Markup:
     """The arms on test; controls that belong to one method stand in the forest plot only."""
     shown = [row for row in found if row.arm.of is None]
-    titles = ("arm", task.metric or "", "less hardest control [95 %]", "Holm p", "mean T", "tokens")
-    lines = [_line(row) for row in shown]
+    names = [] if task.metric else described(found)
+    own = (task.metric, "less hardest control [95 %]", "Holm p") if task.metric else names
+    titles = ("arm", *own, "mean T", "tokens")
+    lines = [_line(row, names) for row in shown]
     first = scrolling(f"{task.name}: arms on test", headed(titles, lines[:SHOWN]))
     if len(lines) <= SHOWN:
         return first
@@ -70,7 +72,8 @@ def _table(task: TaskResult, found: list[Row]) -> Markup:
     return joined([first, folded(f"{counted(len(lines) - SHOWN, 'arm')} more, with lower means", rest)])
 
 
-def _line(row: Row) -> Markup:
+def _line(row: Row, names: Sequence[str]) -> Markup:
+    """An arm with its comparison, or with the means of these metrics."""
     arm, value, hardest = row
     kind = "dt-control" if arm.control else "dt-winner" if row.beats else None
     name = joined([
@@ -78,10 +81,14 @@ def _line(row: Row) -> Markup:
         element("small", f"of the family {arm.family}") if arm.family != arm.name else None,
         element("small", f"control: {CONTROLS.get(arm.control, arm.control)}") if arm.control else _policy(arm),
     ])  # fmt: skip
-    cells = (
+    compared = (
         "" if value is None else figure(value),
         "" if hardest is None else joined([_difference(hardest), element("small", hardest.against)]),
         "" if hardest is None else chance(hardest.holm),
+    )
+    means = [mean(arm.values.get(name, ())) for name in names]
+    cells = (
+        *(["" if one is None else figure(one) for one in means] if names else compared),
         "" if arm.temperature is None else figure(arm.temperature),
         f"{arm.tokens:,}",
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from dyntemp.evaluation.report.figures import Row, chance, comparisons, rows
+from dyntemp.evaluation.report.figures import Row, chance, comparisons, described, mean, rows
 from dyntemp.evaluation.report.limits import limits
 from dyntemp.evaluation.results import Comparison, Results, TaskResult
 from dyntemp.show.quantity import figure
@@ -52,7 +52,7 @@ def _best(results: Results) -> Iterator[str]:
     yield "| task | metric | method | mean | hardest control | difference [95 %] | Holm p | beats all controls |"
     yield "|---|---|---|---|---|---|---|---|"
     for task in results.tasks:
-        methods = [one for one in rows(results, task) if one.hardest is not None]
+        methods = [one for one in rows(results, task) if one.hardest is not None and one.arm.control is None]
         for row in sorted(methods, key=lambda one: -_difference(one))[:BEST]:
             one = row.hardest
             assert one is not None
@@ -63,14 +63,17 @@ def _best(results: Results) -> Iterator[str]:
 def _task(results: Results, task: TaskResult) -> Iterator[str]:
     yield f"{task.about} {len(task.items['test'])} items on test, {task.samples['test']} texts of each arm to an item."
     yield ""
-    yield f"| arm | control | policy | filters | {task.metric or ''} | less hardest control [95 %] | Holm p | mean T |"
-    yield "|---|---|---|---|---|---|---|---|"
-    for arm, value, hardest in rows(results, task):
+    lines = rows(results, task)
+    names = [] if task.metric else described(lines)
+    own = [task.metric, "less hardest control [95 %]", "Holm p"] if task.metric else names
+    yield _line("arm", "control", "policy", "filters", *own, "mean T")
+    yield "|---" * (5 + len(own)) + "|"
+    for arm, value, hardest in lines:
+        compared = (value, interval(hardest) if hardest else None, chance(hardest.holm) if hardest else None)
+        means = [mean(arm.values.get(name, ())) for name in names]
         yield _line(
             f"`{arm.name}`", arm.control, f"`{arm.policy}`", f"`{arm.filters}`" if arm.filters else None,
-            None if value is None else figure(value),
-            interval(hardest) if hardest else None, chance(hardest.holm) if hardest else None,
-            None if arm.temperature is None else figure(arm.temperature),
+            *(_cell(one) for one in (compared if task.metric else means)), _cell(arm.temperature),
         )  # fmt: skip
     found = comparisons(results, task)
     if found:
@@ -86,6 +89,10 @@ def _run(results: Results) -> Iterator[str]:
     yield "|---|---|"
     for name, value in {"model": results.model, "configuration": f"`{results.digest}`", **results.about}.items():
         yield _line(name, value)
+
+
+def _cell(value: float | str | None) -> str | None:
+    return figure(value) if isinstance(value, float) else value
 
 
 def _line(*cells: str | None) -> str:
