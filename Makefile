@@ -104,7 +104,7 @@ test-disturbed: $(VENV)/.test  ## run what uses the bundled model, with noise on
 	@PYTHONPATH=tests/disturbed OMP_NUM_THREADS=1 $(BIN)/python -m pytest README.md docs
 
 test-vllm: $(VLLM)/.vllm      ## run vLLM itself on the CPU, in an environment of its own: 3.5 GB
-	@$(VLLM)/bin/python -m pytest tests/engines/test_vllm_host.py
+	@$(VLLM)/bin/python -m pytest tests/engines/test_vllm_host.py tests/evaluation/test_vllm_runner.py
 	@$(VLLM)/bin/python -m pytest tests/engines/test_snippets.py -k vLLM
 
 hosts: $(VLLM)/.sglang        ## install vLLM and what of SGLang runs on a CPU

@@ -145,7 +145,8 @@ def texts(model, count, prompt="one", **settings):
     from lm_eval.api.instance import Instance
 
     kwargs = {"until": ["a"], "max_gen_toks": 2, **settings}
-    requests = [Instance("generate_until", {}, (prompt, kwargs), at) for at in range(count)]
+    prompts = [prompt] if isinstance(prompt, str) else prompt
+    requests = [Instance("generate_until", {}, (text, kwargs), at) for at in range(count) for text in prompts]
     return model.generate_until(requests, disable_tqdm=True)
 
 
@@ -184,7 +185,8 @@ def test_log_likelihoods_do_not_know_the_policy(tiny, plain):
 def test_a_text_depends_on_seed_and_prompt_and_not_on_the_batch(tiny):
     alone, batched = made({**tiny, "batch_size": 1}, "0.5 + entropy"), made(tiny, "0.5 + entropy")
 
-    assert texts(alone, 6) == texts(batched, 6)
+    prompts = ["one", "one two three", "x"]
+    assert texts(alone, 3, prompts) == texts(batched, 3, prompts)
     assert texts(made(tiny, "0.5 + entropy", seed=1), 6) != texts(made(tiny, "0.5 + entropy"), 6)
 
 

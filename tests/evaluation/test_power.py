@@ -45,7 +45,9 @@ def test_values_of_val_give_the_variance():
 
     expected = smallest_difference(0.3**2 + 0.4**2 / 4, 500)
     assert detectable(task(clusters), [static, method]) == pytest.approx(expected, rel=0.1)
-    assert detectable(task(clusters), [static, method], 5) == pytest.approx(expected * 3.17 / 2.80, rel=0.1)
+    ratio = smallest_difference(1, 1, 0.02) / smallest_difference(1, 1, 0.05)  # 2 x 0.05/5: one-sided, of 5 methods
+    found = [detectable(task(clusters), [static, method], methods) for methods in (1, 2, 5)]
+    assert np.divide(found, found[0]) == pytest.approx([1, 1, ratio])
 
 
 @pytest.mark.parametrize("arms", [[], [arm([1, 2], "static")], [arm([1, 2])], [arm([1, 2], "static"), arm([1, None])],

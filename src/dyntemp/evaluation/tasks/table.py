@@ -42,13 +42,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from dyntemp.evaluation.task import Task
+from dyntemp.evaluation.tasks.code import CODE
 from dyntemp.evaluation.tasks.fluency import FLUENCY, FLUENCY_PILOT
 from dyntemp.evaluation.tasks.from_file import FromFile
+from dyntemp.evaluation.tasks.human_eval import HUMAN_EVAL
+from dyntemp.evaluation.tasks.instructions import INSTRUCTIONS
 from dyntemp.evaluation.tasks.procedural import PROCEDURAL
 from dyntemp.evaluation.tasks.reasoning_gym import PREFIX, ReasoningGym
+from dyntemp.evaluation.tasks.stories import STORIES
 from dyntemp.language.signals import suggestion
 
-OWN: tuple[Task, ...] = (FLUENCY, FLUENCY_PILOT, *PROCEDURAL)
+OWN: tuple[Task, ...] = (FLUENCY, FLUENCY_PILOT, *PROCEDURAL, CODE, HUMAN_EVAL, INSTRUCTIONS, STORIES)
 TASKS: Mapping[str, Task] = {task.name: task for task in OWN}
 """The tasks by name."""
 
