@@ -11,7 +11,7 @@ from dyntemp.evaluation.results import Curve
 from dyntemp.show.markup import Markup, element
 from dyntemp.show.report_parts import folded, headed, row, scrolling
 
-WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 420, 280, 44, 128, 26, 238
+WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 420, 280, 44, 146, 26, 238
 """Size of the drawing, and the edges of its frame; names stand to the right."""
 
 NAMED = 4

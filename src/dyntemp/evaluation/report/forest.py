@@ -35,9 +35,9 @@ def span(found: Iterable[Comparison], more: Sequence[float] = ()) -> Span:
 
 def forest(one: Reading) -> Markup | None:
     """The methods of a task against their hardest controls."""
-    found = [(one.comparisons(arm.name)) for arm in one.arms("test")]
-    hardest = [pairs[0] for pairs in found if pairs]
-    if not hardest:
+    arms = (*one.methods, *one.controls)  # the no-op has a difference too, and stands last
+    found = [pairs for arm in arms if (pairs := one.comparisons(arm.name))]
+    if not found:
         return None
     seen = one.detectable
     scale = span([pair for pairs in found for pair in pairs], [] if seen is None else [seen])
@@ -45,7 +45,7 @@ def forest(one: Reading) -> Markup | None:
         element(
             "tr", element("th", pairs[0].arm, scope="row"), element("td", bar(pairs[0], scale, pairs[1:], seen)),
         )
-        for pairs in found if pairs
+        for pairs in found
     ]  # fmt: skip
     told = "" if seen is None else f" Dashed: {difference(seen)}, the least that test was said to show."
     table = element(
