@@ -104,7 +104,7 @@ def _values(function: Function, written: str) -> list[Any] | None:
 
 
 def same(found: Any, expected: Any) -> bool:
-    """Return True if two values are equal: numbers up to rounding, True and False to nothing else, lists item by item."""
+    """Compare two values: numbers up to rounding, lists item by item; True and False equal nothing but themselves."""
     if isinstance(expected, bool) or isinstance(found, bool):
         return found is expected
     if isinstance(expected, int | float) and isinstance(found, int | float):
