@@ -427,6 +427,20 @@ def test_numbers_of_sequences_do_not_run_out_where_long_ones_stay(model):
     assert session.logits().shape == (1, model.vocabulary)
 
 
+def test_a_number_is_free_only_when_no_token_of_its_sequence_is_left(model):
+    """A copy adds to what its number has: sequences that outlive a move hold theirs until the next one."""
+    session, alone = model.start_open(3), model.start([[7]])
+    alone.advance({0: 300})
+    (stays,), _ = joined(session, [[7]])
+    for _ in range(30):
+        rows, _ = joined(session, [[7], [7]])
+        session.advance({stays: 301, **dict.fromkeys(rows, 300)})
+        at = sorted([stays, *rows]).index(rows[1])
+        assert_array_equal(session.logits()[at], alone.logits()[0])
+        stays = rows[1]
+        session.advance({stays: 300})
+
+
 def test_a_closed_open_session_takes_nothing(model):
     session = model.start_open(2)
     reading = session.join([[5]], 64)

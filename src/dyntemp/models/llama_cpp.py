@@ -167,9 +167,8 @@ class LlamaCppSession:
         # where a model stretches its context, the size of the cache changes the numbers
         self._fixed = model.weights.metadata("{}.rope.scaling.original_context_length") is not None
         self._used = sum(self._lengths.values())  # ended sequences stay until a move: filling gaps would reorder sums
-        # numbers are not used again before a move, so that ended sequences can stay
         self._sequences = max(min(SPARE * places, parallel), self._places)
-        self._begun = len(prompts)
+        self._taken = set(self._lengths)  # until a move, since ended sequences stay
         self._closed = False
         self._context: Context | None = None
         self._logits = np.empty((0, model.vocabulary), np.float32)
@@ -249,8 +248,8 @@ class LlamaCppSession:
         return Context(self._model.weights, cells, self._sequences, self._model.threads)
 
     def _unused(self) -> list[int]:
-        """The sequence numbers that were not used since the last move, rising."""
-        return [row for row in range(self._begun, self._sequences) if row not in self._lengths]
+        """The sequence numbers without a token, rising."""
+        return [row for row in range(self._sequences) if row not in self._taken]
 
     def _with_room(self, sequences: int, tokens: int) -> Context:
         """The context, if more sequences and tokens of these numbers fit; else a new one without ended sequences."""
@@ -261,7 +260,7 @@ class LlamaCppSession:
             used = sum(self._lengths.values())
             cells = self._most if self._fixed else min(2 * (used + tokens), self._most)
             self._context = context = context.moved(list(self._lengths), cells)
-            self._used, self._begun = used, 0
+            self._used, self._taken = used, set(self._lengths)
         return context
 
     def _take_in(self, read: Sequence[ReadPrompt], sources: Sequence[int]) -> tuple[list[int], NDArray[np.float32]]:
@@ -270,7 +269,7 @@ class LlamaCppSession:
         lengths = [read[source].length for source in sources]
         context = self._with_room(len(sources), sum(lengths))
         rows = self._unused()[: len(sources)]
-        self._begun = rows[-1] + 1
+        self._taken.update(rows)
         first: dict[int, int] = {}
         for row, source in zip(rows, sources, strict=True):
             if source in first:

@@ -17,7 +17,7 @@ from dyntemp.evaluation.tasks.programs import normal, outcome_of
 from dyntemp.evaluation.tasks.splits import first_items, split_of
 
 
-@dataclass
+@dataclass(slots=True)
 class Code:
     """Functions of one line, an item per function and a cluster per family; see `Task`."""
 

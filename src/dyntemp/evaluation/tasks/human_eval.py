@@ -23,7 +23,7 @@ STOP: Final = ("\nclass", "\ndef", "\n#", "\nif", "\nprint")
 MAX_TOKENS: Final = 384
 
 
-@dataclass
+@dataclass(slots=True)
 class HumanEval:
     """HumanEval as a task, an item and a cluster per problem; see `Task`."""
 
