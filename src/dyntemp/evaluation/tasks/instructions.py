@@ -107,9 +107,9 @@ FORMS = {form.name: form for form in (
     Instruction("no commas", "Describe {topic} in one sentence. Do not use any commas.",
                 lambda text, _: "," not in text),
     Instruction("lower case", "Write a short sentence about {topic} in all lowercase letters.",
-                lambda text, _: text == text.lower()),
+                lambda text, _: text.islower()),
     Instruction("upper case", "Write a short sentence about {topic} in ALL CAPITAL LETTERS.",
-                lambda text, _: text == text.upper()),
+                lambda text, _: text.isupper()),
     Instruction("starts with a", 'Write a short sentence about {topic} that starts with the letter "A".',
                 lambda text, _: text[:1] in "aA"),
     Instruction("starts with word", 'Write a short sentence about {topic} that starts with the word "{word}".',
@@ -130,14 +130,14 @@ FORMS = {form.name: form for form in (
 
 TOPICS = {
     "bread": "warm", "the sea": "blue", "winter": "cold", "a cat": "soft", "coffee": "hot", "music": "loud",
-    "the moon": "bright", "rain": "wet", "a garden": "green", "a train": "fast", "school": "learn", "a birthday": "cake",
-    "football": "team", "a river": "long", "a mountain": "high", "the sun": "light", "a book": "read", "snow": "white",
-    "a dog": "friend", "honey": "sweet", "a library": "quiet", "the desert": "dry", "a bicycle": "ride",
-    "a forest": "trees", "cooking": "kitchen", "a farm": "animals", "the wind": "strong", "a bridge": "cross",
-    "dancing": "fun", "an island": "beach", "a market": "buy", "a clock": "time", "a doctor": "help", "sleep": "night",
-    "a castle": "old", "chocolate": "dark", "painting": "color", "a ship": "sail", "a star": "sky", "a horse": "run",
-    "spring": "flowers", "a storm": "thunder", "a letter": "write", "a museum": "art", "tea": "cup", "fire": "burn",
-    "a baby": "small", "a teacher": "kind",
+    "the moon": "bright", "rain": "wet", "a garden": "green", "a train": "fast", "school": "learn",
+    "a birthday": "cake", "football": "team", "a river": "long", "a mountain": "high", "the sun": "light",
+    "a book": "read", "snow": "white", "a dog": "friend", "honey": "sweet", "a library": "quiet", "the desert": "dry",
+    "a bicycle": "ride", "a forest": "trees", "cooking": "kitchen", "a farm": "animals", "the wind": "strong",
+    "a bridge": "cross", "dancing": "fun", "an island": "beach", "a market": "buy", "a clock": "time",
+    "a doctor": "help", "sleep": "night", "a castle": "old", "chocolate": "dark", "painting": "color", "a ship": "sail",
+    "a star": "sky", "a horse": "run", "spring": "flowers", "a storm": "thunder", "a letter": "write",
+    "a museum": "art", "tea": "cup", "fire": "burn", "a baby": "small", "a teacher": "kind",
 }  # fmt: skip
 """The topics, each with a word that goes with it."""
 
