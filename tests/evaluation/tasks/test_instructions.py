@@ -9,7 +9,7 @@ from unittest.mock import MagicMock
 import pytest
 
 from dyntemp.evaluation.task import SPLITS, WRONG, Score
-from dyntemp.evaluation.tasks.instructions import FORMS, INSTRUCTIONS, TOPICS
+from dyntemp.evaluation.tasks.instructions import FORMS, INSTRUCTIONS, SHOWN, TOPICS
 
 SIZES = {"tune": 18 * len(FORMS), "val": 11 * len(FORMS), "test": 19 * len(FORMS)}
 
@@ -129,10 +129,20 @@ def test_the_seed_decides_the_order():
 
 
 def test_a_prompt_is_a_conversation_that_names_topic_and_word():
-    ((message),) = item_of("contain").prompt
+    *_, message = item_of("contain").prompt
 
     assert message["role"] == "user"
-    assert 'about bread that contains the word "warm"' in message["content"]
+    assert 'about bread with the word "warm"' in message["content"]
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_the_solved_instruction_is_right_and_about_another_topic(form):
+    item = item_of(form)
+    asked, answer, _ = item.prompt
+
+    assert SHOWN["topic"] in asked["content"]
+    assert SHOWN["topic"] not in TOPICS
+    assert FORMS[form].holds(answer["content"], SHOWN["word"])
 
 
 def test_a_split_says_how_many_items_it_has():
