@@ -143,6 +143,7 @@ def test_the_solved_instruction_is_right_and_about_another_topic(form):
     assert SHOWN["topic"] in asked["content"]
     assert SHOWN["topic"] not in TOPICS
     assert FORMS[form].holds(answer["content"], SHOWN["word"])
+    assert not INSTRUCTIONS.score(item, answer["content"] + " ").correct
 
 
 def test_a_split_says_how_many_items_it_has():

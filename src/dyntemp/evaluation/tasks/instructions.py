@@ -57,14 +57,17 @@ class Instructions:
         return first_items(self.name, split, self._items[split], count, seed)
 
     def score(self, item: Item, text: str) -> Score:
-        """The score of a text: valid if it has a word, correct if it has the form.
+        """The score of a text: valid if it has a word, correct if it has the form and does not copy the solved answer.
 
+        Nothing checks whether it is about the topic.
         The key has the words of the text in lower case, so that spaces, case and punctuation make no new answer.
         """
         key = " ".join(words(text.lower()))
         if not key:
             return WRONG
-        correct = FORMS[item.data["form"]].holds(text.strip(), item.data["word"])
+        form = FORMS[item.data["form"]]
+        copied = key == " ".join(words(form.shown.lower()))
+        correct = not copied and form.holds(text.strip(), item.data["word"])
         return Score(valid=True, correct=correct, key=key if correct else "")
 
     @cached_property
