@@ -23,7 +23,6 @@ TEXTS = [
 
 IFEVAL = {
     "no commas": ("CommaChecker", {}),
-    "quotes": ("QuotationChecker", {}),
     "bullets": ("BulletListChecker", {"num_bullets": 2}),
     "no b": ("LetterFrequencyChecker", {"letter": "b", "let_frequency": 1, "let_relation": "less than"}),
     "no m": ("LetterFrequencyChecker", {"letter": "m", "let_frequency": 1, "let_relation": "less than"}),
@@ -82,7 +81,6 @@ def test_a_form_holds_where_ifeval_says_so(ifeval, form):
 
 
 @pytest.mark.parametrize(("form", "right", "wrong"), [
-    ("two words", "Warm, soft.", "Warm and soft"),
     ("three words", "Warm and soft", "Warm, soft."),
     ("five words", "Don't eat all the bread.", "Do not eat all the bread."),
     ("contain", "Warm, as ever", "Warmth"),
@@ -91,7 +89,6 @@ def test_a_form_holds_where_ifeval_says_so(ifeval, form):
     ("starts with word", '"Warm" it is', "It is warm"),
     ("question", "Is it warm? \n", "Is it? No"),
     ("three items", "butter, jam, honey", "butter,\njam, honey"),
-    ("two lines", "Warm as the sun,\n\nand soft.", "Warm as the sun, and soft."),
 ])  # fmt: skip
 def test_a_form_holds_and_does_not(form, right, wrong):
     assert INSTRUCTIONS.score(item_of(form), right).correct

@@ -1,7 +1,7 @@
-"""Instructions whose form can be checked, in a chat: a sentence about a topic, in five words or without a letter.
+"""Instructions in a chat: a sentence about a topic in a form that can be checked, such as five words or no commas.
 
 Each instruction is asked about each topic, and a topic with all its instructions belongs to one split. Prompts in tune,
-val and test: TODO.
+val and test: 288, 176, 304. Samples of one prompt often repeat an answer, so different correct answers are counted.
 """
 
 from __future__ import annotations
@@ -104,8 +104,6 @@ def lines(text: str) -> list[str]:
 
 
 FORMS = {form.name: form for form in (
-    Instruction("two words", "Describe {topic} in two words.", "Deep, clear",
-                lambda text, _: len(words(text)) == 2),
     Instruction("three words", "Describe {topic} in three words.", "Deep and clear",
                 lambda text, _: len(words(text)) == 3),
     Instruction("five words", "Write five words about {topic}.", "The lake is very deep.",
@@ -134,14 +132,10 @@ FORMS = {form.name: form for form in (
                 "How deep the lake is!", lambda text, _: text.endswith("!")),
     Instruction("question", "Ask a short question about {topic}.", "How deep is the lake?",
                 lambda text, _: text.endswith("?")),
-    Instruction("quotes", "Write a short slogan about {topic} in double quotation marks.", '"Jump into the lake"',
-                lambda text, _: len(text) > 1 and text[0] == text[-1] == '"'),
     Instruction("three items", "Name three things that go with {topic}, separated by commas.", "boat, fish, reeds",
                 lambda text, _: len(text.split(",")) == 3 and len(lines(text)) == 1),
     Instruction("bullets", "Name two things that go with {topic}, as bullet points.", "- a boat\n- a fish",
                 lambda text, _: len(lines(text)) == 2 and all(line.lstrip()[0] in "-*•" for line in lines(text))),
-    Instruction("two lines", "Write a poem of two short lines about {topic}.", "The lake is deep,\nthe fishes sleep.",
-                lambda text, _: len(lines(text)) == 2),
 )}  # fmt: skip
 """The forms, by name."""
 
