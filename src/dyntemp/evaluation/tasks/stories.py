@@ -1,6 +1,6 @@
-"""Stories: a text that goes on from its first sentence. Nothing checks it.
+"""Stories: texts that go on from a first sentence.
 
-They show how diverse and how repetitive the texts of a policy are.
+Nothing checks them. They show how diverse and how repetitive the texts of a policy are.
 """
 
 from __future__ import annotations
