@@ -3,6 +3,7 @@
 import pytest
 
 from dyntemp.evaluation.configuration import TIERS, StudySettings, read_study
+from dyntemp.evaluation.tasks.table import task_of
 
 
 def read(text, tmp_path, tier="smoke"):
@@ -67,3 +68,13 @@ def test_the_digest_changes_with_each_setting_and_with_nothing_else():
 
     assert 5 == len({one.digest for one in (study, *others)})
     assert study.digest == StudySettings.read({"tasks": list(TIERS["smoke"]["tasks"])}, "smoke").digest
+
+
+@pytest.mark.parametrize("tier", TIERS)
+def test_the_tasks_of_a_tier_have_its_items(tier):
+    settings = StudySettings.read({}, tier)
+
+    for name in settings.tasks:
+        for split, count in settings.of(name).items.items():
+            assert count == len(task_of(name).items(split, count))
+    assert {} == StudySettings.read({"tasks": ["fluency"]}, tier).task

@@ -44,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--output", metavar="FOLDER", help="where texts and results are kept")
     parser.add_argument("--tasks", action="store_true", help="list the tasks, and end")
     group = parser.add_argument_group("study")
-    group.add_argument("--tier", choices=TIERS, help=f"how much is done: minutes, an hour or a night ({TIER})")
+    group.add_argument("--tier", choices=TIERS, help=f"how much is done ({TIER})")
     group.add_argument("--task", action="append", metavar="NAME", help="a task of --tasks; again for more")
     group.add_argument("-p", "--policy", action="append", metavar="POLICY",
                        help="a policy of your own; parameters with ranges are drawn")  # fmt: skip

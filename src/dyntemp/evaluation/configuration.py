@@ -6,7 +6,7 @@ import hashlib
 import json
 import tomllib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Self
 
@@ -145,7 +145,9 @@ class StudySettings:
                 raise StudyError(f"task = {value!r} was given; write a table [task.NAME], and names into tasks")
             else:
                 settings[name] = value
-        return replace(cls(tasks=("fluency",)), **{**base, **settings})
+        both = {"tasks": ("fluency",), **base, **settings}
+        own = {name: sizes for name, sizes in base.get("task", {}).items() if name in both["tasks"]}
+        return cls(**{**both, "task": {**own, **settings.get("task", {})}})
 
 
 def read_study(path: str | Path) -> dict[str, Any]:
@@ -171,27 +173,28 @@ TIERS: dict[str, dict[str, Any]] = {
         "samples": {"tune": 8, "val": 8, "test": 8},
     },
     "short": {
-        "tasks": ("fluency", "add", "letters"),
+        "tasks": ("fluency", "letters", "code"),
         "methods": (ALL,),
         "filters": (ALL,),
         "budget": 16,
         "kept": 1,
         "finalists": 6,
-        "items": {"tune": 12, "val": 8, "test": 24},
+        "items": {"tune": 8, "val": 8, "test": 20},
         "samples": {"tune": 8, "val": 16, "test": 32},
     },
     "long": {
-        "tasks": ("fluency", "add", "mul", "lcm", "letters"),
+        "tasks": ("fluency", "letters", "code", "instructions", "stories"),
         "methods": (ALL,),
         "filters": (ALL,),
         "budget": 64,
         "kept": 4,
         "finalists": 12,
-        "items": {"tune": 12, "val": 8, "test": 24},
+        "items": {"tune": 12, "val": 8, "test": 20},
         "samples": {"tune": 8, "val": 64, "test": 128},
+        "task": {"stories": {"items": {"tune": 8}}},
     },
 }
-"""The tiers. On two cores with the bundled model: under 4 minutes, about an hour, a night."""
+"""The tiers: a first look, a study whose tune split is mostly computed, and one of all groups of tasks."""
 
 
 def _known(place: str, given: Mapping[str, Any], names: Any) -> None:
