@@ -56,8 +56,8 @@ FAILURES = {
     "zero byte": "x = '\0'",
     "surrogate": "x = '\ud800'",
     "gigabytes": "while True: print('x' * 10**6)",
-    "a forged end": "print('x\0', end='')\n1 / 0",
-    "a forged end, flushed": f"{OS}print('x\0', end='', flush=True)\nos._exit(3)",
+    "a forged end": "print('x\\0', end='')\n1 / 0",
+    "a forged end, flushed": f"{OS}print('x\\0', end='', flush=True)\nos._exit(3)",
     "the checker's json": "import json\njson.dumps = lambda *_: '{}'\n1 / 0",
     "an exception that fails": "class E(Exception):\n    def __str__(self): raise SystemExit\nraise E",
 }
