@@ -4,20 +4,22 @@ import re
 from dataclasses import replace
 from html import unescape
 from html.parser import HTMLParser
+from itertools import pairwise
 
 import pytest
-from tests.evaluation.made_results import made
+from tests.evaluation.made_results import Maker
 
-from dyntemp.evaluation.report import document, filled, markdown, tables
-from dyntemp.evaluation.report.axes import Axis, spread
-from dyntemp.evaluation.report.figures import front, mean, rows
+from dyntemp.evaluation.report import document, filled, listed, markdown, tables
+from dyntemp.evaluation.report.axes import Axis, ticks
+from dyntemp.evaluation.report.curves import BOTTOM, LINE, TOP, apart
+from dyntemp.evaluation.report.fronts import Point, front
+from dyntemp.evaluation.report.reading import Reading, difference, interval
 from dyntemp.evaluation.results import Results
-from dyntemp.show.report_parts import signed
 
 
 @pytest.fixture(scope="module")
 def results():
-    return made()
+    return Maker().results()
 
 
 @pytest.fixture(scope="module")
@@ -42,146 +44,202 @@ class Reader(HTMLParser):
         assert tag == self.open.pop()
 
     def handle_data(self, data):
-        if "style" not in self.open:
+        if not {"style", "title"} & set(self.open):
             self.words.append(data)
+
+
+def words(page):
+    return "".join(Reader(page).words).strip()
 
 
 def test_the_page_is_well_formed_and_asks_for_nothing(html):
     reader = Reader(html)
+    links = [attrs["href"] for _, attrs in reader.elements if "href" in attrs]
 
     assert [] == reader.open
     assert not {"script", "link", "img", "iframe"} & {tag for tag, _ in reader.elements}
-    assert not [attrs for _, attrs in reader.elements if {"src", "href", "onclick"} & set(attrs)]
-    assert not re.search(r"url\(|@import|https?://|nan", html.split("</style>")[1])
+    assert not [attrs for _, attrs in reader.elements if {"src", "onclick"} & set(attrs)]
+    assert not re.search(r"url\(|@import|https?://|\bnan\b", html.split("</style>")[1])
     assert "alert(1)" in html
+    assert {"#task-1", "#task-2"} == set(links)
+    assert set(links) <= {f"#{attrs['id']}" for _, attrs in reader.elements if "id" in attrs}
 
 
 def test_the_first_sentence_is_the_verdict(results, html):
-    words = [word for word in Reader(html).words if word.strip()][1:]  # behind the title
-
-    assert results.verdict.sentence == words[0]
-    assert "fluency: edt comes best off.turn was not run: it needs hidden states" == "".join(words[1:6])
+    assert words(html).startswith(results.verdict.sentence)
     assert markdown(results).startswith(results.verdict.sentence)
+    for reason in results.verdict.reasons:
+        assert reason.replace("`", "") in words(html)
+        assert f"- {reason}" in markdown(results)
 
 
 def test_every_comparison_and_every_arm_is_there(results, html):
-    text = "".join(Reader(html).words)
-    table = markdown(results)
+    text, table = words(html), markdown(results)
 
     for one in results.comparisons:
-        told = f"{signed(one.difference)} [{signed(one.low)}, {signed(one.high)}]"
+        told = f"{difference(one.difference)} ({interval(one)})"
         assert told in text
         assert told in table
     for arm in results.arms:
         assert arm.name in text
         assert arm.policy in text
     assert results.digest in text
-    assert "an abacus" in text
+    assert results.digest in table
+    assert "AMD EPYC 9R14" in text
 
 
-def test_a_method_stands_beside_the_control_that_it_beats_by_least(results):
-    task = results.tasks[0]
+def test_a_method_stands_beside_its_hardest_control(results):
+    one = Reading(results, results.tasks[0])
+    means = [sum(arm.values[one.metric]) for arm in one.arms("test")]
 
-    found = rows(results, task)
-    methods = [row for row in found if row.arm.control is None]
-    assert [row.mean for row in found] == sorted((row.mean for row in found), reverse=True)
-    for row in methods:
-        own = [one for one in results.comparisons if (one.task, one.arm) == (task.name, row.arm.name)]
-        assert 5 == len(own)
-        assert min(own, key=lambda one: one.mean - one.other) == row.hardest
-        assert not row.beats
-    assert all(row.hardest is None for row in found if row.arm.control)
-
-
-@pytest.mark.parametrize(("low", "holm", "beats"), [(0.1, 0.04, True), (0.1, 0.06, False), (-0.1, 0.04, False),
-                                                    (0.1, None, False)])  # fmt: skip
-def test_a_method_beats_its_controls_where_p_and_interval_say_so(results, low, holm, beats):
-    changed = replace(results, comparisons=[replace(one, low=low, holm=holm) for one in results.comparisons])
-
-    assert {beats} == {row.beats for row in rows(changed, results.tasks[0]) if row.hardest}
-    assert ("dt-winner" in document(changed).split("</style>")[1]) == beats
-    assert (" yes |" in markdown(changed)) == beats
+    assert sorted(means, reverse=True) == means
+    assert 12 == len(one.methods)
+    for arm in one.methods:
+        own = [pair for pair in results.comparisons if (pair.task, pair.arm) == (one.task.name, arm.name)]
+        assert (6 if arm.name == "think_answer" else 7) == len(own)
+        assert min(own, key=lambda pair: pair.mean - pair.other) == one.hardest(arm.name)
+    assert ["no-op"] == [arm.name for arm in one.controls if one.hardest(arm.name)]
+    assert one.best_method == max(map(one.hardest, (arm.name for arm in one.methods)), key=lambda pair: pair.difference)
 
 
-def test_long_lists_are_folded_and_nothing_is_left_out():
-    many = made(families=40)
-    html = document(many)
-    folded = "".join(re.findall("<details>.*?</details>", html, flags=re.DOTALL))
+@pytest.mark.parametrize(
+    ("low", "high", "holm", "outcome"),
+    [
+        (0.1, 0.2, 0.04, "better than every control"),
+        (0.1, 0.2, 0.06, "not shown to be better"),
+        (-0.1, 0.2, 0.04, "not shown to be better"),
+        (0.1, 0.2, None, "not shown to be better"),
+        (-0.2, -0.1, 1.0, "worse than its hardest control"),
+    ],
+)
+def test_a_method_is_better_where_p_and_interval_say_so(results, low, high, holm, outcome):
+    changed = [replace(one, low=low, high=high, holm=holm) for one in results.comparisons]
+    one = Reading(replace(results, comparisons=changed), results.tasks[0])
 
-    assert "methods more" in folded
-    assert "arms more, with lower means" in folded
-    assert all(arm.name in unescape(folded) for arm in many.arms)
-    assert len(many.comparisons) == html.count('class="dt-forest"')
-    tables = re.findall('aria-label="fluency: (?:more )?arms on test".*?</table>', html, flags=re.DOTALL)
-    assert 40 + 4 == sum(table.split("<tbody>")[1].count("<tr") for table in tables)
+    assert {outcome} == {one.outcome(arm.name) for arm in one.methods if arm.name != "think_answer"}
+    assert outcome in words(document(one.results))
+    assert f"| {outcome} |" in markdown(one.results)
+
+
+def test_a_method_without_controls_of_its_own_is_not_said_to_be_better_than_all(results):
+    changed = [replace(one, low=0.1, holm=0.01) for one in results.comparisons if one.control != "shuffled"]
+    one = Reading(replace(results, comparisons=changed), results.tasks[0])
+
+    assert {"better than the controls that were run"} == {one.outcome(arm.name) for arm in one.methods}
+
+
+def test_one_control_that_is_not_beaten_is_enough(results):
+    only = replace(results.comparisons[0], low=0.1, holm=0.01)
+    one = Reading(replace(results, comparisons=[only, replace(only, low=-0.1, against="placebo")]), results.tasks[0])
+
+    assert "not shown to be better" == one.outcome(only.arm)
+
+
+def test_losers_are_folded_and_nothing_is_left_out(results, html):
+    tried = [arm for arm in results.arms if arm.split == "tune"]
+    inside = "".join(re.findall("<details>.*?</details>", html, flags=re.DOTALL))
+
+    assert 224 == len(tried)
+    assert all(f">{arm.name}<" in unescape(inside) for arm in tried)
+    assert "All 112 arms on tune" in inside
+
+
+def test_a_page_has_the_best_of_many_configurations(results, monkeypatch):
+    monkeypatch.setattr(listed, "MOST_ROWS", 10)
+    text = words(document(results))
+
+    assert "The best 10; results.json has the 102 others." in text
 
 
 def test_limits_name_what_was_not_run_and_what_cannot_be_seen(results, html):
-    text = "".join(Reader(html).words)
+    text = words(html)
 
-    assert "fluency has 12 items on test" in text
-    assert "The control placebo was not run" in text
-    assert "The control matched was not run" not in text
-    assert "differences of distinct@8 below 0.31" in text
-    assert "up to 10% of the texts were cut off" in text
+    assert "fluency has 24 clusters on test" in text
+    assert "differences of distinct@8 below 0.310" in text
+    assert "values on tune were computed" in text
     assert "stories has no verifier" in text
+    assert "was not run. The likeliest" not in text
+    without = replace(results, arms=[arm for arm in results.arms if arm.control != "greedy"])
+    assert "The control greedy was not run. The likeliest token, always." in words(document(without))
     assert all(line.removeprefix("- ").replace("`", "") in text for line in tables(results)["limits"])
 
 
 def test_drawings_say_what_they_show(html):
-    labels = [
-        attrs["aria-label"] for tag, attrs in Reader(html).elements if tag == "svg" and "aria-hidden" not in attrs
-    ]
+    told = [attrs["aria-label"] for tag, attrs in Reader(html).elements if tag == "svg" and "aria-label" in attrs]
 
-    assert sum("32 configurations" in label and "on the front" in label for label in labels) == 2
-    assert any(re.search(r"edt: least .*, median .*, most ", label) for label in labels)
+    assert 2 == sum(label.startswith("112 arms on tune; the front has") for label in told)
+    assert 2 == sum(label.startswith("Best of N of 14 families; highest with 8: ") for label in told)
+    assert 3 * 12 == sum(label.startswith("Temperatures of ") for label in told)
+    assert 2 * 13 == sum(bool(re.fullmatch(r"[+−][\d.]+, [+−][\d.]+ to [+−][\d.]+", label)) for label in told)
 
 
 def test_results_without_texts_curves_and_points_have_a_report(results):
-    bare = replace(results, texts=[], curves=[], comparisons=[], detectable={},
+    bare = replace(results, texts=[], curves=[], comparisons=[], detectable={}, about={},
                    arms=[replace(one, points=(), temperatures=(), temperature=None, spread=None, values={})
                          for one in results.arms])  # fmt: skip
 
     assert [] == Reader(document(bare)).open
     assert [] == Reader(document(Results.from_json(bare.to_json()))).open
-    assert "| no |" not in markdown(bare)
+    assert "better" not in markdown(bare)
 
 
 def test_the_front_has_what_no_other_one_exceeds():
-    points = [(1, 5), (2, 4), (2, 3), (3, 4), (4, 1), (0, 5), (4, 1)]
+    places = [(1, 5), (2, 4), (2, 3), (3, 4), (4, 1), (0, 5), (4, 1)]
+    beaten = [any(a >= x and b >= y and (a, b) != (x, y) for a, b in places) for x, y in places]
 
-    beaten = [any(a >= x and b >= y and (a, b) != (x, y) for a, b in points) for x, y in points]
-    assert {points[at] for at in front(points)} == {
-        place for place, worse in zip(points, beaten, strict=True) if not worse
-    }
+    found = front([Point(None, x, y) for x, y in places])
+    assert {place for place, worse in zip(places, beaten, strict=True) if not worse} == {one[1:] for one in found}
     assert [] == front([])
 
 
-def test_axes_hold_their_values_and_have_round_marks():
-    axis = Axis.of([0.13, 0.87])
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [
+        (0.13, 0.87, [0.2, 0.4, 0.6, 0.8]),
+        (-3, 7, [-2, 0, 2, 4, 6]),
+        (0, 0.02, [0, 0.005, 0.01, 0.015, 0.02]),
+        (4, 4, [4]),
+    ],
+)
+def test_ticks_are_round(low, high, expected):
+    assert expected == ticks(low, high)
 
-    assert (0.0, 1.0, 0.2) == pytest.approx(axis)
-    assert [0, 0.2, 0.4, 0.6, 0.8, 1] == pytest.approx(axis.marks())
-    assert (-3, -1) == Axis.of([-2.9, -1.1], marks=4)[:2]
-    assert Axis.of([4.0]).low < 4 < Axis.of([4.0]).high
-    assert [0, 0.25, 1] == [axis.share(value) for value in (-1, 0.25, 2)]
+
+def test_an_axis_keeps_values_inside():
+    axis = Axis(0.0, 2.0, 100.0, 0.0)
+
+    assert [100, 75, 0, 100] == [axis.at(value) for value in (0, 0.5, 3, -1)]
 
 
-def test_labels_are_moved_apart():
-    assert [24, 10, 38] == spread([11, 10, 12], 14)
+@pytest.mark.parametrize("heights", [[30, 31, 29], [BOTTOM, BOTTOM + 2, 100], [TOP] * 6, [BOTTOM] * 6])
+def test_names_of_curves_do_not_cover_each_other(heights):
+    found = sorted(apart(heights))
+
+    assert all(b - a >= LINE for a, b in pairwise(found))
+    assert TOP <= found[0]
+    assert found[-1] <= BOTTOM
 
 
-def test_a_mean_is_over_the_values_that_are_defined():
-    assert 2 == mean([1, None, 3])
-    assert mean([None]) is None
+def test_names_of_curves_stay_in_order():
+    assert [BOTTOM - LINE, BOTTOM, 100] == apart([BOTTOM, BOTTOM + 2, 100])
 
 
 def test_a_page_is_filled_between_its_marks(results):
-    page = "# Evidence\n\n<!-- verdict -->\nold\n<!-- end -->\n\nKept.\n\n<!-- task sums -->\n<!-- end -->\n"
+    page = "# Evidence\n\n<!-- verdict -->\nold\n<!-- end -->\n\nKept.\n\n<!-- task letters -->\n<!-- end -->\n"
 
     once = filled(page, results)
     assert once == filled(once, results)
     assert "old" not in once
     assert "Kept." in once
-    assert all("\n".join(tables(results)[name]) in once for name in ("verdict", "task sums"))
+    assert all("\n".join(tables(results)[name]) in once for name in ("verdict", "task letters"))
     assert "stories" not in once
+
+
+def test_a_control_that_is_compared_is_no_method(results):
+    task = results.tasks[0]
+    control = next(one for one in results.comparisons if one.control == "no_op")
+    changed = replace(results, comparisons=[*results.comparisons, replace(control, arm="no-op", against="static", low=9,
+                                                                         difference=9.5, holm=0.001)])  # fmt: skip
+
+    assert "no-op" not in [arm.name for arm in Reading(changed, task).methods]
+    assert not [line for line in tables(changed)["best"] if "`no-op`" in line]

@@ -45,8 +45,9 @@ def scrolling(label: str, table: Markup) -> Markup:
 
 
 def headed(titles: Iterable[str], rows: Iterable[Markup]) -> Markup:
-    """A table with a row of titles."""
-    head = element("tr", *(element("th", title, scope="col") for title in titles))
+    """A table with a row of titles; a title may be a cell of its own."""
+    cells = (title if isinstance(title, Markup) else element("th", title, scope="col") for title in titles)
+    head = element("tr", *cells)
     return element("table", element("thead", head), element("tbody", *rows))
 
 

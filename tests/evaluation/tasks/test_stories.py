@@ -33,7 +33,7 @@ def test_the_seed_decides_the_order():
 
 
 def test_a_split_says_how_many_openings_it_has():
-    with pytest.raises(ValueError, match="9 items of the task 'stories' .* split 'val' has 8"):
+    with pytest.raises(ValueError, match=r"9 items of the task 'stories' .* split 'val' has 8"):
         STORIES.items("val", 9)
 
 

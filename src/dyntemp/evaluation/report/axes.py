@@ -1,106 +1,92 @@
-"""Axes of a drawing: round marks, and where values lie in it."""
+"""The frame of a drawing: places of values in pixels, ticks, and marks that many points share."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from itertools import pairwise
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from math import ceil, floor, log10
-from typing import NamedTuple, Self
 
 from dyntemp.show.markup import Markup, element
 from dyntemp.show.quantity import figure
 
-LEFT, RIGHT, TOP, BOTTOM = 44, 12, 26, 34
-"""Margins of a drawing, in pixels."""
 
-
-class Axis(NamedTuple):
-    """A range of values with round ends, and the distance of its marks."""
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """Values from `low` to `high` at pixels from `start` to `end`; values beyond lie at the edge."""
 
     low: float
     high: float
-    step: float
+    start: float
+    end: float
 
-    @classmethod
-    def of(cls, values: Iterable[float], marks: int = 5, *, zero: bool = False) -> Self:
-        """An axis that holds these values, with about `marks` marks."""
-        found = [*values, *([0.0] if zero else [])] or [0.0, 1.0]
-        low, high = min(found), max(found)
-        if low == high:
-            low, high = (low - 0.5, high + 0.5) if low else (0.0, 1.0)
-        rough = (high - low) / marks
-        unit = 10.0 ** floor(log10(rough))
-        step = next(unit * times for times in (1, 2, 5, 10) if unit * times >= rough * 0.999)
-        return cls(floor(low / step + 1e-9) * step, ceil(high / step - 1e-9) * step, step)
+    def at(self, value: float) -> float:
+        """The pixel of a value."""
+        share = (value - self.low) / (self.high - self.low) if self.high > self.low else 0.5
+        return round(self.start + (self.end - self.start) * min(max(share, 0.0), 1.0), 1)
 
-    def share(self, value: float) -> float:
-        """Where a value lies, from 0 to 1; values outside lie at the ends."""
-        return min(max((value - self.low) / (self.high - self.low), 0.0), 1.0)
-
-    def marks(self) -> list[float]:
-        """The values with a mark."""
-        count = round((self.high - self.low) / self.step)
-        return [self.low + self.step * at for at in range(count + 1)]
+    def ticks(self, most: int = 5) -> list[float]:
+        """Round values inside, at most about `most`."""
+        return ticks(self.low, self.high, most)
 
 
-class Axes(NamedTuple):
-    """Two axes in a drawing of a size in pixels."""
+def ticks(low: float, high: float, most: int = 5) -> list[float]:
+    """Round values from `low` to `high`.
 
-    x: Axis
-    y: Axis
-    width: int = 360
-    height: int = 240
-    right: int = RIGHT
-
-    def at(self, x: float, y: float) -> tuple[float, float]:
-        """The place of a point, in pixels."""
-        return (
-            round(LEFT + (self.width - LEFT - self.right) * self.x.share(x), 1),
-            round(TOP + (self.height - TOP - BOTTOM) * (1 - self.y.share(y)), 1),
-        )
-
-    def drawing(
-        self, told: str, x: str, y: str, *parts: Markup, named: Callable[[float], str] | None = None
-    ) -> Markup:  # fmt: skip
-        """A drawing with these parts over its grid.
-
-        Args:
-            told: What the drawing shows, for whoever cannot see it.
-            x: The title of the horizontal axis.
-            y: The title of the vertical axis.
-            parts: Elements of SVG.
-            named: The text at a mark of the horizontal axis; by default its value.
-        """
-        left, right = self.at(self.x.low, 0)[0], self.at(self.x.high, 0)[0]
-        floor_ = self.at(0, self.y.low)[1]
-        grid = [_line(left, (at := self.at(0, mark)[1]), right, at) for mark in self.y.marks()]
-        return element(
-            "svg", *grid,
-            *(label(_short(mark), left - 6, self.at(0, mark)[1] + 4, "end") for mark in self.y.marks()),
-            *(label((named or _short)(mark), self.at(mark, 0)[0], floor_ + 14, "middle") for mark in self.x.marks()),
-            label(x, (left + right) / 2, self.height - 4, "middle"), label(y, left, 14),
-            *parts, class_="dt-drawing dt-plot", viewBox=f"0 0 {self.width} {self.height}", role="img",
-            aria_label=f"{told} Horizontal: {x}; vertical: {y}.",
-        )  # fmt: skip
+    >>> ticks(-0.13, 0.32, 5)
+    [-0.1, 0.0, 0.1, 0.2, 0.3]
+    """
+    if high <= low:
+        return [low]
+    rough = (high - low) / most
+    power = 10.0 ** floor(log10(rough))
+    step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= rough * (1 - 1e-9))
+    return [round(at * step, 10) for at in range(ceil(low / step - 1e-9), floor(high / step + 1e-9) + 1)]
 
 
-def label(text: str, x: float, y: float, anchor: str = "start") -> Markup:
-    """A text in a drawing."""
-    return element("text", text, x=f"{x:.1f}", y=f"{y:.1f}", style=f"text-anchor:{anchor}")
+def padded(values: Iterable[float], share: float = 0.05) -> tuple[float, float]:
+    """The smallest and the largest of some values, with room around."""
+    found = list(values)
+    low, high = min(found), max(found)
+    room = (high - low) * share or 0.5
+    return low - room, high + room
 
 
-def spread(heights: list[float], least: float) -> list[float]:
-    """Heights of labels, moved apart so that neighbours are `least` pixels apart."""
-    order = sorted(range(len(heights)), key=heights.__getitem__)
-    found = list(heights)
-    for before, at in pairwise(order):
-        found[at] = max(found[at], found[before] + least)
-    return found
+def frame(x: Axis, y: Axis, x_title: str, y_title: str, *, x_ticks: Sequence[float] | None = None) -> list[Markup]:
+    """Lines of a grid with their numbers, and the titles of both axes."""
+    across = x.ticks() if x_ticks is None else x_ticks
+    up = y.ticks()
+    return [
+        *(line(x.start, y.at(value), x.end, y.at(value), "dt-grid") for value in up),
+        *(label(figure(value), x.start - 6, y.at(value) + 4, "end") for value in up),
+        *(line(x.at(value), y.start, x.at(value), y.start + 4, "dt-axis") for value in across),
+        *(label(figure(value), x.at(value), y.start + 17, "middle") for value in across),
+        line(x.start, y.start, x.end, y.start, "dt-axis"),
+        label(x_title, (x.start + x.end) / 2, y.start + 34, "middle"),
+        label(y_title, 2, y.end - 12, "start"),
+    ]  # fmt: skip
 
 
-def _line(x1: float, y1: float, x2: float, y2: float) -> Markup:
-    return element("line", x1=x1, y1=y1, x2=x2, y2=y2, class_="dt-axis")
+def line(x1: float, y1: float, x2: float, y2: float, kind: str) -> Markup:
+    """A straight line."""
+    return element("line", x1=f"{x1:g}", y1=f"{y1:g}", x2=f"{x2:g}", y2=f"{y2:g}", class_=kind)
 
 
-def _short(value: float) -> str:
-    return figure(round(value, 10)) if value else "0"
+def label(text: str, x: float, y: float, anchor: str, kind: str | None = None) -> Markup:
+    """A text."""
+    return element("text", text, x=f"{x:g}", y=f"{y:g}", class_=kind, style=f"text-anchor:{anchor}")
+
+
+def dots(places: Iterable[tuple[float, float]], kind: str) -> Markup | None:
+    """A dot at each place, equal ones once."""
+    path = "".join(f"M{x:g} {y:g}h0" for x, y in dict.fromkeys(places))
+    return element("path", d=path, class_=f"dt-dots {kind}") if path else None
+
+
+def path(places: Sequence[tuple[float, float]], kind: str) -> Markup:
+    """A line through places."""
+    return element("polyline", points=" ".join(f"{x:g},{y:g}" for x, y in places), class_=kind)
+
+
+def drawing(width: float, height: float, told: str, *parts: Markup | None) -> Markup:
+    """The drawing, with what it shows in words."""
+    return element("svg", *parts, class_="dt-drawing", viewBox=f"0 0 {width:g} {height:g}", role="img", aria_label=told)

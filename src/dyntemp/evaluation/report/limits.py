@@ -1,65 +1,62 @@
-"""The limits of a study: sentences about what its figures do not say, and about what was not done."""
+"""The limits of a study: what its figures do not show."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+from dyntemp.evaluation.report.reading import EXPLAINED, KINDS, Reading, average, readings, value
 from dyntemp.evaluation.results import Results
-from dyntemp.show.quantity import figure
 
-FEW_ITEMS = 30
-"""Below so many items of test, an interval from a bootstrap is too narrow."""
+FEW_CLUSTERS = 30
+"""With fewer clusters, bootstrap intervals are too narrow."""
 
-CUT = 0.05
-"""From this share on, texts that were cut off are mentioned."""
-
-CONTROLS = {
-    "greedy": "the likeliest token, always",
-    "static": "a tuned static temperature",
-    "static + min_p": "a tuned static temperature with min-p before it",
-    "no_op": "a policy that reads the row and does nothing",
-    "matched": "a static temperature at the policy's own mean, with its filters",
-    "placebo": "the policy's own temperatures, drawn at random",
-    "shuffled": "the policy's temperatures of another text",
-}
-"""The kinds of control, and what each one is."""
+MANY_CUT_OFF = 0.1
+"""A share of texts cut off at the limit that a report names."""
 
 
 def limits(results: Results) -> Iterator[str]:
-    """The limits, one sentence or two each."""
-    groups = sorted({task.group for task in results.tasks})
+    """Sentences about what a study does not show."""
+    found = list(readings(results))
+    groups = sorted({one.task.group for one in found if one.metric})
     yield (
-        f"The figures hold for {results.model} on these tasks ({', '.join(groups)}) with these prompts. "
-        "Other models may behave otherwise, and another format of the prompt can move a score more than a temperature."
+        f"The figures hold for {results.model}, on tasks that stand for {_and(groups)}, with these prompts. Another "
+        "model may behave otherwise, and another prompt can move a score more than a temperature does."
     )
     yield (
-        "Intervals are over items, not over texts. Each is 95 % for itself; the corrected p-values are over all "
-        "methods of a task."
+        "Scores count what a program can check, not how good a text is to read. A text that cannot be read as an "
+        "answer is wrong."
     )
-    yield "A text that cannot be read as an answer counts as wrong."
-    for task in results.tasks:
-        count = len(task.items["test"])
-        if count < FEW_ITEMS:
-            yield f"{task.name} has {count} items on test: intervals over so few are too narrow."
-        if (least := results.detectable.get(task.name)) is not None:
-            yield (
-                f"{task.name}: differences of {task.metric} below {figure(least)} are seen in fewer than 80 of 100 "
-                "such studies. Nothing found does not mean nothing there."
-            )
-        yield from _cut(results, task.name)
-        if task.metric is None:
-            yield f"{task.name} has no verifier: its figures describe the texts, and take no part in the verdict."
-    for kind in sorted(CONTROLS.keys() - {one.control for one in results.arms if one.split == "test"}):
-        yield f"The control {kind} was not run: {CONTROLS[kind]}."
+    yield (
+        "Every family had the same number of configurations. A family with more parameters is searched less densely by "
+        "them: a loss may be the price of the search."
+    )
+    yield "Holm's correction is over the methods of one task. Over tasks, two groups have to agree."
+    for one in found:
+        yield from _of_task(one)
+    run = {arm.control for one in found for arm in one.controls}
+    yield from (f"The control {KINDS[kind]} was not run. {EXPLAINED[kind]}" for kind in KINDS if kind not in run)
 
 
-def _cut(results: Results, task: str) -> Iterator[str]:
-    """The largest share of texts that were cut off, if it is large."""
-    shares = {
-        one.name: sum(map(float, filter(None, values))) / len(values)
-        for one in results.arms
-        if (one.task, one.split) == (task, "test") and (values := one.values.get("truncated"))
-    }
-    name = max(shares, key=shares.__getitem__, default=None)
-    if name is not None and shares[name] >= CUT:
-        yield f"{task}: up to {shares[name]:.0%} of the texts were cut off at the limit of tokens ({name})."
+def _of_task(one: Reading) -> Iterator[str]:
+    name = one.task.name
+    if not one.metric:
+        yield f"{name} has no verifier and no part in the verdict."
+        return
+    clusters = len(set(one.task.clusters["test"]))
+    if clusters < FEW_CLUSTERS:
+        yield f"{name} has {clusters} clusters on test: with so few, intervals are too narrow."
+    if one.detectable is not None:
+        yield (
+            f"{name}: differences of {one.metric} below {value(one.detectable)} are missed in more than one of five "
+            "such studies. Nothing found does not mean nothing there."
+        )
+    if any(arm.exact for arm in one.arms("tune")):
+        yield f"{name}: values on tune were computed from the model's logits, without sampling; test is sampled."
+    cut = [(share, arm.name) for arm in one.arms("test") if (share := average(arm, "truncated")) is not None]
+    if cut and max(cut)[0] > MANY_CUT_OFF:
+        share, arm_name = max(cut)
+        yield f"{name}: up to {share:.0%} of the texts of an arm were cut off at the limit (`{arm_name}`)."
+
+
+def _and(names: list[str]) -> str:
+    return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))

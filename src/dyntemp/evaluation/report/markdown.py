@@ -1,21 +1,26 @@
-"""The results of a study as tables in Markdown, for documentation that is written from them."""
+"""The results of a study as Markdown tables, for a page of documentation."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from dyntemp.evaluation.report.figures import Row, chance, comparisons, rows
 from dyntemp.evaluation.report.limits import limits
-from dyntemp.evaluation.results import Comparison, Results, TaskResult
-from dyntemp.show.quantity import figure
-from dyntemp.show.report_parts import signed
-
-BEST = 5
-"""The number of best methods of each task that are listed."""
+from dyntemp.evaluation.report.reading import (
+    Reading,
+    average,
+    chance,
+    difference,
+    interval,
+    readings,
+    sizes,
+    title_of,
+    value,
+)
+from dyntemp.evaluation.results import ArmResult, Results
 
 
 def markdown(results: Results) -> str:
-    """The verdict, the best methods, a table for each task, the circumstances and the limits."""
+    """The verdict, the best method of each task, a table for each task, the circumstances and the limits."""
     return "\n\n".join("\n".join(lines) for lines in tables(results).values()) + "\n"
 
 
@@ -24,12 +29,13 @@ def tables(results: Results) -> dict[str, list[str]]:
 
     A page of documentation holds them between `<!-- NAME -->` and `<!-- end -->`.
     """
+    found = list(readings(results))
     return {
-        "verdict": [results.verdict.sentence, "", *(f"- {one}" for one in results.verdict.reasons)],
-        "best": list(_best(results)),
-        **{f"task {task.name}": list(_task(results, task)) for task in results.tasks},
+        "verdict": [results.verdict.sentence, "", *(f"- {reason}" for reason in results.verdict.reasons)],
+        "best": list(_overview(found)),
+        **{f"task {one.task.name}": list(_task(one)) for one in found},
         "run": list(_run(results)),
-        "limits": [f"- {one}" for one in limits(results)],
+        "limits": [f"- {limit}" for limit in limits(results)],
     }
 
 
@@ -43,55 +49,68 @@ def filled(page: str, results: Results) -> str:
     return page
 
 
-def interval(one: Comparison) -> str:
-    """A difference with its interval: `+0.25 [−0.1, +0.6]`."""
-    return f"{signed(one.difference)} [{signed(one.low)}, {signed(one.high)}]"
+def _overview(found: Sequence[Reading]) -> Iterator[str]:
+    """The best method of each task, less the control that leaves it the smallest difference."""
+    head = ("task", "group", "metric", "best method", "mean", "hardest control", "its mean", "difference, 95 %",
+            "Holm p", "could be seen", "outcome")  # fmt: skip
+    yield from _table(head, [_best(one) for one in found if one.best_method is not None])
 
 
-def _best(results: Results) -> Iterator[str]:
-    yield "| task | metric | method | mean | hardest control | difference [95 %] | Holm p | beats all controls |"
-    yield "|---|---|---|---|---|---|---|---|"
-    for task in results.tasks:
-        methods = [one for one in rows(results, task) if one.hardest is not None]
-        for row in sorted(methods, key=lambda one: -_difference(one))[:BEST]:
-            one = row.hardest
-            assert one is not None
-            yield _line(task.name, task.metric, f"`{one.arm}`", figure(one.mean), f"{one.against}", interval(one),
-                        chance(one.holm), "yes" if row.beats else "no")  # fmt: skip
-
-
-def _task(results: Results, task: TaskResult) -> Iterator[str]:
-    yield f"{task.about} {len(task.items['test'])} items on test, {task.samples['test']} texts of each arm to an item."
+def _task(one: Reading) -> Iterator[str]:
+    """The methods of a task and their controls, then each difference."""
+    yield f"{one.task.about} {sizes(one.task)}"
     yield ""
-    yield f"| arm | control | policy | filters | {task.metric or ''} | less hardest control [95 %] | Holm p | mean T |"
-    yield "|---|---|---|---|---|---|---|---|"
-    for arm, value, hardest in rows(results, task):
-        yield _line(
-            f"`{arm.name}`", arm.control, f"`{arm.policy}`", f"`{arm.filters}`" if arm.filters else None,
-            None if value is None else figure(value),
-            interval(hardest) if hardest else None, chance(hardest.holm) if hardest else None,
-            None if arm.temperature is None else figure(arm.temperature),
-        )  # fmt: skip
-    found = comparisons(results, task)
-    if found:
+    yield from _test(one)
+    pairs = [pair for arm in one.arms("test") for pair in one.comparisons(arm.name)]
+    if pairs:
         yield ""
-        yield f"| method | less | difference of {task.metric} [95 %] | p |"
-        yield "|---|---|---|---|"
-        for one in (one for of_method in found for one in of_method):
-            yield _line(f"`{one.arm}`", one.against, interval(one), chance(one.p))
+        head = ("method", "less", f"difference of {one.metric}, 95 %", "p", "Wilcoxon p")
+        yield from _table(
+            head,
+            [(f"`{pair.arm}`", pair.against, f"{difference(pair.difference)} ({interval(pair)})", chance(pair.p),
+              chance(pair.wilcoxon))
+             for pair in pairs],
+        )  # fmt: skip
 
 
 def _run(results: Results) -> Iterator[str]:
-    yield "| | |"
-    yield "|---|---|"
-    for name, value in {"model": results.model, "configuration": f"`{results.digest}`", **results.about}.items():
-        yield _line(name, value)
+    about = {"model": results.model, "study": f"`{results.digest}`", **results.about}
+    yield from _table(("", ""), list(about.items()))
 
 
-def _line(*cells: str | None) -> str:
-    return f"| {' | '.join((cell or '').replace('|', chr(92) + '|') for cell in cells)} |"
+def _best(one: Reading) -> tuple[str, ...]:
+    best = one.best_method
+    assert best is not None
+    return (
+        one.task.name, one.task.group, best.metric, f"`{best.arm}`", value(best.mean), best.against, value(best.other),
+        f"{difference(best.difference)} ({interval(best)})", chance(best.holm), value(one.detectable),
+        one.outcome(best.arm),
+    )  # fmt: skip
 
 
-def _difference(row: Row) -> float:
-    assert row.hardest is not None
-    return row.hardest.difference
+def _test(one: Reading) -> Iterator[str]:
+    """The methods on test, and the controls that they share."""
+    metric = one.metric or "self_repetition"
+    head = ("arm", "control", "policy", "filters", metric, "difference to the hardest control, 95 %", "Holm p",
+            "mean T", "tokens")  # fmt: skip
+    yield from _table(head, [_row(one, arm, metric) for arm in one.shown])
+
+
+def _row(one: Reading, arm: ArmResult, metric: str) -> tuple[str, ...]:
+    found = one.hardest(arm.name)
+    told = "" if found is None else f"{difference(found.difference)} ({interval(found)}), {found.against}"
+    filters = f"`{arm.filters}`" if arm.filters else ""
+    return (
+        f"`{arm.name}`", title_of(arm), f"`{arm.policy}`", filters, value(average(arm, metric)), told,
+        "" if found is None else chance(found.holm), value(arm.temperature), f"{arm.tokens:,}",
+    )  # fmt: skip
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    yield _line(head)
+    yield _line(["---"] * len(head))
+    yield from map(_line, rows)
+
+
+def _line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"

@@ -1,7 +1,7 @@
-"""Instructions whose form can be checked, in a chat: a sentence about a topic, in five words or without a letter.
+"""Instructions in a chat: a sentence about a topic in a form that can be checked, such as five words or no commas.
 
 Each instruction is asked about each topic, and a topic with all its instructions belongs to one split. Prompts in tune,
-val and test: TODO.
+val and test: 288, 176, 304. Samples of one prompt often repeat an answer, so different correct answers are counted.
 """
 
 from __future__ import annotations
@@ -19,17 +19,23 @@ WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
 """A word; `don't` and `well-known` are one each."""
 
 
+SHOWN = {"topic": "a lake", "word": "clear"}
+"""The topic of the solved instruction; it is none of `TOPICS`."""
+
+
 class Instruction(NamedTuple):
     """A form of the answer.
 
     Attributes:
         name: Its name, the cluster of its items.
         asked: The request, with `{topic}` and perhaps `{word}`, the topic's word.
+        shown: A right answer about `SHOWN`, which stands in front of each prompt.
         holds: Whether a text has the form, given the topic's word.
     """
 
     name: str
     asked: str
+    shown: str
     holds: Callable[[str, str], bool]
 
 
@@ -51,14 +57,17 @@ class Instructions:
         return first_items(self.name, split, self._items[split], count, seed)
 
     def score(self, item: Item, text: str) -> Score:
-        """The score of a text: valid if it has a word, correct if it has the form.
+        """The score of a text: valid if it has a word, correct if it has the form and does not copy the solved answer.
 
+        Nothing checks whether it is about the topic.
         The key has the words of the text in lower case, so that spaces, case and punctuation make no new answer.
         """
         key = " ".join(words(text.lower()))
         if not key:
             return WRONG
-        correct = FORMS[item.data["form"]].holds(text.strip(), item.data["word"])
+        form = FORMS[item.data["form"]]
+        copied = key == " ".join(words(form.shown.lower()))
+        correct = not copied and form.holds(text.strip(), item.data["word"])
         return Score(valid=True, correct=correct, key=key if correct else "")
 
     @cached_property
@@ -74,7 +83,11 @@ def _item(form: Instruction, topic: str, word: str) -> Item:
     return Item(
         id=f"{form.name}: {topic}",
         cluster=form.name,
-        prompt=[{"role": "user", "content": form.asked.format(topic=topic, word=word)}],
+        prompt=[
+            {"role": "user", "content": form.asked.format_map(SHOWN)},
+            {"role": "assistant", "content": form.shown},
+            {"role": "user", "content": form.asked.format(topic=topic, word=word)},
+        ],
         max_tokens=24,
         data={"form": form.name, "word": word},
     )
@@ -91,53 +104,51 @@ def lines(text: str) -> list[str]:
 
 
 FORMS = {form.name: form for form in (
-    Instruction("two words", "Describe {topic} in exactly two words.", lambda text, _: len(words(text)) == 2),
-    Instruction("three words", "Describe {topic} in exactly three words.", lambda text, _: len(words(text)) == 3),
-    Instruction("five words", "Write a five-word sentence about {topic}.", lambda text, _: len(words(text)) == 5),
-    Instruction("at most eight", "Write a sentence about {topic} with at most eight words.",
+    Instruction("three words", "Describe {topic} in three words.", "Deep and clear",
+                lambda text, _: len(words(text)) == 3),
+    Instruction("five words", "Write five words about {topic}.", "The lake is very deep.",
+                lambda text, _: len(words(text)) == 5),
+    Instruction("at most eight", "Write a sentence about {topic} with at most eight words.", "The lake lay still.",
                 lambda text, _: len(words(text)) <= 8),
-    Instruction("contain", 'Write a short sentence about {topic} that contains the word "{word}".',
+    Instruction("contain", 'Write a short sentence about {topic} with the word "{word}".', "Clear is the lake.",
                 lambda text, word: word in words(text.lower())),
-    Instruction("twice", 'Write a short sentence about {topic} that contains the word "{word}" twice.',
-                lambda text, word: words(text.lower()).count(word) == 2),
-    Instruction("no b", 'Write a short sentence about {topic} without the letter "b".',
+    Instruction("twice", 'Write a short sentence about {topic} with the word "{word}" twice.',
+                "Clear is the lake, clear as glass.", lambda text, word: words(text.lower()).count(word) == 2),
+    Instruction("no b", 'Write a short sentence about {topic} without the letter "b".', "The lake is deep.",
                 lambda text, _: "b" not in text.lower()),
-    Instruction("no m", 'Write a short sentence about {topic} without the letter "m".',
+    Instruction("no m", 'Write a short sentence about {topic} without the letter "m".', "The lake is deep.",
                 lambda text, _: "m" not in text.lower()),
-    Instruction("no commas", "Describe {topic} in one sentence. Do not use any commas.",
-                lambda text, _: "," not in text),
-    Instruction("lower case", "Write a short sentence about {topic} in all lowercase letters.",
-                lambda text, _: text == text.lower()),
-    Instruction("upper case", "Write a short sentence about {topic} in ALL CAPITAL LETTERS.",
-                lambda text, _: text == text.upper()),
+    Instruction("no commas", "Describe {topic} in one long sentence without commas.",
+                "A lake is a wide body of still water with land on all sides.", lambda text, _: "," not in text),
+    Instruction("lower case", "Write a short sentence about {topic} in small letters only.", "the lake is deep.",
+                lambda text, _: text.islower()),
+    Instruction("upper case", "Write a short sentence about {topic} in capital letters.", "THE LAKE IS DEEP.",
+                lambda text, _: text.isupper()),
     Instruction("starts with a", 'Write a short sentence about {topic} that starts with the letter "A".',
-                lambda text, _: text[:1] in "aA"),
+                "All day we sat at the lake.", lambda text, _: text[:1] in "aA"),
     Instruction("starts with word", 'Write a short sentence about {topic} that starts with the word "{word}".',
-                lambda text, word: words(text.lower())[0] == word),
-    Instruction("exclamation", "Write a short, excited sentence about {topic} that ends with an exclamation mark.",
-                lambda text, _: text.endswith("!")),
-    Instruction("question", "Ask me a short question about {topic}.", lambda text, _: text.endswith("?")),
-    Instruction("quotes", "Write a short slogan about {topic}, wrapped in double quotation marks.",
-                lambda text, _: len(text) > 2 and text[0] == text[-1] == '"'),
-    Instruction("three items", "Name three things that go with {topic}, as a comma-separated list on one line.",
+                "Clear is the lake.", lambda text, word: words(text.lower())[0] == word),
+    Instruction("exclamation", "Write a short sentence about {topic} that ends with an exclamation mark.",
+                "How deep the lake is!", lambda text, _: text.endswith("!")),
+    Instruction("question", "Ask a short question about {topic}.", "How deep is the lake?",
+                lambda text, _: text.endswith("?")),
+    Instruction("three items", "Name three things that go with {topic}, separated by commas.", "boat, fish, reeds",
                 lambda text, _: len(text.split(",")) == 3 and len(lines(text)) == 1),
-    Instruction("bullets", "Name two things that go with {topic}, as a list of two bullet points.",
+    Instruction("bullets", "Name two things that go with {topic}, as bullet points.", "- a boat\n- a fish",
                 lambda text, _: len(lines(text)) == 2 and all(line.lstrip()[0] in "-*•" for line in lines(text))),
-    Instruction("two lines", "Write a poem about {topic} with exactly two short lines.",
-                lambda text, _: len(lines(text)) == 2),
 )}  # fmt: skip
 """The forms, by name."""
 
 TOPICS = {
     "bread": "warm", "the sea": "blue", "winter": "cold", "a cat": "soft", "coffee": "hot", "music": "loud",
-    "the moon": "bright", "rain": "wet", "a garden": "green", "a train": "fast", "school": "learn", "a birthday": "cake",
-    "football": "team", "a river": "long", "a mountain": "high", "the sun": "light", "a book": "read", "snow": "white",
-    "a dog": "friend", "honey": "sweet", "a library": "quiet", "the desert": "dry", "a bicycle": "ride",
-    "a forest": "trees", "cooking": "kitchen", "a farm": "animals", "the wind": "strong", "a bridge": "cross",
-    "dancing": "fun", "an island": "beach", "a market": "buy", "a clock": "time", "a doctor": "help", "sleep": "night",
-    "a castle": "old", "chocolate": "dark", "painting": "color", "a ship": "sail", "a star": "sky", "a horse": "run",
-    "spring": "flowers", "a storm": "thunder", "a letter": "write", "a museum": "art", "tea": "cup", "fire": "burn",
-    "a baby": "small", "a teacher": "kind",
+    "the moon": "bright", "rain": "wet", "a garden": "green", "a train": "fast", "school": "learn",
+    "a birthday": "cake", "football": "team", "a river": "long", "a mountain": "high", "the sun": "light",
+    "a book": "read", "snow": "white", "a dog": "friend", "honey": "sweet", "a library": "quiet", "the desert": "dry",
+    "a bicycle": "ride", "a forest": "trees", "cooking": "kitchen", "a farm": "animals", "the wind": "strong",
+    "a bridge": "cross", "dancing": "fun", "an island": "beach", "a market": "buy", "a clock": "time",
+    "a doctor": "help", "sleep": "night", "a castle": "old", "chocolate": "dark", "painting": "color", "a ship": "sail",
+    "a star": "sky", "a horse": "run", "spring": "flowers", "a storm": "thunder", "a letter": "write",
+    "a museum": "art", "tea": "cup", "fire": "burn", "a baby": "small", "a teacher": "kind",
 }  # fmt: skip
 """The topics, each with a word that goes with it."""
 

@@ -1,5 +1,7 @@
-"""Stories: a text that goes on from its first sentence. Nothing checks them; they show how diverse and how repetitive
-the texts of a policy are."""
+"""Stories: texts that go on from a first sentence.
+
+Nothing checks them. They show how diverse and how repetitive the texts of a policy are.
+"""
 
 from __future__ import annotations
 
