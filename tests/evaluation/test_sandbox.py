@@ -56,7 +56,8 @@ FAILURES = {
     "zero byte": "x = '\0'",
     "surrogate": "x = '\ud800'",
     "gigabytes": "while True: print('x' * 10**6)",
-    "a forged end": "print('x\0', end='')\n1 / 0",
+    "a forged end": "print('x\\0', end='')\n1 / 0",
+    "a forged end, flushed": f"{OS}print('x\\0', end='', flush=True)\nos._exit(3)",
     "the checker's json": "import json\njson.dumps = lambda *_: '{}'\n1 / 0",
     "an exception that fails": "class E(Exception):\n    def __str__(self): raise SystemExit\nraise E",
 }
@@ -128,6 +129,29 @@ def test_the_outcome_names_its_guards():
 
     assert {"audit hook", "RLIMIT_NOFILE", "RLIMIT_FSIZE", "RLIMIT_CPU", "RLIMIT_NPROC"} <= set(guards)
     assert ("user without rights" in guards) == (os.geteuid() == 0)
+
+
+FORKS = """
+import os, time
+os.fork()
+with open({path!r}, "w") as file:
+    time.sleep(5)
+    file.write("survived")
+"""
+
+
+def test_all_processes_of_a_program_end_with_it(monkeypatch, tmp_path):
+    """Should one ever get past the guards."""
+    fifo, guard = tmp_path / "fifo", tmp_path / "guard.py"
+    os.mkfifo(fifo)
+    guard.write_text(FORKS.format(path=str(fifo)))
+    monkeypatch.setattr(sandbox, "GUARD", guard)
+    reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+    assert run_code("", seconds=0.5).why == "ended after 0.5 s"
+    os.set_blocking(reader, True)
+
+    assert os.read(reader, 99) == b""  # nobody holds the other end
+    os.close(reader)
 
 
 LIMITED = """

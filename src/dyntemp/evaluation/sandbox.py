@@ -1,12 +1,12 @@
 """Runs Python code that a model wrote, in a process with limits on time, memory, processes, files and network.
 
-The process imports some modules of the standard library, gives up what it can, and then runs the code:
+The process imports the modules of the standard library that the code names, gives up what it can, and runs the code:
 
 - limits of the kernel: no new file or socket (RLIMIT_NOFILE 0), no new process or thread (RLIMIT_NPROC 0), nothing
   written to files (RLIMIT_FSIZE 0), and bounds on memory and processor time;
 - an audit hook of Python, which refuses every event of the interpreter that plain computation does not raise, such as
   `open`, `import`, `os.fork`, `socket.connect`, or the code of a function being read;
-- `import` gives the modules of `ALLOWED` only;
+- `import` gives the modules that `sandbox_guard.ALLOWED` lists, and no other;
 - where root starts it: the root folder is an empty one, and the user becomes 65534, whom RLIMIT_NPROC binds and who
   may not end the processes of others.
 
@@ -56,7 +56,7 @@ class Outcome(NamedTuple):
 
 
 def run_code(source: str, *, seconds: float = 2, memory_mb: int = 256) -> Outcome:
-    r"""Run a program of Python, in about 60 ms and the program's own time.
+    r"""Run a program of Python, in about 40 ms and the program's own time.
 
     Args:
         source: The program. `print` is its only way out, `__name__` is `program`, and it reads no input.
@@ -124,7 +124,7 @@ def _outcome(told: bytes, status: int, late: str) -> Outcome:
     if len(told) > OUTPUT:
         why = f"printed more than {OUTPUT} bytes"
     elif late or not finished or status != 0:
-        why = late or f"the process ended with the status {status}"
+        why = late or f"the process ended before the program did, with the status {status}"
     else:
         why = error.decode("utf-8", "replace")
     guards = tuple(names.decode().split(",")) if started else ()
