@@ -104,7 +104,7 @@ def lines(text: str) -> list[str]:
 
 
 def is_sentence(text: str) -> bool:
-    """Whether a text ends as a sentence does. Random tokens, which lack a letter or a comma by chance, rarely do."""
+    """True if a text ends as a sentence does. Random tokens, which lack a letter or a comma by chance, rarely do."""
     return text.endswith((".", "!", "?"))
 
 
