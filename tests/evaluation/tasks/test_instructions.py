@@ -18,7 +18,7 @@ TEXTS = [
     "Bread is warm.", "Bread is warm and warm bread is good!", "Butter, jam, honey", "Butter, jam", "- butter\n- jam",
     "* butter\n* jam", "- butter\n\n- jam\n", "- butter\n- jam\n- honey", "What is bread?", "one two three",
     "One two three four five six seven eight", "One two three four five six seven eight nine", "Am I late?\nNo!", "12",
-    "Zimt", "  Hello!  ", "",
+    "Zimt", "Mum, come.", "  Hello!  ", "",
 ]  # fmt: skip
 
 IFEVAL = {
@@ -33,6 +33,9 @@ IFEVAL = {
     "contain": ("KeywordChecker", {"keywords": ["warm"]}),
 }
 """The forms that IFEval has, with its class and settings."""
+
+SENTENCES = {"no commas", "no b", "no m"}
+"""The forms that ask for a sentence as well."""
 
 
 def all_items(split, seed=0):
@@ -73,6 +76,8 @@ def test_a_form_holds_where_ifeval_says_so(ifeval, form):
     checker.build_description(**settings)
     item = item_of(form)
     texts = [text for text in TEXTS if INSTRUCTIONS.score(item, text).valid]
+    if form in SENTENCES:
+        texts = [text for text in texts if text.strip()[-1] in ".!?"]
 
     found = {text: INSTRUCTIONS.score(item, text).correct for text in texts}
 
@@ -87,6 +92,8 @@ def test_a_form_holds_where_ifeval_says_so(ifeval, form):
     ("twice", "Warm is warm.", "Warm, warm, warm"),
     ("starts with a", "a loaf", "One loaf"),
     ("starts with word", '"Warm" it is', "It is warm"),
+    ("no commas", "It is warm.", "It is warm and"),
+    ("no m", "Bread!", "Bread"),
     ("question", "Is it warm? \n", "Is it? No"),
     ("three items", "butter, jam, honey", "butter,\njam, honey"),
 ])  # fmt: skip

@@ -103,6 +103,11 @@ def lines(text: str) -> list[str]:
     return [line for line in text.splitlines() if line.strip()]
 
 
+def is_sentence(text: str) -> bool:
+    """True if a text ends as a sentence does. Random tokens, which lack a letter or a comma by chance, rarely do."""
+    return text.endswith((".", "!", "?"))
+
+
 FORMS = {form.name: form for form in (
     Instruction("three words", "Describe {topic} in three words.", "Deep and clear",
                 lambda text, _: len(words(text)) == 3),
@@ -115,11 +120,12 @@ FORMS = {form.name: form for form in (
     Instruction("twice", 'Write a short sentence about {topic} with the word "{word}" twice.',
                 "Clear is the lake, clear as glass.", lambda text, word: words(text.lower()).count(word) == 2),
     Instruction("no b", 'Write a short sentence about {topic} without the letter "b".', "The lake is deep.",
-                lambda text, _: "b" not in text.lower()),
+                lambda text, _: "b" not in text.lower() and is_sentence(text)),
     Instruction("no m", 'Write a short sentence about {topic} without the letter "m".', "The lake is deep.",
-                lambda text, _: "m" not in text.lower()),
+                lambda text, _: "m" not in text.lower() and is_sentence(text)),
     Instruction("no commas", "Describe {topic} in one long sentence without commas.",
-                "A lake is a wide body of still water with land on all sides.", lambda text, _: "," not in text),
+                "A lake is a wide body of still water with land on all sides.",
+                lambda text, _: "," not in text and is_sentence(text)),
     Instruction("lower case", "Write a short sentence about {topic} in small letters only.", "the lake is deep.",
                 lambda text, _: text.islower()),
     Instruction("upper case", "Write a short sentence about {topic} in capital letters.", "THE LAKE IS DEEP.",
