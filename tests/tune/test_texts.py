@@ -37,7 +37,8 @@ def test_texts_are_those_of_generate_at_their_temperature():
             if token.request == text.number
         ]  # fmt: skip
         assert len(tokens) == text.tokens
-        assert text.entropy == pytest.approx(np.mean([token.entropy_after for token in tokens]), rel=1e-12)
+        # records without alternatives are summed in float32
+        assert text.entropy == pytest.approx(np.mean([token.entropy_after for token in tokens]), rel=1e-6)
         assert {text.temperature} == {token.temperature for token in tokens}
 
 
