@@ -185,7 +185,7 @@ def test_limits_are_positive(limits):
 
 def test_a_sandbox_that_does_not_start_is_told(monkeypatch):
     monkeypatch.setattr(sandbox, "GUARD", "/no/such/file")
-    with pytest.raises(ValueError, match=r"ended with the status 2 before the program.*-I -S /no/such/file 2 256"):
+    with pytest.raises(ValueError, match=r"ended with the status 2 before the program.*-s -S /no/such/file 2 256"):
         run_code("")
 
 
@@ -200,3 +200,7 @@ def test_the_limits_of_this_process_stay():
     run_code("")
 
     assert resource.getrlimit(resource.RLIMIT_NOFILE) == before
+
+
+def test_sets_have_one_order():
+    assert len({run_code("print({'a', 'b', 'c', 'd', 'e', 'f'})").output for _ in range(4)}) == 1

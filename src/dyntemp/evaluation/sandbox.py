@@ -75,7 +75,7 @@ def run_code(source: str, *, seconds: float = 2, memory_mb: int = 256) -> Outcom
         raise StudyError("Windows has no limits for processes: run tasks with code on Linux or macOS, or in WSL")
     if not (seconds > 0 and memory_mb > 0):
         raise StudyError(f"limits of {seconds} s and {memory_mb} MiB were given; both are positive numbers")
-    command = [sys.executable, "-X", "utf8", "-I", "-S", str(GUARD), str(math.ceil(seconds)), str(memory_mb)]
+    command = [sys.executable, "-X", "utf8", "-P", "-s", "-S", str(GUARD), str(math.ceil(seconds)), str(memory_mb)]
     with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile() as program:
         program.write(source.encode("utf-8", "surrogatepass"))
         program.seek(0)
@@ -85,7 +85,7 @@ def run_code(source: str, *, seconds: float = 2, memory_mb: int = 256) -> Outcom
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             cwd=folder,
-            env={},
+            env={"PYTHONHASHSEED": "0"},  # the order of a set, and with it a score, is the same in every run
             start_new_session=True,
         ) as process:
             assert process.stdout is not None
