@@ -14,10 +14,11 @@ def read(text, tmp_path, tier="smoke"):
 
 def test_a_file_goes_before_its_tier(tmp_path):
     study = read('tasks = ["fluency"]\nmethods = ["edt"]\nbudget = 3\n[items]\ntest = 5\n'
-                 "[task.fluency.samples]\nval = 9\n", tmp_path)  # fmt: skip
+                 "[task.fluency]\nbudget = 2\n[task.fluency.samples]\nval = 9\n", tmp_path)  # fmt: skip
 
     assert (("fluency",), ("edt",), 3) == (study.tasks, study.methods, study.budget)
     design = study.of("fluency")
+    assert 2 == design.budget
     assert {"tune": 4, "val": 8, "test": 5} == design.items
     assert {"tune": 8, "val": 9, "test": 8} == design.samples
 

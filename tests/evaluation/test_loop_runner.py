@@ -95,6 +95,7 @@ def test_a_text_is_what_it_is_alone_in_any_batch(batch):
         assert sample.temperature == tuple(token.temperature for token in tokens)
         np.testing.assert_allclose(sample.entropy, [token.signals["entropy"] for token in tokens])
         np.testing.assert_allclose(sample.max_prob, [token.signals["max_prob"] for token in tokens])
+        assert sample.surprisal == tuple(token.surprisal for token in tokens)
         np.testing.assert_allclose(sample.log_prob, [-token.surprisal_after for token in tokens], rtol=1e-6, atol=1e-6)
 
 

@@ -14,7 +14,7 @@ from dyntemp.evaluation.task import Score
 
 
 def sample(text="", key="", valid=True, **numbers):
-    empty = {"temperature": (), "entropy": (), "max_prob": (), "log_prob": ()}
+    empty = {"temperature": (), "entropy": (), "max_prob": (), "surprisal": (), "log_prob": ()}
     given = {"item": "a", "number": 0, "finish": "end", "tokens": 2, **empty, **numbers}
     return Sample(text=text, score=Score(valid or bool(key), bool(key), key), **given)
 
@@ -69,15 +69,15 @@ def test_votes_of_many_samples_are_counted_without_listing_choices():
 
 def test_shares_and_means():
     texts = [sample("a", key="a", tokens=4, finish="length", temperature=(1.0, np.inf), entropy=(0.5, 1.5)),
-             sample("b", tokens=2, temperature=(3.0,), log_prob=(log(0.5),))]  # fmt: skip
+             sample("b", tokens=2, temperature=(3.0,), surprisal=(0.25,), log_prob=(log(0.5),))]  # fmt: skip
     expected = {"accuracy": 0.5, "validity": 1, "length": 3, "truncated": 0.5, "temperature": 8, "entropy": 1,
-                "temperature_spread": np.std([1, 20, 3]), "surprisal": log(2)}  # fmt: skip
+                "temperature_spread": np.std([1, 20, 3]), "surprisal": 0.25, "surprisal_after": log(2)}  # fmt: skip
 
     assert {name: metric_of(name).of(texts) for name in expected} == pytest.approx(expected)
 
 
 def test_numbers_of_tokens_that_a_server_does_not_tell_are_not_defined():
-    names = ("temperature", "temperature_spread", "entropy", "surprisal")
+    names = ("temperature", "temperature_spread", "entropy", "surprisal", "surprisal_after")
 
     assert [metric_of(name).of([sample("a")]) for name in names] == [None] * len(names)
 

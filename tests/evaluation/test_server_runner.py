@@ -59,6 +59,7 @@ def test_samples_are_those_of_our_own_loop_with_the_numbers_of_their_tokens(addr
         assert sample.temperature == tuple(token.temperature for token in tokens)
         assert sample.entropy == tuple(token.signals["entropy"] for token in tokens)
         assert sample.max_prob == pytest.approx([token.signals["max_prob"] for token in tokens], rel=1e-6)
+        assert sample.surprisal == pytest.approx([token.surprisal for token in tokens], rel=1e-9)
         assert sample.log_prob == pytest.approx([-token.surprisal_after for token in tokens], rel=1e-9)
         if job.arm is REPLAYS:
             assert sample.temperature[:3] == (0.5, 1e6, 0.5)

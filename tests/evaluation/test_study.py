@@ -4,6 +4,7 @@ import json
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,14 @@ def test_the_stages_narrow_families_down_and_keep_every_result(whole):
     assert {"static", "static + min_p", "no-op", "greedy"} <= arms(results, "test").keys()
     assert 2 == sum(one.control is None for one in arms(results, "test").values())
     assert results == Results.from_json(json.loads((whole[0] / "results.json").read_text()))
+
+
+def test_a_task_may_have_a_budget_of_its_own(tmp_path):
+    settings = replace(SETTINGS, tasks=("letters",), task={"letters": {"budget": 1}}, filters=(), policies=())
+
+    results = run_study(settings, TASKS[:1], runner(), tmp_path)
+
+    assert {"static #1", "static + min_p #1", "edt #1", "edt + min_p #1"} == set(arms(results, "tune"))
 
 
 def test_every_dynamic_method_of_test_has_its_own_controls(whole):

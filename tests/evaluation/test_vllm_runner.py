@@ -71,7 +71,13 @@ def test_jobs_run_in_batches_with_their_own_settings_and_come_back_with_their_te
     }  # fmt: skip
     first, second, third, *_ = (sample for _, sample in found)
     assert (first.text, first.tokens, first.finish, second.finish) == (str(seed_of(jobs[0])), 3, "stop", "end")
-    assert (first.temperature, first.entropy, first.max_prob, first.log_prob) == ((0, 0.5, 1), (0.25,) * 3, (), ())
+    assert (first.temperature, first.entropy, first.max_prob, first.surprisal, first.log_prob) == (
+        (0, 0.5, 1),
+        (0.25,) * 3,
+        (),
+        (),
+        (),
+    )
     assert (third.temperature, third.entropy) == ((0, 0.5, 1), ())
     assert not list(runner._llm.folder.iterdir())
 

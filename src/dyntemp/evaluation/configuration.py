@@ -21,6 +21,9 @@ from dyntemp.textfile import read_text
 ALL = "all"
 """The word for every method, or every filter."""
 
+OF_TASK = ("budget", "items", "samples")
+"""The settings that a task may have of its own."""
+
 COMPARED = ("methods", "filters", "policies")
 """The fields that name what is compared. Where one is given, the tier adds nothing to them."""
 
@@ -30,10 +33,12 @@ class TaskDesign:
     """The size of one task.
 
     Attributes:
+        budget: Configurations of each family.
         items: Items of each split.
         samples: Texts per item of each split.
     """
 
+    budget: int
     items: Mapping[Split, int]
     samples: Mapping[Split, int]
 
@@ -53,7 +58,8 @@ class StudySettings:
         finalists: Families that go from val to test, for each task.
         items: Items of each split.
         samples: Texts per item of each split.
-        task: Items and samples of single tasks where they differ: task -> `items` or `samples` -> split -> number.
+        task: Numbers of single tasks where they differ: task -> `budget` -> number, and task -> `items` or `samples` ->
+            split -> number.
         seed: Seed of configurations, items and noise.
     """
 
@@ -67,7 +73,7 @@ class StudySettings:
     finalists: int = 8
     items: Mapping[str, int] = field(default_factory=lambda: dict.fromkeys(SPLITS, 12))
     samples: Mapping[str, int] = field(default_factory=lambda: {"tune": 8, "val": 32, "test": 16})
-    task: Mapping[str, Mapping[str, Mapping[str, int]]] = field(default_factory=dict)
+    task: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -79,18 +85,22 @@ class StudySettings:
         for name in ("items", "samples"):
             _sizes(name, getattr(self, name))
         for task, sizes in self.task.items():
-            _known(f"[task.{task}]", sizes, ("items", "samples"))
+            _known(f"[task.{task}]", sizes, OF_TASK)
             if task not in self.tasks:
                 raise StudyError(f"[task.{task}] was given; the tasks are {', '.join(self.tasks)}")
-            for name, numbers in sizes.items():
-                _sizes(f"task.{task}.{name}", numbers)
+            for name, number in sizes.items():
+                check = _whole if name == "budget" else _sizes
+                check(f"task.{task}.{name}", number, 1)
 
     def of(self, task: str) -> TaskDesign:
         """The size of a task: its own numbers, else those of all tasks."""
         own = self.task.get(task, {})
         items, samples = ({**getattr(self, name), **own.get(name, {})} for name in ("items", "samples"))
-        return TaskDesign(items={split: items[split] for split in SPLITS},
-                          samples={split: samples[split] for split in SPLITS})  # fmt: skip
+        return TaskDesign(
+            budget=own.get("budget", self.budget),
+            items={split: items[split] for split in SPLITS},
+            samples={split: samples[split] for split in SPLITS},
+        )
 
     def families(self) -> list[Family]:
         """The families that are compared, the controls first.
@@ -210,10 +220,10 @@ def _whole(name: str, value: Any, least: int) -> None:
         raise StudyError(f"{name} = {value!r} was given; a whole number of at least {least} is allowed")
 
 
-def _sizes(name: str, numbers: Any) -> None:
+def _sizes(name: str, numbers: Any, least: int = 1) -> None:
     _known(name, numbers, SPLITS)
     for split, number in numbers.items():
-        _whole(f"{name}.{split}", number, 1)
+        _whole(f"{name}.{split}", number, least)
 
 
 def _texts(name: str, value: Any) -> tuple[str, ...]:

@@ -21,7 +21,7 @@ from dyntemp.signals import divergence
 from dyntemp.traces.settings import Settings
 from dyntemp.traces.token import Token
 
-KEPT = 4
+KEPT = 32
 """How many prompts a session keeps, for jobs of the same item that join later."""
 
 PART = 512
@@ -153,6 +153,7 @@ class _Text:
             temperature=tuple(token.temperature for token in tokens),
             entropy=tuple(token.signals["entropy"] for token in tokens),
             max_prob=tuple(token.signals["max_prob"] for token in tokens),
+            surprisal=tuple(token.surprisal for token in tokens),
             log_prob=tuple(-token.surprisal_after for token in tokens),
             score=job.task.score(job.item, text),
         )

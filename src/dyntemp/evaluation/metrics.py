@@ -225,7 +225,9 @@ _PLAIN = {metric.name: metric for metric in (
     Metric("temperature_spread", "standard deviation over tokens of the temperature", "", None,
            _per_token(lambda one: one.temperature, np.std)),
     Metric("entropy", "mean over tokens of the model's entropy", "nats", None, _per_token(lambda one: one.entropy)),
-    Metric("surprisal", "mean over tokens of -ln of the probability that each was drawn with", "nats", None,
+    Metric("surprisal", "mean over tokens of -ln of the model's probability, at temperature 1 before any filter",
+           "nats", None, _per_token(lambda one: one.surprisal)),
+    Metric("surprisal_after", "mean over tokens of -ln of the probability that each was drawn with", "nats", None,
            _per_token(lambda one: tuple(-value for value in one.log_prob))),
 )}  # fmt: skip
 

@@ -25,6 +25,7 @@ class Sample:
         temperature: The temperature of each token.
         entropy: The entropy of the model at each token, at temperature 1 before any filter, nats.
         max_prob: The largest probability at each token, likewise.
+        surprisal: -ln of the probability of each token in the model, at temperature 1 before any filter, nats.
         log_prob: ln of the probability that each token was drawn with, filtered and at its temperature.
         score: The score by its task.
     """
@@ -37,6 +38,7 @@ class Sample:
     temperature: tuple[float, ...]
     entropy: tuple[float, ...]
     max_prob: tuple[float, ...]
+    surprisal: tuple[float, ...]
     log_prob: tuple[float, ...]
     score: Score
 
@@ -55,7 +57,7 @@ class Sample:
         return cls(**{**data, **numbers, "score": Score(bool(valid), bool(correct), key)})
 
 
-NUMBERS = ("temperature", "entropy", "max_prob", "log_prob")
+NUMBERS = ("temperature", "entropy", "max_prob", "surprisal", "log_prob")
 """The numbers of tokens."""
 
 

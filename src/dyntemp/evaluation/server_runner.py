@@ -175,7 +175,7 @@ class ServerRunner:
         choice = answer.choices[0]
         text = choice.message.content if hasattr(choice, "message") else choice.text
         tokens = _tokens(choice) if self._kind == "dyntemp" else []
-        _, temperature, entropy, max_prob, log_prob = zip(*tokens, strict=True) if tokens else ((),) * 5
+        _, temperature, entropy, max_prob, surprisal, log_prob = zip(*tokens, strict=True) if tokens else ((),) * 6
         return Sample(
             item=job.item.id,
             number=job.number,
@@ -185,6 +185,7 @@ class ServerRunner:
             temperature=temperature,
             entropy=entropy,
             max_prob=max_prob,
+            surprisal=surprisal,
             log_prob=log_prob,
             score=job.task.score(job.item, text or ""),
         )
@@ -203,16 +204,24 @@ class ServerRunner:
 
 
 def _tokens(choice: Any) -> list[tuple[Any, ...]]:
-    """Each token of an answer of `dyntemp serve`: name, temperature, entropy, largest probability, ln of its own."""
+    """Each token of an answer of `dyntemp serve`: its name, and its numbers in the order of `Sample`."""
     told = choice.logprobs
     if hasattr(choice, "message"):
         return [
-            (one.token, float(one.temperature), one.entropy, exp(one.top_logprobs[0].logprob), one.logprob_after)
+            (
+                one.token,
+                float(one.temperature),
+                one.entropy,
+                exp(one.top_logprobs[0].logprob),
+                -one.logprob,
+                one.logprob_after,
+            )
             for one in told.content
         ]
     likeliest = [exp(max(named.values())) for named in told.top_logprobs]
     temperatures = map(float, told.temperature)  # an even draw is "inf"
-    columns = told.tokens, temperatures, told.entropy, likeliest, told.token_logprobs_after
+    surprisal = [-value for value in told.token_logprobs]
+    columns = told.tokens, temperatures, told.entropy, likeliest, surprisal, told.token_logprobs_after
     return list(zip(*columns, strict=True))
 
 

@@ -91,11 +91,10 @@ class Study:
         """All stages in a folder, and the results."""
         self.folder = folder
         scored = [task for task in self.tasks if task.metric is not None]
-        budget, seed = self.settings.budget, self.settings.seed
-        arms = [arm for family in self.families for arm in family.configurations(budget, seed)]
-        self._planned = self._plan(len(arms))
+        arms = {task.name: self._configurations(task) for task in scored}
+        self._planned = self._plan(arms)
         tune = self._tune(scored, arms)
-        by_name = {arm.name: arm for arm in arms}
+        by_name = {arm.name: arm for of_task in arms.values() for arm in of_task}
         kept = {
             task: [by_name[one.name] for one in best_of_families(results, metric, self.settings.kept)]
             for task, metric, results in _by_task(scored, tune)
@@ -126,15 +125,20 @@ class Study:
             else:
                 yield family
 
-    def _tune(self, tasks: Sequence[Task], arms: Sequence[Arm]) -> list[ArmResult]:
+    def _configurations(self, task: Task) -> list[Arm]:
+        """The configurations of all families; a task with a smaller budget has the first ones of another."""
+        budget = self.settings.of(task.name).budget
+        return [arm for family in self.families for arm in family.configurations(budget, self.settings.seed)]
+
+    def _tune(self, tasks: Sequence[Task], arms: Mapping[str, Sequence[Arm]]) -> list[ArmResult]:
         """All configurations on tune: computed where the answers are listed, sampled elsewhere."""
         known: dict[tuple[str, str], ArmResult] = {}
         for task in tasks if self._exact else ():
             assert self._exact is not None
             items = self.items[task.name, "tune"]
-            for one in self._exact.results(self.folder, task, items, arms, self._reading):
+            for one in self._exact.results(self.folder, task, items, arms[task.name], self._reading):
                 known[task.name, one.name] = one
-        pairs = [(task, arm) for task in tasks for arm in arms]
+        pairs = [(task, arm) for task in tasks for arm in arms[task.name]]
         sampled = [(task, arm) for task, arm in pairs if (task.name, arm.name) not in known]
         found = {(one.task, one.name): one for one in self._sampled("tune", sampled)}
         return [(known | found)[task.name, arm.name] for task, arm in pairs]
@@ -224,15 +228,19 @@ class Study:
         groups = sorted(others, key=lambda one: one.group != task.group)
         return [arm for arm in tested[groups[0].name] if not arm.given] if groups else [GREEDY]
 
-    def _plan(self, tune: int) -> dict[Split, int]:
+    def _plan(self, configurations: Mapping[str, Sequence[Arm]]) -> dict[Split, int]:
         """About how many texts each split needs, before configurations are chosen."""
         families = len(self.families)
-        arms = {"tune": tune, "val": families * self.settings.kept, "test": 4 + 4 * self.settings.finalists}
+        arms = {"val": families * self.settings.kept, "test": 4 + 4 * self.settings.finalists}
+
+        def texts(task: Task, split: Split) -> int:
+            count = arms.get(split) or len(configurations[task.name])
+            return count * len(self.items[task.name, split]) * self.sizes[task.name][split]
+
         return {
-            split: sum(arms[split] * len(self.items[task.name, split]) * self.sizes[task.name][split]
-                       for task in self.tasks if task.metric is not None or split == "test")
+            split: sum(texts(task, split) for task in self.tasks if task.metric is not None or split == "test")
             for split in SPLITS
-        }  # fmt: skip
+        }
 
     def _reading(self, read: int, texts: int) -> None:
         """Show how many texts the exact tier has read of those of its task."""

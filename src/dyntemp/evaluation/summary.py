@@ -19,6 +19,9 @@ QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
 POINTS = 200
 """Tokens of an arm whose signals are kept, for plots."""
 
+BYTES = 1000
+"""The bytes of an item's texts that `compression` takes."""
+
 MOST = 8
 """The number k of `pass@k`, `distinct@k` and `maj@k` beside the task's own metric, where there are as many samples."""
 
@@ -69,7 +72,7 @@ def metrics(task: Task, samples: int) -> tuple[str, ...]:
     correct = ("accuracy", "validity", f"pass@{k}", f"distinct@{k}", f"maj@{k}")
     any_text = (name for name in METRICS if "@" not in name and name not in correct)
     own = () if task.metric is None else (task.metric, *correct)
-    return tuple(dict.fromkeys((*own, *any_text)))
+    return tuple(dict.fromkeys((*own, *any_text, f"compression@{BYTES}")))
 
 
 def _points(arm: Arm, samples: Samples) -> list[list[float]]:

@@ -133,6 +133,7 @@ def _sample(job: Job, output: Any, traced: Traced) -> Sample:
         temperature=_column(traced, "temperature", tokens),
         entropy=_column(traced, "entropy", tokens),
         max_prob=_column(traced, "max_prob", tokens),
+        surprisal=(),
         log_prob=(),
         score=job.task.score(job.item, output.text),
     )

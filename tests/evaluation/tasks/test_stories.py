@@ -14,7 +14,7 @@ LONG = "She looked at the sea. " * 4
 def sample(text):
     return Sample(
         item="", number=0, text=text, finish="length", tokens=120, temperature=(), entropy=(), max_prob=(),
-        log_prob=(), score=STORIES.score(STORIES.items("test", 1)[0], text),
+        surprisal=(), log_prob=(), score=STORIES.score(STORIES.items("test", 1)[0], text),
     )  # fmt: skip
 
 
