@@ -15,7 +15,8 @@ NEEDS |= {"src/dyntemp/kernels/tensor*.py": ("torch",), "src/dyntemp/serve/*.py"
 NEEDS |= {"src/dyntemp/show/plots_matplotlib.py": ("matplotlib",)}
 NEEDS |= {"src/dyntemp/evaluation/lm_eval/on_transformers.py": ("lm_eval", "torch"),
           "src/dyntemp/evaluation/lm_eval/on_vllm.py": ("lm_eval", "vllm"),
-          "src/dyntemp/evaluation/exact/learning.py": ("torch",), "tests/models/tiny.py": ("transformers",)}  # fmt: skip
+          "src/dyntemp/evaluation/exact/learning.py": ("torch",),
+          "tests/models/tiny.py": ("transformers",)}  # fmt: skip
 collect_ignore_glob = [files for files, packages in NEEDS.items() if not all(map(find_spec, packages))]
 """Modules whose packages are not installed have no docstrings to run."""
 
