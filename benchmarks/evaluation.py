@@ -14,7 +14,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import provenance
@@ -109,18 +108,12 @@ def main() -> None:
         "commit": revision,
         **provenance.machine(),
         "load": f"{os.getloadavg()[0]:.1f}",
-        "versions": ", ".join(f"{name} {found}" for name, found in provenance.versions().items()
-                              if found != "not installed"),
+        "versions": provenance.installed(),
     }  # fmt: skip
     lines = [f"# {options.model}: what the runner of evaluations costs", "", *table(["", ""], facts.items()), ""]
     text = "\n".join([*lines, *table(head, [[options.model, str(options.batch), *shown]])]) + "\n"
     print(text)
-    target = Path(__file__).with_name("results") / f"evaluation-{options.model}.md"
-    if provenance.is_clean(revision) and revision == provenance.revision():
-        target.write_text(text, encoding="utf-8")
-        print(f"written: {target.relative_to(provenance.ROOT)}", file=sys.stderr)
-    else:
-        print(f"not written: the sources are not those of a commit ({revision})", file=sys.stderr)
+    provenance.keep(text, f"evaluation-{options.model}.md", revision)
 
 
 if __name__ == "__main__":

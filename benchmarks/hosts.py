@@ -72,19 +72,13 @@ def main() -> None:
         "commit": revision,
         "policy": f"`{POLICY}`",
         **provenance.machine(),
-        "versions": ", ".join(f"{name} {found}" for name, found in provenance.versions().items()
-                              if found != "not installed"),
+        "versions": provenance.installed(),
     }  # fmt: skip
     text = (
         "\n".join([f"# {options.host}: what the adapter costs", "", *table(["", ""], facts.items()), "", *lines]) + "\n"
     )
     print(text)
-    target = Path(__file__).with_name("results") / f"host-{options.host}.md"
-    if provenance.is_clean(revision) and revision == provenance.revision():
-        target.write_text(text, encoding="utf-8")
-        print(f"written: {target.relative_to(provenance.ROOT)}", file=sys.stderr)
-    else:
-        print(f"not written: the sources are not those of a commit ({revision})", file=sys.stderr)
+    provenance.keep(text, f"host-{options.host}.md", revision)
 
 
 if __name__ == "__main__":

@@ -69,6 +69,21 @@ def versions() -> dict[str, str]:
     return found
 
 
+def installed() -> str:
+    """The packages that are installed, with their versions, in one line."""
+    return ", ".join(f"{name} {found}" for name, found in versions().items() if found != "not installed")
+
+
+def keep(text: str, name: str, measured: str) -> None:
+    """Write a table into the results, if the sources are those of the commit that was measured."""
+    target = ROOT / "benchmarks" / "results" / name
+    if is_clean(measured) and measured == revision():
+        target.write_text(text, encoding="utf-8")
+        print(f"written: {target.relative_to(ROOT)}", file=sys.stderr)
+    else:
+        print(f"not written: the sources are not those of a commit ({measured})", file=sys.stderr)
+
+
 @cache
 def vectors() -> str:
     """The class of processors that Numba compiles for: "avx512", "avx2", or else the name of the architecture.
