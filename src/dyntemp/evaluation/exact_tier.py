@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-import numpy as np
-
 from dyntemp.evaluation.arm import Arm
 from dyntemp.evaluation.exact.answers import Answers, metric_of
 from dyntemp.evaluation.folder import Folder
@@ -74,6 +72,7 @@ def _suits(task: Task, items: Sequence[Item]) -> bool:
 def _values(answers: Answers, arm: Arm, names: Sequence[str]) -> dict[str, list[float]]:
     """The values of the metrics by item; none for a policy or filters whose draw is not known without sampling."""
     try:
-        return {name: np.asarray(answers.values(arm.policy, name, arm.filters)).tolist() for name in names}
+        found = answers.table(arm.policy, names, arm.filters)
     except ValueError:
         return {}
+    return {name: values.tolist() for name, values in found.items()}

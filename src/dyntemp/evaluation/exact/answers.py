@@ -111,9 +111,19 @@ class Answers:
             PolicyError: As `Summaries.temperatures`.
             ValueError: For another metric, or filters whose draw is not known without sampling.
         """
-        of, k = metric_of(metric)
-        log_p = self.summaries.log_prob(self.summaries.temperatures(policy, given), filters)
-        return of(self._chances(log_p), self.key_item, len(self.items), k)[0]
+        return self.table(policy, (metric,), filters, given)[metric]
+
+    def table(
+        self,
+        policy: Policy,
+        metrics: Sequence[str],
+        filters: Filters = NO_FILTERS,
+        given: Mapping[str, ArrayLike] | None = None,
+    ) -> dict[str, Values]:
+        """The expected values of several metrics by their names, from one pass over the rows; see `values`."""
+        known = {name: metric_of(name) for name in metrics}
+        chances = self._chances(self.summaries.log_prob(self.summaries.temperatures(policy, given), filters))
+        return {name: of(chances, self.key_item, len(self.items), k)[0] for name, (of, k) in known.items()}
 
     def missed(self, policy: Policy, filters: Filters = NO_FILTERS) -> Values:
         """The most that can be added to each item's accuracy by answers in other tokens, [items].
