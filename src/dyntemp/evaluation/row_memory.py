@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from dyntemp.errors import ModelError
 from dyntemp.kernels.rows import as_rows
-from dyntemp.models import Messages, Model, OpenModel, OpenSession, Reading, check_advance, check_prompts
+from dyntemp.models import Messages, Model, OpenModel, OpenSession, Reading, check_advance, check_join
 
 Text = tuple[int, ...]
 """The tokens of a sequence, prompt included."""
@@ -171,9 +171,7 @@ class RememberedSession:
         Raises:
             ModelError: If there are fewer places, or `start` would refuse the prompts.
         """
-        check_prompts(self._model, prompts)
-        if len(prompts) > self.places:
-            raise ModelError(f"{len(prompts)} prompts were to join, and {self.places} places are free: start another")
+        check_join(self._model, self.places, prompts)
         texts = [tuple(int(token) for token in prompt) for prompt in prompts]
         rows, unknown = self._remembered(texts)
         reading = self._read(unknown, part) if unknown else None

@@ -224,6 +224,17 @@ def check_prompts(model: Model, prompts: Sequence[Sequence[int]]) -> None:
         _check_tokens(model, prompt)
 
 
+def check_join(model: Model, places: int, prompts: Sequence[Sequence[int]]) -> None:
+    """Check that sequences with these prompts can join an open session of `model` with so many free places.
+
+    Raises:
+        ModelError: If there are fewer places, or `check_prompts` refuses the prompts.
+    """
+    check_prompts(model, prompts)
+    if len(prompts) > places:
+        raise ModelError(f"{len(prompts)} prompts were to join, and {places} places are free: start another")
+
+
 def check_advance(model: Model, lengths: Mapping[int, int], tokens: Mapping[int, int]) -> None:
     """Check that sequences can be extended by these tokens.
 

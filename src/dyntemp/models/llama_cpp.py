@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dyntemp.errors import ModelError
-from dyntemp.models import Messages, check_advance, check_prompts
+from dyntemp.models import Messages, check_advance, check_join, check_prompts
 from dyntemp.models.chat_template import chat_template
 from dyntemp.models.kept_prompts import KeptPrompts
 from dyntemp.models.llama.handles import BATCH, Context, Weights
@@ -188,9 +188,7 @@ class LlamaCppSession:
             ModelError: If there are fewer places, or `start` would refuse the prompts.
         """
         self._require_open()
-        check_prompts(self._model, prompts)
-        if len(prompts) > self.places:
-            raise ModelError(f"{len(prompts)} prompts were to join, and {self.places} places are free: start another")
+        check_join(self._model, self.places, prompts)
         count = len(prompts)
         self._reading += count
 

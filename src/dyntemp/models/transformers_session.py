@@ -6,7 +6,7 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from dyntemp.errors import ModelError
-from dyntemp.models import Model, check_advance, check_prompts
+from dyntemp.models import Model, check_advance, check_join, check_prompts
 from dyntemp.models.kept_prompts import KeptPrompts
 from dyntemp.models.torch_module import import_torch
 
@@ -161,9 +161,7 @@ class OpenTransformersSession(TransformersSession):
             ModelError: If there are fewer places, or `start` would refuse the prompts.
         """
         self._require_open()
-        check_prompts(self._model, prompts)
-        if len(prompts) > self.places:
-            raise ModelError(f"{len(prompts)} prompts were to join, and {self.places} places are free: start another")
+        check_join(self._model, self.places, prompts)
         self._reading += len(prompts)
         return TransformersReading(self, prompts, part)
 

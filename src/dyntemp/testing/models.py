@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dyntemp.errors import ModelError
-from dyntemp.models import Messages, check_advance, check_prompts
+from dyntemp.models import Messages, check_advance, check_join, check_prompts
 from dyntemp.models.kept_prompts import KeptPrompts
 from dyntemp.models.llama.library import PACKAGES
 
@@ -121,9 +121,7 @@ class FakeSession:
 
     def join(self, prompts: Sequence[Sequence[int]], part: int) -> FakeReading:
         """Begin to read prompts, `part` tokens at a time."""
-        check_prompts(self.model, prompts)
-        if len(prompts) > self.places:
-            raise ModelError(f"{len(prompts)} prompts were to join, and {self.places} places are free: start another")
+        check_join(self.model, self.places, prompts)
         return FakeReading(self, prompts, part)
 
     def logits(self) -> NDArray[Any]:
