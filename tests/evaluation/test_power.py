@@ -51,6 +51,7 @@ def test_values_of_val_give_the_variance():
 
 
 @pytest.mark.parametrize("arms", [[], [arm([1, 2], "static")], [arm([1, 2])], [arm([1, 2], "static"), arm([1, None])],
-                                  [arm([1, 2], "static", "test"), arm([1, 2], split="test")]])  # fmt: skip
-def test_nothing_is_stated_without_pairs_on_val(arms):
+                                  [arm([1, 2], "static", "test"), arm([1, 2], split="test")],
+                                  [arm([1, 2], "static"), arm([1, 2])]])  # fmt: skip
+def test_nothing_is_stated_without_differences_on_val(arms):
     assert detectable(task(["a", "b"]), arms) is None

@@ -57,8 +57,8 @@ def detectable(task: TaskResult, val: Sequence[ArmResult], methods: int = 1) -> 
         methods: How many methods are declared for test; the level is that of Holm's first step.
 
     Returns:
-        The difference, in the unit of the task's metric; None without a static control or a method on val, or with
-        fewer than two clusters there.
+        The difference, in the unit of the task's metric; None without a static control or a method on val, with fewer
+        than two clusters there, or where the median variance is 0: values that do not differ say nothing.
     """
     if task.metric is None:
         return None
@@ -70,10 +70,10 @@ def detectable(task: TaskResult, val: Sequence[ArmResult], methods: int = 1) -> 
     variances = [_variance(one.values[task.metric], static.values[task.metric], task.clusters["val"]) for one in others]
     known = [value for value in variances if value is not None]
     clusters = len(set(task.clusters["test"]))
-    if not known or not clusters:
+    if not clusters or not (variance := median(known or [0.0])):
         return None
     level = min(LEVEL, 2 * LEVEL / max(methods, 1))  # one-sided tests at Holm's first step, and a two-sided interval
-    return smallest_difference(median(known), clusters, level)
+    return smallest_difference(variance, clusters, level)
 
 
 def _variance(

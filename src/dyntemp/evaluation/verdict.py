@@ -183,6 +183,8 @@ def _reasons(
     ]
     if (least := detectable.get(task.name)) is not None:
         reasons.append(f"{task.name}: a true difference of {least:.3g} would have been seen with a power of 80 %.")
+    else:
+        reasons.append(f"{task.name}: val does not show how small a difference would have been seen on test.")
     return reasons
 
 
