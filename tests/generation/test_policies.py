@@ -6,7 +6,7 @@ import pytest
 
 from dyntemp.errors import PolicyError
 from dyntemp.generation.dry_run import dry_run
-from dyntemp.generation.policies import policy_of_temperature, read_policy, reads_temperature
+from dyntemp.generation.policies import policy_of_temperature, read_given, read_policy, reads_temperature
 from dyntemp.language.policy import Policy
 from dyntemp.methods import METHODS, default
 from dyntemp.traces.settings import Settings
@@ -15,7 +15,7 @@ from dyntemp.traces.settings import Settings
 def test_a_name_a_formula_and_json_are_the_same_policy():
     named = read_policy("edt")
 
-    assert METHODS["edt"].make() == named == read_policy(str(named)) == read_policy(json.loads(named.to_json()))
+    assert METHODS["edt"].make() == named == read_policy(str(named)) == read_given(json.loads(named.to_json())).policy
     with pytest.raises(PolicyError):
         read_policy("edd")
 

@@ -27,16 +27,8 @@ from typing import Any
 from rich.text import Text
 
 from dyntemp.cli import OK, UsageError
-from dyntemp.cli.common import (
-    add_colour_option,
-    add_model_options,
-    add_sampling_options,
-    asked_policy,
-    chosen_policy,
-    open_model,
-    readable,
-    sampling_settings,
-)
+from dyntemp.cli.common import add_colour_option, add_model_options, open_model, readable
+from dyntemp.cli.policy_options import add_sampling_options, asked_policy, chosen_policy, read_given, sampling_settings
 from dyntemp.errors import PolicyError, TraceError
 from dyntemp.generation.generate import generate
 from dyntemp.language.signals import suggestion
@@ -64,7 +56,7 @@ def run(options: argparse.Namespace) -> int:
     policy, _ = chosen_policy(options.policy, options.temp)
     policy.bounds()
     ZoneTracker.of(policy.zones, options.zone)
-    sampling_settings(options)
+    sampling_settings(options, options.policy)
     model = open_model(options)
     if model.encode_chat([{"role": "user", "content": "hello"}]) is None:
         raise UsageError(f"{model.name} has no chat template: use `dyntemp generate`")
@@ -146,9 +138,8 @@ class Chat:
         answer: list[Token] = []
         try:
             conversation = [*system, *turn]
-            with generate(
-                self.model, conversation, policy, **sampling_settings(self.options), requested=requested
-            ) as generation:
+            settings = sampling_settings(self.options, self.options.policy)
+            with generate(self.model, conversation, policy, **settings, requested=requested) as generation:
                 for token in generation:
                     if not answer:  # the record of the answer before is kept until there is another
                         self.answer, self.header = answer, generation.header
@@ -167,10 +158,12 @@ class Chat:
     def policy(self, rest: str) -> None:
         """/policy: show it, or change it."""
         if rest:
-            found, _ = chosen_policy(rest, self.options.temp)
+            given = read_given(rest)
+            found, _ = chosen_policy(given, self.options.temp)
             found.bounds()
             ZoneTracker.of(found.zones, self.options.zone)
-            self.options.policy = rest
+            sampling_settings(self.options, given)
+            self.options.policy = given
         policy, _ = chosen_policy(self.options.policy, self.options.temp)
         low, high = policy.bounds(self.model.vocabulary)
         self.out.print(f"{policy}   T from {low:.3g} to {high:.3g}", style="bold")
@@ -210,7 +203,7 @@ class Chat:
         before = getattr(self.options, name)
         try:
             setattr(self.options, name, kinds[name](value))
-            sampling_settings(self.options)
+            sampling_settings(self.options, self.options.policy)
             chosen_policy(self.options.policy, self.options.temp)
         except (ValueError, UsageError) as error:
             setattr(self.options, name, before)

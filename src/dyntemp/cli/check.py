@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from math import inf
 
 from rich.cells import cell_len
@@ -19,8 +20,10 @@ from rich.padding import Padding
 from rich.text import Text
 
 from dyntemp.cli import OK, UsageError
-from dyntemp.cli.common import add_colour_option, add_policy_argument, bindings, print_json, read_policy
+from dyntemp.cli.common import add_colour_option, print_json
+from dyntemp.cli.policy_options import add_policy_argument, bindings, read_given
 from dyntemp.distribution.filters import GREEDY_AT
+from dyntemp.generation.policy_file import PolicyFile
 from dyntemp.language.direction import directions
 from dyntemp.language.functions import Direction
 from dyntemp.language.interval import Interval
@@ -28,6 +31,7 @@ from dyntemp.language.nodes import Signal
 from dyntemp.language.policy import Policy
 from dyntemp.language.signals import MAX_SUPPORT
 from dyntemp.models import BUNDLED, Model, load_model
+from dyntemp.show.report_parts import counted
 from dyntemp.show.terminal import console, padded
 from dyntemp.show.words import temperature
 from dyntemp.theory.verdict import Verdict
@@ -60,7 +64,8 @@ def run(options: argparse.Namespace) -> int:
     """Print what can be said, and return the exit code."""
     if not 2 <= options.vocabulary <= MAX_SUPPORT:
         raise UsageError(f"--vocabulary {options.vocabulary} was given; 2 to {MAX_SUPPORT} are allowed")
-    policy = read_policy(options.policy).bind(**dict(bindings(options.bind, "--bind")))
+    given = read_given(options.policy)
+    policy = given.policy.bind(**dict(bindings(options.bind, "--bind")))
     bounds = None if policy.is_template else policy.bounds(options.vocabulary)
     moves = {} if bounds is None else directions(policy.expression, options.vocabulary)
     free = {name: None if p.low is None else [p.low, p.high] for name, p in policy.parameters.items()}
@@ -76,9 +81,12 @@ def run(options: argparse.Namespace) -> int:
             "bounds": bounds, "bounds_any_vocabulary": anywhere,
             "directions": {str(signal): direction for signal, direction in moves.items()},
             "remembers": policy.remembers, "warnings": warnings, "verdicts": [verdict.to_json() for verdict in found],
+            "filters": str(given.filters), "provenance": given.provenance and asdict(given.provenance),
         })  # fmt: skip
         return OK
     out.print(str(policy), style="bold")
+    for told in _origin(given):
+        out.print(Padding(Text(told), (0, 0, 0, 2), expand=False), soft_wrap=False)
     if bounds is None:
         names = ", ".join(free)
         out.print(f"  a template: bind {names} (--bind {next(iter(free))}=0.5) to see what it can do")
@@ -105,6 +113,20 @@ def run(options: argparse.Namespace) -> int:
         for line in draw_policy(policy, options.vocabulary):
             out.print(line)
     return OK
+
+
+def _origin(given: PolicyFile) -> Iterator[str]:
+    """The filters of a policy's file, and its provenance."""
+    lines = [f"with the filters {given.filters}"] if given.filters.active else []
+    if (found := given.provenance) is not None:
+        versions = ", ".join(f"{name} {value}" for name, value in found.about.items())
+        lines += [
+            found.sentence,
+            f"tuned on {found.model}: {counted(found.trials, 'configuration')} tried, settings {found.digest[:16]}",
+            *(f"test of {score.task}: {score}" for score in found.scores),
+            *([versions] if versions else []),
+        ]
+    yield from lines
 
 
 def _on_model(policy: Policy, options: argparse.Namespace) -> list[Verdict]:

@@ -14,16 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from dyntemp.cli import INTERRUPTED, OK, UsageError
-from dyntemp.cli.common import (
-    add_colour_option,
-    add_draw_options,
-    add_model_options,
-    chosen_policy,
-    draw_settings,
-    open_model,
-    print_json,
-    readable,
-)
+from dyntemp.cli.common import add_colour_option, add_model_options, open_model, print_json, readable
+from dyntemp.cli.policy_options import add_draw_options, chosen_policy, draw_settings, read_given
 from dyntemp.cli.progress import shown
 from dyntemp.comparison import compare, seeds_of
 from dyntemp.comparison.figures import Figures
@@ -61,11 +53,12 @@ def run(options: argparse.Namespace) -> int:
     """Compare, and return the exit code."""
     if len(options.policy) < 2:
         raise UsageError(f"{len(options.policy) or 'no'} policy was given; name at least two: -p 0.7 -p edt")
-    policies = [chosen_policy(text, None)[0] for text in options.policy]
+    given = [read_given(readable(text)) for text in options.policy]
+    policies = [chosen_policy(one, None)[0] for one in given]
     for policy in policies:
         policy.bounds()  # a template is refused before the model is loaded
         ZoneTracker.of(policy.zones, options.zone)  # so is an unknown zone
-    settings = draw_settings(options)
+    settings = draw_settings(options, *given)
     if options.raw and options.system:
         raise UsageError("--raw and --system were given; a system message needs the chat template")
     prompts = given_prompts(options)

@@ -19,7 +19,8 @@ from rich.padding import Padding
 from rich.text import Text
 
 from dyntemp.cli import FAILURE, OK, UsageError
-from dyntemp.cli.common import add_colour_option, print_json, read_policy
+from dyntemp.cli.common import add_colour_option, print_json
+from dyntemp.cli.policy_options import filters_beside, read_given
 from dyntemp.convert import PROGRAMS, Conversion, ConversionError, Settings, from_settings, to_settings
 from dyntemp.convert.command_line import over, settings_of
 from dyntemp.convert.files import load
@@ -87,8 +88,8 @@ def _to(out: Console, options: argparse.Namespace) -> int:
         )
     try:
         chain = filters_of(options.filters, options.top_k, options.top_p, options.min_p, options.filter_at)
-        policy = read_policy(options.what[0])
-        found = to_settings(options.to, policy, filters=chain)
+        given = read_given(options.what[0])
+        found = to_settings(options.to, given.policy, filters=filters_beside(chain, [given]))
     except ConversionError as error:
         if options.to.lower() not in PROGRAMS and str(error).startswith("no program"):
             raise UsageError(str(error)) from None

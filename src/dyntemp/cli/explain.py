@@ -19,7 +19,8 @@ from pathlib import Path
 from rich.console import Console
 
 from dyntemp.cli import OK, UsageError
-from dyntemp.cli.common import add_colour_option, add_zone_option, print_json, read_policy
+from dyntemp.cli.common import add_colour_option, add_zone_option, print_json
+from dyntemp.cli.policy_options import read_policy
 from dyntemp.errors import PolicyError, TraceError
 from dyntemp.language.policy import Policy
 from dyntemp.show.card import card

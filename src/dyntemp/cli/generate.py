@@ -16,18 +16,8 @@ import time
 from math import inf
 
 from dyntemp.cli import INTERRUPTED, OK, UsageError
-from dyntemp.cli.common import (
-    add_colour_option,
-    add_model_options,
-    add_sampling_options,
-    asked_policy,
-    chosen_policy,
-    open_model,
-    print_json,
-    read_prompt,
-    readable,
-    sampling_settings,
-)
+from dyntemp.cli.common import add_colour_option, add_model_options, open_model, print_json, read_prompt, readable
+from dyntemp.cli.policy_options import add_sampling_options, asked_policy, chosen_policy, sampling_settings
 from dyntemp.generation.dry_run import check_contrast
 from dyntemp.generation.generate import Generation, generate
 from dyntemp.generation.request import RECORDED
@@ -88,10 +78,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Write, and return the exit code."""
-    policy, requested = chosen_policy(asked_policy(options), options.temp)
+    given = asked_policy(options)
+    policy, requested = chosen_policy(given, options.temp)
     policy.bounds()  # a template is refused before the model is loaded
     ZoneTracker.of(policy.zones, options.zone)  # so is an unknown zone
-    settings = sampling_settings(options)
+    settings = sampling_settings(options, given)
     if options.raw and options.system:
         raise UsageError("--raw and --system were given; a system message needs the chat template")
     for text in (options.system or "", *options.stop):

@@ -14,7 +14,8 @@ from pathlib import Path
 from rich.text import Text as Line
 
 from dyntemp.cli import OK, UsageError
-from dyntemp.cli.common import add_colour_option, read_policy, readable
+from dyntemp.cli.common import add_colour_option, readable
+from dyntemp.cli.policy_options import read_policy
 from dyntemp.errors import PolicyError, TraceError
 from dyntemp.language.policy import Policy
 from dyntemp.show import plots

@@ -16,7 +16,8 @@ from rich.padding import Padding
 from rich.text import Text
 
 from dyntemp.cli import OK, UsageError
-from dyntemp.cli.common import add_colour_option, add_set_option, bindings, print_json
+from dyntemp.cli.common import add_colour_option, print_json
+from dyntemp.cli.policy_options import add_set_option, bindings
 from dyntemp.generation.policies import read_method
 from dyntemp.methods import METHODS, Method
 from dyntemp.methods.measured import Measured, read

@@ -9,14 +9,14 @@ curl http://127.0.0.1:8000/v1/completions -H 'Content-Type: application/json' \
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
 from ipaddress import ip_address
 
 from dyntemp.cli import OK, UsageError
-from dyntemp.cli.common import add_model_options, add_policy_options, asked_policy, open_model, read_policy
-from dyntemp.language.policy import Policy
-from dyntemp.methods import METHODS
+from dyntemp.cli.common import add_model_options, open_model
+from dyntemp.cli.policy_options import add_policy_options, asked_policy
 
 KEY_VARIABLE = "DYNTEMP_API_KEY"
 PACKAGES = ("fastapi", "uvicorn", "openai", "prometheus_client")
@@ -71,11 +71,8 @@ def run(options: argparse.Namespace) -> int:
             raise
         raise UsageError(f"the server needs {error.name}: run `pip install 'dyntemp[serve]'`") from None
     key = options.api_key if options.api_key is not None else os.environ.get(KEY_VARIABLE) or None
-    policy = asked_policy(options)
-    if isinstance(policy, Policy):
-        policy = str(policy)
-    elif policy is not None and policy not in METHODS:
-        policy = str(read_policy(policy))
+    given = asked_policy(options)
+    policy = None if given is None else json.loads(given.to_json())
     try:
         settings = ServerSettings(
             batch=options.batch, queue=options.queue, part=options.part, steps=options.steps,

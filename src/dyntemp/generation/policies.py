@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from dyntemp.errors import PolicyError
+from dyntemp.generation.policy_file import PolicyFile
 from dyntemp.language.policy import Policy
 from dyntemp.language.signals import suggestion
 from dyntemp.methods import METHODS, Method, default
@@ -17,15 +18,24 @@ TEMPERATURE_ADVICE = (
 """Advice to users who give a temperature beside a policy that does not read it."""
 
 
-def read_policy(given: str | Mapping[str, Any]) -> Policy:
-    """The policy that a user gives: the name of a published one, a formula, or an object as `Policy.to_json` writes it.
+def read_policy(given: str) -> Policy:
+    """The policy that a user gives: the name of a published one, or a formula.
+
+    Raises:
+        PolicyError: If it is neither.
+    """
+    return METHODS[given].make() if given in METHODS else Policy(given)
+
+
+def read_given(given: str | Mapping[str, Any]) -> PolicyFile:
+    """The policy that a user gives with its filters: as `read_policy` takes it, or an object of `PolicyFile.to_json`.
 
     Raises:
         PolicyError: If it is none of these.
     """
     if isinstance(given, Mapping):
-        return Policy.from_json(json.dumps(given))
-    return METHODS[given].make() if given in METHODS else Policy(given)
+        return PolicyFile.from_json(json.dumps(given))
+    return PolicyFile(policy=read_policy(given))
 
 
 def read_method(name: str) -> Method:

@@ -297,18 +297,13 @@ class Policy:
         """The policy that `to_json` wrote.
 
         Raises:
-            PolicyError: If it is not such an object, or of a later version.
+            PolicyError: If it is not such an object, of a later version, or has filters beside the policy.
         """
-        try:
-            data = json.loads(text)
-        except (ValueError, RecursionError) as error:
-            raise PolicyError(f"this is not the JSON of a policy: {error}") from None
-        if not isinstance(data, dict) or data.get("format") != FORMAT or not isinstance(data.get("policy"), str):
-            raise PolicyError(f'this is not the JSON of a policy: an object with "format": "{FORMAT}" is expected')
-        if data.get("version") != VERSION:
+        data = policy_object(text)
+        if data.get("filters"):
             raise PolicyError(
-                f"this policy has format version {data.get('version')!r}, and this dyntemp reads {VERSION}: "
-                "update dyntemp"
+                f"this policy has filters, `{data['filters']}`, which the policy alone would lose: read both with "
+                "`PolicyFile`"
             )
         return cls(data["policy"], name=data.get("name"))
 
@@ -327,6 +322,25 @@ class Policy:
             return cls.from_json(read_text(path))
         except ValueError as error:
             raise PolicyError(f"{path}: {error}") from None
+
+
+def policy_object(text: str) -> dict[str, Any]:
+    """The object in a policy's JSON: its format, its version and the kind of its text are checked.
+
+    Raises:
+        PolicyError: If it is not such an object, or of a later version.
+    """
+    try:
+        data = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise PolicyError(f"this is not the JSON of a policy: {error}") from None
+    if not isinstance(data, dict) or data.get("format") != FORMAT or not isinstance(data.get("policy"), str):
+        raise PolicyError(f'this is not the JSON of a policy: an object with "format": "{FORMAT}" is expected')
+    if data.get("version") != VERSION:
+        raise PolicyError(
+            f"this policy has format version {data.get('version')!r}, and this dyntemp reads {VERSION}: update dyntemp"
+        )
+    return data
 
 
 def _restore(text: str, name: str | None) -> Policy:

@@ -16,6 +16,7 @@ from starlette.datastructures import Headers
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from dyntemp._version import __version__
+from dyntemp.generation.policy_file import PolicyFile
 from dyntemp.generation.request import Request, coupled
 from dyntemp.generation.trace_header import header_of
 from dyntemp.methods import default
@@ -102,6 +103,7 @@ def _let_in(key: str | None, wanted: str) -> Response:
 
 def _info(server: Server) -> dict[str, Any]:
     settings, worker = server.settings, server.worker
+    fallback = server.fallback or PolicyFile(policy=default())
     model = worker.model if worker else None
     return {
         "version": __version__,
@@ -113,8 +115,8 @@ def _info(server: Server) -> dict[str, Any]:
             "stops": settings.max_stops, "stop": settings.max_stop, "body": settings.max_body,
         },
         "defaults": {
-            "policy": str(server.fallback or default()), "max_tokens": settings.default_tokens, "top_k": 0,
-            "top_p": 1.0, "min_p": 0.0, "filter_at": "model", "filters": "",
+            "policy": str(fallback.policy), "max_tokens": settings.default_tokens, "top_k": 0,
+            "top_p": 1.0, "min_p": 0.0, "filter_at": "model", "filters": str(fallback.filters),
         },
     }  # fmt: skip
 
@@ -122,7 +124,7 @@ def _info(server: Server) -> dict[str, Any]:
 def _verdicts(server: Server, policy: str | None, vocabulary: int | None) -> list[dict[str, Any]]:
     model = server.worker.model if server.worker else None
     size = vocabulary or (model.vocabulary if model else VOCABULARY)
-    found = read_policy(policy, server.settings.max_policy)
+    found = read_policy(policy, server.settings.max_policy).policy
     if found.is_template:
         raise wrong("policy", f"`{found}` is a template: give its parameters numbers")
     return [{**verdict.to_json(), "link": verdict.link} for verdict in verdicts(found, size)]

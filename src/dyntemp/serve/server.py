@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from dyntemp.distribution.filters import filters_of
+from dyntemp.generation.policy_file import PolicyFile
 from dyntemp.generation.request import Request
-from dyntemp.language.policy import Policy
 from dyntemp.models import Model
-from dyntemp.serve.errors import ApiError, wrong
+from dyntemp.serve.errors import ApiError
 from dyntemp.serve.metrics import Metrics
 from dyntemp.serve.policies import Chosen, read_policy
 from dyntemp.serve.reply import Run
@@ -43,7 +42,7 @@ class Server:
     settings: ServerSettings
     metrics: Metrics
     worker: Worker | None = None
-    fallback: Policy | None = None
+    fallback: PolicyFile | None = None
 
     @classmethod
     def of(cls, model: Model | None, settings: ServerSettings) -> Server:
@@ -56,8 +55,8 @@ class Server:
         if settings.policy is not None:
             try:
                 server.fallback = read_policy(settings.policy, settings.max_policy)
-                server.fallback.bounds()
-                ZoneTracker.of(server.fallback.zones)
+                server.fallback.policy.bounds()
+                ZoneTracker.of(server.fallback.policy.zones)
             except ApiError as error:
                 raise ValueError(str(error)) from None
         if model is not None:
@@ -92,21 +91,11 @@ class Server:
 
 
 def run_settings(server: Server, values: Mapping[str, Any], policy: Chosen) -> Settings:
-    """The settings of a run that the fields of a request ask for, without its seed.
-
-    Raises:
-        ApiError: 400 for filters in their long and in their short form.
-    """
-    try:
-        filters = filters_of(
-            values["filters"], max(values["top_k"], 0), values["top_p"], values["min_p"], values["filter_at"]
-        )
-    except ValueError as error:
-        raise wrong("filters", str(error)) from None
+    """The settings of a run that the fields of a request ask for, without its seed."""
     return Settings(
         max_tokens=values["max_tokens"] or server.settings.default_tokens,
         stop=values["stop"],
-        filters=filters,
+        filters=policy.filters,
         requested=policy.requested,
         given=policy.given,
         zones=values["zones"],

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from dyntemp.engines.request_fields import MOST_CHARACTERS
 from dyntemp.generation.loop import PART
@@ -28,7 +30,7 @@ class ServerSettings:
         timeout: Most seconds that a request may take, waiting included.
         patience: Seconds that a client may take to send its body, or to read a part of the response.
         policy: The policy of requests that bring neither a policy nor a temperature, or bring a temperature that it
-            reads; None for dyntemp's own default.
+            reads: a text, or an object of `PolicyFile.to_json`; None for dyntemp's own default.
         lenient: Whether fields that are unknown, or that nothing follows from, are ignored instead of refused.
         api_key: The key that requests send as `Authorization: Bearer KEY`; None needs no key.
         open_metrics: Whether `/metrics` is open without the key.
@@ -55,7 +57,7 @@ class ServerSettings:
     max_top_logprobs: int = 20
     timeout: float = 1800.0
     patience: float = 60.0
-    policy: str | None = None
+    policy: str | Mapping[str, Any] | None = None
     lenient: bool = False
     api_key: str | None = None
     open_metrics: bool = False
