@@ -10,9 +10,9 @@ import pytest
 from dyntemp import Policy, PolicyError, TraceError, generate
 from dyntemp.cli import UsageError, main
 from dyntemp.cli.common import read_prompt, readable
-from dyntemp.cli.policy_options import read_policy
 from dyntemp.cli.compare import read_prompts
 from dyntemp.cli.play import opened
+from dyntemp.cli.policy_options import read_policy
 from dyntemp.testing import FakeModel
 from dyntemp.textfile import decoded, read_text
 from dyntemp.traces.file import Trace

@@ -9,6 +9,7 @@
 from dyntemp._version import __version__
 from dyntemp.errors import InvalidLogitsError, ModelError, PolicyError, StateError, TraceError
 from dyntemp.generation.generate import Generation, agenerate, generate
+from dyntemp.generation.policy_file import PolicyFile
 from dyntemp.language.parameters import param
 from dyntemp.language.policy import Policy
 from dyntemp.language.state import State
@@ -25,6 +26,7 @@ __all__ = [
     "ModelError",
     "Policy",
     "PolicyError",
+    "PolicyFile",
     "State",
     "StateError",
     "Token",

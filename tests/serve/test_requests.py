@@ -300,6 +300,35 @@ def test_a_temperature_that_nothing_reads_is_refused(asked, settings):
     assert "requested*(" in error["message"]
 
 
+TUNED = {"format": "dyntemp.policy", "version": 1, "policy": "5", "filters": "top_k(1)"}
+
+
+@pytest.mark.parametrize("settings", [{}, {"policy": TUNED}])
+def test_a_policy_brings_its_filters(asked, settings):
+    body = {"prompt": "x", "max_tokens": 20, "seed": 1} | ({} if settings else {"policy": TUNED})
+    likeliest = send(asked, TEXT, body | {"policy": "0"}).json()["choices"][0]["text"]
+
+    assert likeliest == send(asked, TEXT, body, settings=ServerSettings(**settings)).json()["choices"][0]["text"]
+    assert likeliest != send(asked, TEXT, body | {"policy": "5"}).json()["choices"][0]["text"]
+
+
+@pytest.mark.parametrize("settings", [{}, {"policy": TUNED}])
+def test_other_filters_beside_those_of_the_policy_are_refused(asked, settings):
+    body = {"prompt": "x", "max_tokens": 2, "top_p": 0.9, "top_k": -1} | ({} if settings else {"policy": TUNED})
+    error = refused(asked, TEXT, body, settings=ServerSettings(**settings))
+
+    assert ("top_p", "filters_twice") == (error["param"], error["code"])
+    assert "`top_k(1)`, and `top_p(0.9)` was asked for: leave top_p out" in error["message"]
+    lenient = send(asked, TEXT, body, settings=ServerSettings(**settings, lenient=True))
+    assert (200, "top_p") == (lenient.status_code, lenient.headers["X-Dyntemp-Ignored"])
+    assert 200 == send(asked, TEXT, body | {"temperature": 0}, settings=ServerSettings(**settings)).status_code
+
+
+@pytest.mark.parametrize("chain", [3, "top_q(1)", "top_k(1), " * 100])
+def test_filters_of_a_policy_are_checked(asked, chain):
+    assert "policy" == refused(asked, TEXT, {"prompt": "x", "policy": TUNED | {"filters": chain}})["param"]
+
+
 def test_a_lenient_server_ignores_what_it_cannot_do_and_says_so(asked):
     body = {
         "prompt": "x", "max_tokens": 1, "mirostat": 2, "frequency_penalty": 0.5, "wéird\r\nX: y": 1,
