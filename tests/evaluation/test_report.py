@@ -167,7 +167,7 @@ def test_limits_name_what_was_not_run_and_what_cannot_be_seen(results, html):
 def test_drawings_say_what_they_show(html):
     told = [attrs["aria-label"] for tag, attrs in Reader(html).elements if tag == "svg" and "aria-label" in attrs]
 
-    assert 2 == sum(label.startswith("112 arms on tune; the front has") for label in told)
+    assert 2 == sum(label.startswith("tune: ") and " of 112 arms; the front has " in label for label in told)
     assert 2 == sum(label.startswith("Best of N of 14 families; highest with 8: ") for label in told)
     assert 3 * 12 == sum(label.startswith("Temperatures of ") for label in told)
     assert 2 * 13 == sum(bool(re.fullmatch(r"[+−][\d.]+, [+−][\d.]+ to [+−][\d.]+", label)) for label in told)
@@ -187,8 +187,8 @@ def test_the_front_has_what_no_other_one_exceeds():
     places = [(1, 5), (2, 4), (2, 3), (3, 4), (4, 1), (0, 5), (4, 1)]
     beaten = [any(a >= x and b >= y and (a, b) != (x, y) for a, b in places) for x, y in places]
 
-    found = front([Point(None, x, y) for x, y in places])
-    assert {place for place, worse in zip(places, beaten, strict=True) if not worse} == {one[1:] for one in found}
+    found = front([Point("", "", False, x, y) for x, y in places])
+    assert {place for place, worse in zip(places, beaten, strict=True) if not worse} == {one[-2:] for one in found}
     assert [] == front([])
 
 

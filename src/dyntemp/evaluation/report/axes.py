@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from math import ceil, floor, log10
+from math import ceil, floor, log, log10
 
 from dyntemp.show.markup import Markup, element
 from dyntemp.show.quantity import figure
@@ -12,21 +12,28 @@ from dyntemp.show.quantity import figure
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """Values from `low` to `high` at pixels from `start` to `end`; values beyond lie at the edge."""
+    """Values from `low` to `high` at pixels from `start` to `end`; those beyond lie at the edge; `log`: on a log scale."""
 
     low: float
     high: float
     start: float
     end: float
+    log: bool = False
 
     def at(self, value: float) -> float:
         """The pixel of a value."""
-        share = (value - self.low) / (self.high - self.low) if self.high > self.low else 0.5
+        low, high = self.low, self.high
+        if high <= low:
+            share = 0.5
+        elif self.log:
+            share = log(max(value, low) / low) / log(high / low)
+        else:
+            share = (value - low) / (high - low)
         return round(self.start + (self.end - self.start) * min(max(share, 0.0), 1.0), 1)
 
     def ticks(self, most: int = 5) -> list[float]:
         """Round values inside, at most about `most`."""
-        return ticks(self.low, self.high, most)
+        return decades(self.low, self.high, most) if self.log else ticks(self.low, self.high, most)
 
 
 def ticks(low: float, high: float, most: int = 5) -> list[float]:
@@ -41,6 +48,18 @@ def ticks(low: float, high: float, most: int = 5) -> list[float]:
     power = 10.0 ** floor(log10(rough))
     step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= rough * (1 - 1e-9))
     return [round(at * step, 10) for at in range(ceil(low / step - 1e-9), floor(high / step + 1e-9) + 1)]
+
+
+def decades(low: float, high: float, most: int = 5) -> list[float]:
+    """Powers of ten from `low` to `high`, with 2 and 5 times these where there is room.
+
+    >>> decades(0.05, 3)
+    [0.05, 0.1, 0.2, 0.5, 1.0, 2.0]
+    """
+    powers = range(floor(log10(low)), ceil(log10(high)) + 1)
+    steps = (1, 2, 5) if len(powers) * 2 <= most + 2 else (1,)
+    found = (float(f"{factor * 10.0**power:.6g}") for power in powers for factor in steps)
+    return [value for value in found if low <= value <= high]
 
 
 def padded(values: Iterable[float], share: float = 0.05) -> tuple[float, float]:

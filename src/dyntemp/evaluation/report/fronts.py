@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from math import hypot, inf
 from typing import NamedTuple
 
@@ -24,9 +24,19 @@ DIVERSITY = ("distinct@", "ead", "pass@")
 
 
 class Point(NamedTuple):
-    """An arm with its quality and its diversity."""
+    """A configuration with its quality and its diversity.
 
-    arm: ArmResult
+    Attributes:
+        name: Its name.
+        code: Its policy and filters.
+        static: Whether its temperature is one number.
+        quality: The first number.
+        diversity: The second.
+    """
+
+    name: str
+    code: str
+    static: bool
     quality: float
     diversity: float
 
@@ -51,28 +61,41 @@ def _front(one: Reading, split: str) -> Markup | None:
     if quality is None or diversity is None:
         return None
     points = [
-        Point(arm, good, wide) for arm in arms
+        Point(arm.name, "; ".join(filter(None, (arm.policy, arm.filters))), _is_static(arm), good, wide) for arm in arms
         if (good := average(arm, quality)) is not None and (wide := average(arm, diversity)) is not None
     ]  # fmt: skip
+    return front_figure(points, quality, diversity, f"{split}: {diversity} over {quality} of {len(points):,} arms")
+
+
+def front_figure(points: Sequence[Point], quality: str, diversity: str, title: str) -> Markup | None:
+    """The drawing of all points, and the list of those on the front; None without a point.
+
+    Args:
+        points: The points.
+        quality: Name of the first number, along x.
+        diversity: Name of the second, along y.
+        title: The drawing in words, without a full stop.
+    """
     if not points:
         return None
     best = front(points)
     x = Axis(*padded(point.quality for point in points), LEFT, WIDTH - RIGHT)
     y = Axis(*padded(point.diversity for point in points), BOTTOM, TOP)
-    places = [(x.at(point.quality), y.at(point.diversity)) for point in points]
-    static = [_is_static(point.arm) for point in points]
-    told = f"{len(points)} arms on {split}; the front has {len(best)}"
+
+    def places(some: Iterable[Point]) -> list[tuple[float, float]]:
+        return [(x.at(point.quality), y.at(point.diversity)) for point in some]
+
     return element(
         "figure",
-        element("figcaption", f"{split}: {diversity} over {quality} of {len(points):,} arms. Round: the temperature "
-                "varies; square: it does not. The line is the front, numbered as below."),
+        element("figcaption", f"{title}. Round: the temperature varies; square: it does not. The line is the front, "
+                "numbered as below."),
         drawing(
-            WIDTH, HEIGHT, told,
+            WIDTH, HEIGHT, f"{title}; the front has {len(best)}",
             *frame(x, y, quality, diversity),
-            dots([at for at, fixed in zip(places, static, strict=True) if fixed], "dt-static-dots"),
-            dots([at for at, fixed in zip(places, static, strict=True) if not fixed], "dt-dynamic-dots"),
-            path([(x.at(point.quality), y.at(point.diversity)) for point in best], "dt-line dt-front"),
-            *_numbers([(x.at(point.quality), y.at(point.diversity)) for point in best]),
+            dots(places(point for point in points if point.static), "dt-static-dots"),
+            dots(places(point for point in points if not point.static), "dt-dynamic-dots"),
+            path(places(best), "dt-line dt-front"),
+            *_numbers(places(best)),
         ),
         folded(f"The front: {counted(len(best), 'arm')}", element("ol", *map(_told, best))),
     )  # fmt: skip
@@ -103,8 +126,6 @@ def _is_static(arm: ArmResult) -> bool:
 
 
 def _told(point: Point) -> Markup:
-    filters = f"; {point.arm.filters}" if point.arm.filters else ""
     return element(
-        "li", f"{point.arm.name}: {value(point.quality)}, {value(point.diversity)} ",
-        element("code", f"{point.arm.policy}{filters}"),
+        "li", f"{point.name}: {value(point.quality)}, {value(point.diversity)} ", element("code", point.code),
     )  # fmt: skip

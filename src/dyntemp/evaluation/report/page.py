@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
+from typing import Any
 
 from dyntemp.evaluation.report import listed
 from dyntemp.evaluation.report.curves import best_of
@@ -38,7 +40,7 @@ def document(results: Results) -> str:
         element("h2", "Limits"),
         element("ul", *(element("li", *coded(limit)) for limit in limits(results))),
         element("h2", "Circumstances"),
-        _circumstances(results),
+        circumstances(results.model, results.about, results.digest, results.study),
     ]
     return page(f"Evaluation on {results.model}", joined(parts), sheets=(OWN,))
 
@@ -67,7 +69,7 @@ def _task(one: Reading) -> Markup:
         element("p", f"{task.about} {sizes(task)}"),
         listed.tested(one),
         *_part("Differences", forest(one)),
-        *_part("Budgets, quality and diversity", _multiples(best_of(one), *fronts(one))),
+        *_part("Budgets, quality and diversity", multiples(best_of(one), *fronts(one))),
         *_part("Temperatures", _temperatures(one)),
         *_part("Texts", *_texts(one)),
         element("h3", "All figures"),
@@ -86,13 +88,14 @@ def _part(title: str, *parts: Markup | None) -> list[Markup]:
     return [element("h3", title), *found] if found else []
 
 
-def _multiples(*figures: Markup | None) -> Markup | None:
+def multiples(*figures: Markup | None) -> Markup | None:
+    """Drawings side by side, as many as the page has room for."""
     found = [figure for figure in figures if figure]
     return element("div", *found, class_="dt-multiples") if found else None
 
 
 def _temperatures(one: Reading) -> Markup | None:
-    drawn = _multiples(*temperatures(one))
+    drawn = multiples(*temperatures(one))
     return joined([element("p", NOTE, class_="dt-note"), drawn]) if drawn else None
 
 
@@ -102,9 +105,10 @@ def _texts(one: Reading) -> list[Markup]:
     return [first, *([folded(f"Texts to {len(rest)} more of its items", *rest)] if rest else [])]
 
 
-def _circumstances(results: Results) -> Markup:
-    about = [("model", results.model), *results.about.items(), ("study", results.digest)]
+def circumstances(model: str, about: Mapping[str, str], digest: str, study: Mapping[str, Any]) -> Markup:
+    """The model, the machine and the versions, and the description of the study behind its digest."""
+    facts = [("model", model), *about.items(), ("study", digest)]
     return joined([
-        figure_list(about, "dt-facts"),
-        folded("The study file", element("pre", json.dumps(results.study, indent=2))),
+        figure_list(facts, "dt-facts"),
+        folded("The study file", element("pre", json.dumps(study, indent=2))),
     ])  # fmt: skip
