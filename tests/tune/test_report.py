@@ -40,7 +40,7 @@ def test_the_answer_comes_first_then_what_was_promised_and_what_was_left(results
     for one in results.finalists:
         assert value(one.promised[0]) in text
         assert f"{value(one.left.values[0])} ({value(one.left.low[0])} to {value(one.left.high[0])})" in text
-    assert text.index("promised on tune") < text.index("What to leave alone") < text.index("All trials")
+    assert text.index("promised on tune") < text.index("Sensitivity") < text.index("All trials")
     assert "+0.310 (+0.120 to +0.500)" in text
     assert "+0.200" in text, "the expected luck"
 

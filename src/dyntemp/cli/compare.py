@@ -15,7 +15,7 @@ from typing import Any
 
 from dyntemp.cli import INTERRUPTED, OK, UsageError
 from dyntemp.cli.common import add_colour_option, add_model_options, open_model, print_json, readable
-from dyntemp.cli.policy_options import add_draw_options, chosen_policy, draw_settings, read_given
+from dyntemp.cli.policy_options import add_draw_options, add_preset_option, chosen_policy, draw_settings, read_given
 from dyntemp.cli.progress import shown
 from dyntemp.comparison import compare, seeds_of
 from dyntemp.comparison.figures import Figures
@@ -27,6 +27,7 @@ from dyntemp.show.report_parts import signed
 from dyntemp.show.terminal import console
 from dyntemp.statistics.estimate import FEW_PROMPTS
 from dyntemp.textfile import read_text
+from dyntemp.tune.presets import presets
 from dyntemp.zones.tracker import ZoneTracker
 
 
@@ -37,6 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         'with {"prompt": "..."} or {"messages": [...]}')  # fmt: skip
     parser.add_argument("-p", "--policy", action="append", default=[], metavar="POLICY",
                         help="a policy, at least two times; the first leads")  # fmt: skip
+    add_preset_option(parser, action="append", default=[])
     parser.add_argument("-o", "--output", required=True, metavar="FOLDER", help="where traces and the report go")
     seeds = parser.add_mutually_exclusive_group()
     seeds.add_argument("--seeds", type=int, default=1, metavar="K", help="texts of each policy to each prompt (1)")
@@ -51,9 +53,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Compare, and return the exit code."""
-    if len(options.policy) < 2:
-        raise UsageError(f"{len(options.policy) or 'no'} policy was given; name at least two: -p 0.7 -p edt")
     given = [read_given(readable(text)) for text in options.policy]
+    given += [presets()[name] for name in getattr(options, "preset", [])]
+    if len(given) < 2:
+        raise UsageError(f"{len(given) or 'no'} policy was given; name at least two: -p 0.7 -p edt")
     policies = [chosen_policy(one, None)[0] for one in given]
     for policy in policies:
         policy.bounds()  # a template is refused before the model is loaded

@@ -14,6 +14,7 @@ from dyntemp.generation.policy_file import PolicyFile
 from dyntemp.language.policy import Policy
 from dyntemp.methods import default
 from dyntemp.textfile import unmarked
+from dyntemp.tune.presets import presets
 
 
 def add_sampling_options(parser: argparse.ArgumentParser) -> None:
@@ -35,6 +36,13 @@ def add_policy_options(group: argparse._ArgumentGroup, help_of_policy: str) -> N
     group.add_argument("--policy", metavar="POLICY", help=help_of_policy)
     group.add_argument("--method", metavar="NAME", help="a method of `dyntemp policies`, in place of --policy")
     add_set_option(group)
+    add_preset_option(group)
+
+
+def add_preset_option(group: argparse._ActionsContainer, **more: Any) -> None:
+    """The option that names a shipped policy, where there are any."""
+    if names := presets():
+        group.add_argument("--preset", choices=names, help="a tuned policy with its filters; docs/tune.md", **more)
 
 
 def add_set_option(group: argparse._ActionsContainer) -> None:
@@ -86,15 +94,19 @@ def asked_policy(options: argparse.Namespace) -> PolicyFile | None:
     """The policy that the options of `add_policy_options` name, if any, with the filters of its file.
 
     Raises:
-        UsageError: For both --policy and --method, or for --set without --method.
+        UsageError: For more than one of --policy, --method and --preset, or for --set without --method.
         PolicyError: For a policy that cannot be read, an unknown method, or a value that it does not take.
     """
+    preset = getattr(options, "preset", None)
+    named = [f"--{name}" for name in ("policy", "method", "preset") if getattr(options, name, None) is not None]
+    if len(named) > 1:
+        raise UsageError(f"{' and '.join(named)} were given; give one of them")
+    if options.set and options.method is None:
+        raise UsageError(f"--set {options.set[0]} was given; it needs a method: --method NAME")
+    if preset is not None:
+        return presets()[preset]
     if options.method is None:
-        if options.set:
-            raise UsageError(f"--set {options.set[0]} was given; it needs a method: --method NAME")
         return None if options.policy is None else read_given(readable(options.policy))
-    if options.policy is not None:
-        raise UsageError("--policy and --method were given; give one of them")
     return PolicyFile(policy=policies.read_method(options.method).policy(**dict(bindings(options.set, "--set"))))
 
 

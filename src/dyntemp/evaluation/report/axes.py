@@ -12,7 +12,7 @@ from dyntemp.show.quantity import figure
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """Values from `low` to `high` at pixels from `start` to `end`; those beyond lie at the edge; `log`: on a log scale."""
+    """Values from `low` to `high` at pixels from `start` to `end`; beyond them lies the edge. `log`: on a log scale."""
 
     low: float
     high: float

@@ -86,7 +86,7 @@ def surface(search: Search, names: Sequence[str], at: int = 0) -> Markup | None:
             WIDTH, HEIGHT, told,
             *_shades(smooth, low, high),
             *frame(x, y, across, up),
-            dots(shown, "dt-static-dots"),
+            dots(shown, "dt-trial-dots"),
             *_ring(search, shown),
         ),
     )  # fmt: skip

@@ -61,7 +61,7 @@ def _sensitivity(search: Search, found: list[Sensitivity]) -> Iterator[Markup]:
     """The good values of each parameter, in words, in numbers and drawn."""
     if not found:
         return
-    yield element("h2", "What to leave alone")
+    yield element("h2", "Sensitivity")
     yield element("ul", *(element("li", *coded(told)) for one in found for told in sentences(one)))
     yield tables.regions(found)
     yield element("p", GOOD, class_="dt-note")

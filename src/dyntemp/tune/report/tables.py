@@ -101,7 +101,7 @@ def regions(found: Sequence[Sensitivity]) -> Markup:
     rows = [
         row(
             region.name, one.objective, "–" if region.importance is None else f"{region.importance:.0%}",
-            f"{figure(region.low)} to {figure(region.high)}", f"{region.share:.0%}",
+            " to ".join(dict.fromkeys(map(figure, (region.low, region.high)))), f"{region.share:.0%}",
         )
         for one in found
         for region in one.regions
