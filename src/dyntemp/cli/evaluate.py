@@ -53,6 +53,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                        help="a filter beside a static temperature, such as top_p, or `all`")  # fmt: skip
     group.add_argument("--budget", type=int, metavar="N", help="configurations of each family")
     group.add_argument("--seed", type=int, metavar="N", help="equal seeds give equal figures (0)")
+    add_host_options(parser)
+    out = parser.add_argument_group("output")
+    out.add_argument("--report", metavar="FILE", help="the report as one HTML file; default: FOLDER/report.html")
+    out.add_argument("--json", action="store_true", help="print verdict and comparisons as JSON")
+    out.add_argument("-q", "--quiet", action="store_true", help="no progress")
+    add_colour_option(parser)
+
+
+def add_host_options(parser: argparse.ArgumentParser) -> None:
+    """The options that name a model and where it runs; `opened` reads them."""
     where = parser.add_argument_group("model")
     where.add_argument("-m", "--model", metavar="MODEL", help="a model as in `dyntemp generate`, or the server's name")
     host = where.add_mutually_exclusive_group()
@@ -63,11 +73,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                        "(vllm), or none (other)")  # fmt: skip
     where.add_argument("--batch", type=int, default=64, metavar="N", help="texts that are written at a time (64)")
     where.add_argument("--threads", type=int, metavar="N", help="processor threads of llama.cpp")
-    out = parser.add_argument_group("output")
-    out.add_argument("--report", metavar="FILE", help="the report as one HTML file; default: FOLDER/report.html")
-    out.add_argument("--json", action="store_true", help="print verdict and comparisons as JSON")
-    out.add_argument("-q", "--quiet", action="store_true", help="no progress")
-    add_colour_option(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -83,7 +88,7 @@ def run(options: argparse.Namespace) -> int:
         settings = asked(options)
         settings.families()  # a mistake in a name is found before the model is loaded
         tasks = [task_of(name) for name in settings.tasks]
-        runner, exact = opened(options, settings)
+        runner, exact = opened(options, settings.model)
         err.print(f"study {settings.digest[:16]}", style="dim")
         with shown(err, "texts", quiet=options.quiet) as progress:
             results = run_study(settings, tasks, runner, options.output, exact=exact, progress=progress)
@@ -115,24 +120,29 @@ def asked(options: argparse.Namespace) -> StudySettings:
         value = getattr(options, option)
         if value is not None:
             given[name] = [readable(one) for one in value] if isinstance(value, list) else value
-    given.setdefault("model", options.vllm or os.environ.get(MODEL_VARIABLE, BUNDLED))
+    given.setdefault("model", default_model(options))
     return StudySettings.read(given, options.tier or tier)
 
 
-def opened(options: argparse.Namespace, settings: StudySettings) -> tuple[Runner, ExactTier | None]:
+def default_model(options: argparse.Namespace) -> str:
+    """The model where --model names none."""
+    return options.vllm or os.environ.get(MODEL_VARIABLE, BUNDLED)
+
+
+def opened(options: argparse.Namespace, name: str) -> tuple[Runner, ExactTier | None]:
     """The runner, and the exact tier where the model's logits are at hand."""
     if options.server:
         from dyntemp.evaluation.server_runner import ServerRunner
 
         kind = None if options.server_kind == "other" else options.server_kind
-        return ServerRunner(options.server, settings.model, concurrency=options.batch, kind=kind), None
+        return ServerRunner(options.server, name, concurrency=options.batch, kind=kind), None
     if options.vllm:
         from dyntemp.evaluation.vllm_runner import VllmRunner
 
-        return VllmRunner(settings.model), None
+        return VllmRunner(name), None
     threads = {} if options.threads is None else {"threads": options.threads}
-    with waiting(f"loading {settings.model} ..."):
-        model = load_model(settings.model, **threads)
+    with waiting(f"loading {name} ..."):
+        model = load_model(name, **threads)
     return LoopRunner(model, batch=options.batch), ExactTier(model)
 
 

@@ -17,16 +17,23 @@ Step = tuple[int, int, int]
 
 
 @contextmanager
-def shown(err: Console, parts: str, *, quiet: bool) -> Iterator[Callable[[Step], None] | None]:
-    """A function that shows how far a run is: as a bar in a terminal, as lines elsewhere; None where `quiet`."""
+def shown(err: Console, parts: str, *, quiet: bool) -> Iterator[Callable[..., None] | None]:
+    """A function that shows how far a run is: as a bar in a terminal, as lines elsewhere; None where `quiet`.
+
+    It takes a `Step`, and perhaps a note that stands behind it.
+    """
     if quiet:
         yield None
     elif err.is_terminal:
         columns = (TextColumn(parts), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[tokens]:,} tokens"),
-                   TimeRemainingColumn())  # fmt: skip
+                   TimeRemainingColumn(), TextColumn("{task.fields[note]}", markup=False))  # fmt: skip
         with Progress(*columns, console=err, transient=True) as bar:
-            task = bar.add_task("", total=None, tokens=0)
-            yield lambda at: bar.update(task, total=at[1], completed=at[0], tokens=at[2])
+            task = bar.add_task("", total=None, tokens=0, note="")
+
+            def update(at: Step, note: str = "") -> None:
+                bar.update(task, total=at[1], completed=at[0], tokens=at[2], note=note)
+
+            yield update
     else:
         yield _Lines(err, parts)
 
@@ -37,9 +44,10 @@ class _Lines:
     def __init__(self, err: Console, parts: str) -> None:
         self._err, self._parts, self._next = err, parts, 0.0
 
-    def __call__(self, at: Step) -> None:
+    def __call__(self, at: Step, note: str = "") -> None:
         done, parts, tokens = at
         now = time.monotonic()
         if done == parts or now >= self._next:
             self._next = now + SECONDS_APART
-            self._err.print(f"{done} of {parts} {self._parts}, {tokens:,} tokens")
+            told = f"{done} of {parts} {self._parts}, {tokens:,} tokens"
+            self._err.print(f"{told}; {note}" if note else told, markup=False)
