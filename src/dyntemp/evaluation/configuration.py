@@ -80,16 +80,16 @@ class StudySettings:
         if not self.tasks:
             raise StudyError('no task was given: write tasks = ["fluency"], or --task fluency')
         for name in ("budget", "kept", "finalists"):
-            _whole(name, getattr(self, name), 1)
-        _whole("seed", self.seed, 0)
+            check_whole(name, getattr(self, name), 1)
+        check_whole("seed", self.seed, 0)
         for name in ("items", "samples"):
-            _sizes(name, getattr(self, name))
+            check_sizes(name, getattr(self, name))
         for task, sizes in self.task.items():
-            _known(f"[task.{task}]", sizes, OF_TASK)
+            check_names(f"[task.{task}]", sizes, OF_TASK)
             if task not in self.tasks:
                 raise StudyError(f"[task.{task}] was given; the tasks are {', '.join(self.tasks)}")
             for name, number in sizes.items():
-                check = _whole if name == "budget" else _sizes
+                check = check_whole if name == "budget" else check_sizes
                 check(f"task.{task}.{name}", number, 1)
 
     def of(self, task: str) -> TaskDesign:
@@ -140,16 +140,16 @@ class StudySettings:
         if tier not in TIERS:
             raise StudyError(f"the tier {tier!r} was given; there are {', '.join(TIERS)}{suggestion(tier, TIERS)}")
         kinds = {one.name: one.type for one in fields(cls)}
-        _known("the study", given, kinds)
+        check_names("the study", given, kinds)
         base: dict[str, Any] = dict(TIERS[tier])
         if any(given.get(name) for name in COMPARED):
             base = {name: value for name, value in base.items() if name not in COMPARED}
         settings: dict[str, Any] = {}
         for name, value in given.items():
             if str(kinds[name]).startswith("tuple"):
-                settings[name] = _texts(name, value)
+                settings[name] = read_texts(name, value)
             elif name in ("items", "samples"):
-                _sizes(name, value)
+                check_sizes(name, value)
                 settings[name] = {**base[name], **value}
             elif name == "task" and not isinstance(value, Mapping):
                 raise StudyError(f"task = {value!r} was given; write a table [task.NAME], and names into tasks")
@@ -207,7 +207,8 @@ TIERS: dict[str, dict[str, Any]] = {
 """The tiers: a first look, a study whose tune split is mostly computed, and one of all groups of tasks."""
 
 
-def _known(place: str, given: Mapping[str, Any], names: Any) -> None:
+def check_names(place: str, given: Mapping[str, Any], names: Any) -> None:
+    """Refuse what is no table, or has other names."""
     if not isinstance(given, Mapping):
         raise StudyError(f"{place}: {given!r} was given; a table is expected")
     for name in given:
@@ -215,18 +216,21 @@ def _known(place: str, given: Mapping[str, Any], names: Any) -> None:
             raise StudyError(f"{place} has no setting {name!r}; there are {', '.join(names)}{suggestion(name, names)}")
 
 
-def _whole(name: str, value: Any, least: int) -> None:
+def check_whole(name: str, value: Any, least: int) -> None:
+    """Refuse what is no whole number of at least `least`."""
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
         raise StudyError(f"{name} = {value!r} was given; a whole number of at least {least} is allowed")
 
 
-def _sizes(name: str, numbers: Any, least: int = 1) -> None:
-    _known(name, numbers, SPLITS)
+def check_sizes(name: str, numbers: Any, least: int = 1) -> None:
+    """Refuse what is no table from splits to whole numbers."""
+    check_names(name, numbers, SPLITS)
     for split, number in numbers.items():
-        _whole(f"{name}.{split}", number, least)
+        check_whole(f"{name}.{split}", number, least)
 
 
-def _texts(name: str, value: Any) -> tuple[str, ...]:
+def read_texts(name: str, value: Any) -> tuple[str, ...]:
+    """The texts of a list, or one text."""
     if isinstance(value, str):
         value = (value,)
     if not isinstance(value, list | tuple) or not all(isinstance(one, str) for one in value):

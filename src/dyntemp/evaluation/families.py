@@ -66,13 +66,14 @@ class Family:
             found += [
                 {name: scaled(u, *ranges[name]) for name, u in zip(ranges, point, strict=True)} for point in drawn
             ]
-        return [self._arm(number, values) for number, values in enumerate(found[:count], start=1)]
+        return [self.arm(f"{self.name} #{number}", values) for number, values in enumerate(found[:count], start=1)]
 
-    def _arm(self, number: int, values: Mapping[str, float]) -> Arm:
+    def arm(self, name: str, values: Mapping[str, float]) -> Arm:
+        """The configuration with these values of all parameters, under a name."""
         numbers = {name: values[name] for name in self.ranges}
         whole = {name: round(value) if name == "top_k" else value for name, value in numbers.items()}
         return Arm(
-            name=f"{self.name} #{number}",
+            name=name,
             family=self.name,
             policy=self.policy.bind(**{name: values[name] for name in self.policy.parameters}),
             filters=Filters.read(self.chain.format(**whole)),

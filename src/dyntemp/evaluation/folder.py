@@ -10,11 +10,10 @@ import time
 import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, Self, TextIO
+from typing import Any, NamedTuple, Protocol, Self, TextIO
 
 from dyntemp.errors import StudyError
 from dyntemp.evaluation.arm import Arm
-from dyntemp.evaluation.configuration import StudySettings
 from dyntemp.evaluation.sample import Sample
 from dyntemp.evaluation.task import Item, Split, Task
 from dyntemp.textfile import write_whole
@@ -26,6 +25,17 @@ BEAT = 10.0
 
 STALE = 60.0
 """Seconds without a sign of life after which another process takes a cell over."""
+
+
+class Settings(Protocol):
+    """What decides the samples of a folder."""
+
+    @property
+    def digest(self) -> str:
+        """Hexadecimal digits: equal for equal settings."""
+
+    def to_json(self) -> dict[str, Any]:
+        """The settings by name."""
 
 
 class Cell(NamedTuple):
@@ -59,7 +69,7 @@ class Folder:
         StudyError: If it holds another study; the message says what differs.
     """
 
-    def __init__(self, path: str | Path, settings: StudySettings) -> None:
+    def __init__(self, path: str | Path, settings: Settings) -> None:
         self.path = Path(path)
         self.worker = uuid.uuid4().hex[:12]
         self._held: set[Claim] = set()
@@ -68,7 +78,7 @@ class Folder:
         self._lock = threading.Lock()
         self._begin(settings)
 
-    def _begin(self, settings: StudySettings) -> None:
+    def _begin(self, settings: Settings) -> None:
         path = self.path / SETTINGS
         if not path.exists():
             if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
@@ -159,7 +169,7 @@ class Folder:
             return False
         if changed == 0.0:
             return True
-        if owner.get("host") == platform.node() and not _alive(owner.get("process", 0)):
+        if owner.get("host") == platform.node() and not alive(owner.get("process", 0)):
             return True
         now = time.monotonic()
         before, since = self._seen.get(part, (changed, now))
@@ -252,7 +262,8 @@ def _owner(part: Path) -> dict[str, Any]:
     return json.loads(line) if line.endswith("\n") else {}
 
 
-def _alive(process: int) -> bool:
+def alive(process: int) -> bool:
+    """True unless the process of this number, on this machine, has ended."""
     if os.name != "posix":  # elsewhere there is no signal that only asks
         return True
     try:

@@ -18,11 +18,15 @@ Tell = Callable[[int, int], None]
 """Called with the samples of a stage that are there, and the tokens that this process drew for it."""
 
 
-def complete(folder: Folder, cells: Sequence[Cell], runner: Runner, seed: int, tell: Tell) -> None:
+def complete(
+    folder: Folder, cells: Sequence[Cell], runner: Runner, seed: int, tell: Tell,
+    seen: Callable[[Claim], None] = lambda _: None,
+) -> None:  # fmt: skip
     """Have all cells complete: by this process, and by others that share the folder.
 
     Cells are claimed as the runner asks for jobs, so its batch stays full to the last cell. Jobs of `tune` and `val`
-    have equal noise in every arm; those of `test` have noise of their own.
+    have equal noise in every arm; those of `test` have noise of their own. `seen` is called with the claim of a cell
+    after each of its samples. What it raises ends the work, and the cells that are not complete are free again.
     """
     total, tokens = sum(cell.size for cell in cells), 0
     while pending := [cell for cell in cells if not folder.complete(cell)]:
@@ -32,12 +36,17 @@ def complete(folder: Folder, cells: Sequence[Cell], runner: Runner, seed: int, t
         written = runner.run(_jobs(folder, pending, seed, claims))
         try:
             for now, (job, sample) in enumerate(written, start=done + 1):
-                claims[job.task.name, job.arm.digest].add(sample)
+                claim = claims[job.task.name, job.arm.digest]
+                claim.add(sample)
                 tokens += sample.tokens
                 tell(now, tokens)
+                seen(claim)
         finally:
             if isinstance(written, Generator):
                 written.close()
+            for claim in claims.values():
+                if not folder.complete(claim.cell):
+                    claim.release()
         if not claims:
             time.sleep(WAIT)
     tell(total, tokens)

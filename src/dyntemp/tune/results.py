@@ -1,4 +1,4 @@
-"""The results of a tuning, as one JSON file: all trials, those that were measured again, and the winner beside static."""
+"""The results of a tuning, as one JSON file: all trials, the best measured again, and the winner beside static."""
 
 from __future__ import annotations
 
