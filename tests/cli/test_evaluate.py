@@ -5,7 +5,9 @@ import json
 import pytest
 from tests.evaluation.toy import PIECES, Letters, logits
 
+from dyntemp import Policy, PolicyFile
 from dyntemp.cli import main
+from dyntemp.distribution.filters import Filters
 from dyntemp.testing import FakeModel
 
 pytest.importorskip("statsmodels")
@@ -125,3 +127,15 @@ def test_an_interruption_ends_with_the_usual_line(capsys, study, tmp_path, monke
 
     assert 130 == code
     assert err.endswith("interrupted; the same command goes on from here\n")
+
+
+def test_a_policy_from_a_file_has_its_filters_and_no_cross(capsys, study, tmp_path):
+    file = PolicyFile(policy=Policy("1 + 0*entropy", name="tuned"), filters=Filters.read("min_p(0.05)"))
+    file.save(tmp_path / "tuned.json")
+    code, _, err = run(capsys, study, "-o", tmp_path / "a", "-p", tmp_path / "tuned.json", "--json")
+    results = json.loads((tmp_path / "a" / "results.json").read_text())
+
+    assert 0 == code, err
+    own = [one for one in results["arms"] if one["family"].startswith("tuned")]
+    assert {("tuned + min_p(0.05)", "min_p(0.05)")} == {(one["family"], one["filters"]) for one in own}
+    assert [file] == [PolicyFile.from_json(text) for text in results["study"]["policies"]]

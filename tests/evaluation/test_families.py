@@ -3,12 +3,14 @@
 import pytest
 
 from dyntemp.distribution.filter_table import FILTERS
+from dyntemp.distribution.filters import Filters
 from dyntemp.evaluation.families import CHAINS, chosen, filter_family, points, policy_family, published, scaled, static
+from dyntemp.generation.policy_file import PolicyFile
 from dyntemp.language.policy import Policy
 from dyntemp.methods.table import METHODS
 
 KNOWN, WITHOUT = published()
-EVERY = chosen(list(KNOWN), list(CHAINS), [Policy("0.1 + 0.8*entropy", name="mine")])
+EVERY = chosen(list(KNOWN), list(CHAINS), [PolicyFile(policy=Policy("0.1 + 0.8*entropy", name="mine"))])
 
 
 @pytest.mark.parametrize("family", EVERY, ids=lambda family: family.name)
@@ -94,3 +96,11 @@ def test_a_policy_of_ones_own_is_drawn_where_it_has_ranges_and_refused_without()
 
 def test_static_temperatures_begin_at_the_usual_one():
     assert "0.7" == str(static().configurations(3)[0].policy)
+
+
+def test_a_policy_with_filters_of_its_own_runs_with_these_alone():
+    file = PolicyFile(policy=Policy('0.1 + param("a", 0, 1)*entropy'), filters=Filters.read("temperature, min_p(0.05)"))
+    (family,) = chosen([], [], [file])[2:]
+
+    assert {file.filters} == {arm.filters for arm in family.configurations(3)}
+    assert f"{file.policy} + {file.filters}" == family.name

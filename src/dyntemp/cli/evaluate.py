@@ -11,11 +11,13 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from dyntemp.cli import INTERRUPTED, OK, UsageError
 from dyntemp.cli.common import MODEL_VARIABLE, add_colour_option, print_json, readable, waiting
+from dyntemp.cli.policy_options import read_given
 from dyntemp.cli.progress import shown
 from dyntemp.errors import EngineError, InvalidLogitsError, ModelError, PolicyError, StateError, TraceError
 from dyntemp.evaluation.configuration import TIERS, StudySettings, read_study
@@ -47,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--tier", choices=TIERS, help=f"how much is done ({TIER})")
     group.add_argument("--task", action="append", metavar="NAME", help="a task of --tasks; again for more")
     group.add_argument("-p", "--policy", action="append", metavar="POLICY",
-                       help="a policy of your own; parameters with ranges are drawn")  # fmt: skip
+                       help="a policy of your own, or a JSON file; parameters with ranges are drawn")  # fmt: skip
     group.add_argument("--method", action="append", metavar="NAME", help="a method of `dyntemp policies`, or `all`")
     group.add_argument("--filters", action="append", metavar="NAME",
                        help="a filter beside a static temperature, such as top_p, or `all`")  # fmt: skip
@@ -120,8 +122,15 @@ def asked(options: argparse.Namespace) -> StudySettings:
         value = getattr(options, option)
         if value is not None:
             given[name] = [readable(one) for one in value] if isinstance(value, list) else value
+    if options.policy:
+        given["policies"] = [contents(one) for one in given["policies"]]
     given.setdefault("model", default_model(options))
     return StudySettings.read(given, options.tier or tier)
+
+
+def contents(policy: str) -> str:
+    """A policy of the command line; of a file, what it holds, which the digest of the study covers."""
+    return replace(read_given(policy), provenance=None).to_json() if policy.endswith(".json") else policy
 
 
 def default_model(options: argparse.Namespace) -> str:

@@ -13,7 +13,7 @@ from typing import Any, Self
 from dyntemp.errors import StudyError
 from dyntemp.evaluation.families import CHAINS, Family, chosen, published
 from dyntemp.evaluation.task import SPLITS, Split
-from dyntemp.generation.policies import read_policy
+from dyntemp.generation.policies import read_given
 from dyntemp.language.signals import suggestion
 from dyntemp.models import BUNDLED
 from dyntemp.textfile import read_text
@@ -52,7 +52,7 @@ class StudySettings:
         tasks: Names of tasks.
         methods: Names of published methods and of sign-free templates; `all` for every one.
         filters: Names of filters that run beside a static temperature; `all` for every one.
-        policies: Policies of one's own; parameters with ranges are drawn.
+        policies: Policies of one's own, or the JSON of their files; parameters with ranges are drawn.
         budget: Configurations of each family.
         kept: Configurations of each family that go from tune to val.
         finalists: Families that go from val to test, for each task.
@@ -110,7 +110,7 @@ class StudySettings:
         """
         methods = tuple(published()[0]) if self.methods == (ALL,) else self.methods
         filters = tuple(CHAINS) if self.filters == (ALL,) else self.filters
-        found = chosen(methods, filters, [read_policy(text) for text in self.policies])
+        found = chosen(methods, filters, [read_given(text) for text in self.policies])
         names = [family.name for family in found]
         if twice := [name for name in names if names.count(name) > 1]:
             raise StudyError(f"the family {twice[0]!r} was given twice: name it once")

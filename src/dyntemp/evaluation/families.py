@@ -15,6 +15,7 @@ from dyntemp.distribution.filters import Filters
 from dyntemp.errors import PolicyError
 from dyntemp.evaluation.arm import Arm
 from dyntemp.functions import param
+from dyntemp.generation.policy_file import PolicyFile
 from dyntemp.language.policy import Policy
 from dyntemp.language.signals import suggestion
 from dyntemp.methods.method import Method
@@ -177,8 +178,8 @@ def method_family(method: Method) -> Family:
     return Family(name=method.name, policy=method.template(), default=default)
 
 
-def policy_family(policy: Policy) -> Family:
-    """A policy of the user's own: one configuration, or as many as asked where parameters have ranges.
+def policy_family(policy: Policy, filters: Filters = Filters()) -> Family:
+    """A policy of the user's own, perhaps with filters: one configuration, or as many as parameters with ranges allow.
 
     Raises:
         ValueError: If a parameter has no range.
@@ -188,7 +189,8 @@ def policy_family(policy: Policy) -> Family:
             raise PolicyError(
                 f'`{policy}` has the parameter `{name}` without a range: write param("{name}", low, high)'
             )
-    return Family(name=policy.name or str(policy), policy=policy)
+    name = policy.name or str(policy)
+    return Family(name=f"{name} + {filters}" if filters.active else name, policy=policy, chain=str(filters))
 
 
 @cache
@@ -226,8 +228,10 @@ def shape(policy: Policy) -> str:
     return text
 
 
-def chosen(methods: Sequence[str], filters: Sequence[str], policies: Iterable[Policy]) -> list[Family]:
+def chosen(methods: Sequence[str], filters: Sequence[str], policies: Iterable[PolicyFile]) -> list[Family]:
     """The families of a study, the controls first: each policy without truncation and with min-p, then filters.
+
+    A policy with filters of its own runs with these alone.
 
     Args:
         methods: Names of methods and sign-free templates.
@@ -243,7 +247,7 @@ def chosen(methods: Sequence[str], filters: Sequence[str], policies: Iterable[Po
             raise PolicyError(f"the method {name!r} was given: {without[name]}")
         if name not in known:
             raise PolicyError(f"the method {name!r} was given; there are {', '.join(known)}{suggestion(name, known)}")
-    rules = [known[name] for name in methods] + [policy_family(policy) for policy in policies]
-    pairs = [pair for rule in rules for pair in (rule, crossed(rule))]
+    rules = [known[name] for name in methods] + [policy_family(one.policy, one.filters) for one in policies]
+    pairs = [pair for rule in rules for pair in ([rule] if rule.chain else [rule, crossed(rule)])]
     neighbours = [filter_family(name) for name in filters if name != MIN_P]
     return [static(), crossed(static()), *pairs, *neighbours]

@@ -28,13 +28,18 @@ def read_policy(given: str) -> Policy:
 
 
 def read_given(given: str | Mapping[str, Any]) -> PolicyFile:
-    """The policy that a user gives with its filters: as `read_policy` takes it, or an object of `PolicyFile.to_json`.
+    """The policy that a user gives with its filters: as `read_policy` takes it, or what `PolicyFile.to_json` writes.
+
+    Args:
+        given: A name, a formula, or the JSON of a policy's file, as text or as an object.
 
     Raises:
         PolicyError: If it is none of these.
     """
     if isinstance(given, Mapping):
-        return PolicyFile.from_json(json.dumps(given))
+        given = json.dumps(given)
+    if given.startswith("{"):
+        return PolicyFile.from_json(given)
     return PolicyFile(policy=read_policy(given))
 
 
