@@ -11,7 +11,8 @@ import pytest
 from dyntemp.distribution.filters import Filters
 from dyntemp.errors import PolicyError
 from dyntemp.evaluation.lm_eval import MODELS, register
-from dyntemp.evaluation.lm_eval.arguments import Draws, read_filters, read_policy
+from dyntemp.evaluation.lm_eval.arguments import Draws, read_arguments
+from dyntemp.generation.policy_file import PolicyFile
 from dyntemp.language.policy import Policy
 
 TASK = """
@@ -31,11 +32,20 @@ metric_list: [{{metric: exact_match, aggregation: mean, higher_is_better: true}}
 def test_a_policy_is_text_a_number_or_a_file(tmp_path):
     (tmp_path / "policy.txt").write_text("clip(entropy,\n 0.1, 2)\n")
 
-    assert Policy("0.1 + entropy") == read_policy("0.1 + entropy")
-    assert [Policy(1), Policy(0.7)] == [read_policy(1), read_policy(0.7)], "as the harness reads them"
-    assert Policy("clip(entropy, 0.1, 2)") == read_policy(f"@{tmp_path}/policy.txt")
-    assert Filters.read("min_p(0.05)") == read_filters("min_p(0.05)")
-    assert read_filters(None) is None
+    assert (Policy("0.1 + entropy"), None) == read_arguments("0.1 + entropy", None)
+    assert [Policy(1), Policy(0.7)] == [read_arguments(one, None)[0] for one in (1, 0.7)], "as the harness reads them"
+    assert Policy("clip(entropy, 0.1, 2)") == read_arguments(f"@{tmp_path}/policy.txt", None)[0]
+    assert Filters.read("min_p(0.05)") == read_arguments(1, "min_p(0.05)")[1]
+
+
+def test_the_file_of_a_policy_brings_its_filters(tmp_path):
+    file = PolicyFile(policy=Policy("0.9"), filters=Filters.read("min_p(0.05)"))
+    file.save(tmp_path / "tuned.json")
+    given = f"@{tmp_path}/tuned.json"
+
+    assert (file.policy, file.filters) == read_arguments(given, None) == read_arguments(given, "min_p(0.05)")
+    with pytest.raises(PolicyError, match=r"`min_p\(0.05\)`, and `top_k\(5\)` was given: leave one out"):
+        read_arguments(given, "top_k(5)")
 
 
 @pytest.mark.parametrize(("policy", "told"), [(("clip(a", 1), "as JSON"), (None, "a number or @FILE"),
@@ -43,7 +53,7 @@ def test_a_policy_is_text_a_number_or_a_file(tmp_path):
                                               ("clip(entropy", "not closed")])  # fmt: skip
 def test_other_policies_are_refused(policy, told):
     with pytest.raises(PolicyError, match=told):
-        read_policy(policy)
+        read_arguments(policy, None)
 
 
 def test_seeds_follow_from_the_prompt_and_its_repeats():

@@ -11,6 +11,8 @@ from typing import Any
 
 from dyntemp.distribution.filters import Filters
 from dyntemp.errors import PolicyError
+from dyntemp.generation.policies import read_given
+from dyntemp.generation.policy_file import PolicyFile
 from dyntemp.language.policy import Policy
 from dyntemp.textfile import read_text
 
@@ -18,32 +20,38 @@ FILE = "@"
 """A policy that begins so is the name of a file."""
 
 
-def read_policy(policy: Any) -> Policy:
-    """The policy of an argument: text, a number as the harness reads `1` or `0.7`, or `@` and the name of a file.
+def read_arguments(policy: Any, filters: str | None) -> tuple[Policy, Filters | None]:
+    """The policy and the filters of the arguments; the filters of a policy's file hold where no others are given.
+
+    Args:
+        policy: Text, a number as the harness reads `1` or `0.7`, or `@` and the name of a file with a policy as text or
+            as JSON.
+        filters: A chain of filters; None for those of each request.
 
     Raises:
-        PolicyError: For anything else, or a policy with free parameters.
+        PolicyError: For another policy, one with free parameters, or filters beside those of its file.
+        ValueError: For a text that is no chain.
     """
+    found, chain = _given(policy), None if filters is None else Filters.read(filters)
+    if found.policy.parameters:
+        name = next(iter(found.policy.parameters))
+        raise PolicyError(f"`{found.policy}` has the parameter `{name}`: write a number in its place")
+    if not found.filters.active:
+        return found.policy, chain
+    if chain not in (None, found.filters):
+        raise PolicyError(f"{policy} has filters of its own, `{found.filters}`, and `{chain}` was given: leave one out")
+    return found.policy, found.filters
+
+
+def _given(policy: Any) -> PolicyFile:
     if isinstance(policy, bool) or not isinstance(policy, str | int | float | Policy):
         raise PolicyError(
             f"policy = {policy!r} was given; a text, a number or @FILE is allowed. The harness splits arguments at "
             'commas: give them as JSON, --model_args \'{"pretrained": "...", "policy": "..."}\''
         )
     if isinstance(policy, str) and policy.startswith(FILE):
-        policy = read_text(Path(policy.removeprefix(FILE))).strip()
-    found = Policy(policy)
-    if found.parameters:
-        raise PolicyError(f"`{found}` has the parameter `{next(iter(found.parameters))}`: write a number in its place")
-    return found
-
-
-def read_filters(filters: str | None) -> Filters | None:
-    """The chain of an argument; None without one.
-
-    Raises:
-        ValueError: For a text that is no chain.
-    """
-    return None if filters is None else Filters.read(filters)
+        return read_given(read_text(Path(policy.removeprefix(FILE))).strip())
+    return PolicyFile(policy=Policy(policy))
 
 
 class Draws:

@@ -7,7 +7,7 @@ from typing import Any
 
 from dyntemp.engines.transformers import DynamicSampler
 from dyntemp.errors import EngineError
-from dyntemp.evaluation.lm_eval.arguments import Draws, read_filters, read_policy
+from dyntemp.evaluation.lm_eval.arguments import Draws, read_arguments
 
 HFLM: Any = import_module("lm_eval.models.huggingface").HFLM
 
@@ -35,7 +35,7 @@ class PolicyHFLM(HFLM):  # type: ignore[misc]  # the harness has no types for us
         self, pretrained: Any, *, policy: Any, filters: str | None = None, seed: int = 0,
         zones: str | list[str] = "", **rest: Any,
     ) -> None:  # fmt: skip
-        chosen, chain = read_policy(policy), read_filters(filters)  # a mistake is found before the model is loaded
+        chosen, chain = read_arguments(policy, filters)  # a mistake is found before the model is loaded
         super().__init__(pretrained, **rest)
         if self.backend != "causal":
             raise EngineError(f"{pretrained} is a {self.backend} model; causal models are supported: use hf for it")

@@ -7,7 +7,7 @@ from typing import Any
 
 from dyntemp.engines.request_fields import KEY
 from dyntemp.evaluation.host_fields import vllm_filters
-from dyntemp.evaluation.lm_eval.arguments import Draws, read_filters, read_policy
+from dyntemp.evaluation.lm_eval.arguments import Draws, read_arguments
 from dyntemp.evaluation.vllm_runner import PROCESSOR
 
 VLLM: Any = import_module("lm_eval.models.vllm_causallms").VLLM
@@ -33,8 +33,8 @@ class PolicyVLLM(VLLM):  # type: ignore[misc]  # the harness has no types for us
     def __init__(
         self, pretrained: str, *, policy: Any, filters: str | None = None, seed: int = 0, **rest: Any
     ) -> None:  # fmt: skip
-        self._policy = str(read_policy(policy))
-        chain = read_filters(filters)
+        chosen, chain = read_arguments(policy, filters)
+        self._policy = str(chosen)
         self._truncation: dict[str, Any] = {} if chain is None else vllm_filters(chain)
         self._draws = Draws(int(seed))
         super().__init__(pretrained, seed=int(seed), logits_processors=[PROCESSOR], **rest)
