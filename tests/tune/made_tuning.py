@@ -5,6 +5,7 @@ from itertools import chain
 import numpy as np
 
 from dyntemp.evaluation.results import TaskResult
+from dyntemp.language.policy import Policy
 from dyntemp.tune.results import (
     Difference,
     Finalist,
@@ -88,11 +89,12 @@ class Maker:
         drawn = {name: one.low + self.random.random() * (one.high - one.low) for name, one in space.parameters.items()}
         parameters = {name: float(f"{value:.4g}") for name, value in drawn.items()}
         sources = ("first: greedy", "first: T = 0.7", "first: T = 1")
-        values = ", ".join(f"{name}={value:g}" for name, value in parameters.items())
+        policy = Policy(space.policy)
         return Trial(
             family=space.family, number=number, parameters=parameters,
             source=sources[number] if number < len(sources) else "tpe",
-            state="pruned" if number > 8 and number % 7 == 0 else "complete", policy=f"{space.family} at {values}",
+            state="pruned" if number > 8 and number % 7 == 0 else "complete",
+            policy=str(policy.bind(**{name: parameters[name] for name in policy.parameters})),
             filters=f"min_p({parameters['min_p']:g})", measured=self.measured("tune", self.height(parameters)),
             feasible=not (self.constraint and number % 5 == 4),
         )  # fmt: skip

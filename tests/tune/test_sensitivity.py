@@ -64,6 +64,10 @@ def test_trials_that_do_not_differ_tell_no_importance():
     assert 20 == one.good
 
 
+def test_an_objective_whose_noise_is_not_known_has_none():
+    assert [] == sensitivities(replace(Maker().results(), luck=[]))
+
+
 def test_each_objective_has_its_own():
     pytest.importorskip("optuna")
 

@@ -66,7 +66,7 @@ class Sensitivity:
 
 
 def sensitivities(results: TuningResults) -> list[Sensitivity]:
-    """The sensitivity of the policy by each objective; empty without parameters or complete trials.
+    """The sensitivity of the policy by each objective whose noise is known; empty without complete trials.
 
     Raises:
         StudyError: If Optuna is not installed.
@@ -76,7 +76,11 @@ def sensitivities(results: TuningResults) -> list[Sensitivity]:
     if not trials or not space.parameters:
         return []
     noise = {one.objective: one for one in results.luck if one.family == space.family}
-    return [_sensitivity(space, trials, at, noise[one.name]) for at, one in enumerate(results.objectives)]
+    return [
+        _sensitivity(space, trials, at, noise[one.name])
+        for at, one in enumerate(results.objectives)
+        if one.name in noise
+    ]
 
 
 def sentences(one: Sensitivity) -> Iterator[str]:
