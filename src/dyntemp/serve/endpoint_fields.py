@@ -124,7 +124,7 @@ def _common(settings: ServerSettings) -> dict[str, Field]:
     return {
         "model": Field(text(500), None, "the model's name, as `/v1/models` tells it; may be left out"),
         "policy": Field(
-            anything("text, or an object as `Policy.to_json` writes it"), None,
+            anything("text, or an object as `PolicyFile.to_json` writes it"), None,
             'the policy: a formula, a name of `dyntemp policies`, its JSON, or "off"',
         ),
         "vllm_xargs": Field(
