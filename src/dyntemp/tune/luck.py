@@ -25,7 +25,8 @@ def largest_of(count: int) -> float:
     [0.0, 0.5642, 0.8463]
     """
     below = np.array([NormalDist().cdf(x) for x in POINTS])
-    return float(np.trapezoid(1 - below**count - (1 - below) ** count, POINTS))
+    heights = 1 - below**count - (1 - below) ** count
+    return float((heights[1:] + heights[:-1]).sum() / 2 * POINTS[1])
 
 
 def noise_of(values: Values) -> float | None:

@@ -84,6 +84,7 @@ class Measured:
         exact: True if the values were computed from logits, without sampling.
         texts: How many texts were written.
         tokens: How many tokens they have; 0 where nothing was sampled.
+        whole: False if it was pruned: it has the first items alone.
     """
 
     split: Split
@@ -94,6 +95,7 @@ class Measured:
     exact: bool
     texts: int
     tokens: int
+    whole: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

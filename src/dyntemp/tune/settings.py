@@ -105,9 +105,12 @@ class TuneSettings:
         """The policy and filters that are searched.
 
         Raises:
-            ValueError: As `family_of`.
+            ValueError: As `family_of`, or if CMA-ES was asked for with one parameter.
         """
-        return family_of(self.template, self.filters)
+        found = family_of(self.template, self.filters)
+        if self.sampler == "cmaes" and len(found.policy.parameters) + len(found.ranges) < 2:
+            raise StudyError("cmaes searches for two parameters or more: take tpe, gp or random for one")
+        return found
 
     def sizes(self, task: Task) -> tuple[dict[Split, int], dict[Split, int]]:
         """Items and texts per item of each split: at least as many texts as the metrics of the task need."""

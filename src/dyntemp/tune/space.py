@@ -18,6 +18,9 @@ from dyntemp.tune.results import Parameter, Space
 CONTROL = "static + min_p"
 """The name of the control: one temperature for all tokens and min-p before it, tuned with the same budget."""
 
+TEMPERATURE = "T"
+"""The control's parameter."""
+
 MOST_CUT = 0.3
 """The largest min-p of the control, whose range begins at 0, where it keeps everything."""
 
@@ -29,7 +32,7 @@ def control() -> Family:
     """One temperature for all tokens, and min-p before it."""
     return Family(
         name=CONTROL,
-        policy=Policy(param("T", LOW, HIGH)),
+        policy=Policy(param(TEMPERATURE, LOW, HIGH)),
         chain="min_p({min_p})",
         ranges={"min_p": (0.0, MOST_CUT)},
         control=CONTROL,

@@ -1,0 +1,260 @@
+"""Tuning: a search for parameters on tune, the best measured again on val, and the winner beside static on test."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from math import prod
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from dyntemp.evaluation.about import circumstances
+from dyntemp.evaluation.exact_tier import ExactTier
+from dyntemp.evaluation.families import Family
+from dyntemp.evaluation.folder import Folder
+from dyntemp.evaluation.runner import Runner
+from dyntemp.evaluation.task import SPLITS, Split, Task
+from dyntemp.tune.answer import answer_of, difference, sentence
+from dyntemp.tune.first_trials import Static, first_trials
+from dyntemp.tune.luck import largest_of, noise_of
+from dyntemp.tune.objective import Scorer, per_item, value_of
+from dyntemp.tune.results import Finalist, Luck, Measured, Tested, Trial, TuningResults
+from dyntemp.tune.search import Search
+from dyntemp.tune.settings import TuneSettings
+from dyntemp.tune.space import TEMPERATURE, control, parameters, space_of
+from dyntemp.tune.storage import open_storage
+
+RESULTS = "tuning.json"
+"""The results in the folder, as `TuningResults.to_json` has them."""
+
+
+class Progress(NamedTuple):
+    """How far a tuning is.
+
+    Attributes:
+        done: Texts that are there, or whose values were computed.
+        of: Of about how many.
+        tokens: Tokens that this process drew.
+        stage: What is done now, such as `static + min_p, trial 3 of 32`.
+        best: The best value of this stage's search so far, in the first objective; None before the first trial.
+    """
+
+    done: int
+    of: int
+    tokens: int
+    stage: str
+    best: float | None
+
+
+def tune(
+    settings: TuneSettings,
+    tasks: Sequence[Task],
+    runner: Runner,
+    folder: str | Path,
+    *,
+    exact: ExactTier | None = None,
+    storage: str | None = None,
+    progress: Callable[[Progress], None] | None = None,
+) -> TuningResults:
+    """Tune a policy, or go on with a tuning that was interrupted; several processes may share its folder or database.
+
+    The static temperature with min-p is searched first, with as many trials. The best of both searches are measured
+    again on val with more texts, where they have other items and other noise; the best of each there goes to test.
+    The score on test is without the luck of any choice.
+
+    Args:
+        settings: Template, tasks and sizes.
+        tasks: The tasks that the settings name, in their order.
+        runner: Writes the texts.
+        folder: Where samples, trials and results are kept.
+        exact: Computes values without sampling, for tasks that list their answers.
+        storage: The URL of a PostgreSQL database for the trials, such as `postgresql://user@host/name`; None for a
+            file of SQLite in the folder.
+        progress: Called as texts end.
+
+    Raises:
+        ValueError: If the settings do not fit, the folder holds another tuning, a task has too few items, or Optuna or
+            SciPy is not installed.
+    """
+    with Folder(folder, settings) as place:
+        results = Tuning(settings, tasks, runner, place, exact, progress).run(storage)
+        place.write(RESULTS, results.to_json())
+    return results
+
+
+class Tuning:
+    """The stages of a tuning; see `tune`."""
+
+    def __init__(
+        self, settings: TuneSettings, tasks: Sequence[Task], runner: Runner, folder: Folder, exact: ExactTier | None,
+        progress: Callable[[Progress], None] | None,
+    ) -> None:  # fmt: skip
+        self.settings, self.runner, self.folder = settings, runner, folder
+        self.families = [control(), settings.family()]
+        self.scorer = Scorer(settings, tasks, runner, folder, exact, self._text)
+        self._progress = progress or (lambda _: None)
+        self._at = Progress(0, 1, 0, "", None)
+        self._writing = self._drawn = 0
+
+    def run(self, storage: str | None) -> TuningResults:
+        """All stages, and the results."""
+        static, policy = self.families
+        counts = {"tune": 2 * self.settings.trials, "val": 2 * self.settings.kept, "test": 2}
+        self._at = self._at._replace(of=sum(counts[split] * self.scorer.texts(split) for split in SPLITS))
+        self.scorer.prepare([family.arm(family.name, _middle(family)) for family in self.families])
+        database = open_storage(self.folder.path, storage)
+        rival = self._search(database, static, None, None)
+        best = self._ranked(rival)[0]
+        least = self._least(best.measured)
+        numbers = {name: value for name, value in best.parameters.items() if name != TEMPERATURE}
+        own = self._search(database, policy, Static("best static", best.parameters[TEMPERATURE], numbers), least)
+        rivals = self._again(static, rival, None)
+        finalists = self._again(policy, own, self._least(_chosen(rivals).left))
+        winner, other = self._tested(policy, own, finalists), self._tested(static, rival, rivals)
+        clusters = self.scorer.clusters("test")
+        differences = [
+            difference(objective, winner.measured, other.measured, clusters) for objective in self.scorer.objectives
+        ]
+        answer = answer_of(differences)
+        measured = [
+            *(one.measured for one in (*rival, *own, winner, other)),
+            *(one.left for one in (*rivals, *finalists)),
+        ]
+        return TuningResults(
+            settings=self.settings.to_json(),
+            digest=self.settings.digest,
+            model=self.runner.name,
+            about=circumstances(),
+            tasks=self.scorer.records(),
+            objectives=self.scorer.objectives,
+            spaces=[space_of(static), space_of(policy)],
+            constraint=self.settings.constraint,
+            least=least,
+            trials=[*rival, *own],
+            finalists=[*rivals, *finalists],
+            luck=[one for trials in (rival, own) for one in self._luck(trials)],
+            tested=[winner, other],
+            differences=differences,
+            answer=answer,
+            sentence=sentence(answer, differences, winner, other, self.settings.tasks, self.settings.trials),
+            tokens={split: sum(one.tokens for one in measured if one.split == split) for split in SPLITS},
+        )
+
+    def _search(self, database: Any, family: Family, best: Static | None, least: float | None) -> list[Trial]:
+        """All trials of a family."""
+        count = self.settings.trials
+        before = self._at.done
+
+        def told(trials: Sequence[Trial]) -> None:
+            values = [_merit(one.measured.values) for one in trials if one.feasible and one.measured.whole]
+            done = before + len(trials) * self.scorer.texts("tune")
+            stage = f"{family.name}, trial {min(len(trials) + 1, count)} of {count}"
+            self._tell(done, stage, max(values, default=None))
+
+        told([])
+        search = Search(
+            name=f"{family.name} {self.settings.digest[:12]}",
+            family=family,
+            sampler=self.settings.sampler,
+            seed=self.settings.seed,
+            trials=count,
+            objectives=len(self.scorer.objectives),
+            first=first_trials(family, self.settings.model, best, max(1, count // 2)),
+            measure=lambda arm, enough: self.scorer.measure(arm, "tune", enough),
+            constraint=None if least is None else lambda found: least - (self._least(found) or 0.0),
+            prunes=self.scorer.prunes,
+            progress=told,
+        )
+        return search.run(database)
+
+    def _again(self, family: Family, trials: Sequence[Trial], least: float | None) -> list[Finalist]:
+        """The best trials of a family, measured on val."""
+        found: list[Finalist] = []
+        for number, trial in enumerate(self._ranked(trials)[: self.settings.kept], start=1):
+            self._tell(self._at.done, f"{family.name}, val {number} of {self.settings.kept}", None)
+            left = self._measure(family, trial, "val")
+            feasible = least is None or (self._least(left) or 0.0) >= least
+            promised = trial.measured.values
+            found.append(Finalist(family=family.name, number=trial.number, promised=promised, left=left,
+                                  feasible=feasible, chosen=False))  # fmt: skip
+        best = max(found, key=lambda one: (one.feasible, _merit(one.left.values)))
+        return [replace(one, chosen=one is best) for one in found]
+
+    def _tested(self, family: Family, trials: Sequence[Trial], finalists: Sequence[Finalist]) -> Tested:
+        """The chosen finalist on test."""
+        number = _chosen(finalists).number
+        trial = next(one for one in trials if one.number == number)
+        self._tell(self._at.done, f"{family.name}, test", None)
+        return Tested(
+            family=family.name,
+            number=number,
+            parameters=trial.parameters,
+            policy=trial.policy,
+            filters=trial.filters,
+            control=family.control is not None,
+            measured=self._measure(family, trial, "test"),
+        )
+
+    def _measure(self, family: Family, trial: Trial, split: Split) -> Measured:
+        found = self.scorer.measure(family.arm(f"{family.name} #{trial.number}", trial.parameters), split)
+        self._tell(self._at.done + self.scorer.texts(split), self._at.stage, self._at.best)
+        return found
+
+    def _least(self, measured: Measured) -> float | None:
+        """The value of the constraint's metric; None without a constraint."""
+        return None if self.scorer.constraint is None else value_of(self.scorer.constraint, measured.items)
+
+    def _ranked(self, trials: Sequence[Trial]) -> list[Trial]:
+        """The different configurations with all items, the best first: those that keep the constraint before others.
+
+        Of two objectives, the front comes first.
+        """
+        different = {(one.policy, one.filters): one for one in reversed(trials) if one.measured.whole}
+        whole = sorted(different.values(), key=lambda one: one.number)
+        values = np.array([one.measured.values for one in whole])
+        behind = [bool(np.any(np.all(values >= own, axis=1) & np.any(values > own, axis=1))) for own in values]
+        order = sorted(
+            zip(behind, whole, strict=True),
+            key=lambda one: (not one[1].feasible, one[0], -_merit(one[1].measured.values)),
+        )
+        return [trial for _, trial in order]
+
+    def _luck(self, trials: Sequence[Trial]) -> Iterator[Luck]:
+        """The luck of the best trial in each objective; none where the noise is not known."""
+        count = len({(one.policy, one.filters) for one in trials})
+        for objective in self.scorer.objectives:
+            rows = [per_item(objective, one.measured.items) for one in trials if one.measured.whole]
+            noise = noise_of(np.array([row for row in rows if None not in row], np.float64))
+            if noise is not None:
+                yield Luck(family=trials[0].family, objective=objective.name, trials=count, noise=noise,
+                           expected=noise * largest_of(count))  # fmt: skip
+
+    def _text(self, done: int, tokens: int) -> None:
+        """Take the texts of the cell that is written now, and the tokens that were drawn for it."""
+        self._drawn += tokens if tokens < self._writing else tokens - self._writing
+        self._writing = tokens
+        self._progress(self._at._replace(done=min(self._at.done + done, self._at.of), tokens=self._drawn))
+
+    def _tell(self, done: int, stage: str, best: float | None) -> None:
+        self._at = Progress(min(done, self._at.of), self._at.of, self._drawn, stage, best)
+        self._progress(self._at)
+
+
+def _merit(values: Sequence[float]) -> float:
+    """The number by which configurations are ranked: the value, or the product of two.
+
+    The product is the area that a point dominates from (0, 0) on, and does not depend on the objectives' units.
+    """
+    return prod(values)
+
+
+def _chosen(finalists: Sequence[Finalist]) -> Finalist:
+    return next(one for one in finalists if one.chosen)
+
+
+def _middle(family: Family) -> dict[str, float]:
+    """A configuration inside the ranges, to see if it can be run and computed."""
+    found = {name: (one.low + one.high) / 2 for name, one in parameters(family).items()}
+    return {name: round(value) if parameters(family)[name].whole else value for name, value in found.items()}
