@@ -243,3 +243,10 @@ def test_a_control_that_is_compared_is_no_method(results):
 
     assert "no-op" not in [arm.name for arm in Reading(changed, task).methods]
     assert not [line for line in tables(changed)["best"] if "`no-op`" in line]
+
+
+def test_an_axis_by_logarithm_has_its_middle_at_the_geometric_mean():
+    axis = Axis(0.01, 100, 0, 200, log=True)
+
+    assert [0, 100, 150, 200] == [axis.at(value) for value in (0.001, 1, 10, 1000)]
+    assert [0.01, 0.1, 1, 10, 100] == axis.ticks()

@@ -54,7 +54,9 @@ def test_every_trial_is_there_and_pruned_ones_have_no_value(results, html):
         rows = table.count("<tr") - 1
         trials = [one for one in results.trials if one.family == space.family]
         assert len(trials) == rows
-        assert sum(one.state == "pruned" for one in trials) == table.count("pruned") > 0
+        pruned = sum(one.state == "pruned" for one in trials)
+        assert (pruned, pruned) == (table.count("pruned"), table.count("<td>–</td>"))
+        assert pruned > 0
     assert "first: T = 0.7" in text
     assert "trials ended early" in text
 

@@ -6,10 +6,9 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import log
-from typing import Any
 
-from dyntemp.errors import StudyError
 from dyntemp.tune.results import Luck, Parameter, Space, Trial, TuningResults
+from dyntemp.tune.storage import optuna
 
 FEWEST = 10
 """Trials below which no importance is told."""
@@ -133,15 +132,15 @@ def _importances(space: Space, trials: Sequence[Trial], values: Sequence[float])
     """The importance of each parameter; empty for few trials, or values that do not differ."""
     if len(trials) < FEWEST or min(values) == max(values):
         return {}
-    optuna = _optuna()
+    package = optuna()
     kinds = {
-        name: optuna.distributions.IntDistribution(int(one.low), int(one.high), log=one.log) if one.whole
-        else optuna.distributions.FloatDistribution(one.low, one.high, log=one.log)
+        name: package.distributions.IntDistribution(int(one.low), int(one.high), log=one.log) if one.whole
+        else package.distributions.FloatDistribution(one.low, one.high, log=one.log)
         for name, one in space.parameters.items()
     }  # fmt: skip
-    study = optuna.create_study(direction="maximize")
+    study = package.create_study(direction="maximize")
     study.add_trials([
-        optuna.trial.create_trial(
+        package.trial.create_trial(
             params={name: int(value) if space.parameters[name].whole else value
                     for name, value in one.parameters.items()},
             distributions=kinds, value=value,
@@ -151,23 +150,9 @@ def _importances(space: Space, trials: Sequence[Trial], values: Sequence[float])
     with warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)
         try:
-            found = optuna.importance.get_param_importances(
-                study, evaluator=optuna.importance.PedAnovaImportanceEvaluator()
+            found = package.importance.get_param_importances(
+                study, evaluator=package.importance.PedAnovaImportanceEvaluator()
             )
         except UserWarning:  # the best trials are all trials
             return {}
     return {name: float(value) for name, value in found.items()}
-
-
-def _optuna() -> Any:
-    """Optuna without its messages.
-
-    Raises:
-        StudyError: If it is not installed.
-    """
-    try:
-        import optuna
-    except ImportError as error:
-        raise StudyError("Optuna is not installed: run `pip install 'dyntemp[tune]'`") from error
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    return optuna
