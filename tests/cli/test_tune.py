@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from tests.evaluation.toy import PIECES, Letters, logits
 from tests.tune.made_tuning import SENTENCE, Maker
 
 from dyntemp import PolicyFile
@@ -10,9 +11,12 @@ from dyntemp.cli import main
 from dyntemp.errors import StudyError
 from dyntemp.evaluation.loop_runner import LoopRunner
 from dyntemp.testing import FakeModel
+from dyntemp.tune.results import TuningResults
 from dyntemp.tune.tuning import Progress
+from dyntemp.tune.tuning import tune as real_tune
 
 pytest.importorskip("optuna")
+pytest.importorskip("statsmodels")
 
 TEMPLATE = 'param("a", 0, 1) + normalized_entropy'
 
@@ -137,3 +141,22 @@ def test_a_study_that_cannot_run_says_why(capsys, tmp_path, tune):
 
     assert (2, "") == (code, out)
     assert err.endswith("\ndyntemp tune: this folder holds another study\n")
+
+
+def test_a_real_tuning_ends_in_files_that_other_commands_read(capsys, tmp_path, monkeypatch):
+    monkeypatch.setattr("dyntemp.cli.tune.tune", real_tune)
+    monkeypatch.setattr("dyntemp.cli.evaluate.load_model", lambda name, **_: FakeModel(PIECES, logits, end=[3]))
+    monkeypatch.setattr("dyntemp.cli.tune.task_of", lambda name: Letters(name, answers=True))
+    sizes = [word for split in ("tune", "val", "test") for word in ("--items", f"{split}=3", "--samples", f"{split}=4")]
+    command = (TEMPLATE, "--min-p", "0:0.3", "--task", "letters", "--trials", "2", *sizes, "-o", tmp_path)
+    code, out, err = run(capsys, *command)
+
+    assert 0 == code, err
+    results = TuningResults.from_json(json.loads((tmp_path / "tuning.json").read_text()))
+    assert results.sentence == out.splitlines()[0]
+    assert results.sentence.partition("`")[0] in (tmp_path / "report.html").read_text()
+    for name, one in zip(("policy", "static"), results.tested, strict=True):
+        file = PolicyFile.load(tmp_path / f"{name}.json")
+        assert (one.policy, one.filters) == (str(file.policy), str(file.filters))
+        assert one.measured.values[0] == pytest.approx(file.provenance.scores[0].mean)
+    assert out == run(capsys, *command)[1], "the same command finds all done"

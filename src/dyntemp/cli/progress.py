@@ -42,12 +42,14 @@ class _Lines:
     """Progress as lines, not too many of them."""
 
     def __init__(self, err: Console, parts: str) -> None:
-        self._err, self._parts, self._next = err, parts, 0.0
+        self._err, self._parts, self._next, self._told = err, parts, 0.0, ""
 
     def __call__(self, at: Step, note: str = "") -> None:
         done, parts, tokens = at
         now = time.monotonic()
         if done == parts or now >= self._next:
             self._next = now + SECONDS_APART
-            told = f"{done} of {parts} {self._parts}, {tokens:,} tokens"
-            self._err.print(f"{told}; {note}" if note else told, markup=False)
+            told = f"{done} of {parts} {self._parts}, {tokens:,} tokens" + (f"; {note}" if note else "")
+            if told != self._told:
+                self._told = told
+                self._err.print(told, markup=False)
