@@ -71,7 +71,7 @@ class Maker:
             finalists=[self.finalist(one, at) for trials in best.values() for at, one in enumerate(trials)],
             luck=[Luck(family=space.family, objective=name, trials=self.trials, noise=NOISE, expected=2 * NOISE)
                   for space in (STATIC, POLICY) for name in self.names],
-            tested=[self.tested(best[POLICY.family][0], POLICY), self.tested(best[STATIC.family][0], STATIC)],
+            tested=[self.tested(best[POLICY.family][1], POLICY), self.tested(best[STATIC.family][1], STATIC)],
             differences=[
                 Difference(objective=name, mean=4.52, other=4.21, difference=0.31, low=0.12, high=0.5, p=0.004,
                            items=20)
@@ -121,7 +121,7 @@ class Maker:
 
     def finalist(self, one, at):
         return Finalist(family=one.family, number=one.number, promised=one.measured.values, feasible=True,
-                        left=self.measured("val", self.height(one.parameters)), chosen=at == 0)  # fmt: skip
+                        left=self.measured("val", self.height(one.parameters)), chosen=at == 1)  # fmt: skip
 
     def tested(self, one, space):
         return Tested(family=one.family, number=one.number, parameters=one.parameters, policy=one.policy,

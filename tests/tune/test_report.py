@@ -10,7 +10,7 @@ from tests.tune.made_tuning import POLICY, STATIC, Maker
 
 from dyntemp.evaluation.report.reading import value
 from dyntemp.tune.report import document, drawn
-from dyntemp.tune.report.reading import own
+from dyntemp.tune.report.reading import own, searches
 
 pytest.importorskip("optuna")
 
@@ -40,9 +40,22 @@ def test_the_answer_comes_first_then_what_was_promised_and_what_was_left(results
     for one in results.finalists:
         assert value(one.promised[0]) in text
         assert f"{value(one.left.values[0])} ({value(one.left.low[0])} to {value(one.left.high[0])})" in text
-    assert text.index("promised on tune") < text.index("Sensitivity") < text.index("All trials")
+    assert text.index("best trial promised") < text.index("Sensitivity") < text.index("All trials")
     assert "+0.310 (+0.120 to +0.500)" in text
     assert "+0.200" in text, "the expected luck"
+
+
+def test_the_first_table_has_the_best_trial_on_tune_and_the_winner_on_test(results, html):
+    rows = re.findall("<tr.*?</tr>", html.split("<tbody>")[1].split("</tbody>")[0])
+
+    for search, text in zip(searches(results), map(words, rows), strict=True):
+        best, winner = search.finalists[0], search.winner
+        assert best.number != winner.number
+        assert value(best.promised[0]) == value(max(one.measured.values[0] for one in search.complete))
+        for measured in (best.left, winner.measured):
+            assert value(measured.values[0]) in text
+        assert value(best.promised[0]) in text
+        assert winner.policy in text
 
 
 def test_every_trial_is_there_and_pruned_ones_have_no_value(results, html):

@@ -167,7 +167,7 @@ def told(results: TuningResults) -> Iterator[str]:
     """The answer, what was promised and what was left, and what may be left alone."""
     yield results.sentence
     yield ""
-    yield f"{'winner':<16} {'promised':>9} {'luck':>7} {'left on val':>26} {'test':>26}"
+    yield f"{'best trial':<16} {'promised':>9} {'luck':>7} {'left on val':>26} {'winner on test':>26}"
     for search in searches(results):
         yield from _stages(search)
     for pair in results.differences:
@@ -180,17 +180,16 @@ def told(results: TuningResults) -> Iterator[str]:
 
 
 def _stages(search: Search) -> Iterator[str]:
-    """The winner of a search, a line for each objective."""
-    name = search.space.family if search.space.control else "policy"
-    for finalist in (one for one in search.finalists if one.chosen):
-        for at, objective in enumerate(search.results.objectives):
-            luck = search.luck(objective.name)
-            test = "" if search.winner is None else with_interval(search.winner.measured, at)
-            lucky = "" if luck is None else f"+{value(luck.expected)}"
-            left = with_interval(finalist.left, at)
-            yield f"{name:<16} {value(finalist.promised[at]):>9} {lucky:>7} {left:>26} {test:>26}"
-    if search.winner is not None:
-        yield f"  {'; '.join(filter(None, (search.winner.policy, search.winner.filters)))}"
+    """The best trial of a search on tune and val, and the winner on test: a line for each objective."""
+    if not search.finalists or search.winner is None:
+        return
+    best, winner = search.finalists[0], search.winner
+    for at, objective in enumerate(search.results.objectives):
+        luck = search.luck(objective.name)
+        lucky = "" if luck is None else f"+{value(luck.expected)}"
+        left, test = with_interval(best.left, at), with_interval(winner.measured, at)
+        yield f"{search.title:<16} {value(best.promised[at]):>9} {lucky:>7} {left:>26} {test:>26}"
+    yield f"  {'; '.join(filter(None, (winner.policy, winner.filters)))}"
 
 
 def summary(results: TuningResults) -> dict[str, Any]:

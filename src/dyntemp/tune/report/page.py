@@ -14,8 +14,8 @@ from dyntemp.tune.results import TuningResults
 from dyntemp.tune.sensitivity import Sensitivity, sensitivities, sentences
 
 STAGES = (
-    "Promised: the value that chose the trial, which luck makes too good. Expected luck: by how much, where all trials "
-    "are equally good. Left: the same configuration on the items of val. Test: items that no choice has seen."
+    "Promised: the value of the best trial on tune, which luck makes too good. Expected luck: by how much, if all "
+    "trials were equally good. Left: the same trial on val. Test: the best on val, on items that no choice has seen."
 )
 
 GOOD = (
@@ -52,7 +52,7 @@ def document(results: TuningResults) -> str:
 
 def _extent(results: TuningResults) -> str:
     tasks = ", ".join(one.name for one in results.tasks)
-    tried = " and ".join(f"{len(one.trials)} of {one.space.family}" for one in searches(results))
+    tried = " and ".join(f"{counted(len(one.trials), 'trial')} of {one.title}" for one in searches(results))
     tokens = sum(results.tokens.values())
     return f"{results.model}; {tasks}; {tried}; {tokens:,} tokens drawn; settings {results.digest[:16]}."
 
@@ -80,7 +80,11 @@ def _front(results: TuningResults) -> Iterator[Markup]:
 
 def _listed(search: Search) -> Iterator[Markup]:
     """The finalists of a search, and all its trials."""
-    yield element("h3", search.space.family)
+    yield element(
+        "h3",
+        search.title,
+        None if search.space.control else element("small", " ", element("code", search.space.family)),
+    )
     yield tables.finalists(search)
     yield folded(f"All {counted(len(search.trials), 'trial')}", tables.trials(search))
 

@@ -17,6 +17,11 @@ class Search:
     results: TuningResults
     space: Space
 
+    @property
+    def title(self) -> str:
+        """Its name where the policy's text would be too long."""
+        return self.space.family if self.space.control else "policy"
+
     @cached_property
     def trials(self) -> Sequence[Trial]:
         """Its trials by number."""

@@ -9,38 +9,34 @@ from dyntemp.show.markup import Markup, element
 from dyntemp.show.quantity import figure
 from dyntemp.show.report_parts import headed, row, scrolling
 from dyntemp.tune.report.reading import Search, searches, with_interval
-from dyntemp.tune.results import Finalist, TuningResults
+from dyntemp.tune.results import TuningResults
 from dyntemp.tune.sensitivity import Sensitivity
 
 
 def promised_and_left(results: TuningResults) -> Markup:
-    """The winner of each search at every stage: on tune, on val, on test; and the luck that was to be expected."""
-    head = ("winner", "objective", "promised on tune", "expected luck", "left on val, 95 %", "test, 95 %")
+    """The best trial of each search on tune and on val, the luck that was to be expected, and the winner on test."""
+    head = ("search", "objective", "best trial promised", "expected luck", "left of it on val, 95 %",
+            "winner on test, 95 %")  # fmt: skip
     rows = [
-        _stages(search, finalist, at, objective.name)
-        for search in searches(results)
-        for finalist in search.finalists if finalist.chosen
+        _stages(search, at, objective.name)
+        for search in searches(results) if search.finalists
         for at, objective in enumerate(results.objectives)
     ]  # fmt: skip
     return scrolling("What the best trials promised, and what was left", headed(head, rows))
 
 
-def _stages(search: Search, one: Finalist, at: int, objective: str) -> Markup:
-    luck, winner = search.luck(objective), search.winner
+def _stages(search: Search, at: int, objective: str) -> Markup:
+    best, luck, winner = search.finalists[0], search.luck(objective), search.winner
+    code = "" if winner is None else "; ".join(filter(None, (winner.policy, winner.filters)))
+    name = element(
+        "span", search.title, element("span", "control", class_="dt-tag") if search.space.control else None,
+        element("small", element("code", code)) if code else None,
+    )  # fmt: skip
     return row(
-        _named(search), objective, value(one.promised[at]), "–" if luck is None else f"+{value(luck.expected)}",
-        with_interval(one.left, at), "–" if winner is None else with_interval(winner.measured, at),
+        name, objective, value(best.promised[at]), "–" if luck is None else f"+{value(luck.expected)}",
+        with_interval(best.left, at), "–" if winner is None else with_interval(winner.measured, at),
         kind="dt-control" if search.space.control else None,
     )  # fmt: skip
-
-
-def _named(search: Search) -> Markup:
-    """The cell of a search: its name, with the winner's policy and filters."""
-    winner = search.winner
-    code = "" if winner is None else "; ".join(filter(None, (winner.policy, winner.filters)))
-    name = element("span", search.space.family, element("span", "control", class_="dt-tag"))
-    shown = name if search.space.control else element("span", search.space.family)
-    return element("span", shown, element("small", element("code", code)) if code else None)
 
 
 def differences(results: TuningResults) -> Markup:
@@ -71,7 +67,7 @@ def finalists(search: Search) -> Markup:
         for one in search.finalists
     ]  # fmt: skip
     head = ("trial", *search.space.parameters, *numbers, "")
-    return scrolling(f"Finalists of {search.space.family}", headed(head, rows))
+    return scrolling(f"Finalists of the search: {search.title}", headed(head, rows))
 
 
 def trials(search: Search) -> Markup:
@@ -87,7 +83,7 @@ def trials(search: Search) -> Markup:
         for one in search.trials
     ]  # fmt: skip
     head = ("trial", "source", *search.space.parameters, *names, "", "tokens")
-    return scrolling(f"All trials of {search.space.family}", headed(head, rows))
+    return scrolling(f"All trials of the search: {search.title}", headed(head, rows))
 
 
 def _values(search: Search, number: int) -> Iterator[str]:
