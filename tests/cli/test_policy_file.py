@@ -96,3 +96,14 @@ def test_check_gives_the_provenance_as_json(capsys, tuned):
     assert (None, "") == tuple(
         json.loads(run(capsys, "check", "--json", "0.9")[1])[k] for k in ("provenance", "filters")
     )
+
+
+def test_a_replay_says_that_it_has_the_filters_of_the_trace(capsys, tmp_path, tuned):
+    path = tmp_path / "run.jsonl"
+    run(capsys, "generate", "-n", "2", "--trace", path, "--policy", "0.7", "x")
+    code, _, err = run(capsys, "explain", path, "--policy", tuned)
+
+    assert 0 == code, err
+    assert "the filters `temperature, min_p(0.05)`; the replay has those of the trace, none" in err
+    run(capsys, "generate", "-n", "2", "--trace", path, "--overwrite", "--policy", tuned, "x")
+    assert "those of the trace" not in run(capsys, "explain", path, "--policy", tuned)[2]

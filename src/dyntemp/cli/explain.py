@@ -20,7 +20,7 @@ from rich.console import Console
 
 from dyntemp.cli import OK, UsageError
 from dyntemp.cli.common import add_colour_option, add_zone_option, print_json
-from dyntemp.cli.policy_options import read_policy
+from dyntemp.cli.policy_options import read_given
 from dyntemp.errors import PolicyError, TraceError
 from dyntemp.language.policy import Policy
 from dyntemp.show.card import card
@@ -161,7 +161,14 @@ def _shown(header: Header, tokens: list[Token], options: argparse.Namespace) -> 
     Raises:
         UsageError: If nothing is left.
     """
-    other = read_policy(options.policy) if options.policy else None
+    given = read_given(options.policy) if options.policy else None
+    other = given and given.policy
+    if given and given.filters.active and given.filters != (drawn := header.run().filters):
+        console(options.color, stderr=True).print(
+            f"the policy's file has the filters `{given.filters}`; the replay has those of the trace, "
+            f"{f'`{drawn}`' if drawn.active else 'none'}",
+            style="yellow", highlight=False, soft_wrap=True,
+        )  # fmt: skip
     replayed: list[Replayed | None] = [None] * len(tokens)
     if other:
         try:
