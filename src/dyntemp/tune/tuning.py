@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from math import prod
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from dyntemp.tune.answer import answer_of, difference, sentence
 from dyntemp.tune.first_trials import Static, first_trials
 from dyntemp.tune.luck import largest_of, noise_of
 from dyntemp.tune.objective import Scorer, per_item, value_of
+from dyntemp.tune.progress import Meter, Progress
 from dyntemp.tune.results import Finalist, Luck, Measured, Tested, Trial, TuningResults
 from dyntemp.tune.search import Search
 from dyntemp.tune.settings import TuneSettings
@@ -28,24 +29,6 @@ from dyntemp.tune.storage import open_storage
 
 RESULTS = "tuning.json"
 """The results in the folder, as `TuningResults.to_json` has them."""
-
-
-class Progress(NamedTuple):
-    """How far a tuning is.
-
-    Attributes:
-        done: Texts that are there, or whose values were computed.
-        of: Of about how many.
-        tokens: Tokens that this process drew.
-        stage: What is done now, such as `static + min_p, trial 3 of 32`.
-        best: The best value of this stage's search so far, in the first objective; None before the first trial.
-    """
-
-    done: int
-    of: int
-    tokens: int
-    stage: str
-    best: float | None
 
 
 def tune(
@@ -79,37 +62,39 @@ def tune(
             SciPy is not installed.
     """
     with Folder(folder, settings) as place:
-        results = Tuning(settings, tasks, runner, place, exact, progress).run(storage)
+        meter = Meter(progress)
+        scorer = Scorer(settings, tasks, runner, place, exact, meter.text)
+        results = Tuning(settings, scorer, open_storage(place.path, storage), runner.name, meter).run()
         place.write(RESULTS, results.to_json())
     return results
 
 
 class Tuning:
-    """The stages of a tuning; see `tune`."""
+    """The stages of a tuning; see `tune`.
 
-    def __init__(
-        self, settings: TuneSettings, tasks: Sequence[Task], runner: Runner, folder: Folder, exact: ExactTier | None,
-        progress: Callable[[Progress], None] | None,
-    ) -> None:  # fmt: skip
-        self.settings, self.runner, self.folder = settings, runner, folder
+    Args:
+        settings: Template and sizes.
+        scorer: Measures configurations.
+        database: Optuna's storage for the trials.
+        model: Name of the model.
+        meter: Takes the progress.
+    """
+
+    def __init__(self, settings: TuneSettings, scorer: Scorer, database: Any, model: str, meter: Meter) -> None:
+        self.settings, self.scorer, self.database, self.model, self.meter = settings, scorer, database, model, meter
         self.families = [control(), settings.family()]
-        self.scorer = Scorer(settings, tasks, runner, folder, exact, self._text)
-        self._progress = progress or (lambda _: None)
-        self._at = Progress(0, 1, 0, "", None)
-        self._writing = self._drawn = 0
 
-    def run(self, storage: str | None) -> TuningResults:
+    def run(self) -> TuningResults:
         """All stages, and the results."""
         static, policy = self.families
         counts = {"tune": 2 * self.settings.trials, "val": 2 * self.settings.kept, "test": 2}
-        self._at = self._at._replace(of=sum(counts[split] * self.scorer.texts(split) for split in SPLITS))
+        self.meter.plan(sum(counts[split] * self.scorer.texts(split) for split in SPLITS))
         self.scorer.prepare([family.arm(family.name, _middle(family)) for family in self.families])
-        database = open_storage(self.folder.path, storage)
-        rival = self._search(database, static, None, None)
+        rival = self._search(static, None, None)
         best = self._ranked(rival)[0]
         least = self._least(best.measured)
         numbers = {name: value for name, value in best.parameters.items() if name != TEMPERATURE}
-        own = self._search(database, policy, Static("best static", best.parameters[TEMPERATURE], numbers), least)
+        own = self._search(policy, Static("best static", best.parameters[TEMPERATURE], numbers), least)
         rivals = self._again(static, rival, None)
         finalists = self._again(policy, own, self._least(_chosen(rivals).left))
         winner, other = self._tested(policy, own, finalists), self._tested(static, rival, rivals)
@@ -125,7 +110,7 @@ class Tuning:
         return TuningResults(
             settings=self.settings.to_json(),
             digest=self.settings.digest,
-            model=self.runner.name,
+            model=self.model,
             about=circumstances(),
             tasks=self.scorer.records(),
             objectives=self.scorer.objectives,
@@ -142,16 +127,16 @@ class Tuning:
             tokens={split: sum(one.tokens for one in measured if one.split == split) for split in SPLITS},
         )
 
-    def _search(self, database: Any, family: Family, best: Static | None, least: float | None) -> list[Trial]:
+    def _search(self, family: Family, best: Static | None, least: float | None) -> list[Trial]:
         """All trials of a family."""
         count = self.settings.trials
-        before = self._at.done
+        before = self.meter.at.done
 
         def told(trials: Sequence[Trial]) -> None:
             values = [_merit(one.measured.values) for one in trials if one.feasible and one.measured.whole]
             done = before + len(trials) * self.scorer.texts("tune")
             stage = f"{family.name}, trial {min(len(trials) + 1, count)} of {count}"
-            self._tell(done, stage, max(values, default=None))
+            self.meter.reach(done, stage, max(values, default=None))
 
         told([])
         search = Search(
@@ -167,13 +152,13 @@ class Tuning:
             prunes=self.scorer.prunes,
             progress=told,
         )
-        return search.run(database)
+        return search.run(self.database)
 
     def _again(self, family: Family, trials: Sequence[Trial], least: float | None) -> list[Finalist]:
         """The best trials of a family, measured on val."""
         found: list[Finalist] = []
         for number, trial in enumerate(self._ranked(trials)[: self.settings.kept], start=1):
-            self._tell(self._at.done, f"{family.name}, val {number} of {self.settings.kept}", None)
+            self.meter.reach(self.meter.at.done, f"{family.name}, val {number} of {self.settings.kept}")
             left = self._measure(family, trial, "val")
             feasible = least is None or (self._least(left) or 0.0) >= least
             promised = trial.measured.values
@@ -186,7 +171,7 @@ class Tuning:
         """The chosen finalist on test."""
         number = _chosen(finalists).number
         trial = next(one for one in trials if one.number == number)
-        self._tell(self._at.done, f"{family.name}, test", None)
+        self.meter.reach(self.meter.at.done, f"{family.name}, test")
         return Tested(
             family=family.name,
             number=number,
@@ -199,7 +184,7 @@ class Tuning:
 
     def _measure(self, family: Family, trial: Trial, split: Split) -> Measured:
         found = self.scorer.measure(family.arm(f"{family.name} #{trial.number}", trial.parameters), split)
-        self._tell(self._at.done + self.scorer.texts(split), self._at.stage, self._at.best)
+        self.meter.reach(self.meter.at.done + self.scorer.texts(split), self.meter.at.stage)
         return found
 
     def _least(self, measured: Measured) -> float | None:
@@ -230,16 +215,6 @@ class Tuning:
             if noise is not None:
                 yield Luck(family=trials[0].family, objective=objective.name, trials=count, noise=noise,
                            expected=noise * largest_of(count))  # fmt: skip
-
-    def _text(self, done: int, tokens: int) -> None:
-        """Take the texts of the cell that is written now, and the tokens that were drawn for it."""
-        self._drawn += tokens if tokens < self._writing else tokens - self._writing
-        self._writing = tokens
-        self._progress(self._at._replace(done=min(self._at.done + done, self._at.of), tokens=self._drawn))
-
-    def _tell(self, done: int, stage: str, best: float | None) -> None:
-        self._at = Progress(min(done, self._at.of), self._at.of, self._drawn, stage, best)
-        self._progress(self._at)
 
 
 def _merit(values: Sequence[float]) -> float:
