@@ -20,8 +20,9 @@ NOISE = 0.06
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
-    """Few resamples, and no first trials, which take bounds of many policies."""
+    """Few resamples, no first trials, which take bounds of many policies, and no look at the machine."""
     monkeypatch.setattr(dyntemp.tune.tuning, "first_trials", lambda *_: {})
+    monkeypatch.setattr(dyntemp.tune.tuning, "circumstances", dict)
     monkeypatch.setattr(pairs, "RESAMPLES", 199)
     monkeypatch.setattr(estimate, "RESAMPLES", 199)
     yield

@@ -57,7 +57,7 @@ class Search:
         measure: An arm's values on tune.
         constraint: How far an arm's values break the constraint: at most 0 where they keep it. None without one.
         prunes: True if a trial may be pruned, which needs one objective, whose values of single items are known.
-        progress: Called after each trial of this process.
+        progress: Called with the number of trials that are done, and the objectives of those that keep the constraint.
     """
 
     name: str
@@ -70,7 +70,7 @@ class Search:
     measure: Callable[[Arm, Enough | None], Measured]
     constraint: Callable[[Measured], float] | None = None
     prunes: bool = False
-    progress: Callable[[Sequence[Trial]], None] = lambda _: None
+    progress: Callable[[int, Sequence[Sequence[float]]], None] = lambda *_: None
 
     def run(self, storage: Any) -> list[Trial]:
         """Do the trials that are missing, wait for those of other processes, and return all."""
@@ -87,17 +87,18 @@ class Search:
         while True:
             fail_dead(study)
             trials = study.get_trials(deepcopy=False)
-            place = next((at for at in range(self.trials) if not _of_place(trials, at)), None)
+            counted = _counted(trials)
+            done = [one for one in counted.values() if one.state.is_finished()]
+            self.progress(len(done), [one.values for one in done if one.user_attrs.get(FEASIBLE, True)])
+            place = next((at for at in range(self.trials) if at not in counted), None)
             if place is not None:
                 self._offer(study, trials, place)
                 study.sampler = self._sampler(place)
                 study.optimize(lambda trial: self._trial(study, trial), n_trials=1, catch=(SurplusError,))
-            elif all(_is_done(_of_place(trials, at)[0]) for at in range(self.trials)):
-                self.progress(self._records(trials))
-                return self._records(trials)
+            elif len(done) == len(counted):
+                return [self._record(at, counted[at]) for at in range(self.trials)]
             else:
                 time.sleep(WAIT)
-            self.progress(self._records(study.get_trials(deepcopy=False)))
 
     def _offer(self, study: Any, trials: Sequence[Any], place: int) -> None:
         """Put a trial for a place into the queue: with the parameters of one that failed there, if there is one."""
@@ -113,7 +114,7 @@ class Search:
     def _trial(self, study: Any, trial: Any) -> float | Sequence[float]:
         """The values of the next trial in the queue, which this or another process put there."""
         place = trial.user_attrs[PLACE]
-        if any(other.number < trial.number for other in _of_place(study.get_trials(deepcopy=False), place)):
+        if _counted(study.get_trials(deepcopy=False))[place].number < trial.number:
             raise SurplusError
         trial.set_user_attr(WORKER, worker())
         values = {name: _suggested(trial, name, found) for name, found in parameters(self.family).items()}
@@ -137,11 +138,6 @@ class Search:
         more = {"warn_independent_sampling": False} if self.sampler == "cmaes" else {}
         return makers[self.sampler](seed=seed, **more)
 
-    def _records(self, trials: Sequence[Any]) -> list[Trial]:
-        """The trials that count and are done, by their place."""
-        found = [_of_place(trials, place) for place in range(self.trials)]
-        return [self._record(place, each[0]) for place, each in enumerate(found) if each and _is_done(each[0])]
-
     def _record(self, place: int, trial: Any) -> Trial:
         values = rounded(self.family, trial.params)
         arm = self.family.arm("", values)
@@ -159,15 +155,14 @@ class Search:
         )
 
 
-def _of_place(trials: Sequence[Any], place: int) -> list[Any]:
-    """The trials of a place that did not fail, the one that counts first."""
+def _counted(trials: Sequence[Any]) -> dict[int, Any]:
+    """The trial that counts of each place: the first one that did not fail."""
     failed = optuna().trial.TrialState.FAIL
-    found = [one for one in trials if one.user_attrs.get(PLACE) == place and one.state != failed]
-    return sorted(found, key=lambda one: one.number)
-
-
-def _is_done(trial: Any) -> bool:
-    return trial.state == optuna().trial.TrialState.COMPLETE
+    counted: dict[int, Any] = {}
+    for trial in sorted(trials, key=lambda one: one.number):
+        if trial.state != failed and PLACE in trial.user_attrs:
+            counted.setdefault(trial.user_attrs[PLACE], trial)
+    return counted
 
 
 def _suggested(trial: Any, name: str, found: Parameter) -> float:

@@ -132,13 +132,12 @@ class Tuning:
         count = self.settings.trials
         before = self.meter.at.done
 
-        def told(trials: Sequence[Trial]) -> None:
-            values = [_merit(one.measured.values) for one in trials if one.feasible and one.measured.whole]
-            done = before + len(trials) * self.scorer.texts("tune")
-            stage = f"{family.name}, trial {min(len(trials) + 1, count)} of {count}"
-            self.meter.reach(done, stage, max(values, default=None))
+        def told(done: int, values: Sequence[Sequence[float]]) -> None:
+            stage = f"{family.name}, trial {min(done + 1, count)} of {count}"
+            self.meter.reach(
+                before + done * self.scorer.texts("tune"), stage, max((one[0] for one in values), default=None)
+            )
 
-        told([])
         search = Search(
             name=f"{family.name} {self.settings.digest[:12]}",
             family=family,
