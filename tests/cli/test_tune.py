@@ -11,8 +11,8 @@ from dyntemp.cli import main
 from dyntemp.errors import StudyError
 from dyntemp.evaluation.loop_runner import LoopRunner
 from dyntemp.testing import FakeModel
+from dyntemp.tune.progress import Progress
 from dyntemp.tune.results import TuningResults
-from dyntemp.tune.tuning import Progress
 from dyntemp.tune.tuning import tune as real_tune
 
 pytest.importorskip("optuna")

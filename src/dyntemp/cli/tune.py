@@ -23,13 +23,14 @@ from dyntemp.evaluation.report.reading import difference, value
 from dyntemp.evaluation.tasks.table import task_of
 from dyntemp.show.terminal import console
 from dyntemp.textfile import write_whole
+from dyntemp.tune.progress import Progress
 from dyntemp.tune.report import document
 from dyntemp.tune.report.reading import Search, searches, with_interval
 from dyntemp.tune.results import TuningResults
 from dyntemp.tune.sensitivity import sensitivities, sentences
 from dyntemp.tune.settings import SAMPLERS, TuneSettings
 from dyntemp.tune.tuned import tuned
-from dyntemp.tune.tuning import RESULTS, Progress, tune
+from dyntemp.tune.tuning import RESULTS, tune
 
 FILTERS = ("top_k", "top_p", "min_p")
 """Filters that have an option of their own, in the order of the chain."""
