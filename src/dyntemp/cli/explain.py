@@ -162,7 +162,7 @@ def _shown(header: Header, tokens: list[Token], options: argparse.Namespace) -> 
         UsageError: If nothing is left.
     """
     given = read_given(options.policy) if options.policy else None
-    other = given and given.policy
+    other = None if given is None else given.policy
     if given and given.filters.active and given.filters != (drawn := header.run().filters):
         console(options.color, stderr=True).print(
             f"the policy's file has the filters `{given.filters}`; the replay has those of the trace, "

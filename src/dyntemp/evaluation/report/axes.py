@@ -57,9 +57,9 @@ def decades(low: float, high: float, most: int = 5) -> list[float]:
     [0.05, 0.1, 0.2, 0.5, 1.0, 2.0]
     """
     powers = range(floor(log10(low)), ceil(log10(high)) + 1)
-    steps = (1, 2, 5) if len(powers) * 2 <= most + 2 else (1,)
-    found = (float(f"{factor * 10.0**power:.6g}") for power in powers for factor in steps)
-    return [value for value in found if low <= value <= high]
+    found = [float(f"{factor}e{power}") for power in powers for factor in (1, 2, 5)]
+    inside = [value for value in found if low <= value <= high]
+    return inside if len(inside) <= most + 1 else [value for value in inside if value in found[::3]]
 
 
 def padded(values: Iterable[float], share: float = 0.05) -> tuple[float, float]:
