@@ -31,7 +31,8 @@ class Tune:
         self.settings, self.named, self.tasks = settings, named, [task.name for task in tasks]
         assert isinstance(runner, LoopRunner)
         if named["progress"]:
-            named["progress"](Progress(3, 40, 120, "edt, trial 2 of 8", 4.25))
+            for done in (3, 40, 40):
+                named["progress"](Progress(done, 40, 120, "edt, trial 2 of 8", 4.25))
         if isinstance(self.answer, BaseException):
             raise self.answer
         return self.answer
@@ -65,6 +66,7 @@ def test_the_answer_comes_first_and_the_paths_last(capsys, tmp_path, tune):
     ]
     assert f"settings {tune.settings.digest[:16]}" in err
     assert "3 of 40 texts, 120 tokens; edt, trial 2 of 8, best 4.25" in err
+    assert 1 == err.count("40 of 40 texts")
     assert "3 of 40" not in run(capsys, TEMPLATE, "-o", tmp_path, "-q")[2]
     assert "distinct@8: policy less static on test +0.310 (+0.120 to +0.500), p = 0.004" in lines
     assert any("trials lie within one standard error (0.1) of the best on tune" in line for line in lines)
