@@ -1,85 +1,197 @@
-"""Searches by several processes: each trial is done once, whichever process ends when."""
+"""Searches by one process and by several: each trial is done once, whichever process ends when."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
-from dataclasses import replace
+import tempfile
 from pathlib import Path
 
 import pytest
-from tests.evaluation.toy import runner
-from tests.tune.toy_tuning import SETTINGS, TASKS
+from tests.tune.searching import TRIALS, search
 from tests.waiting import wait_until
 
 from dyntemp.errors import StudyError
-from dyntemp.tune.settings import TuneSettings
-from dyntemp.tune.storage import open_storage
-from dyntemp.tune.tuning import tune
+from dyntemp.tune import storage as storage_module
+from dyntemp.tune.storage import WORKER, fail_dead, open_storage
 
 optuna = pytest.importorskip("optuna")
-pytest.importorskip("statsmodels")
 
 ROOT = Path(__file__).parents[2]
-POSTGRESQL = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
+POSTGRESQL = [path for path in sorted(Path("/usr/lib/postgresql").glob("*/bin")) if (path / "initdb").exists()]
+RUNNING, COMPLETE, FAIL = (optuna.trial.TrialState[name] for name in ("RUNNING", "COMPLETE", "FAIL"))
 
 
-def process(folder, *more):
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "src")])}
-    return subprocess.Popen([sys.executable, "-m", "tests.tune.toy_tuning", str(folder), *more], env=environment)
+@pytest.fixture
+def storage():
+    return optuna.storages.InMemoryStorage()
 
 
-def done(folder, url=None):
-    """Every trial of the database that is done, by study."""
-    storage = open_storage(Path(folder), url)
-    studies = storage.get_all_studies()
-    return {study.study_name: [one for one in storage.get_all_trials(study._study_id) if one.state.is_finished()]
-            for study in studies}  # fmt: skip
+class Stop(BaseException):
+    """Ends a search as a signal does that no code sees."""
 
 
-def complete(trials):
-    return [one for one in trials if one.state == optuna.trial.TrialState.COMPLETE]
+def stopping(after):
+    """A measurement that dies with the process after some trials: the trial stays as it is in the database."""
+    measure, calls = search().measure, []
+
+    def stopped(arm, enough):
+        calls.append(arm)
+        if len(calls) > after:
+            raise Stop
+        return measure(arm, enough)
+
+    return stopped
 
 
-def begun(folder, url=None):
+def process(folder, *url, seconds=0.1):
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])}
+    return subprocess.Popen([sys.executable, "-m", "tests.tune.searching", str(folder), str(seconds), *url],
+                            env=environment)  # fmt: skip
+
+
+def trials(storage):
+    return [one for study in storage.get_all_studies() for one in storage.get_all_trials(study._study_id)]
+
+
+def busy(storage, child):
     """True if a process is in the middle of a trial, after some that are done."""
-    if not (Path(folder) / "study.json").exists():
-        return False
-    storage = open_storage(Path(folder), url)
-    trials = [one for study in storage.get_all_studies() for one in storage.get_all_trials(study._study_id)]
-    return len(complete(trials)) >= 3 and any(one.state == optuna.trial.TrialState.RUNNING for one in trials)
+    states = [(one.state, one.user_attrs.get(WORKER, "").rpartition(" ")[2]) for one in trials(storage)]
+    return sum(state == COMPLETE for state, _ in states) >= 3 and (RUNNING, str(child.pid)) in states
 
 
-def without_circumstances(results):
-    return replace(results, about={})
+def workers(storage):
+    return {one.user_attrs[WORKER] for one in trials(storage) if WORKER in one.user_attrs}
 
 
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory):
-    return tune(SETTINGS, TASKS, runner(), tmp_path_factory.mktemp("whole"))
+def check_each_place_is_done_once(storage):
+    found = trials(storage)
+
+    assert list(range(TRIALS)) == sorted(one.user_attrs["place"] for one in found if one.state == COMPLETE)
+    assert {COMPLETE, FAIL} >= {one.state for one in found}
+    failed = [one for one in found if one.state == FAIL and one.params]
+    for one in failed:
+        (again,) = [other for other in found
+                    if other.state == COMPLETE and other.user_attrs["place"] == one.user_attrs["place"]]  # fmt: skip
+        assert one.params.items() <= again.params.items(), "a trial that was cut short is done again as it was"
+    return failed
 
 
-def test_a_killed_process_goes_on_and_comes_to_the_same_results(tmp_path, whole):
-    child = process(tmp_path)
-    wait_until(lambda: begun(tmp_path))
-    child.kill()
-    child.wait()
+def test_first_trials_come_first_and_the_sampler_draws_the_others(storage):
+    found = search().run(storage)
 
-    again = tune(SETTINGS, TASKS, runner(), tmp_path)
+    assert list(range(TRIALS)) == [one.number for one in found]
+    assert ["first: low", "first: high", "tpe"] == [one.source for one in found[:3]]
+    assert {"a": 0.1, "b": 0.1, "g": 0.1} == found[0].parameters
+    assert TRIALS == len({tuple(one.parameters.values()) for one in found})
 
-    assert without_circumstances(whole) == without_circumstances(again)
+
+@pytest.mark.parametrize("sampler", ["tpe", "random"])
+def test_an_interrupted_search_draws_what_it_would_have_drawn(storage, sampler, monkeypatch):
+    monkeypatch.setattr(storage_module, "alive", lambda _: False)
+    with pytest.raises(Stop):
+        search(sampler=sampler, measure=stopping(7)).run(storage)
+    assert [RUNNING] == [one.state for one in trials(storage) if one.state != COMPLETE]
+
+    again = search(sampler=sampler).run(storage)
+
+    assert search(sampler=sampler).run(optuna.storages.InMemoryStorage()) == again
+    assert 1 == len(check_each_place_is_done_once(storage))
+
+
+def test_a_finished_search_is_not_run_again(storage):
+    whole = search().run(storage)
+
+    assert whole == search(measure=stopping(0)).run(storage)
+
+
+def test_an_error_of_a_measurement_is_told_and_the_trial_done_again(storage):
+    def broken(arm, enough):
+        raise StudyError("no such thing")
+
+    with pytest.raises(StudyError, match="no such thing"):
+        search(measure=broken).run(storage)
+
+    search().run(storage)
+    check_each_place_is_done_once(storage)
+
+
+def test_the_trial_of_another_machine_is_kept_until_it_shows_no_life(tmp_path, monkeypatch):
+    storage = open_storage(tmp_path)
+    study = optuna.create_study(study_name="toy", storage=storage, direction="maximize")
+    study.enqueue_trial({}, user_attrs={"place": 0, WORKER: "elsewhere 1"})
+    study.enqueue_trial({}, user_attrs={"place": 1})
+    with storage_module.quiet():
+        study.ask()
+        study.ask()
+
+    fail_dead(study)
+    assert [RUNNING, RUNNING] == [one.state for one in trials(storage)]
+
+    monkeypatch.setattr(storage_module, "STALE", -1)  # a process that died before it could name itself
+    fail_dead(study)
+    assert [RUNNING, FAIL] == [one.state for one in trials(storage)]
 
 
 def test_no_trial_is_lost_or_doubled_when_one_of_two_processes_is_killed(tmp_path):
+    storage = open_storage(tmp_path)
     children = [process(tmp_path), process(tmp_path)]
-    wait_until(lambda: begun(tmp_path))
-    children[0].send_signal(signal.SIGKILL)
-    assert 0 == children[1].wait(120)
+    wait_until(lambda: busy(storage, children[0]), children[0])
+    children[0].kill()
 
-    _each_place_is_done_once(done(tmp_path))
+    assert -signal.SIGKILL == children[0].wait()
+    assert 0 == children[1].wait()
+    assert 1 >= len(check_each_place_is_done_once(storage))
+    assert 2 == len(workers(storage)), "both have worked"
+    storage.engine.dispose()
 
 
-def _each_place_is_done_once(studies):
-    assert 2 == len(studies)
-    for trials in studies.values():
-        assert list(range(SETTINGS.trials)) == sorted(one.user_attrs["place"] for one in complete(trials))
+@pytest.fixture
+def postgresql():
+    """The URL of a PostgreSQL server of this test's own, on a socket."""
+    if not POSTGRESQL:
+        pytest.skip("PostgreSQL is not installed: `apt-get install postgresql`")
+    pytest.importorskip("psycopg")
+    home = Path(tempfile.mkdtemp(prefix="pg"))  # a socket's path is short
+    user = {"user": "postgres", "group": "postgres", "extra_groups": []} if os.getuid() == 0 else {}
+    if user:
+        shutil.chown(home, "postgres", "postgres")
+    programs, data = POSTGRESQL[-1], home / "data"
+    subprocess.run([programs / "initdb", "-D", data, "-A", "trust", "-U", "test", "-N"], check=True, cwd=home,
+                   stdout=subprocess.DEVNULL, **user)  # fmt: skip
+    server = subprocess.Popen(
+        [programs / "postgres", "-D", data, "-k", home, "-c", "listen_addresses=", "-c", "fsync=off"], cwd=home,
+        stderr=subprocess.DEVNULL, **user,
+    )  # fmt: skip
+    ready = [programs / "pg_isready", "-h", home, "-q"]
+    wait_until(lambda: subprocess.run(ready, check=False).returncode == 0, server)
+    yield f"postgresql://test@/postgres?host={home}"
+    server.send_signal(signal.SIGQUIT)
+    server.wait()
+    shutil.rmtree(home)
+
+
+def test_four_processes_share_postgresql_and_one_is_killed(tmp_path, postgresql):
+    children = [process(tmp_path, postgresql, seconds=0.3) for _ in range(4)]
+    storage = open_storage(tmp_path, postgresql)
+    wait_until(lambda: busy(storage, children[0]), children[0])
+    children[0].kill()
+
+    assert -signal.SIGKILL == children[0].wait()
+    assert [0, 0, 0] == [child.wait() for child in children[1:]]
+    check_each_place_is_done_once(storage)
+    assert 4 == len(workers(storage))
+    storage.engine.dispose()
+
+
+def test_a_url_that_is_none_is_refused(tmp_path):
+    with pytest.raises(StudyError, match="is no URL of a database"):
+        open_storage(tmp_path, "nowhere")
+
+
+def test_without_optuna_the_extra_is_named(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "optuna", None)
+
+    with pytest.raises(StudyError, match=r"dyntemp\[tune\]"):
+        open_storage(tmp_path)

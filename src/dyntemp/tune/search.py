@@ -102,8 +102,7 @@ class Search:
 
     def _offer(self, study: Any, trials: Sequence[Any], place: int) -> None:
         """Put a trial for a place into the queue: with the parameters of one that failed there, if there is one."""
-        names = parameters(self.family).keys()
-        failed = [one for one in trials if one.user_attrs.get(PLACE) == place and one.params.keys() == names]
+        failed = [one for one in trials if one.user_attrs.get(PLACE) == place]
         first = list(self.first.items())
         if place < len(first):
             source, fixed = f"first: {first[place][0]}", dict(first[place][1])

@@ -70,7 +70,7 @@ def chain_of(filters: str) -> tuple[str, dict[str, Range]]:
     """A chain of filters with a field for each number that has a range, and the ranges.
 
     Raises:
-        ValueError: For a range that is none, or a number that its filter refuses.
+        ValueError: For an unknown filter, a range that is none, or a number that its filter refuses.
 
     >>> chain_of("min_p(0:0.3), temperature, xtc(0.02:0.3, 0.5)")
     ('min_p({min_p}), temperature, xtc({xtc}, 0.5)', {'min_p': (0.0, 0.3), 'xtc': (0.02, 0.3)})
@@ -80,6 +80,8 @@ def chain_of(filters: str) -> tuple[str, dict[str, Range]]:
 
     def call(found: re.Match[str]) -> str:
         filter_, numbers = found[1], [number.strip() for number in found[2].split(",")]
+        if filter_ not in FILTERS:
+            raise StudyError(f"the filter {filter_!r} was given; there are {', '.join(FILTERS)}")
         for at, number in enumerate(numbers):
             if ":" in number:
                 seen[filter_] += 1
