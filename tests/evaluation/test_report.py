@@ -80,6 +80,10 @@ def test_every_comparison_and_every_arm_is_there(results, html):
         told = f"{difference(one.difference)} ({interval(one)})"
         assert told in text
         assert told in table
+    for one in results.standings:
+        told = f"{difference(one.difference)} ({interval(one)})"
+        assert told in text
+        assert re.search(rf"\| `{re.escape(one.family)}` \|.*{re.escape(told)}", table)
     for arm in results.arms:
         assert arm.name in text
         assert arm.policy in text
@@ -174,7 +178,7 @@ def test_drawings_say_what_they_show(html):
 
 
 def test_results_without_texts_curves_and_points_have_a_report(results):
-    bare = replace(results, texts=[], curves=[], comparisons=[], detectable={}, about={},
+    bare = replace(results, texts=[], curves=[], comparisons=[], standings=[], detectable={}, about={},
                    arms=[replace(one, points=(), temperatures=(), temperature=None, spread=None, values={})
                          for one in results.arms])  # fmt: skip
 
