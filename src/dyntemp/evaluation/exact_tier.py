@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Sequence
 
 from dyntemp.evaluation.arm import Arm
@@ -11,6 +12,9 @@ from dyntemp.evaluation.results import ArmResult
 from dyntemp.evaluation.summary import computed
 from dyntemp.evaluation.task import Item, Task
 from dyntemp.models import Model
+
+AT_ONCE = 32
+"""Arms whose values are written at a time."""
 
 BESIDE = "accuracy"
 """The metric that is computed beside the task's own."""
@@ -31,19 +35,26 @@ class ExactTier:
     ) -> list[ArmResult]:
         """The results of the arms whose values can be computed; the others have to be sampled.
 
-        Rows and values are kept in the folder under `exact`, so that the model reads the answers once. `tell` is called
-        with the number of texts that were read, and of all.
+        Rows and values are kept in the folder under `exact`, so that the model reads the answers once. Processes that
+        share the folder go through the arms in different orders, and each looks at what the others have written. `tell`
+        is called with the number of texts that were read, then of arms that were computed, and of all.
         """
         if not _suits(task, items):
             return []
         assert task.metric is not None
         names = tuple(dict.fromkeys((task.metric, BESIDE)))
         file = f"exact/{task.name}.json"
-        known = folder.read(file) if folder.holds(file) else {}
-        if missing := {arm.digest: arm for arm in arms if arm.digest not in known}:
+        known = _known(folder, file)
+        if any(arm.digest not in known for arm in arms):
             answers = self._answers(folder, task, items, tell)
-            known |= {digest: _values(answers, arm, names) for digest, arm in missing.items()}
-            folder.write(file, known)
+            order = random.Random(folder.worker).sample(arms, len(arms))  # noqa: S311
+            for begin in range(0, len(order), AT_ONCE):
+                missing = [arm for arm in order[begin : begin + AT_ONCE] if arm.digest not in known]
+                if missing:
+                    found = {arm.digest: _values(answers, arm, names) for arm in missing}
+                    known |= _known(folder, file) | found
+                    folder.write(file, known)
+                tell(begin + AT_ONCE, len(order))
         return [computed(task, "tune", arm, known[arm.digest]) for arm in arms if known[arm.digest]]
 
     def _answers(self, folder: Folder, task: Task, items: Sequence[Item], tell: Callable[[int, int], None]) -> Answers:
@@ -58,6 +69,11 @@ class ExactTier:
             answers.save(file)
         partial.replace(path)
         return answers
+
+
+def _known(folder: Folder, file: str) -> dict[str, dict[str, list[float]]]:
+    """The values that are kept, by the digest of their arm."""
+    return folder.read(file) if folder.holds(file) else {}
 
 
 def _suits(task: Task, items: Sequence[Item]) -> bool:
