@@ -24,7 +24,7 @@ POLICIES = {
     "dynatemp": "lerp(0.2, 1.6, normalized_entropy**0.7)",
     "free max_prob": "clip(1.6 - 1.2*max_prob, 0.05, 3)",
     "free curve": "clip(lerp(1.9, 0.4, normalized_entropy**1.3), 0.05, 3)",
-    "default": "0.1 + 0.8*normalized_entropy",
+    "below_one": "0.1 + 0.8*normalized_entropy",
     "think_answer": 'where(inside("think") > 0.5, 0.9, 0.2)',
 }
 TASKS = {

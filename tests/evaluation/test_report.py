@@ -160,7 +160,7 @@ def test_limits_name_what_was_not_run_and_what_cannot_be_seen(results, html):
 
     assert "fluency has 24 clusters on test" in text
     assert "differences of distinct@8 below 0.310" in text
-    assert "values on tune were computed" in text
+    assert "values on tune and val were computed" in text
     assert "stories has no verifier" in text
     assert "was not run. The likeliest" not in text
     without = replace(results, arms=[arm for arm in results.arms if arm.control != "greedy"])

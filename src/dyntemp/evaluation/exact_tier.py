@@ -1,4 +1,4 @@
-"""The exact tier in a study: the values of configurations on tune, computed from rows that are read once."""
+"""The exact tier in a study: the values of configurations on tune and val, computed from rows that are read once."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dyntemp.evaluation.exact.answers import Answers, metric_of
 from dyntemp.evaluation.folder import Folder
 from dyntemp.evaluation.results import ArmResult
 from dyntemp.evaluation.summary import computed
-from dyntemp.evaluation.task import Item, Task
+from dyntemp.evaluation.task import Item, Split, Task
 from dyntemp.models import Model
 
 AT_ONCE = 32
@@ -31,8 +31,9 @@ class ExactTier:
         self._model = model
 
     def results(
-        self, folder: Folder, task: Task, items: Sequence[Item], arms: Sequence[Arm], tell: Callable[[int, int], None]
-    ) -> list[ArmResult]:
+        self, folder: Folder, task: Task, split: Split, items: Sequence[Item], arms: Sequence[Arm],
+        tell: Callable[[int, int], None],
+    ) -> list[ArmResult]:  # fmt: skip
         """The results of the arms whose values can be computed; the others have to be sampled.
 
         Rows and values are kept in the folder under `exact`, so that the model reads the answers once. Processes that
@@ -43,10 +44,11 @@ class ExactTier:
             return []
         assert task.metric is not None
         names = tuple(dict.fromkeys((task.metric, BESIDE)))
-        file = f"exact/{task.name}.json"
+        place = f"exact/{task.name}.{split}"
+        file = f"{place}.json"
         known = _known(folder, file)
         if any(arm.digest not in known for arm in arms):
-            answers = self._answers(folder, task, items, tell)
+            answers = self._answers(folder, place, items, tell)
             order = random.Random(folder.worker).sample(arms, len(arms))  # noqa: S311
             for begin in range(0, len(order), AT_ONCE):
                 missing = [arm for arm in order[begin : begin + AT_ONCE] if arm.digest not in known]
@@ -54,12 +56,12 @@ class ExactTier:
                     found = {arm.digest: _values(answers, arm, names) for arm in missing}
                     known |= _known(folder, file) | found
                     folder.write(file, known)
-                tell(begin + AT_ONCE, len(order))
-        return [computed(task, "tune", arm, known[arm.digest]) for arm in arms if known[arm.digest]]
+                tell(min(begin + AT_ONCE, len(order)), len(order))
+        return [computed(task, split, arm, known[arm.digest]) for arm in arms if known[arm.digest]]
 
-    def _answers(self, folder: Folder, task: Task, items: Sequence[Item], tell: Callable[[int, int], None]) -> Answers:
+    def _answers(self, folder: Folder, place: str, items: Sequence[Item], tell: Callable[[int, int], None]) -> Answers:
         """The rows on the way to the answers: those of the folder, or read now."""
-        path = folder.path / "exact" / f"{task.name}.npz"
+        path = folder.path / f"{place}.npz"
         if path.exists():
             return Answers.load(path)
         answers = Answers.read(self._model, items, progress=tell)

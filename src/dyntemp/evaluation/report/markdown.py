@@ -25,8 +25,7 @@ def markdown(results: Results) -> str:
 
 
 def tables(results: Results) -> dict[str, list[str]]:
-    """The lines of each part by name: `verdict`, `best`, `task NAME` and `families NAME` for each task, `run` and
-    `limits`.
+    """The lines of each part: `verdict`, `best`, `run`, `limits`, and for each task `task NAME` and `families NAME`.
 
     A page of documentation holds them between `<!-- NAME -->` and `<!-- end -->`.
     """
