@@ -135,7 +135,7 @@ class Scorer:
                 about=task.about,
                 items={split: [item.id for item in self._items[task.name, split]] for split in SPLITS},
                 clusters={split: self._clusters(task.name, split) for split in SPLITS},
-                samples=dict(self.samples[task.name]),
+                samples={split: self.samples[task.name][split] for split in SPLITS},
             )
             for task in self._tasks
         ]
