@@ -48,9 +48,10 @@ class ExactTier:
     ) -> dict[str, dict[str, list[float]]]:  # fmt: skip
         """The values of metrics by item, for each arm's digest: none for an arm that has to be sampled.
 
-        All calls for a folder name the same metrics. Rows and values are kept in the folder under `exact`, so that the model reads the answers once. Processes that
-        share the folder go through the arms in different orders, and each looks at what the others have written. `tell`
-        is called with the number of texts that were read, then of arms that were computed, and of all.
+        All calls for a folder name the same metrics. Rows and values are kept in the folder under `exact`, so that the
+        model reads the answers once. Processes that share the folder go through the arms in different orders, and each
+        looks at what the others have written. `tell` is called with the number of texts that were read, then of arms
+        that were computed, and of all.
         """
         if not _suits(items, metrics):
             return {}

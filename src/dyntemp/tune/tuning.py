@@ -103,10 +103,8 @@ class Tuning:
             difference(objective, winner.measured, other.measured, clusters) for objective in self.scorer.objectives
         ]
         answer = answer_of(differences)
-        measured = [
-            *(one.measured for one in (*rival, *own, winner, other)),
-            *(one.left for one in (*rivals, *finalists)),
-        ]
+        measured = [one.measured for one in (*rival, *own)] + [one.left for one in (*rivals, *finalists)]
+        measured += [winner.measured, other.measured]
         return TuningResults(
             settings=self.settings.to_json(),
             digest=self.settings.digest,
