@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -48,7 +49,7 @@ class Scorer:
     stay. The range between fixed temperatures would make a task whose values hardly differ count most, by its noise.
 
     Attributes:
-        objectives: What is made large; the units are 1 until `measure_units`.
+        objectives: What is made large; the units are 1 until `prepare` has measured them.
         constraint: The metric that has a least value, likewise; None without one.
         samples: Texts per item of each task and split.
     """
@@ -172,7 +173,7 @@ class Scorer:
                 f"no fixed temperature has a {objective.metrics[zero[0]]} above 0 on {zero[0]!r}, so that the task has "
                 "no unit beside others: leave it out, or tune on it alone"
             )
-        return Objective(name=objective.name, metrics=objective.metrics, units=units, weights=objective.weights)
+        return replace(objective, units=units)
 
     def _names(self, task: Task) -> tuple[str, ...]:
         """The metrics that are measured on a task."""
