@@ -36,7 +36,11 @@ CATEGORIES = 12
 TEXTS = 128
 
 EARLIER = {"static": 3.88, "min-p before T": 4.52, "random T": 3.16}
-COMPUTED = (("static", "0.89", ""), ("min-p before T", "1.35", "min_p(0.03)"), ("min-p before T", "2.19", "min_p(0.03)"))
+COMPUTED = (
+    ("static", "0.89", ""),
+    ("min-p before T", "1.35", "min_p(0.03)"),
+    ("min-p before T", "2.19", "min_p(0.03)"),
+)
 RANDOM = (0.06, 1.67)
 
 SINGLE = {"letters": 200, "mul": 48, "lcm": 62, "add": 104}

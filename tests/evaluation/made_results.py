@@ -9,6 +9,7 @@ from dyntemp.evaluation.results import (
     Comparison,
     Curve,
     Results,
+    Standing,
     TaskResult,
     TextPair,
     Verdict,
@@ -23,7 +24,7 @@ POLICIES = {
     "dynatemp": "lerp(0.2, 1.6, normalized_entropy**0.7)",
     "free max_prob": "clip(1.6 - 1.2*max_prob, 0.05, 3)",
     "free curve": "clip(lerp(1.9, 0.4, normalized_entropy**1.3), 0.05, 3)",
-    "default": "0.1 + 0.8*normalized_entropy",
+    "below_one": "0.1 + 0.8*normalized_entropy",
     "think_answer": 'where(inside("think") > 0.5, 0.9, 0.2)',
 }
 TASKS = {
@@ -65,6 +66,7 @@ class Maker:
             digest="9f2c" * 16, model="smollm2", about=ABOUT, tasks=tasks, arms=arms, comparisons=comparisons,
             detectable={"fluency": 0.31, "letters": 0.06}, curves=curves, verdict=self.verdict(),
             texts=[self.pair(task, at) for task in tasks for at in range(2)],
+            standings=[one for task in tasks if task.metric for one in self.standings(task, arms)],
         )  # fmt: skip
 
     def verdict(self):
@@ -173,6 +175,16 @@ class Maker:
             mean=float(a.mean()), other=float(b.mean()), difference=mean, low=mean - 1.96 * error,
             high=mean + 1.96 * error, p=p, holm=None, items=len(a), wilcoxon=p,
         )  # fmt: skip
+
+    def standings(self, task, arms):
+        val = [one for one in arms if (one.task, one.split) == (task.name, "val")]
+        base, *others = sorted(val, key=lambda one: one.name != "static + min_p #1")
+        for arm in others:
+            pair = self.pair_of(task, arm, base)
+            yield Standing(
+                task=task.name, metric=task.metric, family=arm.family, arm=arm.name, against=base.name,
+                mean=pair.mean, other=pair.other, difference=pair.difference, low=pair.low, high=pair.high,
+            )  # fmt: skip
 
     def curve(self, task, family):
         _, _, _, level, scale = TASKS[task.name]

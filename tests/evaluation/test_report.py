@@ -80,6 +80,10 @@ def test_every_comparison_and_every_arm_is_there(results, html):
         told = f"{difference(one.difference)} ({interval(one)})"
         assert told in text
         assert told in table
+    for one in results.standings:
+        told = f"{difference(one.difference)} ({interval(one)})"
+        assert told in text
+        assert re.search(rf"\| `{re.escape(one.family)}` \|.*{re.escape(told)}", table)
     for arm in results.arms:
         assert arm.name in text
         assert arm.policy in text
@@ -156,7 +160,7 @@ def test_limits_name_what_was_not_run_and_what_cannot_be_seen(results, html):
 
     assert "fluency has 24 clusters on test" in text
     assert "differences of distinct@8 below 0.310" in text
-    assert "values on tune were computed" in text
+    assert "values on tune and val were computed" in text
     assert "stories has no verifier" in text
     assert "was not run. The likeliest" not in text
     without = replace(results, arms=[arm for arm in results.arms if arm.control != "greedy"])
@@ -174,7 +178,7 @@ def test_drawings_say_what_they_show(html):
 
 
 def test_results_without_texts_curves_and_points_have_a_report(results):
-    bare = replace(results, texts=[], curves=[], comparisons=[], detectable={}, about={},
+    bare = replace(results, texts=[], curves=[], comparisons=[], standings=[], detectable={}, about={},
                    arms=[replace(one, points=(), temperatures=(), temperature=None, spread=None, values={})
                          for one in results.arms])  # fmt: skip
 

@@ -8,12 +8,16 @@ import sys
 import tempfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 from tests.tune.searching import TRIALS, search
+from tests.tune.surfaces import numbers
 from tests.waiting import wait_until
 
 from dyntemp.errors import StudyError
 from dyntemp.tune import storage as storage_module
+from dyntemp.tune.results import Measured
+from dyntemp.tune.search import PRUNED_AFTER
 from dyntemp.tune.storage import WORKER, fail_dead, open_storage
 
 optuna = pytest.importorskip("optuna")
@@ -115,6 +119,25 @@ def test_an_error_of_a_measurement_is_told_and_the_trial_done_again(storage):
 
     search().run(storage)
     check_each_place_is_done_once(storage)
+
+
+def test_a_trial_that_is_worse_item_by_item_is_pruned(storage):
+    easy, seen = np.random.default_rng(0).normal(0, 1, 12), []
+
+    def measure(arm, enough):
+        own = (easy + numbers(arm)[0]).tolist()
+        count = next((at for at in range(1, 13) if enough(own[:at])), 12)
+        seen.append(count)
+        return Measured(split="tune", values=[sum(own[:count]) / count], low=[None], high=[None], items={}, exact=False,
+                        texts=count, tokens=0, whole=count == 12)  # fmt: skip
+
+    first = {name: {"a": a, "b": 0.5, "g": 0.5} for name, a in (("good", 0.9), ("bad", 0.1), ("better", 0.92))}
+    found = search(measure=measure, prunes=True, trials=3, first=first).run(storage)
+
+    assert ["complete", "pruned", "complete"] == [one.state for one in found]
+    assert [12, PRUNED_AFTER, 12] == seen
+    told = [one.value for one in trials(storage)]
+    assert told == pytest.approx([easy.mean() + a for a in (0.9, 0.1, 0.92)]), "an easy start is no better value"
 
 
 def test_the_trial_of_another_machine_is_kept_until_it_shows_no_life(tmp_path, monkeypatch):

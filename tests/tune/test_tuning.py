@@ -13,10 +13,11 @@ from dyntemp.evaluation.exact_tier import ExactTier
 from dyntemp.evaluation.folder import Folder
 from dyntemp.language.policy import Policy
 from dyntemp.testing import FakeModel
-from dyntemp.tune.objective import Scorer, per_item, value_of
+from dyntemp.tune.objective import Scorer
 from dyntemp.tune.results import TuningResults
 from dyntemp.tune.settings import TuneSettings
 from dyntemp.tune.tuning import RESULTS, tune
+from dyntemp.tune.values import per_item, value_of
 
 pytest.importorskip("optuna")
 pytest.importorskip("statsmodels")

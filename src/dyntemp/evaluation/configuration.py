@@ -175,7 +175,7 @@ def read_study(path: str | Path) -> dict[str, Any]:
 TIERS: dict[str, dict[str, Any]] = {
     "smoke": {
         "tasks": ("fluency", "add"),
-        "methods": ("default", "edt", "free curve"),
+        "methods": ("dynatemp", "edt", "free curve"),
         "budget": 8,
         "kept": 1,
         "finalists": 2,

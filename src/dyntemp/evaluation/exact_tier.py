@@ -1,7 +1,8 @@
-"""The exact tier in a study: the values of configurations on tune, computed from rows that are read once."""
+"""The exact tier in a study: the values of configurations on tune and val, computed from rows that are read once."""
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -12,6 +13,9 @@ from dyntemp.evaluation.results import ArmResult
 from dyntemp.evaluation.summary import computed
 from dyntemp.evaluation.task import Item, Split, Task
 from dyntemp.models import Model
+
+AT_ONCE = 32
+"""Arms whose values are written at a time."""
 
 BESIDE = "accuracy"
 """The metric that is computed beside the task's own."""
@@ -29,38 +33,47 @@ class ExactTier:
         self._read: dict[Path, Answers] = {}
 
     def results(
-        self, folder: Folder, task: Task, items: Sequence[Item], arms: Sequence[Arm], tell: Callable[[int, int], None]
-    ) -> list[ArmResult]:
-        """The results on tune of the arms whose values can be computed; the others have to be sampled.
-
-        Rows and values are kept in the folder under `exact`, so that the model reads the answers once. `tell` is called
-        with the number of texts that were read, and of all.
-        """
+        self, folder: Folder, task: Task, split: Split, items: Sequence[Item], arms: Sequence[Arm],
+        tell: Callable[[int, int], None],
+    ) -> list[ArmResult]:  # fmt: skip
+        """The results of the arms whose values can be computed; the others have to be sampled. See `values`."""
         if task.metric is None:
             return []
-        known = self.values(folder, task, "tune", items, arms, (task.metric, BESIDE), tell)
-        return [computed(task, "tune", arm, known[arm.digest]) for arm in arms if known.get(arm.digest)]
+        known = self.values(folder, task, split, items, arms, (task.metric, BESIDE), tell)
+        return [computed(task, split, arm, known[arm.digest]) for arm in arms if known.get(arm.digest)]
 
     def values(
         self, folder: Folder, task: Task, split: Split, items: Sequence[Item], arms: Sequence[Arm],
         metrics: Sequence[str], tell: Callable[[int, int], None],
     ) -> dict[str, dict[str, list[float]]]:  # fmt: skip
-        """The values of metrics by item for each arm's digest: none for arms that have to be sampled."""
+        """The values of metrics by item, for each arm's digest: none for an arm that has to be sampled.
+
+        All calls for a folder name the same metrics. Rows and values are kept in the folder under `exact`, so that the
+        model reads the answers once. Processes that share the folder go through the arms in different orders, and each
+        looks at what the others have written. `tell` is called with the number of texts that were read, then of arms
+        that were computed, and of all.
+        """
         if not _suits(items, metrics):
             return {}
-        name = task.name if split == "tune" else f"{task.name}-{split}"
-        file = f"exact/{name}.json"
-        known = folder.read(file) if folder.holds(file) else {}
-        if missing := {arm.digest: arm for arm in arms if arm.digest not in known}:
-            answers = self._answers(folder, name, items, tell)
-            names = tuple(dict.fromkeys(metrics))
-            known |= {digest: _values(answers, arm, names) for digest, arm in missing.items()}
-            folder.write(file, known)
+        names = tuple(dict.fromkeys(metrics))
+        place = f"exact/{task.name}.{split}"
+        file = f"{place}.json"
+        known = _known(folder, file)
+        if any(arm.digest not in known for arm in arms):
+            answers = self._answers(folder, place, items, tell)
+            order = random.Random(folder.worker).sample(arms, len(arms))  # noqa: S311
+            for begin in range(0, len(order), AT_ONCE):
+                missing = [arm for arm in order[begin : begin + AT_ONCE] if arm.digest not in known]
+                if missing:
+                    found = {arm.digest: _values(answers, arm, names) for arm in missing}
+                    known |= _known(folder, file) | found
+                    folder.write(file, known)
+                tell(min(begin + AT_ONCE, len(order)), len(order))
         return {arm.digest: known[arm.digest] for arm in arms}
 
-    def _answers(self, folder: Folder, name: str, items: Sequence[Item], tell: Callable[[int, int], None]) -> Answers:
+    def _answers(self, folder: Folder, place: str, items: Sequence[Item], tell: Callable[[int, int], None]) -> Answers:
         """The rows on the way to the answers: those of the folder, or read now."""
-        path = folder.path / "exact" / f"{name}.npz"
+        path = folder.path / f"{place}.npz"
         if path not in self._read:
             if not path.exists():
                 path.parent.mkdir(exist_ok=True)
@@ -70,6 +83,11 @@ class ExactTier:
                 partial.replace(path)
             self._read[path] = Answers.load(path)
         return self._read[path]
+
+
+def _known(folder: Folder, file: str) -> dict[str, dict[str, list[float]]]:
+    """The values that are kept, by the digest of their arm."""
+    return folder.read(file) if folder.holds(file) else {}
 
 
 def _suits(items: Sequence[Item], metrics: Sequence[str]) -> bool:

@@ -208,7 +208,7 @@ def published() -> tuple[dict[str, Family], dict[str, str]]:
             continue
         family = method_family(method)
         other = formulas.setdefault(shape(family.policy), method.name)
-        if method.name == "static":
+        if not method.signals:
             without[method.name] = "it is a control of every study"
         elif other != method.name:
             without[method.name] = f"it is `{other}` under another name"

@@ -24,6 +24,9 @@ from dyntemp.traces.token import Token
 KEPT = 32
 """How many prompts a session keeps, for jobs of the same item that join later."""
 
+FREE = 4
+"""Texts join once one place of so many is free. Where texts join, transformers copies the state of all that run."""
+
 PART = 512
 """Tokens of a prompt that are read at a time. Nobody waits for the other texts meanwhile."""
 
@@ -31,7 +34,7 @@ PART = 512
 class LoopRunner:
     """Writes texts with our own loop; see `Runner`.
 
-    Jobs join the batch as others end. Jobs that join together read equal prompts once, so the jobs of an item should
+    Jobs join the batch as others end, some at a time. Jobs that join together read equal prompts once, so the jobs of an item should
     come one after the other.
 
     Args:
@@ -72,7 +75,8 @@ class LoopRunner:
         running: dict[int, _Text] = {}
         try:
             while True:
-                joining = list(islice(waiting, self._batch - len(running)))
+                free = self._batch - len(running)
+                joining = list(islice(waiting, free)) if FREE * free >= self._batch else []
                 numbers = loop.add([self._request(job, prompts.of(job.item)) for job in joining])
                 running.update(zip(numbers, map(_Text, joining), strict=True))
                 if not running:

@@ -9,6 +9,7 @@ from dyntemp.evaluation.about import circumstances
 from dyntemp.evaluation.best_of import curve
 from dyntemp.evaluation.configuration import StudySettings
 from dyntemp.evaluation.results import ArmResult, Comparison, Curve, Results, TaskResult, TextPair, Verdict
+from dyntemp.evaluation.standings import standings
 from dyntemp.evaluation.verdict import compare_all, verdict
 
 
@@ -49,6 +50,7 @@ class Outcome:
             curves=[one for task in self.tasks for one in self._curves(task)],
             verdict=self._verdict(comparisons),
             texts=self.texts,
+            standings=[one for task in self.tasks for one in standings(task, self.arms)],
         )
 
     def _comparisons(self, task: TaskResult) -> list[Comparison]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any, Self
 
 FORMAT = 1
@@ -114,6 +114,35 @@ class Comparison:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """A family's best configuration on val less the better one of the tuned static controls, paired by item.
+
+    Attributes:
+        task: Name of the task.
+        metric: Name of the metric.
+        family: The family.
+        arm: Name of the arm.
+        against: Name of the control's arm.
+        mean: The family's mean.
+        other: The control's mean.
+        difference: The mean over items of the family's value less the control's.
+        low: Lower end of the 95 % bootstrap interval of the difference, over clusters.
+        high: Its upper end.
+    """
+
+    task: str
+    metric: str
+    family: str
+    arm: str
+    against: str
+    mean: float
+    other: float
+    difference: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
     """The answer of a study.
 
@@ -176,6 +205,7 @@ class Results:
         curves: Best of N.
         verdict: The answer.
         texts: Texts side by side.
+        standings: Every family on val.
     """
 
     study: Mapping[str, Any]
@@ -188,7 +218,8 @@ class Results:
     detectable: Mapping[str, float]
     curves: Sequence[Curve]
     verdict: Verdict
-    texts: Sequence[TextPair] = field(default_factory=tuple)
+    texts: Sequence[TextPair] = ()
+    standings: Sequence[Standing] = ()
 
     def to_json(self) -> dict[str, Any]:
         """A JSON object."""
@@ -206,8 +237,9 @@ class Results:
             raise ValueError(f"these results have format {version!r}; this version reads {FORMAT}")
         kinds: dict[str, Any] = {
             "tasks": TaskResult, "arms": ArmResult, "comparisons": Comparison, "curves": Curve, "texts": TextPair,
+            "standings": Standing,
         }  # fmt: skip
         for name, kind in kinds.items():
-            rest[name] = [kind(**one) for one in rest[name]]
+            rest[name] = [kind(**one) for one in rest.get(name, ())]
         rest["verdict"] = Verdict(**rest["verdict"])
         return cls(**rest)

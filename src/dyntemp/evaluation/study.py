@@ -93,13 +93,13 @@ class Study:
         scored = [task for task in self.tasks if task.metric is not None]
         arms = {task.name: self._configurations(task) for task in scored}
         self._planned = self._plan(arms)
-        tune = self._tune(scored, arms)
+        tune = self._tried("tune", scored, arms)
         by_name = {arm.name: arm for of_task in arms.values() for arm in of_task}
         kept = {
             task: [by_name[one.name] for one in best_of_families(results, metric, self.settings.kept)]
             for task, metric, results in _by_task(scored, tune)
         }
-        val = self._sampled("val", [(task, arm) for task in scored for arm in kept[task.name]])
+        val = self._tried("val", scored, kept)
         tested, without = self._declare(scored, val, kept)
         test = self._sampled("test", [(task, arm) for task in self.tasks for arm in tested[task.name]])
         results = Outcome(
@@ -130,17 +130,17 @@ class Study:
         budget = self.settings.of(task.name).budget
         return [arm for family in self.families for arm in family.configurations(budget, self.settings.seed)]
 
-    def _tune(self, tasks: Sequence[Task], arms: Mapping[str, Sequence[Arm]]) -> list[ArmResult]:
-        """All configurations on tune: computed where the answers are listed, sampled elsewhere."""
+    def _tried(self, split: Split, tasks: Sequence[Task], arms: Mapping[str, Sequence[Arm]]) -> list[ArmResult]:
+        """Configurations on a split: computed where the answers are listed, sampled elsewhere."""
         known: dict[tuple[str, str], ArmResult] = {}
         for task in tasks if self._exact else ():
             assert self._exact is not None
-            items = self.items[task.name, "tune"]
-            for one in self._exact.results(self.folder, task, items, arms[task.name], self._reading):
+            items = self.items[task.name, split]
+            for one in self._exact.results(self.folder, task, split, items, arms[task.name], self._reading):
                 known[task.name, one.name] = one
         pairs = [(task, arm) for task in tasks for arm in arms[task.name]]
         sampled = [(task, arm) for task, arm in pairs if (task.name, arm.name) not in known]
-        found = {(one.task, one.name): one for one in self._sampled("tune", sampled)}
+        found = {(one.task, one.name): one for one in self._sampled(split, sampled)}
         return [(known | found)[task.name, arm.name] for task, arm in pairs]
 
     def _sampled(self, split: Split, pairs: Sequence[tuple[Task, Arm]]) -> list[ArmResult]:
@@ -158,25 +158,29 @@ class Study:
         self, tasks: Sequence[Task], val: Sequence[ArmResult], kept: Mapping[str, Sequence[Arm]]
     ) -> tuple[dict[str, list[Arm]], dict[str, str]]:
         """The arms of test, from the results on val: written down before a text of test is, refused if they change."""
-        tested: dict[str, list[Arm]] = {}
-        without: dict[str, str] = {}
+        chosen: dict[str, list[Arm]] = {}  # the controls, then the methods
         for name, metric, results in _by_task(tasks, val):
-            task = next(one for one in tasks if one.name == name)
             winners = best_of_families(results, metric, 1)
             methods = best([one for one in winners if one.control is None], metric, self.settings.finalists)
             arms = {arm.name: arm for arm in kept[name]}
-            static, *_ = controls = [_final(arms[one.name]) for one in winners if one.control is not None]
-            tested[name] = [GREEDY, *controls, no_op(static)]
-            for one in methods:
-                samples = self.folder.samples(self.cell(task, "val", arms[one.name]))
-                final = _final(arms[one.name])
-                own = own_controls(final, samples, self.items[name, "test"], self.settings.seed)
-                tested[name] += [final, *self._possible(own, without)]
+            chosen[name] = [arms[one.name] for one in (*filter(lambda one: one.control, winners), *methods)]
+        sampled = self._sampled("val", [(task, arm) for task in tasks for arm in chosen[task.name]])
+        tested: dict[str, list[Arm]] = {}
+        without: dict[str, str] = {}
+        for task in tasks:
+            static, *_ = controls = [_final(arm) for arm in chosen[task.name] if arm.control]
+            tested[task.name] = [GREEDY, *controls, no_op(static)]
+            for arm in chosen[task.name][len(controls) :]:
+                samples = self.folder.samples(self.cell(task, "val", arm))
+                own = own_controls(_final(arm), samples, self.items[task.name, "test"], self.settings.seed)
+                tested[task.name] += [_final(arm), *self._possible(own, without)]
         for task in self.tasks:
             if task.metric is None:
                 tested[task.name] = self._borrowed(task, tasks, tested)
         smallest = {
-            task.name: detectable(self._task_result(task), val, sum(arm.control is None for arm in tested[task.name]))
+            task.name: detectable(
+                self._task_result(task), sampled, sum(arm.control is None for arm in tested[task.name])
+            )
             for task in tasks
         }
         data = {

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from dyntemp.evaluation.pairs import LEVEL, compare
-from dyntemp.tune.objective import per_item
 from dyntemp.tune.results import Answer, Difference, Measured, Objective, Tested
+from dyntemp.tune.values import per_item
 
 MATTERS = 0.05
 """The share of the static temperature's value below which a gain is not worth a parameter."""

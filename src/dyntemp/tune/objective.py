@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -16,24 +17,19 @@ from dyntemp.evaluation.metrics import metric_of
 from dyntemp.evaluation.pairs import compare
 from dyntemp.evaluation.results import TaskResult
 from dyntemp.evaluation.runner import Runner
-from dyntemp.evaluation.sample import Sample
 from dyntemp.evaluation.task import SPLITS, Item, Split, Task
 from dyntemp.evaluation.work import Tell, complete
 from dyntemp.language.policy import Policy
+from dyntemp.tune.first_items import Enough, EnoughError, FirstItems
 from dyntemp.tune.results import Measured, Objective
 from dyntemp.tune.settings import TuneSettings
+from dyntemp.tune.values import Items, mean_of, per_item, value_of
 
 REFERENCES = (GREEDY, *(Arm(name=f"T = {t:g}", family="reference", policy=Policy(t)) for t in (0.7, 1.0)))
 """Fixed static temperatures. The best of them on a task is the unit of that task's values, where there are several."""
 
 SCORE = "score"
 """The name of the objective where each task has its own metric."""
-
-Enough = Callable[[Sequence[float | None]], bool]
-"""Called with the values of the first items, after each; True if these are enough."""
-
-Items = Mapping[str, Sequence[float | None]]
-"""Metric -> one value for each item; None where it is not defined."""
 
 
 class Part(NamedTuple):
@@ -53,7 +49,7 @@ class Scorer:
     stay. The range between fixed temperatures would make a task whose values hardly differ count most, by its noise.
 
     Attributes:
-        objectives: What is made large; the units are 1 until `measure_units`.
+        objectives: What is made large; the units are 1 until `prepare` has measured them.
         constraint: The metric that has a least value, likewise; None without one.
         samples: Texts per item of each task and split.
     """
@@ -135,7 +131,7 @@ class Scorer:
                 about=task.about,
                 items={split: [item.id for item in self._items[task.name, split]] for split in SPLITS},
                 clusters={split: self._clusters(task.name, split) for split in SPLITS},
-                samples=dict(self.samples[task.name]),
+                samples={split: self.samples[task.name][split] for split in SPLITS},
             )
             for task in self._tasks
         ]
@@ -169,7 +165,7 @@ class Scorer:
 
     def _with_units(self, objective: Objective, references: Sequence[Measured]) -> Objective:
         units = {
-            task: max(_mean(one.items[task][metric]) for one in references)
+            task: max(mean_of(one.items[task][metric]) for one in references)
             for task, metric in objective.metrics.items()
         }
         if zero := [task for task, unit in units.items() if unit <= 0]:
@@ -177,7 +173,7 @@ class Scorer:
                 f"no fixed temperature has a {objective.metrics[zero[0]]} above 0 on {zero[0]!r}, so that the task has "
                 "no unit beside others: leave it out, or tune on it alone"
             )
-        return Objective(name=objective.name, metrics=objective.metrics, units=units, weights=objective.weights)
+        return replace(objective, units=units)
 
     def _names(self, task: Task) -> tuple[str, ...]:
         """The metrics that are measured on a task."""
@@ -210,7 +206,7 @@ class Scorer:
 
     def _samples(self, cell: Cell, metric: str, enough: Enough | None) -> Samples:
         """The samples of a cell by item; of the first items, where these are enough."""
-        first = _First(cell, metric, enough) if enough is not None else None
+        first = FirstItems(cell, metric, enough) if enough is not None else None
 
         def seen(claim: Claim) -> None:
             if first is not None and first.are_enough(claim.samples):
@@ -227,61 +223,6 @@ class Scorer:
             if first.are_enough(known):
                 return first.samples
         return samples
-
-
-class EnoughError(Exception):
-    """The first items of a cell are enough."""
-
-
-class _First:
-    """The first items of a cell that are complete, without a gap, so that their order does not depend on speed."""
-
-    def __init__(self, cell: Cell, metric: str, enough: Enough) -> None:
-        self._cell, self._metric, self._enough = cell, metric_of(metric), enough
-        self.samples: list[list[Sample]] = []
-        self._values: list[float | None] = []
-
-    def are_enough(self, known: Mapping[tuple[str, int], Sample]) -> bool:
-        """True if these samples have items enough; more than those are not looked at."""
-        for item in self._cell.items[len(self.samples) :]:
-            found = [known.get((item.id, number)) for number in range(self._cell.samples)]
-            whole = [one for one in found if one is not None]
-            if len(whole) < len(found):
-                return False
-            self.samples.append(whole)
-            self._values.append(self._metric.of(whole))
-            if self._enough(self._values):
-                return True
-        return False
-
-
-def value_of(objective: Objective, items: Mapping[str, Items]) -> float:
-    """The value of an objective: the weighted sum over tasks of the mean over items, in units of the task.
-
-    A configuration of which no text has a value counts as 0, which no objective lies below.
-    """
-    return sum(
-        weight * _mean(items[task][objective.metrics[task]]) / objective.units[task]
-        for task, weight in objective.weights.items()
-    )
-
-
-def per_item(objective: Objective, items: Mapping[str, Items]) -> list[float | None]:
-    """Values by item, of all tasks one after the other, whose mean is the value of the objective."""
-    return list(_per_item(objective, items))
-
-
-def _per_item(objective: Objective, items: Mapping[str, Items]) -> Iterator[float | None]:
-    total = sum(len(items[task][metric]) for task, metric in objective.metrics.items())
-    for task, metric in objective.metrics.items():
-        values = items[task][metric]
-        factor = objective.weights[task] / objective.units[task] * total / len(values)
-        yield from (None if value is None else factor * value for value in values)
-
-
-def _mean(values: Sequence[float | None]) -> float:
-    known = [value for value in values if value is not None]
-    return float(np.mean(known)) if known else 0.0
 
 
 def _shuffled(items: Sequence[Item], seed: int) -> list[Item]:

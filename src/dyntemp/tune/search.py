@@ -8,9 +8,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from dyntemp.errors import StudyError
 from dyntemp.evaluation.arm import Arm
 from dyntemp.evaluation.families import Family
-from dyntemp.tune.objective import Enough
+from dyntemp.tune.first_items import Enough
 from dyntemp.tune.results import Measured, Parameter, Trial
 from dyntemp.tune.settings import Sampler
 from dyntemp.tune.space import parameters, rounded
@@ -30,7 +31,7 @@ PLACE, SOURCE, MEASURED, FEASIBLE = "place", "source", "measured", "feasible"
 
 
 class SurplusError(Exception):
-    """Another trial has the same place already."""
+    """Another trial has the same place already, or the trial has none: another process was faster."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,9 +39,9 @@ class Search:
     """A search, as one study of Optuna.
 
     The trials that count have places from 0 on. A process takes the first place that no trial has which is running or
-    done; where two processes take one place at the same time, the trial with the smaller number counts, and the other
-    fails. A trial whose process died fails too, and its place is taken again, with the same parameters. So each place
-    is done once, whatever ends when.
+    done, and puts a trial for it into the queue, from which any process takes it. Where two processes do so at the same
+    time, the trial with the smaller number counts, and the other fails. A trial whose process died fails too, and its
+    place is taken again, with the same parameters. So each place is done once, whatever ends when.
 
     The seed of the sampler follows from the place, and trials that failed are unknown to it. One process that is
     killed and begun again therefore draws what it would have drawn, except with CMA-ES, whose seeds in Optuna count
@@ -84,15 +85,18 @@ class Search:
             study_name=self.name, storage=storage, load_if_exists=True, directions=["maximize"] * self.objectives,
             pruner=pruner if self.prunes else package.pruners.NopPruner(),
         )  # fmt: skip
+        waiting = package.trial.TrialState.WAITING
         while True:
             fail_dead(study)
             trials = study.get_trials(deepcopy=False)
             counted = _counted(trials)
             done = [one for one in counted.values() if one.state.is_finished()]
             self.progress(len(done), [one.values for one in done if one.user_attrs.get(FEASIBLE, True)])
-            place = next((at for at in range(self.trials) if at not in counted), None)
-            if place is not None:
+            place = next((one.user_attrs[PLACE] for one in trials if one.state == waiting), None)
+            if place is None and len(counted) < self.trials:
+                place = min(set(range(self.trials)) - counted.keys())
                 self._offer(study, trials, place)
+            if place is not None:
                 study.sampler = self._sampler(place)
                 study.optimize(lambda trial: self._trial(study, trial), n_trials=1, catch=(SurplusError,))
             elif len(done) == len(counted):
@@ -102,18 +106,18 @@ class Search:
 
     def _offer(self, study: Any, trials: Sequence[Any], place: int) -> None:
         """Put a trial for a place into the queue: with the parameters of one that failed there, if there is one."""
-        failed = [one for one in trials if one.user_attrs.get(PLACE) == place]
+        failed = [one.params for one in trials if one.user_attrs.get(PLACE) == place and one.params]
         first = list(self.first.items())
         if place < len(first):
             source, fixed = f"first: {first[place][0]}", dict(first[place][1])
         else:
-            source, fixed = self.sampler, failed[-1].params if failed else {}
+            source, fixed = self.sampler, failed[-1] if failed else {}
         study.enqueue_trial(fixed, user_attrs={PLACE: place, SOURCE: source})
 
     def _trial(self, study: Any, trial: Any) -> float | Sequence[float]:
         """The values of the next trial in the queue, which this or another process put there."""
-        place = trial.user_attrs[PLACE]
-        if _counted(study.get_trials(deepcopy=False))[place].number < trial.number:
+        place = trial.user_attrs.get(PLACE)
+        if place is None or _counted(study.get_trials(deepcopy=False))[place].number < trial.number:
             raise SurplusError
         trial.set_user_attr(WORKER, worker())
         values = {name: _suggested(trial, name, found) for name, found in parameters(self.family).items()}
@@ -135,7 +139,10 @@ class Search:
             "random": samplers.RandomSampler,
         }  # fmt: skip
         more = {"warn_independent_sampling": False} if self.sampler == "cmaes" else {}
-        return makers[self.sampler](seed=seed, **more)
+        try:
+            return makers[self.sampler](seed=seed, **more)
+        except ImportError as error:
+            raise StudyError(f"the sampler {self.sampler} needs a package more: {error}") from error
 
     def _record(self, place: int, trial: Any) -> Trial:
         values = rounded(self.family, trial.params)

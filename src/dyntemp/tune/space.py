@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dyntemp.distribution.filter_table import FILTERS, Filter
 from dyntemp.distribution.filters import Filters
 from dyntemp.errors import PolicyError, StudyError
-from dyntemp.evaluation.families import HIGH, LOW, WIDE, Family, Range, method_family, policy_family, published
+from dyntemp.evaluation.families import HIGH, LOW, WIDE, Family, Range, free_families, method_family, policy_family
 from dyntemp.functions import param
 from dyntemp.language.policy import Policy
 from dyntemp.methods.table import METHODS
@@ -133,14 +133,12 @@ def rounded(family: Family, values: Mapping[str, float]) -> dict[str, float]:
 
 def _template(text: str) -> Family:
     """The family of a method, of a sign-free template, or of a policy of the user's own."""
-    known, _ = published()
-    if text in known:
-        return known[text]
-    if text not in METHODS:
-        return policy_family(Policy(text))
-    if needs := METHODS[text].needs:
-        raise PolicyError(f"the method {text!r} was given: it needs {', '.join(needs)}, which no task gives")
-    return method_family(METHODS[text])
+    if text in METHODS:
+        if needs := METHODS[text].needs:
+            raise PolicyError(f"the method {text!r} was given: it needs {', '.join(needs)}, which no task gives")
+        return method_family(METHODS[text])
+    free = {family.name: family for family in free_families()}
+    return free[text] if text in free else policy_family(Policy(text))
 
 
 def _range(filters: str, text: str) -> Range:

@@ -19,13 +19,14 @@ from dyntemp.evaluation.task import SPLITS, Split, Task
 from dyntemp.tune.answer import answer_of, difference, sentence
 from dyntemp.tune.first_trials import Static, first_trials
 from dyntemp.tune.luck import largest_of, noise_of
-from dyntemp.tune.objective import Scorer, per_item, value_of
+from dyntemp.tune.objective import Scorer
 from dyntemp.tune.progress import Meter, Progress
 from dyntemp.tune.results import Finalist, Luck, Measured, Tested, Trial, TuningResults
 from dyntemp.tune.search import Search
 from dyntemp.tune.settings import TuneSettings
 from dyntemp.tune.space import TEMPERATURE, control, parameters, space_of
 from dyntemp.tune.storage import open_storage
+from dyntemp.tune.values import per_item, value_of
 
 RESULTS = "tuning.json"
 """The results in the folder, as `TuningResults.to_json` has them."""
@@ -103,10 +104,8 @@ class Tuning:
             difference(objective, winner.measured, other.measured, clusters) for objective in self.scorer.objectives
         ]
         answer = answer_of(differences)
-        measured = [
-            *(one.measured for one in (*rival, *own, winner, other)),
-            *(one.left for one in (*rivals, *finalists)),
-        ]
+        measured = [one.measured for one in (*rival, *own)] + [one.left for one in (*rivals, *finalists)]
+        measured += [winner.measured, other.measured]
         return TuningResults(
             settings=self.settings.to_json(),
             digest=self.settings.digest,

@@ -51,7 +51,7 @@ def _of_task(one: Reading) -> Iterator[str]:
             "such studies. Nothing found does not mean nothing there."
         )
     if any(arm.exact for arm in one.arms("tune")):
-        yield f"{name}: values on tune were computed from the model's logits, without sampling; test is sampled."
+        yield f"{name}: values on tune and val were computed from the model's logits, not sampled; test is sampled."
     cut = [(share, arm.name) for arm in one.arms("test") if (share := average(arm, "truncated")) is not None]
     if cut and max(cut)[0] > MANY_CUT_OFF:
         share, arm_name = max(cut)

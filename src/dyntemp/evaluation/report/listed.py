@@ -16,7 +16,7 @@ from dyntemp.evaluation.report.reading import (
     interval,
     value,
 )
-from dyntemp.evaluation.results import ArmResult, Comparison
+from dyntemp.evaluation.results import ArmResult, Comparison, Standing
 from dyntemp.show.markup import Markup, element, joined
 from dyntemp.show.report_parts import headed, scrolling
 
@@ -110,6 +110,18 @@ def _meaning(metric: str) -> str:
         return ""
 
 
+def standing(one: Reading) -> Markup:
+    """Every family on val, less the better one of the static controls."""
+    rows = [
+        _row(
+            element("th", place.family, element("small", *_told(one.on_val[place.arm])), scope="row"),
+            value(place.mean), _difference(place, element("small", f"less {place.against}")),
+        )
+        for place in one.standings
+    ]  # fmt: skip
+    return _table(f"Every family of {one.task.name} on val", ("family", one.metric, "difference, 95 %"), rows)
+
+
 def configurations(one: Reading, split: str) -> Markup:
     """All configurations of a split, losers too."""
     arms = one.arms(split)
@@ -141,7 +153,7 @@ def _meanings(pairs: Iterable[tuple[str, str]]) -> Markup:
     return element("dl", *(element("div", element("dt", name), element("dd", told)) for name, told in pairs))
 
 
-def _difference(one: Comparison, *more: Markup) -> Markup:
+def _difference(one: Comparison | Standing, *more: Markup) -> Markup:
     return element("td", f"{difference(one.difference)} ({interval(one)})", *more)
 
 

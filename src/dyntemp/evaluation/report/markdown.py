@@ -25,7 +25,7 @@ def markdown(results: Results) -> str:
 
 
 def tables(results: Results) -> dict[str, list[str]]:
-    """The lines of each part by name: `verdict`, `best`, `task NAME` for each task, `run` and `limits`.
+    """The lines of each part: `verdict`, `best`, `run`, `limits`, and for each task `task NAME` and `families NAME`.
 
     A page of documentation holds them between `<!-- NAME -->` and `<!-- end -->`.
     """
@@ -34,6 +34,7 @@ def tables(results: Results) -> dict[str, list[str]]:
         "verdict": [results.verdict.sentence, "", *(f"- {reason}" for reason in results.verdict.reasons)],
         "best": list(_overview(found)),
         **{f"task {one.task.name}": list(_task(one)) for one in found},
+        **{f"families {one.task.name}": list(_families(one)) for one in found if one.standings},
         "run": list(_run(results)),
         "limits": [f"- {limit}" for limit in limits(results)],
     }
@@ -71,6 +72,17 @@ def _task(one: Reading) -> Iterator[str]:
               chance(pair.wilcoxon))
              for pair in pairs],
         )  # fmt: skip
+
+
+def _families(one: Reading) -> Iterator[str]:
+    """Every family on val, less the better one of the static controls."""
+    head = ("family", "policy", "filters", one.metric, "less", "difference, 95 %")
+    found = [(place, one.on_val[place.arm]) for place in one.standings]
+    yield from _table(head, [
+        (f"`{place.family}`", f"`{arm.policy}`", f"`{arm.filters}`" if arm.filters else "", value(place.mean),
+         place.against, f"{difference(place.difference)} ({interval(place)})")
+        for place, arm in found
+    ])  # fmt: skip
 
 
 def _run(results: Results) -> Iterator[str]:

@@ -75,6 +75,7 @@ def _task(one: Reading) -> Markup:
         element("h3", "All figures"),
         folded("All comparisons", listed.compared(one)) if one.results.comparisons and one.metric else None,
         folded("All metrics on test", listed.measured(one)),
+        folded("Every family on val", listed.standing(one)) if one.standings else None,
         *(
             folded(f"All {len(one.arms(split)):,} arms on {split}", listed.configurations(one, split))
             for split in ("test", "val", "tune") if one.arms(split)

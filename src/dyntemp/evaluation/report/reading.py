@@ -8,7 +8,7 @@ from functools import cached_property
 from math import isfinite
 
 from dyntemp.evaluation.pairs import LEVEL
-from dyntemp.evaluation.results import ArmResult, Comparison, Results, TaskResult
+from dyntemp.evaluation.results import ArmResult, Comparison, Results, Standing, TaskResult
 from dyntemp.evaluation.selection import mean
 from dyntemp.evaluation.verdict import OWN
 
@@ -104,6 +104,16 @@ class Reading:
         return next(iter(self.comparisons(arm)), None)
 
     @cached_property
+    def standings(self) -> Sequence[Standing]:
+        """Every family on val, the best difference to the better static control first."""
+        return [one for one in self.results.standings if one.task == self.task.name]
+
+    @cached_property
+    def on_val(self) -> Mapping[str, ArmResult]:
+        """The arms of val by name."""
+        return {one.name: one for one in self.arms("val")}
+
+    @cached_property
     def best_method(self) -> Comparison | None:
         """The method with the largest difference to its hardest control."""
         found = (one for arm in self.methods if (one := self.hardest(arm.name)) is not None)
@@ -155,7 +165,7 @@ def difference(number: float) -> str:
     return f"{number:+.3f}".replace("-", "−")
 
 
-def interval(one: Comparison) -> str:
+def interval(one: Comparison | Standing) -> str:
     """The 95 % interval of a difference."""
     return f"{difference(one.low)} to {difference(one.high)}"
 
