@@ -22,13 +22,28 @@ def shown(err: Console, parts: str, *, quiet: bool) -> Iterator[Callable[[Step],
     if quiet:
         yield None
     elif err.is_terminal:
-        columns = (TextColumn(parts), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[tokens]:,} tokens"),
+        columns = (TextColumn(parts), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[told]}"),
                    TimeRemainingColumn())  # fmt: skip
         with Progress(*columns, console=err, transient=True) as bar:
-            task = bar.add_task("", total=None, tokens=0)
-            yield lambda at: bar.update(task, total=at[1], completed=at[0], tokens=at[2])
+            task, speed = bar.add_task("", total=None, told=""), _Speed()
+            yield lambda at: bar.update(task, total=at[1], completed=at[0], told=speed.told(at[2]))
     else:
         yield _Lines(err, parts)
+
+
+class _Speed:
+    """The tokens per second since the first one was counted."""
+
+    def __init__(self) -> None:
+        self._began: float | None = None
+
+    def told(self, tokens: int) -> str:
+        """The number of tokens, and how many there were in a second."""
+        now = time.monotonic()
+        if self._began is None and tokens:
+            self._began = now
+        seconds = now - (self._began or now)
+        return f"{tokens:,} tokens" + (f", {tokens / seconds:,.0f} tokens/s" if seconds >= 1 else "")
 
 
 class _Lines:
@@ -36,10 +51,11 @@ class _Lines:
 
     def __init__(self, err: Console, parts: str) -> None:
         self._err, self._parts, self._next = err, parts, 0.0
+        self._speed = _Speed()
 
     def __call__(self, at: Step) -> None:
         done, parts, tokens = at
-        now = time.monotonic()
+        told, now = self._speed.told(tokens), time.monotonic()
         if done == parts or now >= self._next:
             self._next = now + SECONDS_APART
-            self._err.print(f"{done} of {parts} {self._parts}, {tokens:,} tokens")
+            self._err.print(f"{done} of {parts} {self._parts}, {told}")
