@@ -17,6 +17,7 @@ from dyntemp.cli import UsageError
 from dyntemp.generation import policies
 from dyntemp.language.policy import Policy
 from dyntemp.methods import default
+from dyntemp.methods.constant import MIN_P
 from dyntemp.models import BUNDLED, Model, load_model
 from dyntemp.textfile import decoded, read_text, unmarked
 from dyntemp.traces.token import plain
@@ -41,7 +42,7 @@ def add_sampling_options(parser: argparse.ArgumentParser) -> None:
     group = add_draw_options(parser)
     add_policy_options(
         group, 'a formula such as "0.1 + 0.8*normalized_entropy", a name of `dyntemp policies`, or a JSON file; '
-        "default: " + str(default()),
+        f"default: {default()}, behind --min-p {MIN_P} where no filter is given",
     )  # fmt: skip
     group.add_argument(
         "--temp", "--temperature", type=float, metavar="T",
@@ -72,7 +73,7 @@ def add_draw_options(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup
     )  # fmt: skip
     group.add_argument("--top-k", type=int, default=0, metavar="K", help="keep the K likeliest tokens; 0: all (0)")
     group.add_argument("--top-p", type=float, default=1.0, metavar="P", help="keep the likeliest up to this sum (1)")
-    group.add_argument("--min-p", type=float, default=0.0, metavar="P", help="keep this share of the likeliest (0)")
+    group.add_argument("--min-p", type=float, metavar="P", help="keep this share of the likeliest (0)")
     group.add_argument(
         "--filter-at", choices=("model", "temperature"), default="model",
         help="read the filters' probabilities at temperature 1, or after the temperature (model)",
@@ -188,21 +189,27 @@ def draw_settings(options: argparse.Namespace) -> dict[str, Any]:
     """
     from dyntemp.distribution.filters import filters_of
 
+    chain = (options.filters, options.top_k, options.top_p, _min_p(options), options.filter_at)
     try:
-        filters_of(options.filters, options.top_k, options.top_p, options.min_p, options.filter_at)
+        filters_of(*chain)
     except ValueError as error:
         raise UsageError(str(error)) from None
     if options.max_tokens < 1:
         raise UsageError(f"-n {options.max_tokens} was given; at least 1 token is written")
     return {
         "max_tokens": options.max_tokens,
-        "top_k": options.top_k,
-        "top_p": options.top_p,
-        "min_p": options.min_p,
-        "filter_at": options.filter_at,
-        "filters": options.filters,
+        **dict(zip(("filters", "top_k", "top_p", "min_p", "filter_at"), chain, strict=True)),
         "zones": options.zone,
     }
+
+
+def _min_p(options: argparse.Namespace) -> float:
+    """The min-p that was given, else that of the default policy, else 0."""
+    if options.min_p is not None:
+        return float(options.min_p)
+    named = (getattr(options, name, None) for name in ("policy", "method", "temp"))
+    filtered = options.filters is not None or options.top_k > 0 or options.top_p < 1 or options.filter_at != "model"
+    return policies.default_min_p(default=not any(one is not None for one in named), filtered=filtered)
 
 
 def open_model(options: argparse.Namespace) -> Model:

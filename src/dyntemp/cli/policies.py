@@ -18,7 +18,7 @@ from rich.text import Text
 from dyntemp.cli import OK, UsageError
 from dyntemp.cli.common import add_colour_option, add_set_option, bindings, print_json
 from dyntemp.generation.policies import read_method
-from dyntemp.methods import METHODS, Method
+from dyntemp.methods import METHODS, Method, evidence
 from dyntemp.methods.measured import Measured, read
 from dyntemp.show.colour import Scale
 from dyntemp.show.terminal import console, has_colours, legend, padded
@@ -62,6 +62,8 @@ def run(options: argparse.Namespace) -> int:
         return OK
     _, lines = read()
     _show(out, method, values)
+    for line in _evidence(method):
+        _below(out, line)
     if (measured := lines.get(method.name)) is not None:
         _record(out, measured)
     return OK
@@ -77,6 +79,7 @@ def described(method: Method) -> dict[str, Any]:
         "parameters": [parameter._asdict() for parameter in method.parameters.values()],
         "direction": method.direction, "remembers": method.remembers, "signals": method.signals, "cost": method.cost,
         "needs": method.needs, "source": method.source, "fails": method.fails, "measured": figures,
+        "evidence": [one._asdict() for one in evidence.read().findings.get(method.name, ())],
     }  # fmt: skip
 
 
@@ -87,6 +90,9 @@ def _list(out: Console) -> None:
         for method in METHODS.values():
             if method.direction == direction:
                 out.print(Text(f"  {padded(method.name, width)}", style="cyan").append(method.idea, style="not cyan"))
+    found = evidence.read()
+    out.print(Text(f"\n{found.sentence}", style="bold"))
+    out.print(f"That was one study, on {found.model}; docs/evidence.md has it, losers included.")
     out.print("\n`dyntemp policies NAME` shows one; dyntemp generate --method NAME uses it.")
 
 
@@ -115,6 +121,21 @@ def _facts(method: Method) -> Iterator[str]:
         yield f"needs: {', '.join(method.needs)}"
     yield f"fails: {method.fails}"
     yield f"source: {method.source}"
+
+
+def _evidence(method: Method) -> Iterator[str]:
+    """The outcome of the study of all methods for this one."""
+    study = evidence.read()
+    if (reason := study.without.get(method.name)) is not None:
+        yield f"\nnot in the study of docs/evidence.md: {reason}"
+        return
+    if found := study.findings.get(method.name, ()):
+        yield f"\nat its best in the study of docs/evidence.md, {study.model}, less a tuned static control (95 %):"
+    for one in found:
+        difference = f"{one.difference:+.3f} ({one.low:+.3f} to {one.high:+.3f})"
+        place = f"{padded(one.task, 13)} {padded(one.metric, 10)}"
+        yield f"  {place} {one.mean:.3f}   {difference} less {one.against} ({one.split})"
+        yield f"    {one.policy}{f'; {one.filters}' if one.filters else ''}"
 
 
 def _record(out: Console, measured: Measured) -> None:

@@ -10,6 +10,7 @@ from dyntemp.errors import PolicyError
 from dyntemp.language.policy import Policy
 from dyntemp.language.signals import suggestion
 from dyntemp.methods import METHODS, Method, default
+from dyntemp.methods.constant import MIN_P
 
 TEMPERATURE_ADVICE = (
     "Leave one of them out, or write the temperature into the policy, as in `requested*(0.5 + entropy/10)`"
@@ -43,6 +44,11 @@ def read_method(name: str) -> Method:
 def policy_of_temperature(temperature: float | None) -> Policy:
     """The policy of a user who gives none: one temperature for every token, or the default without a temperature."""
     return default() if temperature is None else Policy(temperature, name="static")
+
+
+def default_min_p(*, default: bool, filtered: bool) -> float:
+    """The min-p of a user who gives none: `MIN_P` beside the default policy and no other filter, else 0."""
+    return MIN_P if default and not filtered else 0.0
 
 
 def reads_temperature(policy: Policy) -> bool:

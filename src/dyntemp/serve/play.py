@@ -18,7 +18,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from dyntemp._version import __version__
 from dyntemp.generation.request import Request, coupled
 from dyntemp.generation.trace_header import header_of
-from dyntemp.methods import default
+from dyntemp.methods import below_one
 from dyntemp.page.security import content_security_policy
 from dyntemp.serve import endpoint_fields
 from dyntemp.serve.body import read_json
@@ -113,7 +113,7 @@ def _info(server: Server) -> dict[str, Any]:
             "stops": settings.max_stops, "stop": settings.max_stop, "body": settings.max_body,
         },
         "defaults": {
-            "policy": str(server.fallback or default()), "max_tokens": settings.default_tokens, "top_k": 0,
+            "policy": str(server.fallback or below_one()), "max_tokens": settings.default_tokens, "top_k": 0,
             "top_p": 1.0, "min_p": 0.0, "filter_at": "model", "filters": "",
         },
     }  # fmt: skip

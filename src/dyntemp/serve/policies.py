@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -29,12 +29,14 @@ class Chosen:
         requested: The value of its `requested`.
         given: The value of each of its `given(...)`, by name: a number, or a list of numbers by position.
         ignored: Names of fields without an effect; only a lenient server accepts any.
+        default: Whether neither the request nor the server names a policy or a temperature.
     """
 
     policy: Policy
     requested: float
     given: Mapping[str, GivenNumbers]
     ignored: tuple[str, ...] = ()
+    default: bool = False
 
 
 def read_policy(value: Any, most: int, param: str = "policy") -> Policy:
@@ -79,7 +81,7 @@ def chosen(values: Mapping[str, Any], *, fallback: Policy | None, most: int, len
     temperature = values["temperature"]
     if policy is None:
         static = 1.0 if temperature is None and text == OFF else temperature
-        return _filled(policies.policy_of_temperature(static), 1.0, values)
+        return replace(_filled(policies.policy_of_temperature(static), 1.0, values), default=static is None)
     filled = _filled(policy, 1.0 if temperature is None else temperature, values)
     if temperature is None or temperature == 1:
         return filled
