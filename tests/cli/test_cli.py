@@ -74,7 +74,7 @@ def test_colour_and_legend_on_request(capsys, model):
 def test_min_p_stands_before_the_default_temperature_alone(capsys, model, tmp_path, given, policy, filters):
     path = tmp_path / "run.jsonl"
     run(capsys, "generate", "-n", "2", *given, "--trace", str(path), "x")
-    trace = Trace(path)
+    trace = Trace.open(path)
 
     assert (policy, filters) == (trace.header.policy, str(trace.header.run().filters))
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
+from textwrap import wrap
 from typing import Any
 
 from rich.console import Console
@@ -91,8 +92,8 @@ def _list(out: Console) -> None:
             if method.direction == direction:
                 out.print(Text(f"  {padded(method.name, width)}", style="cyan").append(method.idea, style="not cyan"))
     found = evidence.read()
-    out.print(Text(f"\n{found.sentence}", style="bold"))
-    out.print(f"That was one study, on {found.model}; docs/evidence.md has it, losers included.")
+    told = f"{found.sentence} That was one study; docs/evidence.md has it, losers included."
+    out.print("\n" + "\n".join(wrap(told, 80)))
     out.print("\n`dyntemp policies NAME` shows one; dyntemp generate --method NAME uses it.")
 
 
@@ -130,11 +131,10 @@ def _evidence(method: Method) -> Iterator[str]:
         yield f"\nnot in the study of docs/evidence.md: {reason}"
         return
     if found := study.findings.get(method.name, ()):
-        yield f"\nat its best in the study of docs/evidence.md, {study.model}, less a tuned static control (95 %):"
+        yield f"\nat its best in the study of docs/evidence.md, on {study.model}:"
     for one in found:
-        difference = f"{one.difference:+.3f} ({one.low:+.3f} to {one.high:+.3f})"
-        place = f"{padded(one.task, 13)} {padded(one.metric, 10)}"
-        yield f"  {place} {one.mean:.3f}   {difference} less {one.against} ({one.split})"
+        yield f"  {one.task}, {one.metric} on {one.split}: {one.mean:.3f}"
+        yield f"    {one.difference:+.3f} ({one.low:+.3f} to {one.high:+.3f}, 95 %) less {one.against}"
         yield f"    {one.policy}{f'; {one.filters}' if one.filters else ''}"
 
 
