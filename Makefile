@@ -14,6 +14,7 @@ export CMAKE_ARGS ?= -DLLAVA_BUILD=OFF
 WORKERS ?= -n $(shell getconf _NPROCESSORS_ONLN) --maxprocesses 4
 SIDE_BY_SIDE := env -u OMP_PROC_BIND -u OMP_PLACES OMP_NUM_THREADS=1
 PROMPT ?= Write a short story about a lighthouse keeper.
+POLICY ?= 0.3 + 0.7*normalized_entropy**0.5
 COLOR ?= always
 
 .PHONY: help demo test everything test-core test-triton test-disturbed test-vllm hosts test-sglang examples bench gate picture tables lint format types check clean
@@ -84,7 +85,7 @@ $(VENV)/.lint: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@touch $@
 
 demo: $(VENV)/.model  ## write a text with the bundled model, coloured by temperature
-	@$(BIN)/dyntemp generate --color $(COLOR) "$(PROMPT)"
+	@$(BIN)/dyntemp generate --color $(COLOR) --policy "$(POLICY)" "$(PROMPT)"
 
 test: $(VENV)/.test   ## run the tests, the docstrings and the documentation, with what is installed
 	@$(SIDE_BY_SIDE) $(BIN)/python -m pytest $(WORKERS)

@@ -4,7 +4,7 @@ from html import escape
 from pathlib import Path
 
 from dyntemp import generate, load_model
-from dyntemp.methods import default
+from dyntemp.methods import below_one
 from dyntemp.show.colour import Scale
 from dyntemp.show.summary import Summary
 
@@ -15,7 +15,7 @@ GREY = "rgb(128,128,128)"
 
 def main() -> None:
     """Write the picture beside this file."""
-    model, policy = load_model(), default()
+    model, policy = load_model(), below_one()
     scale = Scale.of(policy.bounds(model.vocabulary))
     tokens = list(generate(model, PROMPT, policy, max_tokens=110, seed=1))
     summary = Summary.of(tokens)

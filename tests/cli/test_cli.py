@@ -13,7 +13,8 @@ from tests.waiting import wait_until
 
 from dyntemp import Trace
 from dyntemp.cli import COMMANDS, main
-from dyntemp.methods import METHODS
+from dyntemp.methods import METHODS, default
+from dyntemp.methods.constant import MIN_P
 from dyntemp.testing import FakeModel
 
 PIECES = [bytes([code]) for code in range(32, 127)] + [b"\n", b""]
@@ -42,7 +43,7 @@ def run(capsys, *arguments, stdin=None, monkeypatch=None):
 
 
 def test_generate_writes_the_text_to_stdout_and_the_figures_to_stderr(capsys, model):
-    code, out, err = run(capsys, "generate", "--seed", "3", "-n", "20", "hello", "there")
+    code, out, err = run(capsys, "generate", "--method", "below_one", "--seed", "3", "-n", "20", "hello", "there")
 
     assert (0, 21) == (code, len(out)), "twenty letters and the end of the line"
     assert err.startswith("20 tokens, ")
@@ -52,12 +53,30 @@ def test_generate_writes_the_text_to_stdout_and_the_figures_to_stderr(capsys, mo
 
 
 def test_colour_and_legend_on_request(capsys, model):
-    code, out, err = run(capsys, "generate", "--seed", "3", "-n", "5", "--color", "always", "x")
+    policy = ("--method", "below_one")
+    code, out, err = run(capsys, "generate", "--seed", "3", "-n", "5", "--color", "always", *policy, "x")
 
     assert 0 == code
     assert out.count("\x1b[38;2;") == 5
     assert "T 0.30" in err
     assert "lerp(0.3, 1, normalized_entropy**0.5)" in err
+
+
+@pytest.mark.parametrize(
+    ("given", "policy", "filters"),
+    [
+        ((), str(default()), f"min_p({MIN_P})"), (("--min-p", "0"), str(default()), ""),
+        (("--min-p", "0.2"), str(default()), "min_p(0.2)"), (("--top-k", "3"), str(default()), "top_k(3)"),
+        (("--filters", "p_less"), str(default()), "p_less"), (("--temp", "0.7"), "0.7", ""),
+        (("--method", "edt"), str(METHODS["edt"].make()), ""), (("--policy", "1"), "1", ""),
+    ],
+)  # fmt: skip
+def test_min_p_stands_before_the_default_temperature_alone(capsys, model, tmp_path, given, policy, filters):
+    path = tmp_path / "run.jsonl"
+    run(capsys, "generate", "-n", "2", *given, "--trace", str(path), "x")
+    trace = Trace.open(path)
+
+    assert (policy, filters) == (trace.header.policy, str(trace.header.run().filters))
 
 
 def test_quiet_writes_the_text_only(capsys, model):
@@ -105,7 +124,7 @@ def test_a_prompt_comes_from_stdin_or_a_file(capsys, model, monkeypatch, tmp_pat
 
 def test_a_trace_is_kept_and_explained(capsys, model, tmp_path):
     path = str(tmp_path / "run.jsonl")
-    run(capsys, "generate", "--seed", "1", "-n", "4", "--trace", path, "x")
+    run(capsys, "generate", "--method", "below_one", "--seed", "1", "-n", "4", "--trace", path, "x")
     code, out, _ = run(capsys, "explain", path)
     tokens = list(Trace.open(path))
 
@@ -120,7 +139,7 @@ def test_a_trace_is_kept_and_explained(capsys, model, tmp_path):
 
 def test_explain_tells_what_it_can_and_then_what_is_damaged(capsys, model, tmp_path):
     path = tmp_path / "run.jsonl"
-    run(capsys, "generate", "-n", "4", "--trace", str(path), "x")
+    run(capsys, "generate", "--method", "below_one", "-n", "4", "--trace", str(path), "x")
     path.write_bytes(path.read_bytes()[:-10])
     code, out, err = run(capsys, "explain", str(path))
 
@@ -309,7 +328,10 @@ never said
 
 def test_chat_talks_explains_and_changes_its_policy(capsys, model, monkeypatch, tmp_path):
     path = tmp_path / "chat.jsonl"
-    code, out, _ = run(capsys, "chat", "-n", "4", "--seed", "1", stdin=TALK.format(path=path), monkeypatch=monkeypatch)
+    policy = ("--method", "below_one")
+    code, out, _ = run(
+        capsys, "chat", "-n", "4", "--seed", "1", *policy, stdin=TALK.format(path=path), monkeypatch=monkeypatch
+    )
 
     assert 0 == code
     assert 2 == out.count("4 tokens, ")

@@ -123,7 +123,7 @@ def test_of_the_published_policies_those_are_native_that_are_of_the_shape():
         native.add(name)
 
     programs = {"dynatemp_aphrodite", "dynatemp_sillytavern", "dynatemp_textgen"}  # which count no masked entries
-    assert {"default", "static", "dynatemp"} | programs == native
+    assert {"below_one", "default", "static", "dynatemp"} | programs == native
 
 
 def test_a_floor_that_the_program_keeps_itself_says_nothing_new():

@@ -8,14 +8,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.evaluation.toy import COUNTS, Letters, runner
+from tests.evaluation.toy import COUNTS, PIECES, Letters, logits, runner
 from tests.waiting import wait_until
 
 from dyntemp.evaluation.configuration import StudySettings
+from dyntemp.evaluation.exact_tier import ExactTier
 from dyntemp.evaluation.results import ArmResult, Results
 from dyntemp.evaluation.selection import best, best_of_families
 from dyntemp.evaluation.study import run_study
 from dyntemp.language.policy import Policy
+from dyntemp.testing import FakeModel
 
 pytest.importorskip("statsmodels")
 
@@ -192,6 +194,28 @@ def result(name, family, values, control=None):
         task="t", split="tune", name=name, family=family, control=control, of=None, policy="1", filters="", exact=False,
         values={"accuracy": values}, texts=0, tokens=0, temperatures=(), temperature=None, spread=None,
     )  # fmt: skip
+
+
+def test_tune_and_val_are_computed_where_answers_are_listed(tmp_path):
+    """Of val only those are sampled that go on to test, for the controls that are made from their temperatures."""
+    model = FakeModel(PIECES, logits)
+    task, settings = Letters("letters", answers=True), replace(SETTINGS, tasks=("letters",))
+
+    def study():
+        return run_study(settings, [task], runner(model), tmp_path / "a", exact=ExactTier(model))
+
+    results = study()
+    assert all(one.exact == (one.split != "test") for one in results.arms)
+    place = tmp_path / "a" / "cells" / "letters"
+    assert {"val", "test"} == {path.name for path in place.iterdir()}
+    assert 2 + settings.finalists == len(list((place / "val").iterdir()))
+    assert all(0 <= value <= 2 for one in results.arms for value in one.values["distinct@4"])
+
+    kept = tmp_path / "a" / "exact" / "letters.tune.json"
+    values = json.loads(kept.read_text())
+    kept.write_text(json.dumps(dict(list(values.items())[::2])))  # as a process leaves them that was killed
+    assert results == study()
+    assert values == json.loads(kept.read_text())
 
 
 def test_the_best_have_the_largest_mean_and_the_earlier_goes_before_its_equals():

@@ -70,7 +70,7 @@ def entropix(row):
 
 
 FORMULAS = {
-    "default": lambda r: d("0.3") + d("0.7") * r.share.sqrt(),
+    "below_one": lambda r: d("0.3") + d("0.7") * r.share.sqrt(),
     "max_prob": lambda r: d("0.5") - d("0.4") * r.p,
     "entropy": lambda r: d("0.1") + d("0.8") * r.h,
     "perplexity": lambda r: d("0.1") + d("0.8") * r.h,

@@ -10,7 +10,7 @@ from tests.serve.models import MARK, repeated, repeating_model, serving, settled
 
 import dyntemp
 from dyntemp import Token, Trace, generate
-from dyntemp.methods import default
+from dyntemp.methods import below_one
 from dyntemp.serve import ServerSettings
 from dyntemp.serve.app import make_app
 
@@ -75,7 +75,7 @@ def test_the_page_knows_what_it_stands_before(asked):
     assert (99, 2000) == (data["limits"]["max_tokens"], data["limits"]["policy"])
     assert ("0.7", 99) == (data["defaults"]["policy"], data["defaults"]["max_tokens"])
     data = asyncio.run(info(None, ServerSettings()))
-    assert (None, str(default())) == (data["model"], data["defaults"]["policy"])
+    assert (None, str(below_one())) == (data["model"], data["defaults"]["policy"])
 
 
 def test_one_text_is_what_generate_records(asked, tmp_path):

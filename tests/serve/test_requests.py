@@ -3,8 +3,9 @@
 import asyncio
 import json
 
+import numpy as np
 import pytest
-from tests.serve.models import wandering_model
+from tests.serve.models import PIECES, wandering_model
 
 from dyntemp import Policy
 from dyntemp.methods import METHODS, default
@@ -273,6 +274,23 @@ def test_the_policy_that_is_used_is_told(asked, body, policy):
 )  # fmt: skip
 def test_the_server_may_have_a_policy_of_its_own(asked, body, policy):
     assert policy == used(asked, body, settings=ServerSettings(policy="0.2 + requested*entropy/9"))
+
+
+@pytest.mark.parametrize(
+    ("body", "settings", "filtered"),
+    [
+        ({}, {}, True), ({"min_p": 0}, {}, False), ({"temperature": 1}, {}, False), ({"policy": "1"}, {}, False),
+        ({"policy": "off"}, {}, False), ({"top_p": 0.999}, {}, False), ({}, {"policy": "1"}, False),
+    ],
+)  # fmt: skip
+def test_min_p_stands_before_the_default_temperature_alone(asked, body, settings, filtered):
+    row = np.full(len(PIECES), -4.0)  # the others have 2 % of the share of the first
+    row[0] = 0
+    model = wandering_model(logits=lambda _: row)
+    asks = {"prompt": "x", "max_tokens": 1, "logprobs": 0, "seed": 1, **body}
+    found = send(asked, TEXT, asks, settings=ServerSettings(**settings), model=model).json()["choices"][0]["logprobs"]
+
+    assert filtered == (found["token_logprobs_after"] == [0.0])
 
 
 @pytest.mark.parametrize(("given", "temperature"), [({"policy": "requested*0.5"}, 0.2), ({}, 0.4)])

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
+from textwrap import wrap
 from typing import Any
 
 from rich.console import Console
@@ -19,7 +20,7 @@ from dyntemp.cli import OK, UsageError
 from dyntemp.cli.common import add_colour_option, print_json
 from dyntemp.cli.policy_options import add_set_option, bindings
 from dyntemp.generation.policies import read_method
-from dyntemp.methods import METHODS, Method
+from dyntemp.methods import METHODS, Method, evidence
 from dyntemp.methods.measured import Measured, read
 from dyntemp.show.colour import Scale
 from dyntemp.show.terminal import console, has_colours, legend, padded
@@ -63,6 +64,8 @@ def run(options: argparse.Namespace) -> int:
         return OK
     _, lines = read()
     _show(out, method, values)
+    for line in _evidence(method):
+        _below(out, line)
     if (measured := lines.get(method.name)) is not None:
         _record(out, measured)
     return OK
@@ -78,6 +81,7 @@ def described(method: Method) -> dict[str, Any]:
         "parameters": [parameter._asdict() for parameter in method.parameters.values()],
         "direction": method.direction, "remembers": method.remembers, "signals": method.signals, "cost": method.cost,
         "needs": method.needs, "source": method.source, "fails": method.fails, "measured": figures,
+        "evidence": [one._asdict() for one in evidence.read().findings.get(method.name, ())],
     }  # fmt: skip
 
 
@@ -88,6 +92,9 @@ def _list(out: Console) -> None:
         for method in METHODS.values():
             if method.direction == direction:
                 out.print(Text(f"  {padded(method.name, width)}", style="cyan").append(method.idea, style="not cyan"))
+    found = evidence.read()
+    told = f"{found.sentence} That was one study; docs/evidence.md has it, losers included."
+    out.print("\n" + "\n".join(wrap(told, 80)))
     out.print("\n`dyntemp policies NAME` shows one; dyntemp generate --method NAME uses it.")
 
 
@@ -116,6 +123,20 @@ def _facts(method: Method) -> Iterator[str]:
         yield f"needs: {', '.join(method.needs)}"
     yield f"fails: {method.fails}"
     yield f"source: {method.source}"
+
+
+def _evidence(method: Method) -> Iterator[str]:
+    """The outcome of the study of all methods for this one."""
+    study = evidence.read()
+    if (reason := study.without.get(method.name)) is not None:
+        yield f"\nnot in the study of docs/evidence.md: {reason}"
+        return
+    if found := study.findings.get(method.name, ()):
+        yield f"\nat its best in the study of docs/evidence.md, on {study.model}:"
+    for one in found:
+        yield f"  {one.task}, {one.metric} on {one.split}: {one.mean:.3f}"
+        yield f"    {one.difference:+.3f} ({one.low:+.3f} to {one.high:+.3f}, 95 %) less {one.against}"
+        yield f"    {one.policy}{f'; {one.filters}' if one.filters else ''}"
 
 
 def _record(out: Console, measured: Measured) -> None:

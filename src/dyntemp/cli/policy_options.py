@@ -12,7 +12,6 @@ from dyntemp.distribution.filters import Filters, filters_of
 from dyntemp.generation import policies
 from dyntemp.generation.policy_file import PolicyFile
 from dyntemp.language.policy import Policy
-from dyntemp.methods import default
 from dyntemp.textfile import unmarked
 from dyntemp.tune.presets import presets
 
@@ -22,7 +21,7 @@ def add_sampling_options(parser: argparse.ArgumentParser) -> None:
     group = add_draw_options(parser)
     add_policy_options(
         group, 'a formula such as "0.1 + 0.8*normalized_entropy", a name of `dyntemp policies`, or a JSON file; '
-        "default: " + str(default()),
+        f"default: {policies.DEFAULT.policy}, behind {policies.DEFAULT.filters} where no filter is given",
     )  # fmt: skip
     group.add_argument(
         "--temp", "--temperature", type=float, metavar="T",
@@ -60,7 +59,7 @@ def add_draw_options(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup
     )  # fmt: skip
     group.add_argument("--top-k", type=int, default=0, metavar="K", help="keep the K likeliest tokens; 0: all (0)")
     group.add_argument("--top-p", type=float, default=1.0, metavar="P", help="keep the likeliest up to this sum (1)")
-    group.add_argument("--min-p", type=float, default=0.0, metavar="P", help="keep this share of the likeliest (0)")
+    group.add_argument("--min-p", type=float, metavar="P", help="keep this share of the likeliest (0)")
     group.add_argument(
         "--filter-at", choices=("model", "temperature"), default="model",
         help="read the filters' probabilities at temperature 1, or after the temperature (model)",
@@ -171,10 +170,12 @@ def draw_settings(options: argparse.Namespace, *given: PolicyFile | None) -> dic
     if options.max_tokens < 1:
         raise UsageError(f"-n {options.max_tokens} was given; at least 1 token is written")
     try:
-        asked = filters_of(options.filters, options.top_k, options.top_p, options.min_p, options.filter_at)
+        asked = filters_of(options.filters, options.top_k, options.top_p, options.min_p or 0.0, options.filter_at)
     except ValueError as error:
         raise UsageError(str(error)) from None
-    return {"max_tokens": options.max_tokens, "filters": filters_beside(asked, given), "zones": options.zone}
+    named = options.min_p is not None or getattr(options, "temp", None) is not None or asked.active
+    beside = policies.DEFAULT.filters if given == (None,) and not named else filters_beside(asked, given)
+    return {"max_tokens": options.max_tokens, "filters": beside, "zones": options.zone}
 
 
 def filters_beside(asked: Filters, given: Iterable[PolicyFile | None]) -> Filters:

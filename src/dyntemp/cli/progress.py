@@ -25,17 +25,32 @@ def shown(err: Console, parts: str, *, quiet: bool) -> Iterator[Callable[..., No
     if quiet:
         yield None
     elif err.is_terminal:
-        columns = (TextColumn(parts), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[tokens]:,} tokens"),
+        columns = (TextColumn(parts), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[told]}"),
                    TimeRemainingColumn(), TextColumn("{task.fields[note]}", markup=False))  # fmt: skip
         with Progress(*columns, console=err, transient=True) as bar:
-            task = bar.add_task("", total=None, tokens=0, note="")
+            task, speed = bar.add_task("", total=None, told="", note=""), _Speed()
 
             def update(at: Step, note: str = "") -> None:
-                bar.update(task, total=at[1], completed=at[0], tokens=at[2], note=note)
+                bar.update(task, total=at[1], completed=at[0], told=speed.told(at[2]), note=note)
 
             yield update
     else:
         yield _Lines(err, parts)
+
+
+class _Speed:
+    """The tokens per second since the first one was counted."""
+
+    def __init__(self) -> None:
+        self._began: float | None = None
+
+    def told(self, tokens: int) -> str:
+        """The number of tokens, and how many there were in a second."""
+        now = time.monotonic()
+        if self._began is None and tokens:
+            self._began = now
+        seconds = now - (self._began or now)
+        return f"{tokens:,} tokens" + (f", {tokens / seconds:,.0f} tokens/s" if seconds >= 1 else "")
 
 
 class _Lines:
@@ -43,13 +58,14 @@ class _Lines:
 
     def __init__(self, err: Console, parts: str) -> None:
         self._err, self._parts, self._next, self._told = err, parts, 0.0, ""
+        self._speed = _Speed()
 
     def __call__(self, at: Step, note: str = "") -> None:
         done, parts, tokens = at
-        now = time.monotonic()
+        speed, now = self._speed.told(tokens), time.monotonic()
         if done == parts or now >= self._next:
             self._next = now + SECONDS_APART
-            told = f"{done} of {parts} {self._parts}, {tokens:,} tokens" + (f"; {note}" if note else "")
+            told = f"{done} of {parts} {self._parts}, {speed}" + (f"; {note}" if note else "")
             if told != self._told:
                 self._told = told
                 self._err.print(told, markup=False)

@@ -34,8 +34,8 @@ PART = 512
 class LoopRunner:
     """Writes texts with our own loop; see `Runner`.
 
-    Jobs join the batch as others end, some at a time. Jobs that join together read equal prompts once, so the jobs of an item should
-    come one after the other.
+    Jobs join the batch as others end, some at a time. Jobs that join together read equal prompts once, so the jobs of
+    an item should come one after the other.
 
     Args:
         model: A model from `load_model`, or any object that meets `dyntemp.models.Model`.

@@ -6,11 +6,16 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from dyntemp.distribution.filters import Filters
 from dyntemp.errors import PolicyError
 from dyntemp.generation.policy_file import PolicyFile
 from dyntemp.language.policy import Policy
 from dyntemp.language.signals import suggestion
 from dyntemp.methods import METHODS, Method, default
+from dyntemp.methods.constant import MIN_P
+
+DEFAULT = PolicyFile(policy=default(), filters=Filters(min_p=MIN_P))
+"""The policy of a user who names no policy, no temperature and no filter."""
 
 TEMPERATURE_ADVICE = (
     "Leave one of them out, or write the temperature into the policy, as in `requested*(0.5 + entropy/10)`"
@@ -57,7 +62,7 @@ def read_method(name: str) -> Method:
 
 def policy_of_temperature(temperature: float | None) -> Policy:
     """The policy of a user who gives none: one temperature for every token, or the default without a temperature."""
-    return default() if temperature is None else Policy(temperature, name="static")
+    return DEFAULT.policy if temperature is None else Policy(temperature, name="static")
 
 
 def reads_temperature(policy: Policy) -> bool:

@@ -9,13 +9,13 @@ from dyntemp.methods.method import Method, Number, Range
 from dyntemp.signals import normalized_entropy
 
 
-def default() -> Policy:
+def below_one() -> Policy:
     """T from 0.3 where the model is certain to 1 where the row is uniform.
 
     T never exceeds 1, on any vocabulary. So it never makes the model less certain than it is, and heat cannot feed
     itself. The square root spreads the small entropies at which real models take most of their steps.
     """
-    return Policy(between(0.3, 1.0, 0.5), name="default")
+    return Policy(between(0.3, 1.0, 0.5), name="below_one")
 
 
 def dynatemp(low: Number = 0.3, high: Number = 1.3, exponent: Number = 1.0) -> Policy:
@@ -37,7 +37,7 @@ LOW, HIGH = Range(0, 2, "the lower end"), Range(0, 3, "the higher end")
 EXPONENT = Range(0.1, 5, "the exponent of the normalized entropy")
 
 METHODS = (
-    Method("default", default, "from 0.3 at certainty towards 1, and never above", "dyntemp",
+    Method("below_one", below_one, "from 0.3 at certainty towards 1, and never above", "dyntemp",
            "not tuned for any task; a tuned static temperature may do as well"),
     Method("dynatemp", dynatemp, "hotter the nearer the entropy is to the largest possible",
            "kalomaze 2024; llama.cpp pull request 4972, no paper",

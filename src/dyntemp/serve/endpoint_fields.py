@@ -5,6 +5,7 @@ from __future__ import annotations
 from dyntemp.engines.request_fields import ID, KEY, MOST_ZONES
 from dyntemp.errors import PolicyError
 from dyntemp.language.signals import MAX_SUPPORT
+from dyntemp.methods.constant import MIN_P
 from dyntemp.serve.fields import (
     Field,
     Kind,
@@ -150,7 +151,11 @@ def _common(settings: ServerSettings) -> dict[str, Field]:
         "seed": Field(_seed(), None, "the same seed writes the same text; none or -1 draws one"),
         "top_k": Field(whole(-1, 2**31 - 1), 0, "keep the k likeliest tokens; 0 and -1 keep all"),
         "top_p": Field(number(0, 1, above=True), 1.0, "keep the likeliest tokens up to this sum"),
-        "min_p": Field(number(0, 1), 0.0, "keep what has this share of the likeliest token's probability"),
+        "min_p": Field(
+            number(0, 1), None,
+            f"keep what has this share of the likeliest token's probability; {MIN_P} where a request, and the server, "
+            "name no policy, no temperature and no other filter",
+        ),
         "filter_at": Field(
             one_of("model", "temperature"), "model", "read the filters' probabilities at temperature 1, or after it"
         ),

@@ -19,7 +19,7 @@ from dyntemp._version import __version__
 from dyntemp.generation.policy_file import PolicyFile
 from dyntemp.generation.request import Request, coupled
 from dyntemp.generation.trace_header import header_of
-from dyntemp.methods import default
+from dyntemp.methods import below_one
 from dyntemp.page.security import content_security_policy
 from dyntemp.serve import endpoint_fields
 from dyntemp.serve.body import read_json
@@ -103,7 +103,7 @@ def _let_in(key: str | None, wanted: str) -> Response:
 
 def _info(server: Server) -> dict[str, Any]:
     settings, worker = server.settings, server.worker
-    fallback = server.fallback or PolicyFile(policy=default())
+    fallback = server.fallback or PolicyFile(policy=below_one())
     model = worker.model if worker else None
     return {
         "version": __version__,

@@ -87,10 +87,15 @@ def chosen(values: Mapping[str, Any], *, fallback: PolicyFile | None, most: int,
     policy = fallback if text is None else None if text == OFF else read_policy(text, most, param)
     found = _heated(None if policy is None else policy.policy, values, off=text == OFF, lenient=lenient)
     asked = _filters(values)
+    unnamed = policy is None and text != OFF and values["temperature"] is None
+    if unnamed and not asked.active and values["min_p"] is None:
+        return replace(found, filters=policies.DEFAULT.filters)
     if policy is None or not policy.filters.active or found.policy == GREEDY:
         return replace(found, filters=asked)
     if asked.active and asked != policy.filters:
-        names = tuple(name for name, inert in {"filters": None, **SHORT}.items() if values[name] not in (inert, -1))
+        names = tuple(
+            name for name, inert in {"filters": None, **SHORT}.items() if values[name] not in (inert, None, -1)
+        )
         if not lenient:
             advice = f"leave {' and '.join(names)} out, or send the policy as text"
             told = f"the policy has filters of its own, `{policy.filters}`, and `{asked}` was asked for: {advice}"
@@ -107,7 +112,7 @@ def _filters(values: Mapping[str, Any]) -> Filters:
     """
     try:
         return filters_of(
-            values["filters"], max(values["top_k"], 0), values["top_p"], values["min_p"], values["filter_at"]
+            values["filters"], max(values["top_k"], 0), values["top_p"], values["min_p"] or 0.0, values["filter_at"]
         )
     except ValueError as error:
         raise wrong("filters", str(error)) from None

@@ -115,9 +115,9 @@ class Reading:
 
     @cached_property
     def best_method(self) -> Comparison | None:
-        """The method with the largest difference to its hardest control."""
+        """The method with the largest mean, beside its hardest control."""
         found = (one for arm in self.methods if (one := self.hardest(arm.name)) is not None)
-        return max(found, key=lambda one: one.difference, default=None)
+        return max(found, key=lambda one: one.mean, default=None)
 
     def outcome(self, arm: str) -> str:
         """The result of a method in words."""
