@@ -187,29 +187,16 @@ def draw_settings(options: argparse.Namespace) -> dict[str, Any]:
     Raises:
         UsageError: For values outside their range.
     """
-    from dyntemp.distribution.filters import filters_of
-
-    chain = (options.filters, options.top_k, options.top_p, _min_p(options), options.filter_at)
+    unnamed = all(getattr(options, name, None) is None for name in ("policy", "method", "temp"))
     try:
-        filters_of(*chain)
+        filters = policies.chosen_filters(
+            options.filters, options.top_k, options.top_p, options.min_p, options.filter_at, default=unnamed
+        )
     except ValueError as error:
         raise UsageError(str(error)) from None
     if options.max_tokens < 1:
         raise UsageError(f"-n {options.max_tokens} was given; at least 1 token is written")
-    return {
-        "max_tokens": options.max_tokens,
-        **dict(zip(("filters", "top_k", "top_p", "min_p", "filter_at"), chain, strict=True)),
-        "zones": options.zone,
-    }
-
-
-def _min_p(options: argparse.Namespace) -> float:
-    """The min-p that was given, else that of the default policy, else 0."""
-    if options.min_p is not None:
-        return float(options.min_p)
-    named = (getattr(options, name, None) for name in ("policy", "method", "temp"))
-    filtered = options.filters is not None or options.top_k > 0 or options.top_p < 1 or options.filter_at != "model"
-    return policies.default_min_p(default=not any(one is not None for one in named), filtered=filtered)
+    return {"max_tokens": options.max_tokens, "filters": filters, "zones": options.zone}
 
 
 def open_model(options: argparse.Namespace) -> Model:

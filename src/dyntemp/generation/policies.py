@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from dyntemp.distribution.filters import Filters, filters_of
 from dyntemp.errors import PolicyError
 from dyntemp.language.policy import Policy
 from dyntemp.language.signals import suggestion
@@ -46,9 +47,16 @@ def policy_of_temperature(temperature: float | None) -> Policy:
     return default() if temperature is None else Policy(temperature, name="static")
 
 
-def default_min_p(*, default: bool, filtered: bool) -> float:
-    """The min-p of a user who gives none: `MIN_P` beside the default policy and no other filter, else 0."""
-    return MIN_P if default and not filtered else 0.0
+def chosen_filters(
+    filters: Filters | str | None, top_k: int, top_p: float, min_p: float | None, filter_at: str, *, default: bool
+) -> Filters:
+    """The filters that a user gives, as `filters_of` takes them; beside the default policy and none of them, `MIN_P`.
+
+    Raises:
+        ValueError: As `filters_of`.
+    """
+    unnamed = filters is None and top_k == 0 and top_p == 1 and min_p is None and filter_at == "model"
+    return filters_of(filters, top_k, top_p, MIN_P if default and unnamed else min_p or 0.0, filter_at)
 
 
 def reads_temperature(policy: Policy) -> bool:

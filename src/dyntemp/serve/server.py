@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from dyntemp.distribution.filters import filters_of
-from dyntemp.generation.policies import default_min_p
+from dyntemp.generation.policies import chosen_filters
 from dyntemp.generation.request import Request
 from dyntemp.language.policy import Policy
 from dyntemp.models import Model
@@ -98,13 +97,11 @@ def run_settings(server: Server, values: Mapping[str, Any], policy: Chosen) -> S
     Raises:
         ApiError: 400 for filters in their long and in their short form.
     """
-    chain, top_k, top_p = values["filters"], max(values["top_k"], 0), values["top_p"]
-    min_p, filter_at = values["min_p"], values["filter_at"]
-    if min_p is None:
-        filtered = chain is not None or top_k > 0 or top_p < 1 or filter_at != "model"
-        min_p = default_min_p(default=policy.default, filtered=filtered)
     try:
-        filters = filters_of(chain, top_k, top_p, min_p, filter_at)
+        filters = chosen_filters(
+            values["filters"], max(values["top_k"], 0), values["top_p"], values["min_p"], values["filter_at"],
+            default=policy.default,
+        )  # fmt: skip
     except ValueError as error:
         raise wrong("filters", str(error)) from None
     return Settings(
