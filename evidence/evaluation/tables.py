@@ -8,16 +8,16 @@ A test fails where the pages differ from the data.
 
 import gzip
 import json
-import re
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from dyntemp.evaluation.families import MIN_P, published
-from dyntemp.evaluation.report import document
+from dyntemp.evaluation.report import document, filled
 from dyntemp.evaluation.report import tables as parts_of_report
+from dyntemp.evaluation.report.markdown import table
 from dyntemp.evaluation.report.reading import Reading, average, difference, interval, readings, value
-from dyntemp.evaluation.results import ArmResult, Results
+from dyntemp.evaluation.results import Results
 from dyntemp.evaluation.selection import mean
 from dyntemp.evaluation.standings import BASELINES
 from dyntemp.methods import METHODS
@@ -67,16 +67,6 @@ def tables(results: Results) -> dict[str, list[str]]:
         "short": list(short(results, found)), "every": list(every(found)), "single texts": list(single_texts(found)),
         "default": list(default(found)), "earlier": list(earlier()), "control": list(control()),
     }  # fmt: skip
-
-
-def filled(page: str, parts: dict[str, list[str]]) -> str:
-    """A page with its parts as the data have them."""
-    for name, lines in parts.items():
-        text = "\n".join(lines)
-        page = re.sub(
-            rf"(?s)(<!-- {re.escape(name)} -->\n).*?(<!-- end -->)", lambda m, t=text: f"{m[1]}{t}\n{m[2]}", page
-        )
-    return page
 
 
 def short(results: Results, found: Sequence[Reading]) -> Iterator[str]:
@@ -189,14 +179,6 @@ def marked(values: Sequence[float]) -> Iterator[str]:
         yield f"**{number:.3f}**" if number == max(values) else f"{number:.3f}"
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
-    """A table in Markdown."""
-    yield f"| {' | '.join(head)} |"
-    yield f"|{'---|' * len(head)}"
-    for row in rows:
-        yield f"| {' | '.join(row)} |"
-
-
 def findings(results: Results) -> dict:
     """The findings of each published method, in the variant, with or without min-p, that did better on val."""
     found = list(readings(results))
@@ -212,14 +194,12 @@ def findings(results: Results) -> dict:
 
 def finding(one: Reading, method: str) -> Iterator[dict]:
     """The finding of a method on one task, if it has a metric: on test where the method is a finalist, else on val."""
-    variants = (method, f"{method} + {MIN_P}")
-    place = next((place for place in one.standings if place.family in variants), None)
-    tested = next((arm for arm in one.methods if arm.family in variants), None)
-    pair = one.hardest(tested.name) if tested else None
+    place = next((place for place in one.standings if place.family in (method, f"{method} + {MIN_P}")), None)
     if place is None:
         return
-    arm: ArmResult = tested if tested and pair else one.on_val[place.arm]
-    told = pair or place
+    tested = next((arm for arm in one.methods if arm.family == place.family), None)
+    arm = tested or one.on_val[place.arm]
+    told = (tested and one.hardest(tested.name)) or place
     yield {
         "task": one.task.name, "group": one.task.group, "metric": one.metric, "split": arm.split,
         "policy": arm.policy, "filters": arm.filters, "mean": rounded(told.mean), "against": told.against,

@@ -1,10 +1,10 @@
 """The pages on the study of all methods are those of the committed data, and leave no method out."""
 
-import importlib.util
 import json
 from pathlib import Path
 
 import pytest
+from tests.loading import script
 
 from dyntemp.evaluation.configuration import StudySettings, read_study
 from dyntemp.evaluation.report import document
@@ -15,10 +15,7 @@ FOLDER = Path(__file__).parents[2] / "evidence" / "evaluation"
 
 @pytest.fixture(scope="module")
 def tables():
-    spec = importlib.util.spec_from_file_location("evaluation_tables", FOLDER / "tables.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return script(FOLDER / "tables.py")
 
 
 @pytest.fixture(scope="module")

@@ -1,10 +1,10 @@
 """The tables of the theory are those of the committed data, and say what the text claims of them."""
 
-import importlib.util
 import json
 from pathlib import Path
 
 import pytest
+from tests.loading import script
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "evidence" / "theory"
@@ -12,10 +12,7 @@ FOLDER = ROOT / "evidence" / "theory"
 
 @pytest.fixture(scope="module")
 def tables():
-    spec = importlib.util.spec_from_file_location("theory_tables", FOLDER / "tables.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return script(FOLDER / "tables.py")
 
 
 def test_the_page_has_the_tables_of_the_data(tables):

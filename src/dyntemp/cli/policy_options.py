@@ -173,8 +173,9 @@ def draw_settings(options: argparse.Namespace, *given: PolicyFile | None) -> dic
         asked = filters_of(options.filters, options.top_k, options.top_p, options.min_p or 0.0, options.filter_at)
     except ValueError as error:
         raise UsageError(str(error)) from None
-    named = options.min_p is not None or getattr(options, "temp", None) is not None or asked.active
-    beside = policies.DEFAULT.filters if given == (None,) and not named else filters_beside(asked, given)
+    named = any(getattr(options, name, None) is not None for name in ("temp", "min_p", "filters"))
+    unnamed = given == (None,) and asked == Filters() and not named
+    beside = policies.DEFAULT.filters if unnamed else filters_beside(asked, given)
     return {"max_tokens": options.max_tokens, "filters": beside, "zones": options.zone}
 
 

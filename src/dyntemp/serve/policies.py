@@ -87,8 +87,8 @@ def chosen(values: Mapping[str, Any], *, fallback: PolicyFile | None, most: int,
     policy = fallback if text is None else None if text == OFF else read_policy(text, most, param)
     found = _heated(None if policy is None else policy.policy, values, off=text == OFF, lenient=lenient)
     asked = _filters(values)
-    unnamed = policy is None and text != OFF and values["temperature"] is None
-    if unnamed and not asked.active and values["min_p"] is None:
+    unnamed = policy is None and text != OFF and asked == Filters()
+    if unnamed and all(values[name] is None for name in ("temperature", "min_p", "filters")):
         return replace(found, filters=policies.DEFAULT.filters)
     if policy is None or not policy.filters.active or found.policy == GREEDY:
         return replace(found, filters=asked)

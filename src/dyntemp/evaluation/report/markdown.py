@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from dyntemp.evaluation.report.limits import limits
 from dyntemp.evaluation.report.reading import (
@@ -40,9 +40,9 @@ def tables(results: Results) -> dict[str, list[str]]:
     }
 
 
-def filled(page: str, results: Results) -> str:
-    """A page of documentation with its parts as the results have them; see `tables`."""
-    for name, lines in tables(results).items():
+def filled(page: str, parts: Mapping[str, Sequence[str]]) -> str:
+    """A page of documentation with its parts by name, such as those of `tables`."""
+    for name, lines in parts.items():
         begin, mark, rest = page.partition(f"<!-- {name} -->\n")
         _, end, behind = rest.partition("<!-- end -->")
         if mark and end:
@@ -54,7 +54,7 @@ def _overview(found: Sequence[Reading]) -> Iterator[str]:
     """The best method of each task, less the control that leaves it the smallest difference."""
     head = ("task", "group", "metric", "best method", "mean", "hardest control", "its mean", "difference, 95 %",
             "Holm p", "could be seen", "outcome")  # fmt: skip
-    yield from _table(head, [_best(one) for one in found if one.best_method is not None])
+    yield from table(head, [_best(one) for one in found if one.best_method is not None])
 
 
 def _task(one: Reading) -> Iterator[str]:
@@ -66,7 +66,7 @@ def _task(one: Reading) -> Iterator[str]:
     if pairs:
         yield ""
         head = ("method", "less", f"difference of {one.metric}, 95 %", "p", "Wilcoxon p")
-        yield from _table(
+        yield from table(
             head,
             [(f"`{pair.arm}`", pair.against, f"{difference(pair.difference)} ({interval(pair)})", chance(pair.p),
               chance(pair.wilcoxon))
@@ -78,7 +78,7 @@ def _families(one: Reading) -> Iterator[str]:
     """Every family on val, less the better one of the static controls."""
     head = ("family", "policy", "filters", one.metric, "less", "difference, 95 %")
     found = [(place, one.on_val[place.arm]) for place in one.standings]
-    yield from _table(head, [
+    yield from table(head, [
         (f"`{place.family}`", f"`{arm.policy}`", f"`{arm.filters}`" if arm.filters else "", value(place.mean),
          place.against, f"{difference(place.difference)} ({interval(place)})")
         for place, arm in found
@@ -87,7 +87,7 @@ def _families(one: Reading) -> Iterator[str]:
 
 def _run(results: Results) -> Iterator[str]:
     about = {"model": results.model, "study": f"`{results.digest}`", **results.about}
-    yield from _table(("", ""), list(about.items()))
+    yield from table(("", ""), list(about.items()))
 
 
 def _best(one: Reading) -> tuple[str, ...]:
@@ -105,7 +105,7 @@ def _test(one: Reading) -> Iterator[str]:
     metric = one.metric or "self_repetition"
     head = ("arm", "control", "policy", "filters", metric, "difference to the hardest control, 95 %", "Holm p",
             "mean T", "tokens")  # fmt: skip
-    yield from _table(head, [_row(one, arm, metric) for arm in one.shown])
+    yield from table(head, [_row(one, arm, metric) for arm in one.shown])
 
 
 def _row(one: Reading, arm: ArmResult, metric: str) -> tuple[str, ...]:
@@ -118,7 +118,8 @@ def _row(one: Reading, arm: ArmResult, metric: str) -> tuple[str, ...]:
     )  # fmt: skip
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    """The lines of a table."""
     yield _line(head)
     yield _line(["---"] * len(head))
     yield from map(_line, rows)
