@@ -180,7 +180,7 @@ def test_an_error_while_it_writes_is_a_line(asked):
     def logits(tokens):
         return [float("nan")] * 98 if len(tokens) > 3 else [0.0] * 98
 
-    found = lines(played(asked, {"prompt": "xx", "max_tokens": 9}, model=wandering_model(logits=logits)))
+    found = lines(played(asked, {"prompt": "xx", "max_tokens": 9, "seed": 1}, model=wandering_model(logits=logits)))
     assert ["header", "token", "token", "error"] == [next(name for name in line if name != "run") for line in found]
     assert "invalid_logits" == found[-1]["error"]["code"]
 

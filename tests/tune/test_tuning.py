@@ -14,6 +14,7 @@ from dyntemp.evaluation.folder import Folder
 from dyntemp.language.policy import Policy
 from dyntemp.testing import FakeModel
 from dyntemp.tune.objective import Scorer
+from dyntemp.tune.progress import Meter
 from dyntemp.tune.results import TuningResults
 from dyntemp.tune.settings import TuneSettings
 from dyntemp.tune.tuning import RESULTS, tune
@@ -83,12 +84,27 @@ def test_progress_rises_to_its_end(sampled):
     assert max(one.best or 0 for one in told) == max(one.measured.values[0] for one in results.trials)
 
 
+@pytest.mark.parametrize("part", [0.3, 0.95])
+def test_a_tuning_that_is_interrupted_ends_as_it_would_have(sampled, tmp_path, part):
+    _, results, told = sampled
+
+    def interrupt(at):
+        if at.done >= part * told[-1].of:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        tune(SETTINGS, [Letters()], runner(), tmp_path, progress=interrupt)
+
+    assert replace(results, about={}) == replace(tune(SETTINGS, [Letters()], runner(), tmp_path), about={})
+
+
 def test_a_task_that_lists_its_answers_is_computed_and_static_lies_where_a_grid_puts_it(tmp_path):
     model = FakeModel(PIECES, logits)
     task = Letters(answers=True)
     settings = replace(SETTINGS, template="static", filters="", trials=24)
 
-    results = tune(settings, [task], runner(model), tmp_path, exact=ExactTier(model))
+    told = []
+    results = tune(settings, [task], runner(model), tmp_path, exact=ExactTier(model), progress=told.append)
 
     answers = Answers.read(model, task.items("tune", COUNTS["tune"]))
     grid = np.geomspace(0.05, 2, 60)
@@ -99,6 +115,8 @@ def test_a_task_that_lists_its_answers_is_computed_and_static_lies_where_a_grid_
     assert max(values) - 0.02 < top.measured.values[0] <= max(values) + 1e-3
     assert near[0] <= top.parameters["temperature"] <= near[-1]
     assert {"tune": 0, "val": 0, "test": 0} == results.tokens
+    reads = {one.stage.partition(":")[0] for one in told if "read" in one.stage}
+    assert {"letters, tune", "letters, val", "letters, test"} == reads
 
 
 def test_two_objectives_have_a_front_and_a_constraint_is_kept(tmp_path):
@@ -121,7 +139,7 @@ def test_values_of_several_tasks_are_weighed_in_units_of_the_best_fixed_temperat
     tasks = [Letters(), Letters("others", "accuracy")]
     settings = replace(SETTINGS, tasks=("letters", "others"), weights={"letters": 3})
     with Folder(tmp_path, settings) as folder:
-        scorer = Scorer(settings, tasks, runner(), folder, None, lambda *_: None)
+        scorer = Scorer(settings, tasks, runner(), folder, None, Meter(None))
         scorer.prepare([settings.family().arm("x", {"a": 0.5, "b": 0, "min_p": 0})])
         (objective,) = scorer.objectives
         found = scorer.measure(settings.family().arm("x", {"a": 1, "b": 0, "min_p": 0}), "tune")
@@ -138,7 +156,7 @@ def test_values_of_several_tasks_are_weighed_in_units_of_the_best_fixed_temperat
 
 def test_a_trial_ends_once_its_first_items_are_enough(tmp_path):
     with Folder(tmp_path, SETTINGS) as folder:
-        scorer = Scorer(SETTINGS, [Letters()], runner(), folder, None, lambda *_: None)
+        scorer = Scorer(SETTINGS, [Letters()], runner(), folder, None, Meter(None))
         arm = SETTINGS.family().arm("x", {"a": 0.5, "b": 0, "min_p": 0})
         scorer.prepare([arm])
         pruned = scorer.measure(arm, "tune", lambda items: len(items) == 2)

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from dyntemp.cli import INTERRUPTED, OK, UsageError
 from dyntemp.cli.common import MODEL_VARIABLE, add_colour_option, print_json, readable, waiting
@@ -30,6 +30,7 @@ from dyntemp.evaluation.selection import mean
 from dyntemp.evaluation.study import RESULTS, run_study
 from dyntemp.evaluation.tasks.table import TASKS, task_of
 from dyntemp.models import BUNDLED, load_model
+from dyntemp.models.recommended import recommended
 from dyntemp.show.terminal import console
 from dyntemp.textfile import write_whole
 
@@ -90,10 +91,10 @@ def run(options: argparse.Namespace) -> int:
         settings = asked(options)
         settings.families()  # a mistake in a name is found before the model is loaded
         tasks = [task_of(name) for name in settings.tasks]
-        runner, exact = opened(options, settings.model)
+        model = opened(options, settings.model)
         err.print(f"study {settings.digest[:16]}", style="dim")
         with shown(err, "texts", quiet=options.quiet) as progress:
-            results = run_study(settings, tasks, runner, options.output, exact=exact, progress=progress)
+            results = run_study(settings, tasks, model.runner, options.output, exact=model.exact, progress=progress)
     except KeyboardInterrupt:
         err.print("interrupted; the same command goes on from here", style="dim")
         return INTERRUPTED
@@ -138,21 +139,35 @@ def default_model(options: argparse.Namespace) -> str:
     return options.vllm or os.environ.get(MODEL_VARIABLE, BUNDLED)
 
 
-def opened(options: argparse.Namespace, name: str) -> tuple[Runner, ExactTier | None]:
-    """The runner, and the exact tier where the model's logits are at hand."""
+class Opened(NamedTuple):
+    """A model that is ready.
+
+    Attributes:
+        runner: It writes the texts.
+        exact: The exact tier, where the model's logits are at hand.
+        card: The sampling that its makers recommend, where the model is at hand.
+    """
+
+    runner: Runner
+    exact: ExactTier | None = None
+    card: Mapping[str, float] = {}
+
+
+def opened(options: argparse.Namespace, name: str) -> Opened:
+    """The model that the options name, in our own loop, in vLLM or at a server."""
     if options.server:
         from dyntemp.evaluation.server_runner import ServerRunner
 
         kind = None if options.server_kind == "other" else options.server_kind
-        return ServerRunner(options.server, name, concurrency=options.batch, kind=kind), None
+        return Opened(ServerRunner(options.server, name, concurrency=options.batch, kind=kind))
     if options.vllm:
         from dyntemp.evaluation.vllm_runner import VllmRunner
 
-        return VllmRunner(name), None
+        return Opened(VllmRunner(name))
     threads = {} if options.threads is None else {"threads": options.threads}
     with waiting(f"loading {name} ..."):
         model = load_model(name, **threads)
-    return LoopRunner(model, batch=options.batch), ExactTier(model)
+    return Opened(LoopRunner(model, batch=options.batch), ExactTier(model), recommended(model))
 
 
 def told(results: Results) -> Iterator[str]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -92,11 +93,12 @@ def run(options: argparse.Namespace) -> int:
         settings = asked(options)
         settings.family()  # a mistake in the template is found before the model is loaded
         tasks = [task_of(name) for name in settings.tasks]
-        runner, exact = opened(options, settings.model)
+        model = opened(options, settings.model)
+        settings = replace(settings, card=model.card)
         err.print(f"settings {settings.digest[:16]}", style="dim")
         with shown(err, "texts", quiet=options.quiet) as show:
             results = tune(
-                settings, tasks, runner, options.output, exact=exact, storage=options.storage,
+                settings, tasks, model.runner, options.output, exact=model.exact, storage=options.storage,
                 progress=show and (lambda at: show(at[:3], noted(at))),
             )  # fmt: skip
     except KeyboardInterrupt:

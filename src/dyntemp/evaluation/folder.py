@@ -28,7 +28,7 @@ STALE = 60.0
 
 
 class Settings(Protocol):
-    """What decides the samples of a folder."""
+    """The settings that decide the samples of a folder."""
 
     @property
     def digest(self) -> str:

@@ -19,6 +19,7 @@ from dyntemp.models.kept_prompts import KeptPrompts
 from dyntemp.models.llama.handles import BATCH, Context, Weights
 from dyntemp.models.llama.library import open_library
 from dyntemp.models.llama.reading import LEAST, LlamaCppReading, ReadPrompt
+from dyntemp.models.recommended import FIELDS
 
 MOST_CONTEXT = 8192  # the default; more has to be asked for
 MOST_THREADS = 8  # with more, reading the weights is the bottleneck
@@ -130,6 +131,13 @@ class LlamaCppModel:
     def start_open(self, places: int, kept: int = 0) -> LlamaCppSession:
         """Start a session without sequences; see `OpenModel.start_open`."""
         return LlamaCppSession(self, [], places, kept)
+
+    @cached_property
+    def recommended(self) -> dict[str, float]:
+        """The sampling in the file's header; see `Recommends`."""
+        keys = {name: "temp" if name == "temperature" else name for name in FIELDS}
+        given = {name: self.weights.metadata(f"general.sampling.{key}") for name, key in keys.items()}
+        return {name: float(value) for name, value in given.items() if value is not None}
 
     @cached_property
     def _template(self) -> Callable[[Messages], str] | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from dyntemp.errors import ModelError
 from dyntemp.models import Messages
 from dyntemp.models.hidden import HiddenFunction, HiddenStates
 from dyntemp.models.pieces import Pieces
+from dyntemp.models.recommended import FIELDS
 from dyntemp.models.torch_module import import_torch
 from dyntemp.models.transformers_session import OpenTransformersSession, TransformersSession, has_plain_cache
 
@@ -87,6 +89,12 @@ class TransformersModel:
             token for end in ends if end is not None for token in (end if isinstance(end, list) else [end])
         )
         self._pieces = Pieces(tokenizer)
+
+    @cached_property
+    def recommended(self) -> dict[str, float]:
+        """The sampling in the model's `generation_config.json`; see `Recommends`."""
+        given = self.module.generation_config.to_diff_dict()  # without the defaults of transformers
+        return {name: given[name] for name in FIELDS if name in given} if given.get("do_sample") else {}
 
     def encode(self, text: str) -> list[int]:
         """The tokens of a plain prompt, with the special tokens that the tokenizer adds."""

@@ -10,7 +10,6 @@ from typing import NamedTuple
 from dyntemp.distribution.filter_table import Argument
 from dyntemp.evaluation.families import Family
 from dyntemp.language.policy import Policy
-from dyntemp.models import BUNDLED
 from dyntemp.tune.results import Parameter
 from dyntemp.tune.space import filter_of, parameters, rounded
 
@@ -40,11 +39,10 @@ COLDEST = Static("coldest", 0.0)
 
 USUAL = (Static("T = 0.7", 0.7), Static("T = 1", 1.0))
 
-CARDS = {BUNDLED: Static("model card", 0.2, {"top_p": 0.9})}
-"""The settings that a model's own card shows."""
 
-
-def first_trials(family: Family, model: str, best: Static | None, most: int) -> dict[str, dict[str, float]]:
+def first_trials(
+    family: Family, card: Mapping[str, float], best: Static | None, most: int
+) -> dict[str, dict[str, float]]:
     """The first trials of a search, by their source; each is another configuration.
 
     A policy with parameters is a static temperature where its bounds meet in one number. A static temperature that no
@@ -52,13 +50,14 @@ def first_trials(family: Family, model: str, best: Static | None, most: int) -> 
 
     Args:
         family: The policy and filters that are tuned.
-        model: The model, whose card is looked up.
+        card: The temperature and the numbers of filters that the model's makers recommend; empty if none are known.
+            Filters that the space lacks are left out.
         best: The tuned static temperature; None where it is not known.
         most: Most trials.
     """
     found: dict[str, dict[str, float]] = {}
     told: set[tuple[str, str]] = set()
-    for name, wanted in _wanted(family, model, best):
+    for name, wanted in _wanted(family, card, best):
         values = rounded(family, wanted)
         arm = family.arm(name, values)
         key = str(arm.policy), str(arm.filters)
@@ -68,7 +67,7 @@ def first_trials(family: Family, model: str, best: Static | None, most: int) -> 
     return dict(islice(found.items(), most))
 
 
-def _wanted(family: Family, model: str, best: Static | None) -> Iterator[tuple[str, dict[str, float]]]:
+def _wanted(family: Family, card: Mapping[str, float], best: Static | None) -> Iterator[tuple[str, dict[str, float]]]:
     """The trials, the most important first."""
     if best is not None and (values := as_static(family, best)) is not None:
         yield best.name, values
@@ -76,7 +75,8 @@ def _wanted(family: Family, model: str, best: Static | None) -> Iterator[tuple[s
         yield "published", {**family.default, **_weak(family, {})}
     low = max(0.0, family.policy.bounds().low)
     name = "greedy" if low == 0 else COLDEST.name
-    for static in (*USUAL, Static(name, low), *([CARDS[model]] if model in CARDS else [])):
+    of_makers = [Static("model card", card.get("temperature", 1.0), card)] if card else []
+    for static in (*USUAL, Static(name, low), *of_makers):
         if (values := as_static(family, static)) is not None:
             yield static.name, values
 

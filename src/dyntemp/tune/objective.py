@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -18,9 +19,10 @@ from dyntemp.evaluation.pairs import compare
 from dyntemp.evaluation.results import TaskResult
 from dyntemp.evaluation.runner import Runner
 from dyntemp.evaluation.task import SPLITS, Item, Split, Task
-from dyntemp.evaluation.work import Tell, complete
+from dyntemp.evaluation.work import complete
 from dyntemp.language.policy import Policy
 from dyntemp.tune.first_items import Enough, EnoughError, FirstItems
+from dyntemp.tune.progress import Meter
 from dyntemp.tune.results import Measured, Objective
 from dyntemp.tune.settings import TuneSettings
 from dyntemp.tune.values import Items, mean_of, per_item, value_of
@@ -56,10 +58,10 @@ class Scorer:
 
     def __init__(
         self, settings: TuneSettings, tasks: Sequence[Task], runner: Runner, folder: Folder, exact: ExactTier | None,
-        tell: Tell,
+        meter: Meter,
     ) -> None:  # fmt: skip
         self._settings, self._tasks, self._runner, self._folder, self._exact = settings, tasks, runner, folder, exact
-        self._tell = tell
+        self._meter = meter
         sizes = {task.name: settings.sizes(task) for task in tasks}
         self._items = {
             (task.name, split): _shuffled(task.items(split, sizes[task.name][0][split], settings.seed), settings.seed)
@@ -188,7 +190,7 @@ class Scorer:
                 raise StudyError(
                     f"`{arm.policy}` with the filters `{arm.filters}` has no computed value on {task.name}"
                 )
-            self._tell(len(self._items[task.name, split]) * self.samples[task.name][split], 0)
+            self._meter.text(len(self._items[task.name, split]) * self.samples[task.name][split], 0)
             return Part(items)
         cell = Cell(task, split, arm, self._items[task.name, split], self.samples[task.name][split])
         samples = list(self._samples(cell, self._names(task)[0], enough))
@@ -201,7 +203,7 @@ class Scorer:
         if self._exact is None:
             return {}
         items = self._items[task.name, split]
-        tell: Tell = lambda *_: None  # noqa: E731
+        tell = partial(self._meter.read, f"{task.name}, {split}")
         return self._exact.values(self._folder, task, split, items, [arm], self._names(task), tell).get(arm.digest, {})
 
     def _samples(self, cell: Cell, metric: str, enough: Enough | None) -> Samples:
@@ -213,7 +215,7 @@ class Scorer:
                 raise EnoughError
 
         try:
-            complete(self._folder, [cell], self._runner, self._settings.seed, self._tell, seen)
+            complete(self._folder, [cell], self._runner, self._settings.seed, self._meter.text, seen)
         except EnoughError:
             assert first is not None
             return first.samples

@@ -49,6 +49,11 @@ class Meter:
         self._of_cell = tokens
         self._show(self.at._replace(done=min(self.at.done + done, self.at.of), tokens=self._tokens))
 
+    def read(self, where: str, done: int, of: int) -> None:
+        """Take the number of listed answers that the model has read for a split of a task, once for all trials."""
+        if of > 1:  # else it is the one configuration, which was computed
+            self._show(self.at._replace(stage=f"{where}: answer {done} of {of} read"))
+
     def reach(self, done: int, stage: str, best: float | None = None) -> None:
         """Take the number of texts of all configurations that are done, and what is done next."""
         self.at = Progress(min(done, self.at.of), self.at.of, self._tokens, stage, best)

@@ -35,7 +35,7 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Space:
-    """What one search may choose from.
+    """The configurations that one search may choose from.
 
     Attributes:
         family: Its name; trials, finalists and tested arms name it.

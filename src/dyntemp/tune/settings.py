@@ -15,6 +15,7 @@ from dyntemp.evaluation.metrics import metric_of
 from dyntemp.evaluation.task import SPLITS, Split, Task
 from dyntemp.language.signals import suggestion
 from dyntemp.models import BUNDLED
+from dyntemp.models.recommended import FIELDS
 from dyntemp.tune.space import family_of
 
 Sampler = Literal["tpe", "cmaes", "gp", "random"]
@@ -37,6 +38,8 @@ class TuneSettings:
         template: A policy whose parameters have ranges, or the name of a method or a sign-free template.
         filters: A chain of filters, where a number may be a range: `min_p(0:0.3)`.
         model: Name of the model, as `load_model` takes it, or as a server calls it.
+        card: The temperature and the numbers of filters that the model's makers recommend, as
+            `dyntemp.models.recommended.recommended` gives them; they are tried among the first.
         tasks: Names of tasks.
         weights: The weight of each task in the score; those that are not named have 1.
         objectives: Names of one or two metrics of which more is better; empty for each task's own metric.
@@ -55,6 +58,7 @@ class TuneSettings:
     template: str
     filters: str = ""
     model: str = BUNDLED
+    card: Mapping[str, float] = field(default_factory=dict)
     tasks: tuple[str, ...] = ("fluency",)
     weights: Mapping[str, float] = field(default_factory=dict)
     objectives: tuple[str, ...] = ()
@@ -80,6 +84,7 @@ class TuneSettings:
         for name in ("items", "samples"):
             check_sizes(name, getattr(self, name))
         check_names("weights", self.weights, self.tasks)
+        check_names("card", self.card, FIELDS)
         if wrong := [f"{task}: {weight}" for task, weight in self.weights.items() if not 0 < weight < float("inf")]:
             raise StudyError(f"the weight {wrong[0]} was given; a number above 0 is allowed")
         self._check_metrics()

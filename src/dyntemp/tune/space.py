@@ -40,7 +40,7 @@ def control() -> Family:
 
 
 def family_of(template: str, filters: str = "") -> Family:
-    """What a template and a chain of filters with ranges may become.
+    """The configurations of a template and a chain of filters with ranges.
 
     Args:
         template: A policy whose parameters have ranges, or the name of a method or a sign-free template.

@@ -64,7 +64,7 @@ def tune(
     """
     with Folder(folder, settings) as place:
         meter = Meter(progress)
-        scorer = Scorer(settings, tasks, runner, place, exact, meter.text)
+        scorer = Scorer(settings, tasks, runner, place, exact, meter)
         results = Tuning(settings, scorer, open_storage(place.path, storage), runner.name, meter).run()
         place.write(RESULTS, results.to_json())
     return results
@@ -144,7 +144,7 @@ class Tuning:
             seed=self.settings.seed,
             trials=count,
             objectives=len(self.scorer.objectives),
-            first=first_trials(family, self.settings.model, best, max(1, count // 2)),
+            first=first_trials(family, self.settings.card, best, max(1, count // 2)),
             measure=lambda arm, enough: self.scorer.measure(arm, "tune", enough),
             constraint=None if least is None else lambda found: least - (self._least(found) or 0.0),
             prunes=self.scorer.prunes,
