@@ -5,7 +5,7 @@ import pytest
 from tests.requested import make_request
 
 from dyntemp.distribution.filters import Filters
-from dyntemp.errors import ModelError, PolicyError
+from dyntemp.errors import InvalidLogitsError, ModelError, PolicyError
 from dyntemp.evaluation.arm import Arm
 from dyntemp.evaluation.loop_runner import LoopRunner
 from dyntemp.evaluation.runner import Job
@@ -137,11 +137,32 @@ def test_equal_prompts_that_join_together_are_read_once():
     assert read == [6]
 
 
+def test_later_runs_read_no_prompt_again():
+    fake, read = model(), []
+    fake.read = read.append
+    runner = LoopRunner(fake, batch=8)
+    first = written(runner, jobs_of([item(prompt="abcabc")], [arm("1")], 8))
+
+    assert first == written(runner, jobs_of([item(prompt="abcabc")], [arm("1")], 8))
+    assert read == [6]
+
+
 def test_closing_ends_what_runs():
-    fake = model()
-    running = LoopRunner(fake, batch=4).run(jobs_of([item(max_tokens=50)], [arm("0.1")], 20))
+    runner, jobs = LoopRunner(model(), batch=4), jobs_of([item(max_tokens=50)], [arm("0.1")], 20)
+    running = runner.run(jobs)
     next(running)
     running.close()
+
+    assert written(runner, jobs) == written(LoopRunner(model(), batch=4), jobs)
+
+
+def test_an_error_frees_the_session():
+    def broken(tokens):
+        return logits(tokens) if len(tokens) < 4 else np.full(len(PIECES), np.nan)
+
+    fake = FakeModel(PIECES, broken, end=[END])
+    with pytest.raises(InvalidLogitsError):
+        list(LoopRunner(fake, batch=4).run(jobs_of([item()], [arm("3")], 8)))
 
     assert fake.open_sessions == fake.open_readings == 0
 

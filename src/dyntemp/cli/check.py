@@ -21,9 +21,8 @@ from rich.text import Text
 
 from dyntemp.cli import OK, UsageError
 from dyntemp.cli.common import add_colour_option, print_json
-from dyntemp.cli.policy_options import add_policy_argument, bindings, read_given
+from dyntemp.cli.policy_options import add_policy_argument, bindings, origin, read_given
 from dyntemp.distribution.filters import GREEDY_AT
-from dyntemp.generation.policy_file import PolicyFile
 from dyntemp.language.direction import directions
 from dyntemp.language.functions import Direction
 from dyntemp.language.interval import Interval
@@ -31,7 +30,6 @@ from dyntemp.language.nodes import Signal
 from dyntemp.language.policy import Policy
 from dyntemp.language.signals import MAX_SUPPORT
 from dyntemp.models import BUNDLED, Model, load_model
-from dyntemp.show.report_parts import counted
 from dyntemp.show.terminal import console, padded
 from dyntemp.show.words import temperature
 from dyntemp.theory.verdict import Verdict
@@ -85,7 +83,7 @@ def run(options: argparse.Namespace) -> int:
         })  # fmt: skip
         return OK
     out.print(str(policy), style="bold")
-    for told in _origin(given):
+    for told in origin(given):
         out.print(Padding(Text(told), (0, 0, 0, 2), expand=False), soft_wrap=False)
     if bounds is None:
         names = ", ".join(free)
@@ -113,20 +111,6 @@ def run(options: argparse.Namespace) -> int:
         for line in draw_policy(policy, options.vocabulary):
             out.print(line)
     return OK
-
-
-def _origin(given: PolicyFile) -> Iterator[str]:
-    """The filters of a policy's file, and its provenance."""
-    lines = [f"with the filters {given.filters}"] if given.filters.active else []
-    if (found := given.provenance) is not None:
-        versions = ", ".join(f"{name} {value}" for name, value in found.about.items())
-        lines += [
-            found.sentence,
-            f"tuned on {found.model}: {counted(found.trials, 'configuration')} tried, settings {found.digest[:16]}",
-            *(f"test of {score.task}: {score}" for score in found.scores),
-            *([versions] if versions else []),
-        ]
-    yield from lines
 
 
 def _on_model(policy: Policy, options: argparse.Namespace) -> list[Verdict]:

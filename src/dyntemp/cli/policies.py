@@ -3,11 +3,13 @@
 dyntemp policies
 dyntemp policies edt
 dyntemp policies dynatemp --set low=0.1 --set high=2
+dyntemp policies code
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 from collections.abc import Iterator
 from textwrap import wrap
 from typing import Any
@@ -18,12 +20,13 @@ from rich.text import Text
 
 from dyntemp.cli import OK, UsageError
 from dyntemp.cli.common import add_colour_option, print_json
-from dyntemp.cli.policy_options import add_set_option, bindings
+from dyntemp.cli.policy_options import add_set_option, bindings, origin
 from dyntemp.generation.policies import read_method
 from dyntemp.methods import METHODS, Method, evidence
 from dyntemp.methods.measured import Measured, read
 from dyntemp.show.colour import Scale
 from dyntemp.show.terminal import console, has_colours, legend, padded
+from dyntemp.tune.presets import presets
 
 GROUPS = {
     "heats": "hotter where the model is unsure",
@@ -56,6 +59,8 @@ def run(options: argparse.Namespace) -> int:
         else:
             _list(out)
         return OK
+    if options.name in presets():
+        return _preset(out, options)
     method = read_method(options.name)
     values = dict(bindings(options.set, "--set"))
     policy = method.policy(**values)
@@ -68,6 +73,21 @@ def run(options: argparse.Namespace) -> int:
         _below(out, line)
     if (measured := lines.get(method.name)) is not None:
         _record(out, measured)
+    return OK
+
+
+def _preset(out: Console, options: argparse.Namespace) -> int:
+    """Print a preset with its filters and where it comes from, and return the exit code."""
+    if options.set:
+        raise UsageError(f"--set {options.set[0]} was given; the preset {options.name} has no parameters")
+    file = presets()[options.name]
+    if options.json:
+        print_json(out, json.loads(file.to_json()))
+        return OK
+    out.print(Text(options.name, style="bold").append(f"   T = {file.policy}", style="not bold"))
+    for line in origin(file):
+        _below(out, line)
+    _below(out, f"\ndyntemp generate --preset {options.name} uses it; docs/presets.md has its evidence.")
     return OK
 
 
@@ -92,8 +112,13 @@ def _list(out: Console) -> None:
         for method in METHODS.values():
             if method.direction == direction:
                 out.print(Text(f"  {padded(method.name, width)}", style="cyan").append(method.idea, style="not cyan"))
-    found = evidence.read()
-    told = f"{found.sentence} That was one study; docs/evidence.md has it, losers included."
+    if found := presets():
+        out.print("presets, tuned on the bundled model", style="bold")
+        for name, file in found.items():
+            told = "; ".join(filter(None, (f"T = {file.policy}", str(file.filters))))
+            out.print(Text(f"  {padded(name, width)}", style="cyan").append(told, style="not cyan"))
+    study = evidence.read()
+    told = f"{study.sentence} That was one study; docs/evidence.md has it, losers included."
     out.print("\n" + "\n".join(wrap(told, 80)))
     out.print("\n`dyntemp policies NAME` shows one; dyntemp generate --method NAME uses it.")
 

@@ -12,6 +12,7 @@ from dyntemp.distribution.filters import Filters, filters_of
 from dyntemp.generation import policies
 from dyntemp.generation.policy_file import PolicyFile
 from dyntemp.language.policy import Policy
+from dyntemp.show.report_parts import counted
 from dyntemp.textfile import unmarked
 from dyntemp.tune.presets import presets
 
@@ -87,6 +88,21 @@ def read_given(text: str) -> PolicyFile:
 def read_policy(text: str) -> Policy:
     """The policy of a command line, without the filters of its file, for commands that draw nothing."""
     return read_given(text).policy
+
+
+def origin(file: PolicyFile) -> Iterator[str]:
+    """The filters of a policy's file, and where the policy comes from: outcome, model, scores and versions."""
+    if file.filters.active:
+        yield f"with the filters {file.filters}"
+    found = file.provenance
+    if found is None:
+        return
+    yield found.sentence
+    yield f"tuned on {found.model}: {counted(found.trials, 'configuration')} tried, settings {found.digest[:16]}"
+    for score in found.scores:
+        yield f"test of {score.task}: {score}"
+    if found.about:
+        yield ", ".join(f"{name} {value}" for name, value in found.about.items())
 
 
 def asked_policy(options: argparse.Namespace) -> PolicyFile | None:

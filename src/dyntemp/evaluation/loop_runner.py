@@ -8,7 +8,6 @@ from itertools import islice
 
 from dyntemp.errors import PolicyError
 from dyntemp.evaluation.arm import Arm
-from dyntemp.evaluation.row_memory import RememberedModel
 from dyntemp.evaluation.runner import Job
 from dyntemp.evaluation.sample import Sample
 from dyntemp.evaluation.task import Item
@@ -16,13 +15,13 @@ from dyntemp.generation.dry_run import dry_run
 from dyntemp.generation.loop import Loop
 from dyntemp.generation.prompts import encode
 from dyntemp.generation.request import Request
-from dyntemp.models import Model, OpenModel
+from dyntemp.models import Model
 from dyntemp.signals import divergence
 from dyntemp.traces.settings import Settings
 from dyntemp.traces.token import Token
 
 KEPT = 32
-"""How many prompts a session keeps, for jobs of the same item that join later."""
+"""How many prompts a session keeps, for jobs of the same item that join later, in this run or in the next ones."""
 
 FREE = 4
 """Texts join once one place of so many is free. Where texts join, transformers copies the state of all that run."""
@@ -41,17 +40,14 @@ class LoopRunner:
         model: A model from `load_model`, or any object that meets `dyntemp.models.Model`.
         batch: How many texts are written at a time.
         backend: `cpu` or `reference`.
-        rows: How many rows of logits are remembered, for tasks whose samples begin alike again and again; see
-            `RememberedModel`. Models without open sessions remember none.
     """
 
-    def __init__(self, model: Model, *, batch: int = 64, backend: str = "cpu", rows: int = 0) -> None:
+    def __init__(self, model: Model, *, batch: int = 64, backend: str = "cpu") -> None:
         if batch < 1:
             raise ValueError(f"batch = {batch} was given; whole numbers from 1 are allowed")
         self.name = model.name
-        self._memory = RememberedModel(model, rows) if rows and isinstance(model, OpenModel) else None
-        self._model: Model = self._memory or model
-        self._batch, self._backend = batch, backend
+        self._model, self._batch, self._backend = model, batch, backend
+        self._idle: Loop | None = None  # the loop of the last run, whose session keeps the prompts
 
     def check(self, arm: Arm) -> None:
         """Refuse an arm that cannot be run.
@@ -71,7 +67,8 @@ class LoopRunner:
         """
         waiting = iter(jobs)
         prompts = _Prompts(self._model)
-        loop = Loop(self._model, self._backend, places=self._batch, part=PART, kept=KEPT)
+        loop = self._idle or Loop(self._model, self._backend, places=self._batch, part=PART, kept=KEPT)
+        self._idle = None
         running: dict[int, _Text] = {}
         try:
             while True:
@@ -80,16 +77,19 @@ class LoopRunner:
                 numbers = loop.add([self._request(job, prompts.of(job.item)) for job in joining])
                 running.update(zip(numbers, map(_Text, joining), strict=True))
                 if not running:
-                    return
+                    break
                 for number, token in loop.step():
                     running[number].tokens.append(token)
                     if token.finish:
                         text = running.pop(number)
                         yield text.job, text.sample(token.finish)
-        finally:
+        except GeneratorExit:
+            for number in running:
+                loop.cancel(number)
+        except BaseException:
             loop.close()
-            if self._memory is not None:
-                self._memory.close()
+            raise
+        self._idle = loop
 
     def _request(self, job: Job, prompt: list[int]) -> Request:
         settings = Settings(

@@ -61,7 +61,8 @@ class Loop:
         places: How many sequences a session has room for, so that later ones can join. With 0 a session has room for
             those that it begins with, and reads their prompts in one piece.
         part: About how many tokens of a prompt one `read` takes, where there are `places`.
-        kept: Of how many prompts a session keeps the model's state, where there are `places`.
+        kept: Of how many prompts a session keeps the model's state, where there are `places`. A session that keeps
+            prompts waits for further sequences until `close`.
     """
 
     def __init__(self, model: Model, backend: str = "cpu", places: int = 0, part: int = PART, kept: int = 0) -> None:
@@ -242,8 +243,12 @@ class Loop:
             self._tidy(prefill.group)
 
     def _tidy(self, group: SequenceGroup) -> None:
-        """Close the session of a group without sequences, which no prefill is about to join."""
-        if not group.sequences and not group.prefills:
+        """Close the session of a group without sequences, which no prefill is about to join, or have it wait."""
+        if group.sequences or group.prefills:
+            return
+        if self._kept and group.joinable is not None:
+            group.session.advance({})  # its sequences end; the prompts that it keeps stay
+        else:
             group.session.close()
             self._groups.remove(group)
 

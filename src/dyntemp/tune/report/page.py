@@ -104,6 +104,6 @@ def _limits(results: TuningResults) -> Iterator[str]:
     if pruned:
         yield f"{counted(pruned, 'trial')} ended early, after items enough to see that another is better."
     if any(one.measured.exact for one in results.trials):
-        yield "Values on tune were computed from the model's logits, without sampling; test is sampled."
+        yield "All values were computed from the model's logits, without sampling: intervals are over items alone."
     if results.constraint is not None and results.least is not None:
         yield f"Only configurations with a {results.constraint} of at least {results.least:.4g} on tune could win."
