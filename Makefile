@@ -46,8 +46,8 @@ $(VENV)/.llama-cpp: $(VENV)/.test
 $(VENV)/.everything: $(VENV)/.test $(VENV)/.llama-cpp
 	@echo "Installing everything that can live beside it ..."
 	@$(PIP) torch==2.13.0
-	@$(PIP) --editable '.[llama,llama-cpp,test,transformers,triton,array-api,mlx,serve,plot,evaluate,tasks,lm-eval,browser,lint]' array-api-strict 'mlx[cpu]'
-	@.ci/chromium
+	@$(PIP) --editable '.[llama,llama-cpp,test,transformers,triton,array-api,mlx,serve,plot,evaluate,tune,tasks,lm-eval,browser,lint]' array-api-strict 'mlx[cpu]'
+	@.ci/debian
 	@touch $@ $(VENV)/.torch $(VENV)/.lint
 
 $(VENV)/.torch: $(VENV)/.test

@@ -1,0 +1,62 @@
+"""The presets, their page and the study of them are those of the committed data."""
+
+import argparse
+import shlex
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from tests.loading import script
+
+from dyntemp.cli import tune
+from dyntemp.distribution.filters import Filters
+from dyntemp.evaluation.configuration import StudySettings, read_study
+from dyntemp.models.recommended import CARDS
+from dyntemp.tune.presets import presets
+
+FOLDER = Path(__file__).parents[2] / "evidence" / "tuning"
+
+
+@pytest.fixture(scope="module")
+def tables():
+    return script(FOLDER / "tables.py")
+
+
+@pytest.fixture(scope="module")
+def tunings(tables):
+    return tables.tunings()
+
+
+def test_the_pages_have_the_figures_of_the_data(tables):
+    for path, text in tables.written().items():
+        assert text == path.read_text(encoding="utf-8"), f"{path.name}: run python evidence/tuning/tables.py"
+
+
+def test_the_tunings_are_those_of_the_script(tables, tunings):
+    asked = {}
+    for line in (FOLDER / "tune.sh").read_text(encoding="utf-8").splitlines():
+        if line.startswith("tune ") and "{" not in line:
+            name, *options = shlex.split(line)[1:]
+            parser = argparse.ArgumentParser()
+            tune.add_arguments(parser)
+            common = ["--model", "transformers:smollm2", "--seed", "18", "-o", name]
+            settings = tune.asked(parser.parse_args([*options, *common]))
+            asked[name] = replace(settings, card=CARDS["smollm2"]).digest
+
+    assert asked == {name: results.digest for name, results in tunings.items()}
+
+
+def test_the_study_is_that_of_the_file(tables):
+    settings = StudySettings.read(read_study(FOLDER / "held_out.toml"), "short")
+
+    assert settings.digest == tables.held_out().digest
+
+
+def test_a_preset_is_the_control_unless_the_policy_was_worth_its_parameters(tunings):
+    for name, results in tunings.items():
+        control = next(one for one in results.tested if one.control)
+        preset, is_control = presets()[name], results.answer != "worth"
+
+        assert is_control == ((str(preset.policy), preset.filters) == (control.policy, Filters.read(control.filters)))
+        assert preset.provenance.sentence == results.sentence
+        assert "worth" in preset.provenance.sentence
