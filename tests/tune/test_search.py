@@ -15,6 +15,7 @@ from tests.tune.surfaces import numbers
 from tests.waiting import wait_until
 
 from dyntemp.errors import StudyError
+from dyntemp.tune import search as search_module
 from dyntemp.tune import storage as storage_module
 from dyntemp.tune.results import Measured
 from dyntemp.tune.search import PRUNED_AFTER
@@ -89,6 +90,20 @@ def test_first_trials_come_first_and_the_sampler_draws_the_others(storage):
     assert ["first: low", "first: high", "tpe"] == [one.source for one in found[:3]]
     assert {"a": 0.1, "b": 0.1, "g": 0.1} == found[0].parameters
     assert TRIALS == len({tuple(one.parameters.values()) for one in found})
+
+
+@pytest.mark.parametrize(("sampler", "package"), [("gp", "torch"), ("cmaes", "cmaes")])
+def test_other_samplers_need_a_package_and_draw_the_trials_behind_the_first(storage, monkeypatch, sampler, package):
+    with monkeypatch.context() as without:
+        without.setattr(search_module, "find_spec", lambda name: None if name == package else name)
+        with pytest.raises(StudyError, match=f"the sampler {sampler} needs {package}: run"):
+            search(sampler=sampler).run(optuna.storages.InMemoryStorage())
+    pytest.importorskip(package)
+
+    found = search(sampler=sampler).run(storage)
+
+    assert ["first: low", "first: high", *[sampler] * (TRIALS - 2)] == [one.source for one in found]
+    assert TRIALS - 2 <= len({tuple(one.parameters.values()) for one in found})
 
 
 @pytest.mark.parametrize("sampler", ["tpe", "random"])

@@ -46,14 +46,16 @@ def studies(count, sampler):
         yield best - true[top], best - true[chosen], finalists[0].promised[0] - true[top]
 
 
-@pytest.mark.parametrize(("sampler", "most"), [("tpe", 0.035), ("cmaes", 0.04)])
-def test_the_regret_after_the_second_measurement_is_that_of_the_simulation(sampler, most):
-    """Independent simulations of 24 studies gave 0.022 and 0.015, random search 0.044, each with an error of 0.005."""
+@pytest.mark.parametrize(("sampler", "simulated"), [("tpe", 0.022), ("cmaes", 0.015)])
+def test_the_regret_after_the_second_measurement_is_that_of_the_simulation(sampler, simulated):
+    """Independent simulations of 24 studies gave these regrets, and 0.044 for random search."""
     pytest.importorskip("cmaes")
 
-    first, again, luck = np.mean(list(studies(8, sampler)), axis=0)
+    found = np.array(list(studies(16, sampler)))
+    first, again, luck = found.mean(axis=0)
+    error = np.hypot(found[:, 1].std() / np.sqrt(16), 0.005)
 
-    assert again < most
+    assert again < simulated + 2 * error
     assert again < first + 0.002
     assert luck > 0.04, "without luck there would be nothing to measure again"
 

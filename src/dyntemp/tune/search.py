@@ -6,6 +6,7 @@ import hashlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from importlib.util import find_spec
 from typing import Any
 
 from dyntemp.errors import StudyError
@@ -25,6 +26,9 @@ PRUNED_AFTER = 8
 
 PRUNED_AT = 0.05
 """The p-value at which it is. The test is repeated after each item, so that it prunes some more good trials."""
+
+NEEDS = {"cmaes": ("cmaes",), "gp": ("torch", "scipy")}
+"""Packages that samplers of Optuna import late."""
 
 PLACE, SOURCE, MEASURED, FEASIBLE = "place", "source", "measured", "feasible"
 """Attributes of a trial: its number among those that count, its source, its values, and if it keeps the constraint."""
@@ -80,6 +84,9 @@ class Search:
 
     def _run(self, storage: Any) -> list[Trial]:
         package = optuna()
+        for needed in NEEDS.get(self.sampler, ()):
+            if find_spec(needed) is None:
+                raise StudyError(f"the sampler {self.sampler} needs {needed}: run `pip install {needed}`")
         pruner = package.pruners.WilcoxonPruner(p_threshold=PRUNED_AT, n_startup_steps=PRUNED_AFTER)
         study = package.create_study(
             study_name=self.name, storage=storage, load_if_exists=True, directions=["maximize"] * self.objectives,
@@ -139,10 +146,7 @@ class Search:
             "random": samplers.RandomSampler,
         }  # fmt: skip
         more = {"warn_independent_sampling": False} if self.sampler == "cmaes" else {}
-        try:
-            return makers[self.sampler](seed=seed, **more)
-        except ImportError as error:
-            raise StudyError(f"the sampler {self.sampler} needs a package more: {error}") from error
+        return makers[self.sampler](seed=seed, **more)
 
     def _record(self, place: int, trial: Any) -> Trial:
         values = rounded(self.family, trial.params)
