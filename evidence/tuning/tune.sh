@@ -18,6 +18,6 @@ tune() {
 folder=$1
 tune code greedy_threshold --min-p 0:0.3 --task code --items tune=24 --items val=20 --items test=32 --samples val=32 --samples test=64
 tune text "free margin" --min-p 0:0.3 --task fluency --task instructions --items tune=12 --items val=8 --items test=20 --samples val=16 --samples test=32
-tune dialogue hvh_drift --min-p 0:0.3 --task instructions --task letters --items tune=16 --items val=16 --items test=40 --samples val=16 --samples test=32
+tune dialogue hvh_drift --min-p 0:0.3 --task instructions --task letters --items tune=12 --items val=12 --items test=32 --samples val=16 --samples test=16
 tune precise greedy_threshold --min-p 0:0.3 --objective accuracy --task letters --task mul --task add --items tune=24 --items val=15 --items test=48
 tune creative "free margin" --min-p 0:0.3 --task fluency
