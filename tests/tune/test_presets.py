@@ -1,4 +1,4 @@
-"""Presets are files of policies: the option is there where a preset is, and brings its filters."""
+"""Presets are files of policies: one brings its filters, and says where it comes from."""
 
 import json
 
@@ -63,7 +63,18 @@ def test_a_preset_is_compared(capsys, shipped, tmp_path):
     assert ["0.7", str(TUNED.policy)] == [one["policy"] for one in json.loads(out)["figures"]["policies"]]
 
 
-def test_the_option_is_there_where_a_preset_is(capsys, shipped, monkeypatch):
-    assert "--preset" in run(capsys, "generate", "--help")[1]
-    monkeypatch.setattr("dyntemp.cli.policy_options.presets", dict)
-    assert "--preset" not in run(capsys, "generate", "--help")[1]
+def test_policies_lists_presets_and_says_where_each_comes_from(capsys):
+    _, listed, _ = run(capsys, "policies")
+    for name, file in presets().items():
+        code, told, _ = run(capsys, "policies", name)
+
+        assert 0 == code
+        assert f"  {name} " in listed
+        assert " ".join(file.provenance.sentence.split()) in " ".join(told.split())
+
+
+def test_a_preset_has_no_parameters_to_set(capsys):
+    code, _, err = run(capsys, "policies", "code", "--set", "a=1")
+
+    assert 2 == code
+    assert "the preset code has no parameters" in err

@@ -54,7 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Compare, and return the exit code."""
     given = [read_given(readable(text)) for text in options.policy]
-    given += [presets()[name] for name in getattr(options, "preset", [])]
+    given += [presets()[name] for name in options.preset]
     if len(given) < 2:
         raise UsageError(f"{len(given) or 'no'} policy was given; name at least two: -p 0.7 -p edt")
     policies = [chosen_policy(one, None)[0] for one in given]

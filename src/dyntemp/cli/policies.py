@@ -112,11 +112,10 @@ def _list(out: Console) -> None:
         for method in METHODS.values():
             if method.direction == direction:
                 out.print(Text(f"  {padded(method.name, width)}", style="cyan").append(method.idea, style="not cyan"))
-    if found := presets():
-        out.print("presets, tuned on the bundled model", style="bold")
-        for name, file in found.items():
-            told = "; ".join(filter(None, (f"T = {file.policy}", str(file.filters))))
-            out.print(Text(f"  {padded(name, width)}", style="cyan").append(told, style="not cyan"))
+    out.print("presets, tuned on the bundled model", style="bold")
+    for name, file in presets().items():
+        told = "; ".join(filter(None, (f"T = {file.policy}", str(file.filters))))
+        out.print(Text(f"  {padded(name, width)}", style="cyan").append(told, style="not cyan"))
     study = evidence.read()
     told = f"{study.sentence} That was one study; docs/evidence.md has it, losers included."
     out.print("\n" + "\n".join(wrap(told, 80)))

@@ -40,9 +40,8 @@ def add_policy_options(group: argparse._ArgumentGroup, help_of_policy: str) -> N
 
 
 def add_preset_option(group: argparse._ActionsContainer, **more: Any) -> None:
-    """The option that names a shipped policy, where there are any."""
-    if names := presets():
-        group.add_argument("--preset", choices=names, help="a tuned policy with its filters; docs/tune.md", **more)
+    """The option that names a shipped policy."""
+    group.add_argument("--preset", choices=presets(), help="a tuned policy with its filters; docs/presets.md", **more)
 
 
 def add_set_option(group: argparse._ActionsContainer) -> None:
