@@ -110,7 +110,7 @@ def test_a_text_that_is_no_expression_is_not_valid(text):
 @pytest.mark.parametrize(("found", "expected", "equal"), [
     (1, True, False), (True, 1, False), (True, True, True), (0.1 + 0.2, 0.3, True), (2, 2.0, True), (2, 3, False),
     ([1, [2.0]], [1, [2]], True), ([1], [1, 2], False), ((1,), [1], False), ("1", 1, False), ("a", "a", True),
-    (None, 0, False), ([True], [1], False),
+    (None, 0, False), ([True], [1], False), (10**400, 1.5, False), (10**400, 10**400, True),
 ])  # fmt: skip
 def test_values_are_equal_up_to_rounding(found, expected, equal):
     assert same(found, expected) == equal

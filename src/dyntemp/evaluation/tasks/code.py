@@ -108,7 +108,10 @@ def same(found: Any, expected: Any) -> bool:
     if isinstance(expected, bool) or isinstance(found, bool):
         return found is expected
     if isinstance(expected, int | float) and isinstance(found, int | float):
-        return math.isclose(found, expected, rel_tol=1e-9, abs_tol=1e-12)
+        try:
+            return math.isclose(found, expected, rel_tol=1e-9, abs_tol=1e-12)
+        except OverflowError:  # a whole number that no float can hold
+            return found == expected
     if isinstance(expected, list) and isinstance(found, list):
         return len(found) == len(expected) and all(map(same, found, expected))
     return bool(type(found) is type(expected) and found == expected)
