@@ -115,6 +115,8 @@ def test_a_task_that_lists_its_answers_is_computed_and_static_lies_where_a_grid_
     assert max(values) - 0.02 < top.measured.values[0] <= max(values) + 1e-3
     assert near[0] <= top.parameters["temperature"] <= near[-1]
     assert {"tune": 0, "val": 0, "test": 0} == results.tokens
+    assert "not worth" == results.answer, "a static temperature is not worth a parameter more than a static temperature"
+    assert "its best configuration is static too" in results.sentence
     reads = {one.stage.partition(":")[0] for one in told if "read" in one.stage}
     assert {"letters, tune", "letters, val", "letters, test"} == reads
 
@@ -143,9 +145,11 @@ def test_values_of_several_tasks_are_weighed_in_units_of_the_best_fixed_temperat
         scorer.prepare([settings.family().arm("x", {"a": 0.5, "b": 0, "min_p": 0})])
         (objective,) = scorer.objectives
         found = scorer.measure(settings.family().arm("x", {"a": 1, "b": 0, "min_p": 0}), "tune")
+        shared = Scorer(replace(settings, objectives=("accuracy",)), tasks, runner(), folder, None, Meter(None))
 
     means = {task: np.mean(found.items[task][metric]) for task, metric in objective.metrics.items()}
     assert "score" == objective.name
+    assert ["relative accuracy"] == [one.name for one in shared.objectives]
     assert {"letters": 0.75, "others": 0.25} == objective.weights
     assert all(unit >= means[task] for task, unit in objective.units.items()), "T = 1 is one of the fixed ones"
     expected = sum(objective.weights[task] * means[task] / objective.units[task] for task in means)

@@ -6,7 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from dyntemp.distribution.filters import Filters
 from dyntemp.evaluation.pairs import LEVEL, compare
+from dyntemp.language.policy import Policy
+from dyntemp.tune.first_trials import EXACT
 from dyntemp.tune.results import Answer, Difference, Measured, Objective, Tested
 from dyntemp.tune.values import per_item
 
@@ -30,12 +33,22 @@ def difference(objective: Objective, winner: Measured, static: Measured, cluster
     )
 
 
-def answer_of(differences: Sequence[Difference]) -> Answer:
-    """The answer, from the differences on test.
+def is_static(winner: Tested) -> bool:
+    """True if the winner of a policy's search is one temperature without a filter but min-p, as its rival is."""
+    low, high = Policy(winner.policy).bounds()
+    filters = Filters.read(winner.filters)
+    return high - low < EXACT and filters == Filters(min_p=filters.min_p)
+
+
+def answer_of(differences: Sequence[Difference], winner: Tested) -> Answer:
+    """The answer, from the differences on test and the winner of the policy's search.
 
     A policy was worth its parameters if it is better in an objective, by its interval and by its p-value, and worse in
-    none. It was not if no interval reaches a gain that matters. Otherwise the items of test are too few to tell.
+    none. It was not if no interval reaches a gain that matters, or if its best configuration is static. Otherwise the
+    items of test are too few to tell.
     """
+    if is_static(winner):
+        return "not worth"
     if any(one.low is None or one.high is None for one in differences):
         return "open"
     lows = [one.low or 0.0 for one in differences]
@@ -59,10 +72,11 @@ def sentence(
         "not worth": f"The policy was not worth {its}",
         "open": f"It cannot be told if the policy was worth {its}",
     }
+    found = "its best configuration is static too; " if is_static(winner) else ""
     figures = "; ".join(_figures(one) for one in differences)
     beside = f"T = {static.policy}" + (f" with {static.filters}" if static.filters else "")
     return (
-        f"{words[answer]} on {', '.join(tasks)}: {figures}. Its rival is the static temperature {beside}, tuned "
+        f"{words[answer]} on {', '.join(tasks)}: {found}{figures}. Its rival is the static temperature {beside}, tuned "
         f"with the same {trials} trials."
     )
 

@@ -31,7 +31,7 @@ REFERENCES = (GREEDY, *(Arm(name=f"T = {t:g}", family="reference", policy=Policy
 """Fixed static temperatures. The best of them on a task is the unit of that task's values, where there are several."""
 
 SCORE = "score"
-"""The name of the objective where each task has its own metric."""
+"""The name of the objective where tasks have different metrics."""
 
 
 class Part(NamedTuple):
@@ -157,9 +157,9 @@ class Scorer:
             raise StudyError(f"the task {without[0]!r} has no metric of its own: name an objective")
         weights = {task.name: float(self._settings.weights.get(task.name, 1.0)) for task in self._tasks}
         metrics = {task.name: name or str(task.metric) for task in self._tasks}
-        one = len(set(metrics.values())) == 1
+        common = next(iter(metrics.values())) if len(set(metrics.values())) == 1 else None
         return Objective(
-            name=next(iter(metrics.values())) if one else SCORE,
+            name=common if common and len(metrics) == 1 else f"relative {common}" if common else SCORE,
             metrics=metrics,
             units=dict.fromkeys(metrics, 1.0),
             weights={task: weight / sum(weights.values()) for task, weight in weights.items()},

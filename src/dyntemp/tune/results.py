@@ -57,7 +57,7 @@ class Objective:
     """A number that is made large.
 
     Attributes:
-        name: Name of the metric; `score` where each task has its own.
+        name: Name of the metric; `relative` and the name where several tasks, in their units, have it; else `score`.
         metrics: The metric of each task.
         units: The value of each task that counts as 1: with several tasks, that of the best fixed static temperature;
             with one task, 1.

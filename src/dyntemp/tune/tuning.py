@@ -103,7 +103,7 @@ class Tuning:
         differences = [
             difference(objective, winner.measured, other.measured, clusters) for objective in self.scorer.objectives
         ]
-        answer = answer_of(differences)
+        answer = answer_of(differences, winner)
         measured = [one.measured for one in (*rival, *own)] + [one.left for one in (*rivals, *finalists)]
         measured += [winner.measured, other.measured]
         return TuningResults(
