@@ -18,10 +18,11 @@ from pathlib import Path
 
 import dyntemp.tune.presets
 from dyntemp import Policy, PolicyFile
+from dyntemp.evaluation.pairs import LEVEL, holm
 from dyntemp.evaluation.report import filled
 from dyntemp.evaluation.report.markdown import table
 from dyntemp.evaluation.report.reading import average, chance, difference, interval, readings, value
-from dyntemp.evaluation.results import Results
+from dyntemp.evaluation.results import ArmResult, Results
 from dyntemp.tune.report.reading import own, searches, with_interval
 from dyntemp.tune.results import TuningResults
 from dyntemp.tune.space import CONTROL
@@ -36,6 +37,7 @@ PAGE = ROOT / "docs" / "presets.md"
 PRESETS = Path(dyntemp.tune.presets.__file__).with_name(dyntemp.tune.presets.FILE)
 NAMES = ("text", "code", "dialogue", "precise", "creative")
 NEAR = 0.1  # distinct@8
+DYNAMIC = "_dynamic"  # behind the name of a preset: the policy that is not shipped
 ANSWERS = {"worth": "worth its parameters", "not worth": "not worth its parameters", "open": "cannot be told"}
 
 HEAD = """\
@@ -105,22 +107,40 @@ def held_out() -> Results | None:
     return Results.from_json(json.loads(gzip.decompress(HELD_OUT.read_bytes()))) if HELD_OUT.exists() else None
 
 
+def corrected(found: Mapping[str, TuningResults]) -> dict[str, float]:
+    """The p-value of each tuning's difference, after Holm's correction for all of them."""
+    return dict(zip(found, holm([results.differences[0].p for results in found.values()]), strict=True))
+
+
 def presets(found: Mapping[str, TuningResults]) -> dict[str, PolicyFile]:
-    """Each preset: the policy where it was worth its parameters, else the static temperature with min-p."""
-    files = {}
+    """Each preset: the policy where it was worth its parameters, for all tunings too, else the static temperature."""
+    files, chances = {}, corrected(found)
     for name, results in found.items():
-        winner = next(one for one in results.tested if one.control == (results.answer != "worth"))
-        file = tuned(results, winner)
-        files[name] = replace(file, policy=Policy(file.policy.expression, name=name))
+        worth, p = results.answer == "worth", chances[name]
+        file = _named(results, name, control=not worth or p >= LEVEL)
+        if worth and p >= LEVEL:
+            told = f"{results.sentence} Of {len(found)} tunings one may look so by chance (p = {p:.3f} after Holm), so "
+            told += "the preset is the static temperature."
+            file = replace(file, provenance=replace(file.provenance, sentence=told))
+        files[name] = file
     return files
 
 
-def study(files: Mapping[str, PolicyFile]) -> str:
-    """The text of held_out.toml."""
-    lines = [
-        f"  '''{json.dumps(json.loads(replace(file, provenance=None).to_json()))}''',\n" for file in files.values()
-    ]
-    return HEAD + "".join(lines) + SIZES
+def study(found: Mapping[str, TuningResults]) -> str:
+    """The text of held_out.toml: the presets, and policies that were worth their parameters in one tuning alone."""
+    files = presets(found)
+    for name, results in found.items():
+        dynamic = _named(results, name + DYNAMIC, control=False)
+        if results.answer == "worth" and dynamic.policy != files[name].policy:
+            files[dynamic.policy.name] = dynamic
+    data = [json.loads(replace(file, provenance=None).to_json()) for file in files.values()]
+    return HEAD + "".join(f"  '''{json.dumps(one)}''',\n" for one in data) + SIZES
+
+
+def _named(results: TuningResults, name: str, *, control: bool) -> PolicyFile:
+    """The winner of one of the two searches, under a name."""
+    file = tuned(results, next(one for one in results.tested if one.control == control))
+    return replace(file, policy=Policy(file.policy.expression, name=name))
 
 
 def chosen(found: Mapping[str, TuningResults], files: Mapping[str, PolicyFile]) -> Iterator[str]:
@@ -138,15 +158,25 @@ def chosen(found: Mapping[str, TuningResults], files: Mapping[str, PolicyFile]) 
 
 def rivals(found: Mapping[str, TuningResults]) -> Iterator[str]:
     """The dynamic policy that was tuned for each preset, beside the static temperature."""
-    rows = []
+    rows, chances = [], corrected(found)
     for name, results in found.items():
         (pair,), winner = results.differences, own(results).winner
         rows.append((
             f"`{name}`", f"`{own(results).space.family}`", f"`{winner.policy}`", f"`{winner.filters}`",
-            f"{difference(pair.difference)} ({interval(pair)})", chance(pair.p), ANSWERS[results.answer],
+            f"{difference(pair.difference)} ({interval(pair)})", chance(pair.p), chance(chances[name]),
+            ANSWERS[results.answer],
         ))  # fmt: skip
     yield from table(
-        ("preset", "policy", "as tuned", "filters", "less tuned static + min-p on test, 95 %", "p", "the policy was"),
+        (
+            "preset",
+            "policy",
+            "as tuned",
+            "filters",
+            "less tuned static + min-p on test, 95 %",
+            "p",
+            "Holm p",
+            "the policy was",
+        ),
         rows,
     )
 
@@ -175,7 +205,10 @@ def elsewhere(results: Results | None, found: Mapping[str, TuningResults]) -> It
     columns = [one for one in readings(results) if one.metric]
     static = [next(arm for arm in one.controls if arm.control == CONTROL) for one in columns]
     there = [value(average(arm, one.metric)) for one, arm in zip(columns, static, strict=True)]
-    rows = [(f"`{name}`", *(_elsewhere(one, name, found[name]) for one in columns)) for name in found]
+    names = sorted(map(_name, columns[0].methods))
+    rows = [
+        (f"`{name}`", *(_elsewhere(one, name, found[name.removesuffix(DYNAMIC)]) for one in columns)) for name in names
+    ]
     yield from table(
         ("preset", *(f"{one.task.name}, {one.metric}" for one in columns)), [(f"{CONTROL}, tuned there", *there), *rows]
     )
@@ -183,10 +216,31 @@ def elsewhere(results: Results | None, found: Mapping[str, TuningResults]) -> It
 
 def _elsewhere(one, name: str, tuning: TuningResults) -> str:
     """A preset's mean on a task, and its difference; in bold where the task had no part in its tuning."""
-    arm = next(arm for arm in one.methods if arm.family.split(" + ")[0] == name)
+    arm = next(arm for arm in one.methods if _name(arm) == name)
     pair = next(pair for pair in one.comparisons(arm.name) if pair.against.startswith(CONTROL))
     told = f"{value(pair.mean)}, {difference(pair.difference)} ({interval(pair)})"
     return told if one.task.name in tuning.settings["tasks"] else f"**{told}**"
+
+
+def _name(arm: ArmResult) -> str:
+    """The name of the preset of an arm, whose family has its filters too."""
+    return arm.family.partition(" + ")[0]
+
+
+def again(results: Results | None) -> Iterator[str]:
+    """Each dynamic policy of the study beside the control that leaves it the smallest difference."""
+    rows = [
+        (f"`{_name(arm)}`", one.task.name, one.metric, value(pair.mean), pair.against, value(pair.other),
+         f"{difference(pair.difference)} ({interval(pair)})", chance(pair.p))
+        for one in (readings(results) if results else ()) for arm in one.methods
+        if _name(arm).endswith(DYNAMIC) and (pair := one.hardest(arm.name)) is not None
+    ]  # fmt: skip
+    if rows:
+        yield from table(
+            ("policy", "task", "metric", "mean", "hardest control", "its mean", "difference, 95 %", "p"), rows
+        )
+    else:
+        yield "No dynamic policy was worth its parameters."
 
 
 def grid(found: Mapping[str, TuningResults]) -> Iterator[str]:
@@ -228,13 +282,13 @@ def written() -> dict[Path, str]:
     parts = {
         "chosen": list(chosen(found, files)), "rivals": list(rivals(found)), "promised": list(promised(found)),
         "grid": list(grid(found)), "elsewhere": list(elsewhere(results, found)),
-        "circumstances": list(circumstances(found)),
+        "again": list(again(results)), "circumstances": list(circumstances(found)),
     }  # fmt: skip
     shipped = {name: json.loads(file.to_json()) for name, file in files.items()}
     return {
         PAGE: filled(PAGE.read_text(encoding="utf-8"), parts),
         PRESETS: json.dumps(shipped, indent=1, ensure_ascii=False) + "\n",
-        STUDY: study(files),
+        STUDY: study(found),
     }
 
 

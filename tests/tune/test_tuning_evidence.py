@@ -53,10 +53,12 @@ def test_the_study_is_that_of_the_file(tables):
 
 
 def test_a_preset_is_the_control_unless_the_policy_was_worth_its_parameters(tunings):
+    least = min(results.differences[0].p for results in tunings.values())
     for name, results in tunings.items():
         control = next(one for one in results.tested if one.control)
-        preset, is_control = presets()[name], results.answer != "worth"
+        preset = presets()[name]
+        is_control = (str(preset.policy), preset.filters) == (control.policy, Filters.read(control.filters))
 
-        assert is_control == ((str(preset.policy), preset.filters) == (control.policy, Filters.read(control.filters)))
-        assert preset.provenance.sentence == results.sentence
-        assert "worth" in preset.provenance.sentence
+        assert is_control or results.answer == "worth"
+        assert is_control or len(tunings) * least < 0.05, "Holm's correction of the smallest p"
+        assert preset.provenance.sentence.startswith(results.sentence)
