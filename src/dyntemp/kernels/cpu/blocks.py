@@ -16,7 +16,7 @@ from dyntemp.kernels.blocks import BLOCK
 from dyntemp.kernels.cpu.arguments import Moments
 from dyntemp.kernels.cpu.compare import count_above
 from dyntemp.kernels.cpu.emit import LN2
-from dyntemp.kernels.cpu.sums import AT_ONCE, vector_sums
+from dyntemp.kernels.cpu.sums import AT_ONCE, VECTOR, vector_sums
 from dyntemp.kernels.cpu.vectors import (
     LOWEST64,
     exponential,
@@ -60,7 +60,7 @@ def block_sums(block, reference, centre):
 
     d is x - reference, and e is exp(d). The sum of d*e is NaN for a block with NaN, an infinity or an overflow.
     """
-    entries = AT_ONCE * (16 if floor_of(reference) > LOWEST64 else 8)
+    entries = AT_ONCE * VECTOR // (4 if floor_of(reference) > LOWEST64 else 8)
     whole = len(block) // entries
     lowest, nothing = floor_of(reference), type_of(reference, 0.0)
     top, bottom, total, weighted, squares, spread = vector_sums(block, whole, reference, centre)

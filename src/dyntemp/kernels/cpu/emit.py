@@ -60,6 +60,12 @@ def compiled_for():
     return triple.split("-")[0], frozenset(features.split(","))
 
 
+def has_few_registers():
+    """Return True where the processor that Numba compiles for has 16 vector registers: x86 without AVX-512."""
+    architecture, features = compiled_for()
+    return architecture == "x86_64" and "+avx512f" not in features
+
+
 def converts_halves():
     """Return True where the processor that Numba compiles for widens a float16 in one instruction.
 
@@ -113,17 +119,19 @@ def emit_extreme(builder, name, x, y):
 
 
 def emit_exponential(builder, d, low=None):
-    """e**(d + low) of numbers or vectors: d = n*ln 2 + f, a polynomial in f, and n added to its exponent's bits.
+    """e**(d + low) of numbers or vectors: d = n*ln 2 + f, and 2**n + 2**n*f*q with a polynomial q in f.
 
-    Adding `magic` rounds to the nearest whole number and leaves it in the low bits. This must not be reassociated, and
-    instructions without flags get those of the function around them.
+    Adding `magic` rounds to the nearest whole number n and leaves it, with the bias of an exponent, in the low bits,
+    which move up to be 2**n. It is ready before q is, and so is 2**n*f, which is exact. The addition must not be
+    reassociated, and instructions without flags get those of the function around them.
     """
     kind = d.type
     many = isinstance(kind, ir.VectorType)
     narrow = (kind.element if many else kind) == ir.FloatType()
+    digits, bias = (23, 127) if narrow else (52, 1023)
     whole = ir.IntType(32 if narrow else 64)
     whole = ir.VectorType(whole, kind.count) if many else whole
-    magic = constant(kind, 1.5 * 2.0 ** (23 if narrow else 52))
+    magic = constant(kind, 1.5 * 2.0**digits + bias)
     r = builder.fadd(builder.fmul(d, constant(kind, LOG2E), flags=CONTRACT), magic, flags=CONTRACT)
     n = builder.fsub(r, magic, flags=CONTRACT)
     f = d
@@ -131,9 +139,10 @@ def emit_exponential(builder, d, low=None):
         f = builder.fsub(f, builder.fmul(n, constant(kind, part), flags=CONTRACT), flags=CONTRACT)
     if low is not None:
         f = builder.fadd(f, low, flags=CONTRACT)
-    first, *others = NARROW if narrow else WIDE
-    p = constant(kind, first)
+    first, *others = (NARROW if narrow else WIDE)[:-1]
+    q = constant(kind, first)
     for coefficient in others:
-        p = builder.fadd(builder.fmul(p, f, flags=CONTRACT), constant(kind, coefficient), flags=CONTRACT)
-    exponent = builder.shl(builder.bitcast(r, whole), constant(whole, 23 if narrow else 52))
-    return builder.bitcast(builder.add(builder.bitcast(p, whole), exponent), kind)
+        q = builder.fadd(builder.fmul(q, f, flags=CONTRACT), constant(kind, coefficient), flags=CONTRACT)
+    power = builder.bitcast(builder.shl(builder.bitcast(r, whole), constant(whole, digits)), kind)
+    scaled = builder.fmul(power, f, flags=CONTRACT)
+    return builder.fadd(builder.fmul(q, scaled, flags=CONTRACT), power, flags=CONTRACT)

@@ -1,13 +1,13 @@
 """The loop that reads every logit: sums of one block in explicit vectors, while the next block is fetched.
 
 LLVM makes vectors of a plain loop, but not of a loop that fetches ahead. Without fetching ahead, reading and computing
-take turns. A vector is one line of the cache.
+take turns.
 """
 
 from __future__ import annotations
 
 import math
-from functools import partial
+from functools import partial, reduce
 
 from llvmlite import ir
 from numba import types
@@ -22,6 +22,7 @@ from dyntemp.kernels.cpu.emit import (
     emit_load,
     emit_splat,
     emit_vector,
+    has_few_registers,
 )
 from dyntemp.kernels.cpu.vectors import LOWEST32, LOWEST64
 
@@ -29,8 +30,14 @@ AHEAD = 8_192
 """Distance in bytes from the entries that are summed to those that are fetched."""
 
 
-AT_ONCE = 4
-"""Vectors that are summed side by side, each into sums of its own, which loses fewer digits than one sum."""
+VECTOR, AT_ONCE = (32, 1) if has_few_registers() else (64, 4)
+"""Bytes of a vector, and vectors that are summed side by side, each into sums of its own.
+
+With 16 registers, sums and constants of more than one vector of 32 bytes go through memory: a read takes a fifth
+longer."""
+
+RUN = 32
+"""Terms of a sum before it is added to the total of a block, which loses fewer digits than one sum."""
 
 
 @intrinsic
@@ -40,9 +47,11 @@ def vector_sums(typingctx, block, groups, reference, centre):
     Without a centre the last two are 0.
     """
     kind, second = reference, not isinstance(centre, types.NoneType)
-    lanes, element = (16, ir.FloatType()) if kind == types.float32 else (8, ir.DoubleType())
+    element = ir.FloatType() if kind == types.float32 else ir.DoubleType()
+    lanes = VECTOR // (kind.bitwidth // 8)
     vector = ir.VectorType(element, lanes)
-    lowest, zero = constant(vector, float(LOWEST32) if lanes == 16 else LOWEST64), constant(vector, 0.0)
+    lowest = constant(vector, float(LOWEST32) if kind == types.float32 else LOWEST64)
+    zero = constant(vector, 0.0)
     extremes = {"llvm.maxnum": -math.inf, "llvm.minnum": math.inf}
 
     def code(context, builder, signature, args):
@@ -50,44 +59,58 @@ def vector_sums(typingctx, block, groups, reference, centre):
         near = emit_splat(builder, args[2], vector)
         middle = emit_splat(builder, args[3], vector) if second else None
         ends = {name: cgutils.alloca_once_value(builder, constant(vector, end)) for name, end in extremes.items()}
-        sums = [[cgutils.alloca_once_value(builder, zero) for _ in range(AT_ONCE)] for _ in range(4)]
-
-        def add(place, turn, x, y=None):
-            term = x if y is None else builder.fmul(x, y, flags=AT_WILL)
-            total = builder.load(sums[place][turn])
-            builder.store(builder.fadd(total, term, flags=AT_WILL), sums[place][turn])
-
-        with cgutils.for_range(builder, args[1]) as loop:
-            for turn in range(AT_ONCE):
-                step = ir.Constant(loop.index.type, lanes * AT_ONCE)
-                place = builder.add(builder.mul(loop.index, step), ir.Constant(loop.index.type, lanes * turn))
-                at = builder.gep(entries, [place])
-                _fetch(builder, at)
-                x = emit_load(builder, emit_vector(builder, at, lanes), block.dtype)
-                for name, end in ends.items():
-                    builder.store(emit_extreme(builder, name, builder.load(end), x), end)
-                d = builder.fsub(x, near)
-                d = builder.select(builder.fcmp_ordered("<", d, lowest), lowest, d)  # NaN stays
-                e = emit_exponential(builder, d)
-                add(0, turn, e)
-                add(1, turn, d, e)
-                if second:
-                    aside = builder.fsub(d, middle)
-                    add(2, turn, e, e)
-                    add(3, turn, aside, builder.fmul(aside, e, flags=AT_WILL))
+        totals = [cgutils.alloca_once_value(builder, zero) for _ in range(4)]
+        sums = [[cgutils.alloca_once(builder, vector) for _ in range(AT_ONCE)] for _ in totals]
 
         def plus(left, right):
             return builder.fadd(left, right, flags=AT_WILL)
 
+        def add(total, x, y=None):
+            term = x if y is None else builder.fmul(x, y, flags=AT_WILL)
+            builder.store(plus(builder.load(total), term), total)
+
+        def add_vector(at, zeroth, first, square, spread):
+            _fetch(builder, at)
+            x = emit_load(builder, emit_vector(builder, at, lanes), block.dtype)
+            for name, end in ends.items():
+                builder.store(emit_extreme(builder, name, builder.load(end), x), end)
+            d = builder.fsub(x, near)
+            d = builder.select(builder.fcmp_ordered("<", d, lowest), lowest, d)  # NaN stays
+            e = emit_exponential(builder, d)
+            add(zeroth, e)
+            add(first, d, e)
+            if second:
+                aside = builder.fsub(d, middle)
+                add(square, e, e)
+                add(spread, aside, builder.fmul(aside, e, flags=AT_WILL))
+
+        groups, whole = args[1], args[1].type
+        with cgutils.for_range_slice(builder, whole(0), groups, whole(RUN), whole) as (start, _):
+            for part in sums:
+                for total in part:
+                    builder.store(zero, total)
+            end = builder.add(start, whole(RUN))
+            end = builder.select(builder.icmp_signed("<", end, groups), end, groups)
+            with cgutils.for_range(builder, end, start) as loop:
+                _keep_rolled(builder)
+                for turn, parts in enumerate(zip(*sums, strict=True)):
+                    place = builder.add(builder.mul(loop.index, whole(lanes * AT_ONCE)), whole(lanes * turn))
+                    add_vector(builder.gep(entries, [place]), *parts)
+            for total, part in zip(totals, sums, strict=True):
+                add(total, reduce(plus, map(builder.load, part)))
+
         results = [
             _fold(builder, builder.load(end), partial(emit_extreme, builder, name)) for name, end in ends.items()
         ]
-        for parts in sums:
-            one, two, three, four = map(builder.load, parts)
-            results.append(_fold(builder, plus(plus(one, two), plus(three, four)), plus))
+        results += [_fold(builder, builder.load(total), plus) for total in totals]
         return context.make_tuple(builder, signature.return_type, results)
 
     return types.UniTuple(kind, 6)(block, types.intp, reference, centre), code
+
+
+def _keep_rolled(builder):
+    """Keep LLVM from unrolling the loop around: it does not unroll one with assembly in it, of which this is none."""
+    builder.asm(ir.FunctionType(ir.VoidType(), []), "", "", [], side_effect=True)
 
 
 def _fetch(builder, at):
