@@ -53,6 +53,7 @@ export const EditorState = F;
 export const EditorView = A;
 export const Transaction = I;
 export const autocompletion = bc;
+export const findClusterBreak = N;
 export const highlightSpecialChars = Hh;
 export const history = Sc;
 export const historyKeymap = Lc;

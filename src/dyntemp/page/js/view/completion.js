@@ -19,7 +19,7 @@ export function makeCompletion(table) {
     const { inside, quote, name } = BEFORE.exec(state.sliceDoc(0, pos)).groups;
     if (!explicit && (quote ? !inside : name.length < SHORTEST || whole.has(name))) return null;
     if (quote) return inside ? { from: pos - name.length, options: zones } : null;
-    return { from: pos - name.length, options: names };
+    return { from: pos - name.length, options: names, getMatch: (option, matched) => matched };
   };
 }
 

@@ -5,6 +5,7 @@ import {
   Decoration,
   EditorState,
   EditorView,
+  findClusterBreak,
   highlightSpecialChars,
   history,
   historyKeymap,
@@ -89,10 +90,19 @@ export class Editor {
     this.view.dispatch(insertion(piece, from, to));
   }
 
-  /** Show the text as right or wrong, with a mark at each place `{from, to, message}`, in the units of strings. */
+  /**
+   * Show the text as right or wrong, with a mark at each place `{from, to, message}`, in the units of strings.
+   *
+   * A mark begins with the letter that an accent at `from` stands on: alone it would have no width.
+   */
   judge(right, places = []) {
     this.invalid = !right;
-    const faults = places.map((place) => ({ ...place, severity: "error" }));
+    const faults = places.map(({ from, to, message }) => ({
+      from: from < to ? findClusterBreak(this.text, from + 1, false) : from,
+      to,
+      message,
+      severity: "error",
+    }));
     this.view.dispatch(setDiagnostics(this.view.state, faults));
   }
 

@@ -62,8 +62,8 @@ export class PolicyBox {
     const units = (count) => Array.from(text).slice(0, count).join("").length;
     const placed = position !== null;
     this.editor.judge(false, placed ? [{ from: units(position), to: units(end), message: sentence }] : []);
-    const place = placed && element("span", { class: "hidden" }, ` (character ${position + 1})`);
-    this.error.replaceChildren(sentence, ...(place ? [place] : []));
+    const number = placed ? [element("span", { class: "hidden" }, ` (character ${position + 1})`)] : [];
+    this.error.replaceChildren(sentence, ...number);
     this.error.hidden = false;
   }
 
