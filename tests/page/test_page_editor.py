@@ -50,7 +50,8 @@ def typed(page, text):
 
 def test_each_kind_of_word_has_its_colour(editing):
     box(editing).fill('clip(2e-1 + T0*prev(entropy)**2, 0, inside("think")) < entropi')
-    coloured = box(editing).locator("[class^=of-]").evaluate_all("all => all.map(one => [one.className, one.innerText])")
+    words = box(editing).locator("[class^=of-]")
+    coloured = words.evaluate_all("all => all.map(one => [one.className, one.innerText])")
 
     kinds = {}
     for name, text in coloured:
@@ -283,3 +284,5 @@ def test_a_trace_dropped_on_the_editor_is_opened(editing, tmp_path):
 
     expect(editing.get_by_role("listbox", name="Text").get_by_role("option")).to_have_count(7)
     expect(box(editing)).to_have_text("0.6")
+    box(editing).press("Control+z")
+    expect(box(editing)).to_have_text(RECORDED), "nothing was written before"
