@@ -5,6 +5,7 @@ import hashlib
 import json
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 from tests.page.made import example, trace_text
@@ -15,6 +16,7 @@ from dyntemp.page import document
 from dyntemp.page.bundle import SCRIPTS, bundle
 from dyntemp.page.document import as_data, bundled
 
+CODEMIRROR = Path(__file__).parents[2] / "tools" / "codemirror"
 HOSTILE = "</script><script>alert(1)</script><!-- <img src=x onerror=alert(2)> {{script}} \u2028"
 
 
@@ -102,6 +104,18 @@ def test_every_module_that_is_there_is_used():
         assert "\nexport " not in script
         assert "innerHTML" not in path.read_text(encoding="utf-8")
     assert not re.search(r"^import ", script, re.MULTILINE)
+
+
+def test_the_editor_is_small_and_names_its_licence_and_the_versions_it_was_built_from():
+    text = (SCRIPTS / "vendor" / "codemirror.js").read_text(encoding="utf-8")
+    banner = text[: text.index("*/")]
+    pinned = json.loads((CODEMIRROR / "package.json").read_text(encoding="utf-8"))["devDependencies"]
+    del pinned["esbuild"]
+
+    assert len(text.encode()) < 300_000
+    assert "MIT License" in banner
+    assert "Copyright (C) 2018-2021 by Marijn Haverbeke" in banner
+    assert pinned == dict(re.findall(r"^ \* (\S+) (\d+\.\d+\.\d+)$", banner, re.MULTILINE))
 
 
 def write(folder, **modules):

@@ -91,15 +91,15 @@ def test_a_policy_becomes_points_and_arrow_keys_move_them(drawn):
     points = read(drawn)
     assert 3 <= len(points) <= 8
     assert points[0] == (0, 0.2)
-    expect(policy_box(drawn)).to_have_value(re.compile(r"^0\.2 \+ [\d.]+\*clip\(entropy/[\d.]+, 0, 1\) \+ "))
+    expect(policy_box(drawn)).to_have_text(re.compile(r"^0\.2 \+ [\d.]+\*clip\(entropy/[\d.]+, 0, 1\) \+ "))
 
     for _ in range(10):
         drawn.keyboard.press("ArrowUp")
     drawn.keyboard.press("Shift+ArrowUp")
     expect(handle(drawn, 1)).to_have_attribute("aria-valuetext", "entropy 0, temperature 0.5")
-    expect(policy_box(drawn)).to_have_value(re.compile(r"^clip\(0\.5 - "))
+    expect(policy_box(drawn)).to_have_text(re.compile(r"^clip\(0\.5 - "))
     least = int(np.argmin(drawn.entropies))
-    policy = Policy(policy_box(drawn).input_value())
+    policy = Policy(policy_box(drawn).text_content())
     expected = float(policy.step({"entropy": drawn.entropies[least]})[0])
     assert expected > 0.4
     expect(drawn.locator(".dt-number").nth(least)).to_have_text(f"{expected:.2f}".removeprefix("0"))
@@ -122,7 +122,7 @@ def test_points_are_dragged_and_the_policy_and_the_text_follow(drawn):
     expect(drawn.locator("#outcome")).to_contain_text("tokens stay")
     drawn.get_by_role("button", name="Edit as curve").click()
     assert [(0, 0.3), (2, 1)] == read(drawn)
-    expect(policy_box(drawn)).to_have_value("0.3 + 0.7*clip(entropy/2, 0, 1)")
+    expect(policy_box(drawn)).to_have_text("0.3 + 0.7*clip(entropy/2, 0, 1)")
     knob = handle(drawn, 2).bounding_box()
     x, y = knob["x"] + knob["width"] / 2, knob["y"] + knob["height"] / 2
     drawn.mouse.move(x, y)
@@ -135,11 +135,11 @@ def test_points_are_dragged_and_the_policy_and_the_text_follow(drawn):
     assert 0.3 == low
     assert 0 < at < 2
     assert 0.3 < high < 0.8
-    expect(policy_box(drawn)).to_have_value(re.compile(rf"^0\.3 \+ {high - 0.3:.3g}\d*\*clip\(entropy/[\d.]+, 0, 1\)$"))
-    written = float(re.search(r"entropy/([\d.]+)", policy_box(drawn).input_value())[1])
+    expect(policy_box(drawn)).to_have_text(re.compile(rf"^0\.3 \+ {high - 0.3:.3g}\d*\*clip\(entropy/[\d.]+, 0, 1\)$"))
+    written = float(re.search(r"entropy/([\d.]+)", policy_box(drawn).text_content())[1])
     assert written == pytest.approx(at, abs=0.006)
     temperature = drawn.locator(".dt-token .dt-number").first
-    policy = Policy(policy_box(drawn).input_value())
+    policy = Policy(policy_box(drawn).text_content())
     expected = float(policy.step({"entropy": drawn.entropies[0]})[0])
     expect(temperature).to_have_text(f"{expected:.2f}".removeprefix("0"))
 

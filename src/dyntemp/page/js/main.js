@@ -29,6 +29,7 @@ let example = null;
 const first = new PolicyBox({
   id: "policy",
   label: "Policy",
+  table: data.table,
   parse,
   onPolicy: (policy) => {
     studio.under(policy);
@@ -38,10 +39,15 @@ const first = new PolicyBox({
 const second = new PolicyBox({
   id: "second-policy",
   label: "Second policy",
+  table: data.table,
   parse,
   onPolicy: (policy) => studio.under(policy, true),
 });
-const curve = new CurveEditor({ onEdit: debounced((text) => first.write(text), 30), temperatureAt });
+const curve = new CurveEditor({
+  onEdit: debounced((text) => first.write(text), 30),
+  onUndo: (again) => first.undo(again),
+  temperatureAt,
+});
 const studio = new Studio({
   parse,
   curve,

@@ -10,5 +10,5 @@ export function fail(message, line, start, end) {
   const shown = (first ? "..." : "") + line.slice(first, start + SHOWN).join("");
   const carets = "^".repeat(Math.max(1, Math.min(end, start + SHOWN) - start));
   const mark = " ".repeat(start - first + (first ? 3 : 0)) + carets;
-  throw new PolicyError(`${message}\n    ${shown}\n    ${mark}`, start);
+  throw new PolicyError(message, start, end, `\n    ${shown}\n    ${mark}`);
 }

@@ -11,7 +11,7 @@ const TOKEN = new RegExp(
     "|(?<word>[A-Za-z_][A-Za-z_0-9]*)" +
     "|(?<text>'[^']*'|\"[^\"]*\")" +
     "|(?<symbol>\\*\\*|//|<<|>>|<=|>=|==|!=|<>|:=|&&|\\|\\||\\.\\.\\.|[^ ])",
-  "g",
+  "gu",
 );
 const JOINED = /[A-Za-z_0-9.]*/y;
 const UNSEEN = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Cn}\p{Zl}\p{Zp}\p{Zs}]/u;
@@ -24,10 +24,7 @@ export function tokensOf(line, table) {
   const foreign = line.findIndex((character) => !/^[\x20-\x7e]$/.test(character) || character === "#");
   if (foreign >= 0) refuseCharacter(line, foreign, table);
   const whole = line.join("");
-  const found = Array.from(whole.matchAll(TOKEN), ({ 0: text, index, groups }) => {
-    const kind = Object.keys(groups).find((name) => groups[name] !== undefined);
-    return { kind, text, start: index, end: index + text.length };
-  });
+  const found = scanned(whole);
   for (const token of found) {
     if (token.kind === "number") checkNumber(line, whole, token, table.limits.digits);
     else if (token.text === "'" || token.text === '"') {
@@ -36,6 +33,14 @@ export function tokensOf(line, table) {
   }
   const stop = whole.trimEnd().length;
   return [...found, { kind: "end", text: "", start: stop, end: stop }];
+}
+
+/** The tokens of any text, a policy or not, for those who show it; unchecked, without `end`. */
+export function scanned(text) {
+  return Array.from(text.matchAll(TOKEN), ({ 0: token, index, groups }) => {
+    const kind = Object.keys(groups).find((name) => groups[name] !== undefined);
+    return { kind, text: token, start: index, end: index + token.length };
+  });
 }
 
 function refuseCharacter(line, at, { instead }) {

@@ -26,7 +26,7 @@ export function makeParse(table, builder, signals) {
     const { length: limit } = table.limits;
     const line = Array.from(text.replace(/[\n\r\t]/g, " "));
     if (line.length > limit) {
-      throw new PolicyError(`this policy has ${line.length} characters; at most ${limit} are allowed`, limit);
+      throw new PolicyError(`this policy has ${line.length} characters; at most ${limit} are allowed`, limit, line.length);
     }
     const tokens = tokensOf(line, table);
     if (tokens.length === 1) throw new PolicyError(EMPTY, 0);

@@ -14,11 +14,13 @@ const FEWEST = 2;
 /**
  * The curve editor.
  *
- * `onEdit(text)` is called with the policy that the points stand for; `temperatureAt(policy, signal, x)` evaluates one.
+ * `onEdit(text)` is called with the policy that the points stand for, `onUndo(again)` to take the last one back or make it
+ * again; `temperatureAt(policy, signal, x)` evaluates one.
  */
 export class CurveEditor {
-  constructor({ onEdit, temperatureAt }) {
+  constructor({ onEdit, onUndo, temperatureAt }) {
     this.onEdit = onEdit;
+    this.onUndo = onUndo;
     this.temperatureAt = temperatureAt;
     this.points = null;
     this.active = 0;
@@ -167,7 +169,11 @@ export class CurveEditor {
       Home: [x, 0],
       End: [x, this.frame.y.high],
     };
-    if (event.key === "Delete" || event.key === "Backspace") this.removeActive();
+    if (event.ctrlKey || event.metaKey) {
+      if (!["z", "y"].includes(event.key.toLowerCase())) return;
+      this.onUndo(event.shiftKey || event.key === "y");
+      if (!this.points) this.edit.focus();
+    } else if (event.key === "Delete" || event.key === "Backspace") this.removeActive();
     else if (event.key in moves) this.moveTo(at, ...moves[event.key]);
     else return;
     event.preventDefault();

@@ -1,26 +1,14 @@
 /** The help: a searchable list of signals and functions, and a menu of published methods. */
 
 import { element } from "./dom.js";
+import { vocabularyOf } from "./vocabulary.js";
 
 /** The signals and functions of `table` as a searchable list; `onPick(piece)` gets what is to be inserted. */
 export function helpList(table, onPick) {
-  const rows = [
-    ...table.signals.map((one) => ({
-      spelling: one.spelling,
-      piece: one.spelling,
-      about: `${one.meaning}: ${one.formula}`,
-      range: one.range,
-    })),
-    ...table.functions.map((one) => {
-      const spelling = `${one.name}(${one.arguments.join(", ")})`;
-      return {
-        spelling,
-        piece: spelling,
-        about: one.meaning,
-        range: one.remembers ? "remembers" : "function",
-      };
-    }),
-  ];
+  const rows = vocabularyOf(table).map(({ meaning, formula, ...row }) => ({
+    ...row,
+    about: formula ? `${meaning}: ${formula}` : meaning,
+  }));
   const items = rows.map((row) =>
     element(
       "li",

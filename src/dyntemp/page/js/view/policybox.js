@@ -1,95 +1,97 @@
-/** A policy as text: read while it is written, with the error and its place below; the last good one stays in force. */
+/** A policy as text: read while it is written, with the error below; the last good one stays in force. */
 
+import { makeCompletion } from "./completion.js";
 import { debounced, element } from "./dom.js";
+import { Editor } from "./editor.js";
+import { PolicyError } from "../errors.js";
+import { scanned } from "../language/lexer.js";
+import { makeColours } from "./vocabulary.js";
 
 const PAUSE = 160;
 
 /** An input for a policy. `onPolicy(policy)` is called with each one that reads; `parse` throws where one does not. */
 export class PolicyBox {
-  constructor({ id, label, parse, onPolicy }) {
+  constructor({ id, label, table, parse, onPolicy }) {
     this.parse = parse;
     this.onPolicy = onPolicy;
     this.policy = null;
-    this.error = element("pre", { class: "error", id: `${id}-error`, role: "alert", hidden: true });
-    this.input = element("input", {
-      id,
-      type: "text",
-      class: "policy-text",
-      spellcheck: "false",
-      autocomplete: "off",
-      autocapitalize: "off",
-      "aria-describedby": `${id}-error`,
-      input: debounced(() => this.read(), PAUSE),
-      keydown: (event) => event.key === "Enter" && this.read(),
+    this.error = element("p", { class: "error", id: `${id}-error`, role: "alert", hidden: true });
+    this.editor = new Editor({
+      attributes: { id, "aria-labelledby": `${id}-label`, "aria-describedby": `${id}-error`, enterkeyhint: "done" },
+      colours: makeColours(table),
+      complete: makeCompletion(table),
+      onChange: debounced(() => this.read(), PAUSE),
+      onEnter: () => this.read(),
     });
     this.root = element(
       "div",
       { class: "policy-box" },
-      element("label", { for: id }, label),
-      this.input,
+      element("label", { id: `${id}-label`, click: () => this.editor.focus() }, label),
+      this.editor.root,
       this.error,
     );
   }
 
   /** Put `text` into the input and read it. */
   write(text) {
-    this.input.value = text;
+    if (text !== this.editor.text) this.editor.write(text);
     this.text = null;
     return this.read();
   }
 
   /** Read what stands there; whether it is a policy. */
   read() {
-    const text = this.input.value.trim();
-    if (text === this.text) return this.error.hidden;
+    const { text } = this.editor;
+    if (text === this.text) return this.error.hidden && this.policy !== null;
     this.text = text;
     try {
-      this.policy = text ? ready(this.parse(text)) : null;
+      this.policy = text.trim() ? ready(this.parse(text), text) : null;
     } catch (error) {
       this.fail(text, error);
       return false;
     }
-    if (this.policy === null) {
-      this.error.hidden = true;
-      return false;
-    }
     this.clear();
-    this.onPolicy(this.policy);
-    return true;
+    if (this.policy) this.onPolicy(this.policy);
+    return this.policy !== null;
   }
 
-  /** Show what is wrong, and where. */
+  /** Say what is wrong, and mark where; who cannot see the mark is told the number of the character. */
   fail(text, error) {
-    const spot = error.position;
-    const hasCaret = /\n\s*\^/.test(error.message);
-    const place = Number.isInteger(spot) && !hasCaret ? `\n    ${text}\n    ${" ".repeat(spot)}^` : "";
-    this.error.textContent = error.message + place;
+    if (!(error instanceof PolicyError)) throw error;
+    const { sentence, position, end } = error;
+    const units = (count) => Array.from(text).slice(0, count).join("").length;
+    const placed = position !== null;
+    this.editor.judge(false, placed ? [{ from: units(position), to: units(end), message: sentence }] : []);
+    const number = placed ? [element("span", { class: "hidden" }, ` (character ${position + 1})`)] : [];
+    this.error.replaceChildren(sentence, ...number);
     this.error.hidden = false;
-    this.input.setAttribute("aria-invalid", "true");
   }
 
   clear() {
     this.error.hidden = true;
-    this.error.textContent = "";
-    this.input.removeAttribute("aria-invalid");
+    this.error.replaceChildren();
+    this.editor.judge(true);
   }
 
   /** Put a piece of a policy where the cursor stands. */
   insert(piece) {
-    const { selectionStart: start, selectionEnd: end, value } = this.input;
-    this.input.focus();
-    this.input.setRangeText(piece, start ?? value.length, end ?? value.length, "end");
+    this.editor.insert(piece);
+    this.read();
+  }
+
+  /** Take the last change back, or, with `again`, make it again. */
+  undo(again = false) {
+    if (again) this.editor.redo();
+    else this.editor.undo();
     this.read();
   }
 }
 
-/** The policy, if it can be evaluated as it stands. */
-function ready(policy) {
-  if (policy.isTemplate) {
-    const names = policy.parameters
-      .filter((one) => one.low === null || one.low === undefined)
-      .map((one) => one.name);
-    throw new Error(`this is a template: give ${names.map((name) => `\`${name}\``).join(", ")} a number`);
-  }
-  return policy;
+/** `policy`, read from `text`, if it can be evaluated as it stands. */
+function ready(policy, text) {
+  if (!policy.isTemplate) return policy;
+  const names = policy.parameters.filter(({ low }) => low === null).map(({ name }) => name);
+  const { start, end } = scanned(text).find((token) => names.includes(token.text));
+  const listed = names.map((name) => `\`${name}\``).join(", ");
+  throw new PolicyError(`this is a template: give ${listed} a number`, start, end);
 }
