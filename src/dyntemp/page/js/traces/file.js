@@ -33,7 +33,7 @@ export function readTrace(text) {
 /** The header of a trace, checked. */
 export function readHeader(line) {
   const read = parsed(line, 1);
-  const header = Object.hasOwn(read, "rendered") ? read : { ...read, rendered: [] };
+  const header = { rendered: [], host: "", ...read }; // which older traces lack
   if (header.format !== "dyntemp.trace") {
     throw new TraceError('line 1: this is no trace: it lacks "format": "dyntemp.trace"');
   }
