@@ -447,5 +447,8 @@ def test_a_processors_trace_ends_before_the_token_that_it_is_not_told(tmp_path):
             processor(np.array(text, np.int32), row)
             text.append(token)
     assert [token.token for token in check_trace(path)] == [500, 12, 13]
+    processor(np.array([3, 4], np.int32), row)  # the same prompt again
+    with pytest.raises(EngineError, match="holds one run already"):
+        processor.check()
     with pytest.raises(EngineError, match="pass tokenizer="):
         DynamicTemperature("0.5", record=tmp_path / "other.jsonl")

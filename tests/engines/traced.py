@@ -8,7 +8,7 @@ from dyntemp.traces.replay_trace import replays
 
 
 def check_trace(path):
-    """Read a trace with every command, and check that its own policy gives its temperatures again. Returns its tokens."""
+    """The tokens of a trace, which every command reads, and to which its own policy gives their temperatures again."""
     trace = Trace.open(path)
     tokens = list(trace)
     page = path.with_suffix(".html")

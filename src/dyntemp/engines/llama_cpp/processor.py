@@ -243,7 +243,8 @@ class DynamicTemperature:
         before, length = self._tokens, len(input_ids)
         self._tokens = input_ids.copy()
         common = 0 if before is None else min(len(before), length)
-        if before is None or length < self._prompt or not np.array_equal(before[:common], input_ids[:common]):
+        begun = self._prompt + (0 if self._record is None else self._record.next)  # what no later step takes back
+        if before is None or length < begun or not np.array_equal(before[:common], input_ids[:common]):
             self._prompt = length
             self.requests.begin(0, self.policy, prompt=length)
             if self._trace is not None:

@@ -120,7 +120,7 @@ class Generation:
         divided: Literal["never", "before"] = "never",
     ) -> None:  # fmt: skip
         rows, self.prompt = input_ids.shape
-        trace = settings.trace
+        self._trace = trace = settings.trace
         records = () if trace is None else trace.begin(settings.policy, input_ids, requested)
         self.requests = settings.requests(
             rows, scores.device, requested=requested, divided=divided, prompt=self.prompt, records=records
@@ -149,6 +149,8 @@ class Generation:
         last = self._ids
         length = input_ids.shape[1]
         if len(input_ids) != len(last) or not self.prompt <= length <= last.shape[1] + 1:
+            return False
+        if self._trace is not None and length < self._trace.known:
             return False
         if not self._places_matter:
             return True

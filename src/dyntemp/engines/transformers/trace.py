@@ -82,6 +82,11 @@ class GenerateTrace:
         self._records = self._file.begin(policy, prompts, requested=requested, filters=self._filters, seed=self._seed)
         return self._records
 
+    @property
+    def known(self) -> int:
+        """Number of tokens in each row of `input_ids` that no later step takes back."""
+        return self._start + max((record.next for record in self._records), default=0)
+
     def watch(self, input_ids: Any, _: Any = None, **__: Any) -> bool:
         """A stopping criterion that stops nothing, and records the tokens.
 
