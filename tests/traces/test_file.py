@@ -217,9 +217,7 @@ def test_a_disk_that_gets_full_leaves_whole_lines(run, tmp_path):
         with TraceWriter(tmp_path / "full.jsonl", Trace.open(path).header) as writer:
             for token in tokens[:-1]:
                 writer.write(token)
-            with pytest.raises(
-                TraceError, match=r"full\.jsonl cannot be written further: .*; it holds all tokens before"
-            ):
+            with pytest.raises(TraceError, match=r"full\.jsonl cannot be written further: .*; it holds all tokens"):
                 writer.write(tokens[-1])
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
