@@ -424,7 +424,8 @@ def test_a_trace_has_tokens_by_their_numbers_whatever_their_order(tmp_path, orde
     text = [3, 4]
     for row, token in zip(some_rows(3, 1000), (500, 12, 7), strict=True):
         generation.tokens, generation.position = np.array(text, np.int32), len(text)
-        generation.apply(Candidates(row, order).pointer)
+        candidates = Candidates(row, order)
+        generation.apply(candidates.pointer)
         generation.check()
         generation.know(token)
         text.append(token)

@@ -77,9 +77,9 @@ class GenerateTrace:
         Raises:
             EngineError: If the file holds another `generate()`.
         """
-        self._start = input_ids.shape[1]
         prompts = [[*dropwhile(lambda token: token == self._pad, row)] for row in input_ids.tolist()]
         self._records = self._file.begin(policy, prompts, requested=requested, filters=self._filters, seed=self._seed)
+        self._start = input_ids.shape[1]
         return self._records
 
     @property

@@ -118,7 +118,7 @@ class Running:
         try:
             self.record.know(known)
         except TraceError as error:
-            LOG.error("dyntemp: %s", error)  # the reason is enough
+            LOG.error("dyntemp: %s", error)
         self.tokens += known
 
 
@@ -168,7 +168,7 @@ class Records:
             try:
                 running = self._resumed(wanted.label, tokens) or self._opened(wanted, tokens)
             except TraceError as error:
-                LOG.error("dyntemp: no trace of `%s`: %s", wanted.label, error)  # the reason is enough
+                LOG.error("dyntemp: no trace of `%s`: %s", wanted.label, error)
                 return
             self._running[slot] = running
             self._requests.attach(slot, running.record)
