@@ -16,6 +16,7 @@ sys.path.append(str(Path(__file__).parents[1]))
 
 PROMPT = "Once upon a time"
 QUIET = {"VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_CPU_OMP_THREADS_BIND": "nobind", "VLLM_NO_USAGE_STATS": "1"}
+FORMS = {"": {"dyntemp": POLICY}, ", recorded": {"dyntemp": POLICY, "dyntemp_record": "run"}}
 
 
 def cases() -> Iterator[Case]:
@@ -31,10 +32,11 @@ def cases() -> Iterator[Case]:
     for name, (folder, tokens) in models.items():
         with Engine(folder()) as engine:
             for requests in (1, 16):
-                yield Case(
-                    "vLLM (V1 runner)", f"{name}, {requests} at a time", tokens * requests,
-                    engine.run(requests, tokens, None), engine.run(requests, tokens, POLICY),
-                )  # fmt: skip
+                for form, extra in FORMS.items():
+                    yield Case(
+                        f"vLLM (V1 runner){form}", f"{name}, {requests} at a time", tokens * requests,
+                        engine.run(requests, tokens, None), engine.run(requests, tokens, extra),
+                    )  # fmt: skip
 
 
 class Engine:
@@ -45,7 +47,7 @@ class Engine:
 
         self.llm = LLM(
             folder, logits_processors=["dyntemp.engines.vllm:DynamicTemperature"], enforce_eager=True,
-            max_model_len=256, max_num_seqs=16,
+            max_model_len=256, max_num_seqs=16, additional_config={"dyntemp": {"records": mkdtemp()}},
         )  # fmt: skip
 
     def __enter__(self) -> "Engine":
@@ -54,11 +56,10 @@ class Engine:
     def __exit__(self, *error: object) -> None:
         self.llm.llm_engine.engine_core.shutdown()
 
-    def run(self, requests: int, tokens: int, policy: str | None) -> Callable[[], None]:
+    def run(self, requests: int, tokens: int, extra: dict[str, str] | None) -> Callable[[], None]:
         """Generates so many tokens for each of some requests; the truncation is the same."""
         from vllm import SamplingParams
 
-        extra = None if policy is None else {"dyntemp": policy}
         params = SamplingParams(
             temperature=0.8, top_p=0.95, max_tokens=tokens, ignore_eos=True, extra_args=extra
         )  # fmt: skip

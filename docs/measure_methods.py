@@ -18,12 +18,12 @@ from numpy.typing import NDArray
 
 from dyntemp import load_model, measure, sample, scale
 from dyntemp.generation.prompts import encode
-from dyntemp.generation.trace_header import versions
 from dyntemp.language.nodes import Signal
 from dyntemp.language.policy import Policy
 from dyntemp.methods import METHODS, Method, programs
 from dyntemp.methods.measured import FILE
 from dyntemp.models import Model, full_bytes
+from dyntemp.models.versions import versions
 from dyntemp.zones.tracker import ZoneTracker
 
 ROOT = Path(__file__).parent.parent

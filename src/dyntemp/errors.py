@@ -25,7 +25,7 @@ class StateError(ValueError):
 
 
 class TraceError(ValueError):
-    """A trace file that cannot be read; the message names the file and the line."""
+    """A trace file that cannot be read or written; the message names the file, and the line where one is damaged."""
 
 
 class ModelError(ValueError):

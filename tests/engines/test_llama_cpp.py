@@ -10,15 +10,19 @@ from functools import partial
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from tests.engines.traced import check_trace
 
-from dyntemp import Policy, temperatures
+from dyntemp import Policy, Trace, temperatures
 from dyntemp.engines import CAPABILITIES, EngineError, Requests
+from dyntemp.engines.host_trace import HostTrace
 from dyntemp.engines.llama_cpp import DynamicTemperature, native
-from dyntemp.engines.llama_cpp.chain import RECORD, Generation, candidates_of, insert, links
+from dyntemp.engines.llama_cpp.chain import RECORD, Generation, candidates_of, filters_behind, insert, links
 from dyntemp.engines.llama_cpp.processor import Processors, callables
+from dyntemp.engines.vocabulary import Vocabulary
 from dyntemp.testing import EngineSuite
 from dyntemp.testing.checks import some_rows
 from dyntemp.testing.hosts.llama_cpp import Candidates, ChainHost, ProcessorHost, TokenDataArray
+from dyntemp.testing.spelling import spelled
 
 
 class TestChain(EngineSuite):
@@ -407,3 +411,45 @@ def test_lists_of_given_are_read_by_position():
     processor.check()
 
     assert [float(step.temperature[0]) for step in steps] == [0.25, 0.5, 0.25]
+
+
+@pytest.mark.parametrize("order", ["sorted", "shuffled"])
+def test_a_trace_has_tokens_by_their_numbers_whatever_their_order(tmp_path, order):
+    """A chain hands over candidates in the order of its samplers, and truncates behind the policy."""
+    path, requests = tmp_path / "run.jsonl", Requests(CAPABILITIES["llama_cpp/chain"])
+    policy = requests.accept("0.3 + 0.5*normalized_entropy + surprisal/50")
+    trace = HostTrace(path, requests.capabilities, Vocabulary.of(spelled, ends={7}))
+    asked = {"temp": 0.9, "top_k": 40, "typical_p": 1.0, "top_p": 0.9, "min_p": 0.0}
+    generation = Generation(requests, policy, 0.9, trace, filters_behind("top-k", asked))
+    text = [3, 4]
+    for row, token in zip(some_rows(3, 1000), (500, 12, 7), strict=True):
+        generation.tokens, generation.position = np.array(text, np.int32), len(text)
+        candidates = Candidates(row, order)
+        generation.apply(candidates.pointer)
+        generation.check()
+        generation.know(token)
+        text.append(token)
+    generation.close()
+    tokens = check_trace(path)
+
+    assert [(token.token, token.finish) for token in tokens] == [(500, None), (12, None), (7, "end")]
+    for token, row in zip(tokens, some_rows(3, 1000), strict=True):
+        assert [one.token for one in token.alternatives] == np.argsort(-row, kind="stable")[:10].tolist()
+        assert token.probability == pytest.approx(float(np.exp(row[token.token] - np.logaddexp.reduce(row))), rel=1e-4)
+        assert token.candidates <= 40
+    assert str(Trace.open(path).header.run().filters) == "temperature, top_k(40), top_p(0.9)"
+
+
+def test_a_processors_trace_ends_before_the_token_that_it_is_not_told(tmp_path):
+    path = tmp_path / "run.jsonl"
+    with DynamicTemperature("0.5 + entropy/9", tokenizer=spelled, record=path) as processor:
+        text = [3, 4]
+        for row, token in zip(some_rows(4, 1000), (500, 12, 13, 14), strict=True):
+            processor(np.array(text, np.int32), row)
+            text.append(token)
+    assert [token.token for token in check_trace(path)] == [500, 12, 13]
+    processor(np.array([3, 4], np.int32), row)  # the same prompt again
+    with pytest.raises(EngineError, match="holds one run already"):
+        processor.check()
+    with pytest.raises(EngineError, match="pass tokenizer="):
+        DynamicTemperature("0.5", record=tmp_path / "other.jsonl")

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,10 +20,11 @@ import numpy as np
 import pytest
 from tests.engines.soak import soak
 from tests.engines.tiny_llama import tiny_llama
+from tests.engines.traced import check_trace
 from tests.engines.weights import smollm2_folder
 from tests.waiting import wait_until
 
-from dyntemp import temperatures
+from dyntemp import Trace, temperatures
 from dyntemp.engines import EngineError
 from dyntemp.testing import Asked, EngineSuite, FakeHost
 from dyntemp.testing.spelling import OWN_ZONE, spelled
@@ -249,8 +251,9 @@ POLICIES = {
 }  # fmt: skip
 
 
-def job(policy, prompt="hello", tokens=6, logprobs=None, **params):
+def job(policy, prompt="hello", tokens=6, logprobs=None, record=None, **params):
     extra = None if policy is None else {"dyntemp": POLICIES.get(policy, policy), "dyntemp_id": policy}
+    extra = extra if record is None else extra | {"dyntemp_record": record}
     return {"prompt": prompt, "params": {"max_tokens": tokens, "logprobs": logprobs, "extra_args": extra, **params}}
 
 
@@ -260,13 +263,14 @@ def two_ranks(tmp_path_factory):
     out = tmp_path_factory.mktemp("two")
     jobs = {
         "mixed": [
-            job("entropy", logprobs=512, temperature=0.7), job("max", logprobs=512, temperature=1.9),
+            job("entropy", logprobs=512, temperature=0.7, record="mixed"), job("max", logprobs=512, temperature=1.9),
             job("ema", tokens=9), job(None, logprobs=512, temperature=0.5), job("entropy", temperature=0),
             job("requested", logprobs=512, temperature=1.6),
         ],
         "greedy": [job(None, temperature=0)],
         "chunked": [job("0.3 + prev(entropy)/3", prompt="x" * 100, tokens=4)],
-        "crowded": [job(f"0.2 + ema(entropy, 0.{n})/3", prompt="a" * 20, tokens=40) for n in range(1, 7)],
+        "crowded": [job(f"0.2 + ema(entropy, 0.{n})/3", prompt="a" * 20, tokens=40) for n in range(1, 6)]
+        + [job("0.1 + 0.3*entropy", prompt="a" * 20, tokens=40, record="crowded", n=2)],
         "same": [job(None, temperature=0.8, seed=3, tokens=12), job("0.8", temperature=1.7, seed=3, tokens=12)],
     }  # fmt: skip
     (out / "jobs.json").write_text(json.dumps(jobs), encoding="utf-8")
@@ -282,6 +286,7 @@ def two_ranks(tmp_path_factory):
     assert ran.returncode == 0, ran.stdout[-3000:] + ran.stderr[-3000:]
     return SimpleNamespace(
         log=ran.stdout + ran.stderr, told=json.loads((out / "told.json").read_text(encoding="utf-8")),
+        records=out / "records",
         counts=[json.loads(path.read_text(encoding="utf-8")) for path in sorted(out.glob("dyntemp-*.json"))],
         traces=[
             [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
@@ -340,13 +345,25 @@ class TestAnEngineOfTwoRanks:
     def test_requests_that_were_put_back_go_on_and_are_counted(self, two_ranks):
         """Six requests of sixty tokens share room for two hundred."""
         assert two_ranks.counts[0]["counts"]["restarts"] > 0
-        for number in range(1, 7):
+        for number in range(1, 6):
             positions = {
                 line["position"]
                 for line in two_ranks.traces[0]
                 if line["id"].startswith(f"0.2 + ema(entropy, 0.{number})")
             }
             assert positions == set(range(40))
+
+    def test_a_label_is_a_trace_of_one_rank(self, two_ranks):
+        """Beside the two texts of one request, others were put back."""
+        traces = {path.name: check_trace(path) for path in sorted(two_ranks.records.glob("*.jsonl"))}
+        lines = {line["position"]: line for line in two_ranks.traces[0] if line["id"] == "entropy"}
+
+        assert set(traces) == {"mixed.jsonl", "crowded.jsonl", "crowded-2.jsonl"}
+        assert [token.token for token in traces["mixed.jsonl"]] == two_ranks.told["mixed"][0]["tokens"]
+        for token in traces["mixed.jsonl"]:
+            assert token.temperature == lines[token.position]["temperature"]
+        texts = [[token.token for token in traces[name]] for name in ("crowded.jsonl", "crowded-2.jsonl")]
+        assert sorted(texts) == sorted(two_ranks.told["crowded"][5]["texts"])
 
     def test_the_log_says_where_it_runs(self, two_ranks):
         assert "dyntemp 0.1.0: V1 runner, rank 1; policy of requests that bring none: none" in two_ranks.log
@@ -383,10 +400,11 @@ def server(tmp_path_factory):
     """The bundled model, and a policy for whoever brings none."""
     pytest.importorskip("openai")
     out = tmp_path_factory.mktemp("server")
-    options = {"dyntemp": {"policy": "0", "counts": str(out / "counts"), "trace": str(out / "counts")}}
+    told = {"counts": str(out / "counts"), "trace": str(out / "counts"), "records": str(out / "records")}
+    options = {"dyntemp": {"policy": "0", **told}}
     arguments = ["--model", smollm2_folder(), "--logits-processors", NAMED, "--additional-config", json.dumps(options)]
     with serving(*arguments, log=out / "log") as url:
-        yield SimpleNamespace(url=url, out=out / "counts")
+        yield SimpleNamespace(url=url, out=out / "counts", records=out / "records")
 
 
 @pytest.fixture(scope="module")
@@ -436,6 +454,7 @@ class TestAServer:
         ({"dyntemp": "1" * 5000}, "has 5000 characters; at most 2000 are allowed"),
         ({"dyntemp": 0.7}, "a policy is one line of text"),
         ({"dyntemp_policy": "0.7"}, "`dyntemp_policy` was given"),
+        ({"dyntemp": "0.7", "dyntemp_record": "../x"}, "a label is allowed that names a file in the server's folder"),
     ])  # fmt: skip
     def test_a_wrong_policy_is_http_400_with_our_message(self, client, xargs, message):
         import openai
@@ -457,6 +476,22 @@ class TestAServer:
             self.chat(client, "0.7", max_tokens=1)  # counts are written with a step, about once a second
 
         assert counts["broken"] == 0
+
+    def test_requests_at_the_same_time_have_traces_of_their_own(self, server, client):
+        policies = {"cold": "0.1 + 0.2*normalized_entropy", "hot": "1.5 - 0.9*max_prob"}
+
+        def ask(name):
+            extra = {"vllm_xargs": {"dyntemp": policies[name], "dyntemp_record": name}, "ignore_eos": True}
+            return client.completions.create(model="model", prompt=f"A {name}", max_tokens=12, extra_body=extra)
+
+        with ThreadPoolExecutor(2) as pool:
+            answers = dict(zip(policies, pool.map(ask, policies), strict=True))
+        for name, policy in policies.items():
+            tokens = check_trace(server.records / f"{name}.jsonl")
+            header = Trace.open(server.records / f"{name}.jsonl").header
+            assert (header.policy, header.rendered) == (policy, [f"A {name}"])
+            assert "".join(token.text for token in tokens) == answers[name].choices[0].text
+            assert len(tokens) == 12
 
     def test_temperatures_on_a_real_model_follow_from_the_entropies_beside_them(self, server, client):
         xargs = {"dyntemp": "0.1 + 0.8*entropy", "dyntemp_id": "real"}

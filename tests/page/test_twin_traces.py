@@ -48,7 +48,8 @@ HEADERS = [
     {"seed": 1.5}, {"seed": 1e30}, {"seed": "5"}, {"seed": None}, {"seed": True}, {"settings": None}, {"settings": []},
     {"settings": "x"}, {"prompts": "x"}, {"prompts": None}, {"prompts": {}}, {"policy": None}, {"policy": 0.7},
     {"model": None}, {"model": 5}, {"policy_name": 5}, {"started": None}, {"versions": []}, {"surplus": 1},
-    {"rendered": None}, {"rendered": "x"}, {"rendered": [5]}, {"version": 3}, {"version": None},
+    {"host": None}, {"host": 5}, {"rendered": None}, {"rendered": "x"}, {"rendered": [5]}, {"version": 3},
+    {"version": None},
 ]  # fmt: skip
 """What a header may hold by mistake."""
 
@@ -98,6 +99,7 @@ def test_what_python_reads_is_read(ask, tmp_path, lines):
     texts = [changed(lines, 2, change) for change in FINE]
     texts += [changed(lines, 0, change) for change in (
         {"seed": 2**64 - 1}, {"policy_name": "edt"}, {"version": 1}, {"rendered": GONE}, {"rendered": ["a", ""]},
+        {"host": GONE}, {"host": "vLLM"},
     )]  # fmt: skip
     answers = ask(READ, {"texts": texts})
 

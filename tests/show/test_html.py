@@ -258,3 +258,12 @@ def test_elements_escape_what_is_not_one():
     assert '<p title="&quot;&amp;" hidden>&lt;b&gt;<b>x</b></p>' == element(
         "p", "<b>", element("b", "x"), None, title='"&', hidden=True, lang=None, disabled=False
     )
+
+
+def test_a_host_is_named_in_place_of_its_seed():
+    ours, theirs = page(header(), run()), page(header(host="vLLM"), run())
+
+    assert "drawn by" not in ours
+    assert re.search(r"drawn by.*vLLM", theirs, re.DOTALL)
+    assert header(host="vLLM").drawn == "drawn by vLLM"
+    assert header(seed=7).drawn == "seed 7"

@@ -92,9 +92,9 @@ def test_the_summary_is_the_mean_and_the_range():
 
     assert pytest.approx(np.mean(temperatures)) == summary.mean
     assert (min(temperatures), max(temperatures)) == (summary.low, summary.high)
-    assert summary.line(2.0, 7).startswith("5 tokens, 2.5 per second; T mean ")
-    assert summary.line(2.0, 7).endswith("; seed 7")
-    assert "no tokens; seed 7" == Summary().line(1.0, 7)
+    assert summary.line(2.0, "seed 7").startswith("5 tokens, 2.5 per second; T mean ")
+    assert summary.line(2.0, "seed 7").endswith("; seed 7")
+    assert "no tokens; seed 7" == Summary().line(1.0, "seed 7")
     assert np.isnan(Summary().mean)
 
 

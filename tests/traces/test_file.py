@@ -202,3 +202,24 @@ def test_a_killed_run_leaves_a_readable_file(tmp_path, kill):
     assert len(tokens) >= 5
     assert list(range(len(tokens))) == [token.position for token in tokens]
     assert all(isinstance(token, Token) for token in tokens)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="it limits the size of files as Linux does")
+def test_a_disk_that_gets_full_leaves_whole_lines(run, tmp_path):
+    """The process may write so many bytes to a file, in the middle of a line."""
+    import resource
+
+    path, tokens = run
+    whole = path.read_bytes()
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(whole) - 20, hard))
+    try:
+        with TraceWriter(tmp_path / "full.jsonl", Trace.open(path).header) as writer:
+            for token in tokens[:-1]:
+                writer.write(token)
+            with pytest.raises(TraceError, match=r"full\.jsonl cannot be written further: .*; it holds all tokens"):
+                writer.write(tokens[-1])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+    assert (tmp_path / "full.jsonl").read_bytes() == b"".join(whole.splitlines(keepends=True)[:-1])

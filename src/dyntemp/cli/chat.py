@@ -152,7 +152,7 @@ class Chat:
             self.error(f"{error} (/clear forgets the conversation)")
         self.out.print()
         if answer and self.header:
-            self.out.print(summary.line(time.perf_counter() - began, self.header.seed), style="dim")
+            self.out.print(summary.line(time.perf_counter() - began, self.header.drawn), style="dim")
             self.messages = [*turn, {"role": "assistant", "content": "".join(token.text for token in answer)}]
 
     def policy(self, rest: str) -> None:

@@ -127,7 +127,7 @@ def run(options: argparse.Namespace) -> int:
         else:
             _print_all(out, shown, text=options.text, numbers=options.numbers)
     elif not options.jsonl:
-        out.print(f"{trace.header.model}: no tokens; seed {trace.header.seed}", style="bold")
+        out.print(f"{trace.header.model}: no tokens; {trace.header.drawn}", style="bold")
     if damage:
         raise damage
     return OK
@@ -244,7 +244,7 @@ def _print_card(out: Console, shown: Shown) -> None:
 def _print_all(out: Console, shown: Shown, *, text: bool, numbers: bool) -> None:
     """Every token with its sentence, or the text alone; the run's own figures around it."""
     header = shown.header
-    out.print(f"{header.model}, seed {header.seed}, policy {header.policy}", style="bold")
+    out.print(f"{header.model}, {header.drawn}, policy {header.policy}", style="bold")
     if shown.other:
         out.print(f"replayed under {shown.other}", style="bold")
     if has_colours(out):
@@ -258,7 +258,7 @@ def _print_all(out: Console, shown: Shown, *, text: bool, numbers: bool) -> None
             _print_text(out, shown, places, numbers=numbers or not has_colours(out))
         else:
             _print_sentences(out, shown, places)
-    out.print(Summary.of(shown.tokens).line(0.0, header.seed), style="bold")
+    out.print(Summary.of(shown.tokens).line(0.0, header.drawn), style="bold")
     if shown.other:
         out.print(_verdict(shown), style="bold")
 

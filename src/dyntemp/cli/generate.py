@@ -20,13 +20,13 @@ from dyntemp.cli.common import add_colour_option, add_model_options, open_model,
 from dyntemp.cli.policy_options import add_sampling_options, asked_policy, chosen_policy, sampling_settings
 from dyntemp.generation.dry_run import check_contrast
 from dyntemp.generation.generate import Generation, generate
-from dyntemp.generation.request import RECORDED
 from dyntemp.language.policy import Policy
 from dyntemp.sampling import measurable
 from dyntemp.show.colour import Scale
 from dyntemp.show.summary import Summary
 from dyntemp.show.terminal import console, has_colours, legend, write
 from dyntemp.traces.file import Trace
+from dyntemp.traces.row_record import RECORDED
 from dyntemp.traces.settings import ALTERNATIVES
 from dyntemp.zones.tracker import ZoneTracker
 
@@ -165,5 +165,5 @@ def _write(generation: Generation, options: argparse.Namespace, scale: Scale) ->
         out.print()
     if talkative:
         stopped = "interrupted; " if code == INTERRUPTED else ""
-        err.print(f"{stopped}{summary.line(seconds, generation.seed)}", style="dim")
+        err.print(f"{stopped}{summary.line(seconds, generation.header.drawn)}", style="dim")
     return code

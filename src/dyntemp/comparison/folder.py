@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dyntemp.errors import TraceError
-from dyntemp.generation.trace_header import versions
+from dyntemp.models.versions import versions
 from dyntemp.textfile import write_whole
 from dyntemp.traces.file import Trace
 

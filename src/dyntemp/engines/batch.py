@@ -26,6 +26,7 @@ class Batch:
         drawn: The token at `position - 1` of each row, [rows], for policies that read `surprisal`; -1 where unknown.
         text: For policies that read `inside(...)`: a function that returns all tokens before a row, prompt included,
             by the row's number. They are a sequence or an array of integers.
+        tokens: The token of each entry, integers [rows, n], for records; None where entries have the numbers of tokens.
     """
 
     logits: Any
@@ -35,6 +36,7 @@ class Batch:
     space: Literal["logits", "log-probabilities"] = "logits"
     drawn: Any = None
     text: Callable[[int], Any] | None = None
+    tokens: Any = None
 
 
 @dataclass(slots=True, repr=False)

@@ -42,6 +42,7 @@ class Capabilities:
         greedy: The treatment of a greedy request.
         preemption: The treatment of a policy's memory when the host preempts the request.
         draws: `host` or `dyntemp`, whichever draws the token.
+        traces: The unit of a trace that `dyntemp explain`, `play` and `plot` read; "no" where none is written.
         counts: The place where the user reads `Counts`.
         limits: Further limits and differences.
     """
@@ -64,6 +65,7 @@ class Capabilities:
     preemption: str
     draws: str
     counts: str
+    traces: str = "no"
     limits: str = "-"
 
     def check(self, policy: Policy) -> Policy:
@@ -108,7 +110,7 @@ CAPABILITIES: dict[str, Capabilities] = {
         neutral="`**neutral(model)`: temperature=1, top_k=0 (50 by default), top_p=1, what the model's own config sets",
         batch=True, per_request="no: one policy per generate()", speculation="ok", remembers=True, surprisal=True,
         given=True, zones=True, requested=False, greedy="scaled, which changes no choice but at T = infinity",
-        preemption="-", draws="host", counts="processor.counts",
+        preemption="-", draws="host", counts="processor.counts", traces="each generate()",
         limits="policies that remember, or read zones, are refused in beam search once it changes the order of beams; "
         "generate_batch() never calls it; finished rows are counted",
     ),
@@ -118,7 +120,7 @@ CAPABILITIES: dict[str, Capabilities] = {
         before="watermark, the draw", neutral="nothing", batch=True,
         per_request="no: one policy per generate(), `dyntemp` of its generation_config", speculation="ok",
         remembers=True, surprisal=True, given=True, zones=True, requested=True, greedy="left alone", preemption="-",
-        draws="host", counts="hook.counts",
+        draws="host", counts="hook.counts", traces="each generate()",
         limits="replaces a private method of the model object; signals are those of the truncated row; policies that "
         "remember, or read zones, are refused with num_beams > 1; generate_batch(): with 5.23 on a CPU, policies of "
         "the row alone",
@@ -128,7 +130,7 @@ CAPABILITIES: dict[str, Capabilities] = {
         after="penalties, constraints, masks", before="nothing: dyntemp draws", neutral="nothing", batch=True,
         per_request="no: one policy per generate(), a seed per row", speculation="refused", remembers=True,
         surprisal=True, given=True, zones=True, requested=True, greedy="left alone", preemption="-", draws="dyntemp",
-        counts="sampler.counts",
+        counts="sampler.counts", traces="each generate()",
         limits="truncates by top_k, top_p, min_p at temperature 1, other ways are refused, and beams; streamer= goes "
         "to token_streamer=; an assistant_model is not used",
     ),
@@ -138,6 +140,7 @@ CAPABILITIES: dict[str, Capabilities] = {
         before="top-k, top-p, the draw", neutral="nothing", batch=True, per_request="extra_args, vllm_xargs",
         speculation="refused", remembers=True, surprisal=False, given=True, zones=True, requested=True,
         greedy="left alone", preemption="begins again, counted", draws="host", counts="log, and a file per worker",
+        traces="each request, by label",
         limits="min-p acts at the requested temperature, and signals do not see what it removes; the plugin is "
         "silently dropped where drafts are on, and refuses policies that read zones; logprobs are those before the "
         "policy, by vLLM's default",
@@ -147,17 +150,18 @@ CAPABILITIES: dict[str, Capabilities] = {
         before="its temperature (undone), min-p, top-k, top-p, the draw", neutral="nothing", batch=True,
         per_request="extra_args, vllm_xargs", speculation="stateless policies", remembers=True, surprisal=False,
         given=True, zones=True, requested=True, greedy="left alone", preemption="begins again, counted", draws="host",
-        counts="log, and a file per worker",
+        counts="log, and a file per worker", traces="each request, by label",
         limits="drafts are drawn at the requested temperature, so fewer are accepted, and each different policy "
         "then measures all rows; a policy that reads zones waits for each token, and is refused beside drafts; "
-        "logprobs are those before the policy, by vLLM's default",
+        "logprobs are those before the policy, by vLLM's default; traces lack the last token, and are refused "
+        "beside drafts",
     ),
     "llama_cpp/chain": Capabilities(
         engine="llama.cpp", form="in the chain of samplers", run_with="llama-cpp-python 0.3.36",
         after="processors, logit_bias, penalties, grammar, truncation; or less of it: `before=`",
         before="the draw; or more: `before=`", neutral="nothing: the policy is in the place of the temperature",
         batch=False, per_request="each call", speculation="ok", remembers=True, surprisal=True, given=True, zones=True,
-        requested=True, greedy="left alone", preemption="-", draws="host", counts="llama.counts",
+        requested=True, greedy="left alone", preemption="-", draws="host", counts="llama.counts", traces="each call",
         limits="mirostat is refused beside a policy; a token that a sampler on the device drew is an error",
     ),
     "llama_cpp/native": Capabilities(
@@ -175,7 +179,7 @@ CAPABILITIES: dict[str, Capabilities] = {
         neutral="`**processor.arguments`: temperature=1, top_k=0, top_p=1, min_p=0",
         batch=False, per_request="each call", speculation="stateless policies", remembers=True, surprisal=True,
         given=True, zones=True, requested=False, greedy="scaled, which changes no choice while the policy is finite",
-        preemption="-", draws="host", counts="processor.counts",
+        preemption="-", draws="host", counts="processor.counts", traces="each text, without its last token",
         limits="a policy that remembers, or reads position, surprisal or zones, needs a processor for each sequence, "
         "and a model without drafts",
     ),
@@ -216,7 +220,8 @@ CAPABILITIES: dict[str, Capabilities] = {
 
 
 SHOWN = (
-    "batch", "per_request", "speculation", "remembers", "surprisal", "given", "zones", "requested", "draws", "run_with",
+    "batch", "per_request", "speculation", "remembers", "surprisal", "given", "zones", "requested", "draws", "traces",
+    "run_with",
 )  # fmt: skip
 """The columns of the support matrix."""
 

@@ -6,6 +6,9 @@ KEY = "dyntemp"
 ID = "dyntemp_id"
 """The field with a request's name in the trace."""
 
+RECORD = "dyntemp_record"
+"""The field with the label of a request's trace, which names a file in the folder that the server's operator chose."""
+
 ZONES = "dyntemp_zones"
 """The field with zones of a request's own: a text as `parse_zone` reads it, or a list of them."""
 

@@ -18,6 +18,7 @@ from dyntemp.engines.capabilities import Capabilities
 from dyntemp.engines.given import at_positions, by_row
 from dyntemp.engines.logits import normalised, sound
 from dyntemp.engines.row_settings import GREEDY, NOBODY, DeviceRowSettings, Request, RowSettings
+from dyntemp.engines.sequence_record import SequenceRecord, hand_over
 from dyntemp.engines.surprisal import Surprisal
 from dyntemp.engines.zones import Zones
 from dyntemp.errors import EngineError, InvalidLogitsError
@@ -79,6 +80,7 @@ class Requests:
         self.counts = Counts() if counts is None else counts
         self._backend = backend
         self._requests: dict[int, Request] = {}
+        self._records: dict[int, SequenceRecord] = {}
         self._state = State(window=window, device=device)
         self._last: RowSettings | None = None
         self._restarts: Any = 0
@@ -127,6 +129,7 @@ class Requests:
             PolicyError, EngineError: As `accept`.
         """
         accepted = self.accept(policy, zones, given)
+        self._records.pop(slot, None)
         self._requests[slot] = Request(accepted, float(requested), prompt, given or {})
         self._last = None
         self._surprisal.forget(slot)
@@ -136,9 +139,14 @@ class Requests:
         if slot < self._state.slots:
             self._state.begin(slot)
 
+    def attach(self, slot: int, record: SequenceRecord) -> None:
+        """Hand the rows of the request in `slot` to a record, to which the adapter tells the tokens."""
+        self._records[slot] = record
+
     def end(self, slot: int) -> None:
         """End the request in `slot`, if there is one."""
         self._requests.pop(slot, None)
+        self._records.pop(slot, None)
         self._last = None
         self._surprisal.forget(slot)
         self._zones.forget(slot)
@@ -184,6 +192,8 @@ class Requests:
         if self.record is not None:
             shown = {name: on_host(values) for name, values in signals.items()}
             self.record(Step(rows.slots, rows.position, on_host(temperature), shown))
+        if self._records:
+            hand_over(self._records, replace(batch, logits=logits), rows, temperature, signals)
         requested = rows.requested
         return temperature, requested if isinstance(temperature, np.ndarray) else beside(requested, temperature)
 

@@ -8,7 +8,7 @@ import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 
-from dyntemp.generation.trace_header import versions
+from dyntemp.models.versions import versions
 
 
 def circumstances() -> dict[str, str]:

@@ -16,7 +16,7 @@ from dyntemp.generation.dry_run import dry_run
 from dyntemp.generation.loop import Loop
 from dyntemp.generation.prompts import Prompt, encode, prompts_of
 from dyntemp.generation.recorded import RecordedSequence
-from dyntemp.generation.request import RECORDED, Request
+from dyntemp.generation.request import Request
 from dyntemp.generation.trace_header import header_of
 from dyntemp.kernels.job import Keys
 from dyntemp.language.given import GivenNumbers
@@ -26,6 +26,7 @@ from dyntemp.models.hidden import Given, HiddenFunction
 from dyntemp.sampling import PolicyLike, as_policy, measurable, new_seed
 from dyntemp.traces.file import Trace, TraceWriter
 from dyntemp.traces.header import Header
+from dyntemp.traces.row_record import RECORDED
 from dyntemp.traces.settings import ALTERNATIVES, Leader, Settings
 from dyntemp.traces.token import Token
 from dyntemp.zones.zone import listed

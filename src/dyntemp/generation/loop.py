@@ -11,7 +11,7 @@ import numpy as np
 from dyntemp.generation.contexts import RowContexts
 from dyntemp.generation.next_token import NextTokens
 from dyntemp.generation.prefill import Prefill, PrefillQueue, SequenceGroup, prompts_to_read
-from dyntemp.generation.request import MEASURED, Request
+from dyntemp.generation.request import Request
 from dyntemp.generation.sequence import GeneratedSequence
 from dyntemp.kernels import backend_of
 from dyntemp.kernels.job import Job
@@ -20,6 +20,7 @@ from dyntemp.language.given import numbers_at
 from dyntemp.language.policy import Policy
 from dyntemp.language.state import State
 from dyntemp.models import Model, OpenModel, OpenSession, check_prompts
+from dyntemp.traces.row_record import MEASURED
 from dyntemp.traces.token import Token
 
 PART = 64

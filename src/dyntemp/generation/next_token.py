@@ -16,7 +16,8 @@ from dyntemp.generation.sequence import GeneratedSequence
 from dyntemp.kernels.job import Outcome
 from dyntemp.kernels.rows import Rows
 from dyntemp.models import Model, full_bytes
-from dyntemp.traces.token import Alternative, Token
+from dyntemp.traces.row_record import Figures, alternatives_of, row_record
+from dyntemp.traces.token import Token
 
 
 class NextTokens:
@@ -77,56 +78,55 @@ class NextTokens:
         count = sequence.request.settings.alternatives
         likeliest = top(self._rows.widened(row), count) if count else []
         light = not count and origin == "drawn" and self._outcome.backend == "cpu" and self._outcome.kept is None
-        highest, entropy_after, surprisal_after = self._summed(row, token) if light else self._read(row, token)
-        value = self._rows.value(row, token)
+        figures = self._summed(row, token) if light else self._read(row, token)
         measured = {name: float(values[row]) for name, values in self._outcome.signals.items()}
         # a signal is NaN where only the policies of other rows read it
         signals = {name: value for name, value in measured.items() if not isnan(value)}
-        most = log(signals["max_prob"])
         ended = token in self._model.end_tokens
         raw = b"" if ended else self._model.token_bytes(token)
-        return Token(
+        return row_record(
+            token,
+            figures,
+            signals,
+            text="",
             request=sequence.request.number,
             position=sequence.position,
-            token=token,
-            text="",
             bytes=raw,
             temperature=float(self._outcome.temperature[row]),
-            signals=signals,
-            probability=exp(value - highest + most),
-            probability_after=exp(-surprisal_after),
-            surprisal=max(highest - value - most, 0.0),
-            entropy_after=entropy_after,
-            surprisal_after=surprisal_after,
             candidates=int(self._outcome.candidates[row]),
-            alternatives=tuple(self._alternative(row, other, highest, most) for other in likeliest),
-            rest=rest(self._rows.widened(row), self._distribution(row).kept, likeliest, most) if likeliest else (),
             origin=origin,
             finish="end" if ended else "length" if sequence.position + 1 == sequence.limit else None,
             name="" if raw else full_bytes(self._model, [token]).decode(errors="replace"),
-            dropped=self._dropped(row, likeliest),
+            **self._named(row, likeliest, log(signals["max_prob"])),
         )
 
-    def _read(self, row: int, token: int) -> tuple[float, float, float]:
-        """The largest logit, the entropy of the draw, and the token's surprisal in it, from a read of the row."""
+    def _read(self, row: int, token: int) -> Figures:
+        """The figures of a row and a token, from a read of the row."""
         after = self._distribution(row)
-        return float(self._rows.widened(row).max()), after.entropy, after.surprisal(token)
+        highest = float(self._rows.widened(row).max())
+        return Figures(self._rows.value(row, token), highest, after.entropy, after.surprisal(token))
 
-    def _summed(self, row: int, token: int) -> tuple[float, float, float]:
+    def _summed(self, row: int, token: int) -> Figures:
         """As `_read`, of a token that was drawn, from sums that compiled code takes over all rows at once."""
         if self._sums is None:
             from dyntemp.kernels.cpu.draw_sums import draw_sums
 
             self._sums = draw_sums(self._rows, self._outcome)
-        temperature = float(self._outcome.temperature[row])
+        temperature, value = float(self._outcome.temperature[row]), self._rows.value(row, token)
         highest, log_total, entropy = self._sums[:, row].tolist()
-        below = (highest - self._rows.value(row, token)) / max(temperature, GREEDY_AT)  # 0 for a greedy draw
-        return highest, entropy, max(log_total + below, 0.0)
+        below = (highest - value) / max(temperature, GREEDY_AT)  # 0 for a greedy draw
+        return Figures(value, highest, entropy, max(log_total + below, 0.0))
 
-    def _alternative(self, row: int, other: int, highest: float, most: float) -> Alternative:
-        """One of the likeliest tokens, from the largest logit and the logarithm of its probability."""
-        probability = exp(self._rows.value(row, other) - highest + most)
-        return Alternative(other, self._name(other), probability, exp(-self._distribution(row).surprisal(other)))
+    def _named(self, row: int, likeliest: list[int], most: float) -> dict[str, Any]:
+        """The fields that hold the likeliest tokens and the rest; `most` is ln of the largest probability."""
+        if not likeliest:
+            return {"alternatives": (), "rest": (), "dropped": ()}
+        z, after = self._rows.widened(row), self._distribution(row)
+        return {
+            "alternatives": alternatives_of(z, after, likeliest, most, self._name),
+            "rest": rest(z, after.kept, likeliest, most),
+            "dropped": self._dropped(row, likeliest),
+        }
 
     def _dropped(self, row: int, likeliest: list[int]) -> tuple[int, ...]:
         """The places of the alternatives that filters dropped, where these need not keep the likeliest."""

@@ -9,20 +9,9 @@ from typing import Any
 from dyntemp.generation.recorded import RecordedSequence
 from dyntemp.language.nodes import Signal
 from dyntemp.language.policy import Policy
-from dyntemp.language.signals import SIGNALS, make_signal
 from dyntemp.models.hidden import HiddenFunction
-from dyntemp.signals import entropy, max_prob, support
+from dyntemp.traces.row_record import RECORDED
 from dyntemp.traces.settings import Leader, Settings
-
-MEASURED = (max_prob, entropy, support)
-"""Signals that every record needs."""
-
-RECORDED = tuple(
-    make_signal(record.name)
-    for record in SIGNALS.values()
-    if record.source in ("moments", "order") and not record.arguments
-)
-"""Signals that records hold by default beside those of the policy, so that most other policies can be replayed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

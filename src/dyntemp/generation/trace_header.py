@@ -1,16 +1,14 @@
-"""The header of a trace that begins now, and the versions of what runs."""
+"""The header of a trace that begins now."""
 
 from __future__ import annotations
 
-import platform
-import sys
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from dyntemp._version import __version__
 from dyntemp.language.policy import Policy
 from dyntemp.models import Model, full_bytes
+from dyntemp.models.versions import versions
 from dyntemp.traces.header import Header
 from dyntemp.traces.settings import TRACED, Settings
 
@@ -40,13 +38,3 @@ def header_of(
         rendered=[full_bytes(model, one).decode(errors="replace") for one in tokens],
         started=datetime.now().astimezone().isoformat(timespec="seconds"),
     )
-
-
-def versions() -> dict[str, str]:
-    """The versions of dyntemp, Python, the packages that are loaded, and the library of llama.cpp if it runs."""
-    from dyntemp.models.llama.library import running
-
-    beside = ("numpy", "numba", "torch", "transformers")
-    loaded = {name: getattr(sys.modules.get(name), "__version__", None) for name in beside}
-    known = {name: str(version) for name, version in {**loaded, "llama.cpp": running()}.items() if version}
-    return {"dyntemp": __version__, "python": platform.python_version(), **known}

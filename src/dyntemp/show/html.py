@@ -134,7 +134,12 @@ def _trace(header: Header | None, tokens: Sequence[Token], by: str, most_cards: 
     summary = Summary.of(tokens)
     facts = [("tokens", f"{summary.count:,}"), ("temperature", _span(summary))]
     if header:
-        facts = [("model", header.model), ("policy", header.policy), ("seed", str(header.seed)), *facts]
+        facts = [
+            ("model", header.model),
+            ("policy", header.policy),
+            ("drawn by", header.host) if header.host else ("seed", str(header.seed)),
+            *facts,
+        ]
     if other:
         differ = sum(now is not None and not now.kept for now in others)
         facts.append(("replayed under", f"{other}: {differ:,} of {len(tokens):,} tokens would differ"))

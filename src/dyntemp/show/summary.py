@@ -43,13 +43,16 @@ class Summary:
         """The mean of the finite temperatures; NaN if there is none."""
         return self.total / self.finite if self.finite else float("nan")
 
-    def line(self, seconds: float, seed: int) -> str:
-        """The figures as text: `96 tokens, 84.2 per second; T mean 0.52, from 0.30 to 0.83; seed 7`."""
+    def line(self, seconds: float, drawn: str) -> str:
+        """The figures as text: `96 tokens, 84.2 per second; T mean 0.52, from 0.30 to 0.83; seed 7`.
+
+        `drawn` is the origin of the draws in words, as in `Header.drawn`.
+        """
         if not self.count:
-            return f"no tokens; seed {seed}"
+            return f"no tokens; {drawn}"
         rate = f"{self.count / seconds:.1f} per second; " if seconds > 0 else ""
         mean = temperature(self.mean) if self.finite else "inf"
         between = f"T mean {mean}, from {temperature(self.low)} to {temperature(self.high)}"
         infinite = self.count - self.finite
         beside = f" ({infinite} infinite)" if infinite and self.finite else ""
-        return f"{self.count} token{'' if self.count == 1 else 's'}, {rate}{between}{beside}; seed {seed}"
+        return f"{self.count} token{'' if self.count == 1 else 's'}, {rate}{between}{beside}; {drawn}"

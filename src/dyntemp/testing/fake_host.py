@@ -26,6 +26,7 @@ class Asked:
         prompt: Number of tokens in its prompt.
         tokens: The tokens of its prompt; by default tokens of the host's choice.
         given: Its own values of `given("name", low, high)`, for hosts whose requests bring them.
+        record: The label of its trace, for hosts whose requests bring one.
     """
 
     policy: PolicyLike | None
@@ -33,6 +34,7 @@ class Asked:
     prompt: int = 3
     tokens: tuple[int, ...] = ()
     given: Mapping[str, GivenNumbers] = field(default_factory=dict)
+    record: str | None = None
 
     def prompt_of(self, token: int) -> list[int]:
         """The tokens of the prompt; `token` where none were chosen."""

@@ -11,12 +11,13 @@ from pathlib import Path
 
 from dyntemp.generation.loop import Loop
 from dyntemp.generation.prompts import encode
-from dyntemp.generation.request import RECORDED, Request
+from dyntemp.generation.request import Request
 from dyntemp.language.nodes import Signal
 from dyntemp.language.policy import Policy
 from dyntemp.language.signals import SIGNALS
 from dyntemp.models import BUNDLED, Model
 from dyntemp.theory.recordings import Recordings
+from dyntemp.traces.row_record import RECORDED
 from dyntemp.traces.settings import Settings
 from dyntemp.traces.token import Token
 

@@ -1,6 +1,7 @@
 """The file of a trace: a header line, then one JSON line per token.
 
-Each line is written at once and as a whole. After a run that was killed, the file can be read up to its last token.
+Each line is written at once and as a whole. After a run that was killed, the file can be read up to its last token. A
+line that the disk has no room for is taken back.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ class TraceWriter:
         overwrite: Whether a file that is already there may be replaced.
 
     Raises:
-        TraceError: If the file is there and `overwrite` is False, or if it cannot be written.
+        TraceError: If the file is there and `overwrite` is False, or if it cannot be written, then or later.
     """
 
     def __init__(self, path: str | Path, header: Header, *, overwrite: bool = False) -> None:
@@ -43,6 +44,7 @@ class TraceWriter:
             raise TraceError(f"{path} is already there: name another file, or say overwrite (--overwrite)") from None
         except OSError as error:
             raise TraceError(f"{path} cannot be written: {error.strerror}") from None
+        self._path, self._length = path, 0
         self._write({"format": FORMAT, "version": VERSION, **asdict(header)})
 
     def write(self, token: Token) -> None:
@@ -50,7 +52,16 @@ class TraceWriter:
         self._write(token.to_json())
 
     def _write(self, record: dict[str, Any]) -> None:
-        self._file.write(json.dumps(record, ensure_ascii=False, allow_nan=False).encode() + b"\n")
+        line = json.dumps(record, ensure_ascii=False, allow_nan=False).encode() + b"\n"
+        try:
+            while len(line) > (written := self._file.write(line)):  # a disk that gets full takes a part of the line
+                line = line[written:]
+        except OSError as error:
+            self._file.seek(self._file.truncate(self._length))
+            raise TraceError(
+                f"{self._path} cannot be written further: {error.strerror}; it holds all tokens before this one"
+            ) from None
+        self._length = self._file.tell()
 
     def sync(self) -> None:
         """Write the file to the disk, so that it survives a power cut."""
@@ -100,7 +111,7 @@ class Trace:
                 f"{path} has format version {version!r}, and this dyntemp reads {' and '.join(map(str, READS))}: "
                 "update dyntemp"
             )
-        data.setdefault("rendered", [])  # which older traces lack
+        data = {"rendered": [], "host": "", **data}  # which older traces lack
         if unlike := {entry.name for entry in fields(Header)} ^ set(data):
             raise TraceError(f"{path}, line 1: fields missing or unknown: {', '.join(sorted(unlike))}")
         for name, kind in KINDS.items():

@@ -14,8 +14,8 @@ from dyntemp.errors import TraceError
 from dyntemp.generation.loop import Loop
 from dyntemp.generation.prompts import Prompt, encode, prompts_of
 from dyntemp.generation.request import Request
-from dyntemp.generation.trace_header import versions
 from dyntemp.models import Model, check_prompts
+from dyntemp.models.versions import versions
 from dyntemp.sampling import as_policy
 from dyntemp.statistics.estimate import mean
 from dyntemp.textfile import read_text

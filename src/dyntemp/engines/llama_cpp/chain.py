@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dyntemp.distribution.filters import Filters
 from dyntemp.engines.batch import Batch
+from dyntemp.engines.host_trace import HostTrace
 from dyntemp.engines.requests import Requests
+from dyntemp.engines.sequence_record import SequenceRecord
 from dyntemp.errors import EngineError
+from dyntemp.kernels.job import NO_FILTERS
 from dyntemp.language.policy import Policy
 
 RECORD = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)])
@@ -41,6 +45,8 @@ class Generation:
         requests: The engine's requests; the generation begins there with its first token.
         policy: Its policy, or None.
         requested: The temperature that the call asked for.
+        trace: The file of its trace, if one is written.
+        filters: The truncation that comes after the policy, for the trace.
 
     Attributes:
         position: Index in the sequence of the next token; set by the caller before each token.
@@ -48,13 +54,18 @@ class Generation:
         slot: The generation's slot in `requests`.
     """
 
-    def __init__(self, requests: Requests, policy: Policy | None, requested: float) -> None:
+    def __init__(
+        self, requests: Requests, policy: Policy | None, requested: float, trace: HostTrace | None = None,
+        filters: Filters = NO_FILTERS,
+    ) -> None:  # fmt: skip
         self.requests = requests
         self.policy = policy
         self.requested = requested
         self.position = 0
         self.tokens: NDArray[np.int32] = np.empty(0, np.int32)
         self.slot = 0
+        self._trace, self._filters = trace, filters
+        self._record: SequenceRecord | None = None
         self._begun = False
         self._called_at = -1
         self._error: BaseException | None = None
@@ -67,6 +78,20 @@ class Generation:
             self._scale(candidates_of(array))
         except BaseException as error:  # noqa: BLE001  # raised again by `check`
             self._error = error
+
+    def know(self, token: int) -> None:
+        """Record the token that was drawn at the position.
+
+        Raises:
+            TraceError: If the file cannot be written further.
+        """
+        if self._record is not None:
+            self._record.know([token])
+
+    def close(self) -> None:
+        """Close the trace. Calling it again does nothing."""
+        if self._trace is not None:
+            self._trace.close()
 
     def guarded(self, processors: Sequence[Callable[..., Any]]) -> Callable[..., Any]:
         """One processor that runs several; `check` raises their errors."""
@@ -112,9 +137,16 @@ class Generation:
         if not self._begun:
             self._begun = True
             self.requests.begin(self.slot, self.policy, requested=self.requested, prompt=self.position)
+            if self._trace is not None:
+                (self._record,) = self._trace.begin(
+                    self.policy, [self.tokens.tolist()], requested=self.requested, filters=self._filters
+                )
+                self.requests.attach(self.slot, self._record)
         row = np.ascontiguousarray(candidates["logit"])[None]
         drawn = self._place_of_drawn(candidates) if self.policy.reads_surprisal else -1
-        batch = Batch(row, [self.slot], self.position, drawn=[drawn], text=lambda _: self.tokens)
+        batch = Batch(
+            row, [self.slot], self.position, drawn=[drawn], text=lambda _: self.tokens, tokens=candidates["id"][None]
+        )
         self.requests.scale(batch, out=row)
         candidates["logit"] = row[0]
 
@@ -124,6 +156,22 @@ class Generation:
         self._before = self.position, candidates["id"].copy()
         places = np.flatnonzero(ids == self.tokens[-1])
         return int(places[0]) if position == self.position - 1 and len(places) else -1
+
+
+def filters_behind(before: str, asked: Mapping[str, Any]) -> Filters:
+    """The truncation behind a policy that stands before a sampler of `PLACES`; penalties and a grammar are left out.
+
+    Args:
+        before: The sampler.
+        asked: The arguments of `_init_sampler`, by name.
+    """
+    if asked["temp"] <= 0:  # llama.cpp then truncates nothing
+        return NO_FILTERS
+    after = PLACES[PLACES.index(before) :]
+    values = {"top-k": max(asked["top_k"], 0), "typical": asked["typical_p"], "top-p": asked["top_p"],
+              "min-p": asked["min_p"]}  # fmt: skip
+    names = [f"{place.replace('-', '_')}({value})" for place, value in values.items() if place in after]
+    return Filters.read(", ".join(["temperature", *names]))
 
 
 def insert(sampler: Any, before: str, add: Callable[[], None], *, short: bool) -> None:

@@ -6,18 +6,21 @@ import inspect
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from dyntemp.distribution.filters import GREEDY_AT
 from dyntemp.engines.batch import Counts, Step
 from dyntemp.engines.capabilities import CAPABILITIES
-from dyntemp.engines.llama_cpp.chain import PLACES, Generation, insert
+from dyntemp.engines.host_trace import HostTrace
+from dyntemp.engines.llama_cpp.chain import PLACES, Generation, filters_behind, insert
 from dyntemp.engines.llama_cpp.check import check_chain
 from dyntemp.engines.llama_cpp.native import native
 from dyntemp.engines.llama_cpp.processor import Carrier, DynamicTemperature, callables
-from dyntemp.engines.llama_cpp.vocabulary import token_bytes
+from dyntemp.engines.llama_cpp.vocabulary import token_bytes, vocabulary
 from dyntemp.engines.requests import Requests
 from dyntemp.errors import EngineError
+from dyntemp.kernels.job import NO_FILTERS
 from dyntemp.language.policy import Policy
 from dyntemp.models import BUNDLED, bundled_path
 from dyntemp.sampling import PolicyLike
@@ -36,7 +39,8 @@ class DynamicLlama(Llama):  # type: ignore[misc]  # Any to a type checker
 
     Calls, chats, streams, `generate` and `sample` take `policy=` beside the arguments of `Llama`. A call's own
     `temperature` is the value of `requested`. It has no other effect, except that 0 stays greedy. An error in a policy
-    or a logits processor reaches the caller at the token where it happened.
+    or a logits processor reaches the caller at the token where it happened. With `record="run.jsonl"`, a call writes
+    the trace of its text; a row there has the candidates that earlier samplers left.
 
     Args:
         model_path: A GGUF file, or `"smollm2"`, the bundled one.
@@ -50,7 +54,7 @@ class DynamicLlama(Llama):  # type: ignore[misc]  # Any to a type checker
             announces AMX without permitting it, the process then ends with a segmentation fault.
         given: The value of each `given("name", low, high)`, by name; read again at every token.
         zones: Zones of your own for `inside("name")`, such as `"note=<note>...</note>"`: one, or several.
-        record: Called with each `Step`, except where llama.cpp computes the temperature.
+        record: A function that is called with each `Step`, except where llama.cpp computes the temperature.
         options: Further arguments of `Llama`, by name.
 
     Attributes:
@@ -81,6 +85,11 @@ class DynamicLlama(Llama):  # type: ignore[misc]  # Any to a type checker
         self._stack = ExitStack()  # `Llama.__del__` closes it, also where nothing was loaded
         if Llama is object:
             raise EngineError("llama-cpp-python is not installed: run `pip install 'dyntemp[llama-cpp]'`")
+        if record is not None and not callable(record):
+            raise EngineError(
+                f"record={record!r} was given to the model, which takes a function: give a file to each call, as in "
+                "llama(prompt, record='run.jsonl')"
+            )
         if before not in PLACES:
             raise EngineError(f"before = {before!r} was given; {', '.join(PLACES)} are the links of the chain")
         self.before, self.native, self.repack = before, native, repack
@@ -116,29 +125,37 @@ class DynamicLlama(Llama):  # type: ignore[misc]  # Any to a type checker
         parameters.use_extra_bufts = self.repack
         self._model_params = parameters
 
-    def __call__(self, *arguments: Any, policy: PolicyLike | None = None, **options: Any) -> Any:
-        """As `Llama`, with `policy`."""
-        return super().__call__(*arguments, **self._with(policy, options))
+    def __call__(
+        self, *arguments: Any, policy: PolicyLike | None = None, record: str | Path | None = None, **options: Any
+    ) -> Any:
+        """As `Llama`, with `policy` and `record`."""
+        return super().__call__(*arguments, **self._with(policy, options, record))
 
-    def create_completion(self, *arguments: Any, policy: PolicyLike | None = None, **options: Any) -> Any:
-        """As `Llama`, with `policy`."""
-        return super().create_completion(*arguments, **self._with(policy, options))
+    def create_completion(
+        self, *arguments: Any, policy: PolicyLike | None = None, record: str | Path | None = None, **options: Any
+    ) -> Any:
+        """As `Llama`, with `policy` and `record`."""
+        return super().create_completion(*arguments, **self._with(policy, options, record))
 
-    def generate(self, *arguments: Any, policy: PolicyLike | None = None, **options: Any) -> Any:
-        """As `Llama`, with `policy`.
+    def generate(
+        self, *arguments: Any, policy: PolicyLike | None = None, record: str | Path | None = None, **options: Any
+    ) -> Any:
+        """As `Llama`, with `policy` and `record`.
 
         Raises:
             EngineError: At the next token, if another generation was begun meanwhile.
         """
-        return self._alone(super().generate(*arguments, **self._with(policy, options)))
+        return self._alone(super().generate(*arguments, **self._with(policy, options, record)))
 
-    def create_chat_completion(self, *arguments: Any, policy: PolicyLike | None = None, **options: Any) -> Any:
-        """As `Llama`, with `policy`.
+    def create_chat_completion(
+        self, *arguments: Any, policy: PolicyLike | None = None, record: str | Path | None = None, **options: Any
+    ) -> Any:
+        """As `Llama`, with `policy` and `record`.
 
         Raises:
             EngineError: If the chat handler does not pass on `logits_processor`, which carries the policy.
         """
-        options = self._with(policy, options)
+        options = self._with(policy, options, record)
         result = super().create_chat_completion(*arguments, **options)
         processors = options["logits_processor"]
         if isinstance(result, dict):
@@ -171,6 +188,7 @@ class DynamicLlama(Llama):  # type: ignore[misc]  # Any to a type checker
         finally:
             self._sampler = kept
         generation.check()
+        generation.know(token)
         return token
 
     def _alone(self, tokens: Generator[int, Any, None]) -> Generator[int, Any, None]:
@@ -191,6 +209,8 @@ class DynamicLlama(Llama):  # type: ignore[misc]  # Any to a type checker
                 sent = yield token
         finally:
             tokens.close()
+            if sampler is not None:
+                sampler.generation.close()
 
     def self_test(self, policy: PolicyLike = "0.3 + 0.7*normalized_entropy") -> None:
         """Prove on this model that llama.cpp calls us, draws from our rows, and gets the policy's temperatures.
@@ -218,7 +238,10 @@ class DynamicLlama(Llama):  # type: ignore[misc]  # Any to a type checker
         policy = processors.policy
         temperature = asked["temp"] = 0.0 if 0 < asked["temp"] <= GREEDY_AT else asked["temp"]
         numbers = self._numbers(policy, asked)
-        generation = Generation(self.requests, policy, temperature if temperature >= 0 else 1.0)
+        generation = Generation(
+            self.requests, policy, temperature if temperature >= 0 else 1.0, self._trace(processors, temperature),
+            filters_behind(self.before, asked) if processors.record is not None else NO_FILTERS,
+        )  # fmt: skip
         asked["logits_processor"] = [generation.guarded(processors)] if processors else None
         sampler = super()._init_sampler(**asked)
         sampler.generation = generation
@@ -259,7 +282,26 @@ class DynamicLlama(Llama):  # type: ignore[misc]  # Any to a type checker
             )
         return tuple(native(policy).values())
 
-    def _with(self, policy: PolicyLike | None, options: Mapping[str, Any]) -> dict[str, Any]:
+    def _trace(self, processors: Carrier, temperature: float) -> HostTrace | None:
+        """The trace that a call asked for.
+
+        Raises:
+            EngineError: If the call is greedy, or has no policy that is computed here.
+            TraceError: If the file is there.
+        """
+        if processors.record is None:
+            return None
+        if processors.policy is None or self.native or temperature == 0:
+            raise EngineError(
+                f"record={str(processors.record)!r} was given, and no policy of ours decides: pass policy= to a model "
+                "with native=False; a text at temperature 0 is recorded as the policy 0 at another temperature"
+            )
+        name = Path(self.model_path).stem
+        return HostTrace(processors.record, self.requests.capabilities, vocabulary(self), name, self.zones)
+
+    def _with(
+        self, policy: PolicyLike | None, options: Mapping[str, Any], record: str | Path | None = None
+    ) -> dict[str, Any]:
         """Options with the policy in `logits_processor`, the only one that `Llama` hands on to `_init_sampler`.
 
         Raises:
@@ -274,7 +316,7 @@ class DynamicLlama(Llama):  # type: ignore[misc]  # Any to a type checker
             raise EngineError(
                 f"a DynamicTemperature was given beside the policy `{chosen}`, and both would divide: give one of them"
             )
-        return {**options, "logits_processor": Carrier(processors, chosen)}
+        return {**options, "logits_processor": Carrier(processors, chosen, record)}
 
     def _accepted(self, policy: PolicyLike) -> Policy:
         found = self.requests.accept(policy)

@@ -5,16 +5,20 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dyntemp.engines.batch import Batch, Counts, Step
+from dyntemp.engines.batch import Batch, Counts
 from dyntemp.engines.capabilities import CAPABILITIES
+from dyntemp.engines.host_trace import HostTrace, Record, split_record
 from dyntemp.engines.llama_cpp.check import check_processor
-from dyntemp.engines.llama_cpp.vocabulary import token_bytes
+from dyntemp.engines.llama_cpp.vocabulary import token_bytes, vocabulary
 from dyntemp.engines.requests import Requests
+from dyntemp.engines.sequence_record import SequenceRecord
+from dyntemp.engines.vocabulary import Vocabulary
 from dyntemp.errors import EngineError
 from dyntemp.language.policy import Policy
 from dyntemp.sampling import PolicyLike
@@ -42,12 +46,15 @@ class Carrier(Processors):
 
     Attributes:
         policy: The policy, or None.
+        record: The file of the call's trace, or None.
         arrived: True once the chain of samplers was made with this list.
     """
 
-    def __init__(self, processors: Iterable[Callable[..., Any]], policy: Policy | None) -> None:
+    def __init__(
+        self, processors: Iterable[Callable[..., Any]], policy: Policy | None, record: str | Path | None = None
+    ) -> None:
         super().__init__(processors)
-        self.policy = policy
+        self.policy, self.record = policy, record
         self.arrived = False
 
     def check_arrival(self) -> None:
@@ -102,7 +109,8 @@ class DynamicTemperature:
         given: The value of each `given("name", low, high)`, by name; read again at every token.
         tokenizer: For policies that read `inside(...)`: the `Llama`, or a function that returns the bytes of a token.
         zones: Zones of your own, such as `"note=<note>...</note>"`: one, or several.
-        record: Called with each `Step`.
+        record: A file for the trace of one text, for which `tokenizer` is needed; or a function that is called with
+            each `Step`. A processor is not told the last token, so its trace ends before it.
 
     Attributes:
         policy: The policy.
@@ -111,7 +119,8 @@ class DynamicTemperature:
         requests: The requests and their counts; see `Requests`.
 
     Raises:
-        EngineError, PolicyError: As `Requests.accept`.
+        EngineError, PolicyError: As `Requests.accept`; and if a trace is asked for without `tokenizer`.
+        TraceError: If the file of the trace is there.
     """
 
     def __init__(
@@ -121,14 +130,20 @@ class DynamicTemperature:
         given: Mapping[str, Any] | None = None,
         tokenizer: Any = None,
         zones: str | Sequence[str] = (),
-        record: Callable[[Step], None] | None = None,
+        record: Record | None = None,
     ) -> None:
         self.tokenizer = partial(token_bytes, tokenizer) if hasattr(tokenizer, "token_eos") else tokenizer
         self.zones = zones
+        call, path = split_record(record)
         self.requests = Requests(
-            CAPABILITIES["llama_cpp/processor"], given=given, tokenizer=self.tokenizer, zones=zones, record=record
+            CAPABILITIES["llama_cpp/processor"], given=given, tokenizer=self.tokenizer, zones=zones, record=call
         )
         self.policy = self.requests.accept(policy)
+        self._trace: HostTrace | None = None
+        self._record: SequenceRecord | None = None
+        if path is not None:
+            known = vocabulary(tokenizer) if hasattr(tokenizer, "token_eos") else Vocabulary.of(tokenizer)
+            self._trace = HostTrace(path, self.requests.capabilities, known, zones=zones)
         self._tokens: NDArray[np.int32] | None = None
         self._prompt = 0
         self._error: BaseException | None = None
@@ -197,6 +212,8 @@ class DynamicTemperature:
         return self
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:
+        if self._trace is not None:
+            self._trace.close()
         if kind is not None:
             return
         self.check()
@@ -208,7 +225,7 @@ class DynamicTemperature:
 
     def _scaled(self, input_ids: NDArray[np.int32], scores: Any) -> Any:
         position = len(input_ids)
-        if self.requests.reads_place(self.policy) or self.policy.zones:
+        if self.requests.reads_place(self.policy) or self.policy.zones or self._trace is not None:
             self._follow(input_ids)
         elif 0 not in self.requests:
             self.requests.begin(0, self.policy)
@@ -226,11 +243,17 @@ class DynamicTemperature:
         before, length = self._tokens, len(input_ids)
         self._tokens = input_ids.copy()
         common = 0 if before is None else min(len(before), length)
-        if before is None or length < self._prompt or not np.array_equal(before[:common], input_ids[:common]):
+        begun = self._prompt + (0 if self._record is None else self._record.next)  # what no later step takes back
+        if before is None or length < begun or not np.array_equal(before[:common], input_ids[:common]):
             self._prompt = length
             self.requests.begin(0, self.policy, prompt=length)
+            if self._trace is not None:
+                (self._record,) = self._trace.begin(self.policy, [input_ids.tolist()])
+                self.requests.attach(0, self._record)
         elif length > len(before) + 1:
             raise EngineError(
                 f"`{self.policy}` needs to know of every token, and {length - len(before)} have come at once: under a "
                 "draft model take DynamicLlama; for another text that begins alike make another DynamicTemperature"
             )
+        elif self._record is not None:
+            self._record.know(input_ids[self._prompt + self._record.next :].tolist())

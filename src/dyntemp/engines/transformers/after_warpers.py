@@ -6,10 +6,12 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from dyntemp.engines.batch import Batch, Counts, Step
+from dyntemp.engines.batch import Batch, Counts
 from dyntemp.engines.capabilities import CAPABILITIES
+from dyntemp.engines.host_trace import Record, split_record
 from dyntemp.engines.transformers.check import OF_SELF_TEST, check_scores, four_tokens
 from dyntemp.engines.transformers.generation import BEAMS, AdapterSettings, Generation, accepted, hidden_states
+from dyntemp.engines.transformers.trace import GenerateTrace
 from dyntemp.errors import EngineError
 from dyntemp.language.policy import Policy
 from dyntemp.models.hidden import HiddenStates
@@ -48,13 +50,16 @@ class AfterWarpers:
             state, see `dyntemp.models.hidden`; read at every step.
         tokenizer: The model's tokenizer, for policies that read `inside(...)`.
         zones: Zones of your own, such as `"note=<note>...</note>"`: one, or several.
-        record: Called with each `Step`.
+        record: A file for the trace of one `generate()`, for which `tokenizer` is needed, and `arguments` among those
+            of `generate()`; or a function that is called with each `Step`.
 
     Attributes:
         counts: See `Counts`.
 
     Raises:
-        PolicyError, EngineError: If `policy` cannot be read, or not be carried out here.
+        PolicyError, EngineError: If `policy` cannot be read, or not be carried out here; or if a trace is asked for
+            without `tokenizer`.
+        TraceError: If the file of the trace is there.
     """
 
     def __init__(
@@ -65,14 +70,15 @@ class AfterWarpers:
         given: Mapping[str, Any] | None = None,
         tokenizer: Any = None,
         zones: str | Sequence[str] = (),
-        record: Callable[[Step], None] | None = None,
+        record: Record | None = None,
     ) -> None:
         self.counts = Counts()
         self._model = model
         self._tokenizer, self._zones = tokenizer, zones
         self._policy = None if policy is None else self._accepted(policy)
         self._given = given
-        self._record = record
+        self._record, path = split_record(record)
+        self._trace = None if path is None else GenerateTrace(path, RECORD, tokenizer, zones, model)
         self._watch: Callable[[Any], None] | None = None
         self._hidden: HiddenStates | None = None
         self._original: Callable[..., Any] | None = None
@@ -105,6 +111,8 @@ class AfterWarpers:
         Raises:
             EngineError: If the method was replaced once more since.
         """
+        if self._trace is not None:
+            self._trace.close()
         if self._original is None:
             return
         if vars(self._model).get(METHOD) != self._listed:
@@ -121,8 +129,20 @@ class AfterWarpers:
     def __enter__(self) -> AfterWarpers:
         return self.install()
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: object, error: object, traceback: object) -> None:
+        """Remove the hook, and close the trace.
+
+        Raises:
+            EngineError: If the trace has no token.
+        """
         self.uninstall()
+        if self._trace is not None and kind is None:
+            self._trace.check()
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """Arguments of `generate()`, which tell a trace the tokens; empty without one."""
+        return {} if self._trace is None else {"stopping_criteria": [self._trace.watch]}
 
     def _listed(self, *arguments: Any, **keywords: Any) -> Any:
         """The host's processors, with ours after the warpers."""
@@ -137,9 +157,11 @@ class AfterWarpers:
         continuous = "input_ids_seq_length" not in keywords and len(arguments) < 2
         settings = AdapterSettings(
             RECORD, policy, counts=self.counts, given=self._given, tokenizer=self._tokenizer, zones=self._zones,
-            record=self._record, watch=self._watch, hidden=self._hidden,
+            record=self._record, trace=None if self._watch else self._trace, watch=self._watch, hidden=self._hidden,
         )  # fmt: skip
         ours = _BatchWarper(settings, config, self._model.device) if continuous else _Warper(settings, config)
+        if self._trace is not None:
+            self._trace.configure(config, self._model)
         last = [config.watermarking_config is not None, config.renormalize_logits is True]  # these come after warpers
         processors.insert(len(processors) - sum(last), ours)
         return processors
@@ -178,7 +200,7 @@ class _Warper:
     def __init__(self, settings: AdapterSettings, config: Any) -> None:
         self._settings = settings
         self._beams = (config.num_beams or 1) > 1
-        if self._beams and (settings.policy.remembers or settings.policy.zones):
+        if self._beams and (settings.policy.remembers or settings.policy.zones or settings.trace):
             raise EngineError(BEAMS.format(policy=settings.policy))
         self._requested = _temperature(config)
         self._generation: Generation | None = None
@@ -197,9 +219,10 @@ class _BatchWarper:
     supports_continuous_batching = True
 
     def __init__(self, settings: AdapterSettings, config: Any, device: Any) -> None:
-        if settings.hidden is not None:
+        if settings.hidden is not None or settings.trace is not None:
             raise EngineError(
-                "functions in `given` were given for generate_batch(), whose rows mix passes: use generate()"
+                "functions in `given`, or a file as record=, were given for generate_batch(), whose rows mix passes: "
+                "use generate()"
             )
         self._requests = settings.requests(0, device)
         more = self._requests.reads_place(settings.policy) or settings.policy.zones

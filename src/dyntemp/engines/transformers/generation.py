@@ -9,6 +9,8 @@ from typing import Any, Literal
 from dyntemp.engines.batch import Batch, Counts, Step
 from dyntemp.engines.capabilities import Capabilities
 from dyntemp.engines.requests import Requests
+from dyntemp.engines.sequence_record import SequenceRecord
+from dyntemp.engines.transformers.trace import GenerateTrace
 from dyntemp.engines.zones import inside_at
 from dyntemp.errors import EngineError
 from dyntemp.language.given import numbers_at
@@ -20,8 +22,9 @@ WINDOW = 256
 """Number of positions that `generate()` may go back: more than it ever drafts."""
 
 BEAMS = (
-    "`{policy}` reads earlier tokens of a row, but beam search puts another text into the row at every step: set "
-    "num_beams=1, or use a policy without `ema`, `prev`, `integral`, `surprisal`, `inside`"
+    "`{policy}` reads earlier tokens of a row, or they are recorded, but beam search puts another text into the row at "
+    "every step: set num_beams=1, or use a policy without `ema`, `prev`, `integral`, `surprisal`, `inside`, and no "
+    "record="
 )
 
 
@@ -38,6 +41,7 @@ class AdapterSettings:
         tokenizer: For policies that read `inside(...)`: the tokenizer, or a function that returns the bytes of a token.
         zones: Zones of the user's own.
         record: Called with each `Step`.
+        trace: The trace of the `generate()`, which it then serves alone.
         watch: Called with each step's rows at temperature 1, and the numbers of `given`; for `self_test`.
         hidden: The hidden states of the model, where `given` has functions.
     """
@@ -49,12 +53,13 @@ class AdapterSettings:
     tokenizer: Any = None
     zones: str | Sequence[str] = ()
     record: Callable[[Step], None] | None = None
+    trace: GenerateTrace | None = None
     watch: Callable[[tuple[Any, Mapping[str, Any] | None]], None] | None = None
     hidden: HiddenStates | None = None
 
     def requests(
         self, rows: int, device: Any, *, requested: float = 1.0, divided: Literal["never", "before"] = "never",
-        prompt: int = 0,
+        prompt: int = 0, records: Sequence[SequenceRecord] = (),
     ) -> Requests:  # fmt: skip
         """New `Requests`, with one request for each row, in the slot of the row's number."""
         made = Requests(
@@ -63,6 +68,8 @@ class AdapterSettings:
         )  # fmt: skip
         for row in reversed(range(rows)):  # the last first, so that the memory is made once
             made.begin(row, self.policy, requested=requested, prompt=prompt)
+            if records:
+                made.attach(row, records[row])
         return made
 
 
@@ -113,12 +120,16 @@ class Generation:
         divided: Literal["never", "before"] = "never",
     ) -> None:  # fmt: skip
         rows, self.prompt = input_ids.shape
-        self.requests = settings.requests(rows, scores.device, requested=requested, divided=divided, prompt=self.prompt)
+        self._trace = trace = settings.trace
+        records = () if trace is None else trace.begin(settings.policy, input_ids, requested)
+        self.requests = settings.requests(
+            rows, scores.device, requested=requested, divided=divided, prompt=self.prompt, records=records
+        )
         self._policy = settings.policy
         self._watch = settings.watch
         self._given, self._hidden = Given.of(settings.given), settings.hidden
         self._divided_by = requested if divided == "before" else 1.0
-        self._tokens_matter = settings.policy.remembers or bool(settings.policy.zones)
+        self._tokens_matter = settings.policy.remembers or bool(settings.policy.zones) or trace is not None
         reads_place = self.requests.reads_place(settings.policy)
         self._places_matter = self._tokens_matter or reads_place or settings.record is not None
         self._tokenizer, self._zones = settings.tokenizer, settings.zones
@@ -138,6 +149,8 @@ class Generation:
         last = self._ids
         length = input_ids.shape[1]
         if len(input_ids) != len(last) or not self.prompt <= length <= last.shape[1] + 1:
+            return False
+        if self._trace is not None and length < self._trace.known:
             return False
         if not self._places_matter:
             return True

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from threading import Lock, Thread, current_thread
 from typing import Any
 from weakref import WeakKeyDictionary, finalize
 
-from dyntemp.engines.batch import Counts, Step
+from dyntemp.engines.batch import Counts
 from dyntemp.engines.capabilities import CAPABILITIES
+from dyntemp.engines.host_trace import Record, split_record
 from dyntemp.engines.transformers.check import check_scores, four_tokens
 from dyntemp.engines.transformers.generation import AdapterSettings, Generation, accepted, hidden_states
+from dyntemp.engines.transformers.trace import GenerateTrace
 from dyntemp.sampling import PolicyLike
 
 RECORD = CAPABILITIES["transformers/processor"]
@@ -47,6 +49,9 @@ class DynamicTemperature:
     see that; `self_test` does. A processor cannot see either that tokens are not sampled. So greedy rows are scaled
     too, which changes no choice except at an infinite temperature. Finished rows of a batch are scaled and counted.
 
+        with DynamicTemperature("0.1 + 0.8*entropy", record="run.jsonl", tokenizer=tokenizer, model=model) as processor:
+            model.generate(**inputs, **neutral(model), **processor.arguments)
+
     One object serves any number of `generate()` calls in turn, and one in each thread at a time. A new call is
     recognised by its `input_ids`, which do not continue those of the step before. A call whose `input_ids` do continue
     them counts on: `generate(generate(ids))`, or a step after a rejected draft. `restart()` between two calls prevents
@@ -59,8 +64,10 @@ class DynamicTemperature:
             state, see `dyntemp.models.hidden`; read at every step.
         tokenizer: The model's tokenizer, for policies that read `inside(...)`.
         zones: Zones of your own, such as `"note=<note>...</note>"`: one, or several.
-        record: Called with each `Step`, those of an assistant model and of prompt lookup's drafts included.
-        model: The model, where `given` has functions. Its hooks are removed with this object.
+        record: A file for the trace of one `generate()`, for which `tokenizer` is needed, and `arguments` among those
+            of `generate()`; or a function that is called with each `Step`, those of an assistant model and
+            of prompt lookup's drafts included.
+        model: The model, where `given` has functions, or for a trace. Its hooks are removed with this object.
 
     Attributes:
         policy: The policy.
@@ -68,8 +75,9 @@ class DynamicTemperature:
 
     Raises:
         PolicyError: If `policy` is no policy, or reads a zone that nobody defined.
-        EngineError: If it has parameters without values, if it reads a zone and `tokenizer` is missing, or if `given`
-            has functions and `model` is missing.
+        EngineError: If it has parameters without values, if it reads a zone or a trace is asked for and `tokenizer` is
+            missing, or if `given` has functions and `model` is missing.
+        TraceError: If the file of the trace is there.
     """
 
     def __init__(
@@ -79,7 +87,7 @@ class DynamicTemperature:
         given: Mapping[str, Any] | None = None,
         tokenizer: Any = None,
         zones: str | Sequence[str] = (),
-        record: Callable[[Step], None] | None = None,
+        record: Record | None = None,
         model: Any = None,
     ) -> None:
         self.policy = accepted(RECORD, policy, tokenizer, zones)
@@ -87,8 +95,10 @@ class DynamicTemperature:
         hidden = hidden_states(model, given)
         if hidden is not None:
             finalize(self, hidden.close)
+        call, path = split_record(record)
+        trace = None if path is None else GenerateTrace(path, RECORD, tokenizer, zones, model)
         self._settings = AdapterSettings(
-            RECORD, self.policy, self.counts, given, tokenizer, zones, record=record, hidden=hidden
+            RECORD, self.policy, self.counts, given, tokenizer, zones, record=call, trace=trace, hidden=hidden
         )
         self._running: WeakKeyDictionary[Thread, dict[Any, Generation]] = WeakKeyDictionary()
         self._lock = Lock()
@@ -119,6 +129,27 @@ class DynamicTemperature:
         draw where they are logits.
         """
         return Generation(self._settings, input_ids, scores, beams=bool((scores.amax(-1) <= 0).all()))
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """Arguments of `generate()`: this processor, and what tells its trace the tokens."""
+        trace = self._settings.trace
+        return {"logits_processor": [self], **({} if trace is None else {"stopping_criteria": [trace.watch]})}
+
+    def __enter__(self) -> DynamicTemperature:
+        return self
+
+    def __exit__(self, kind: object, error: object, traceback: object) -> None:
+        """Close the trace.
+
+        Raises:
+            EngineError: If it has no token.
+        """
+        trace = self._settings.trace
+        if trace is not None:
+            trace.close()
+            if kind is None:
+                trace.check()
 
     def restart(self) -> None:
         """Take the next call in this thread as the first step of a `generate()`."""

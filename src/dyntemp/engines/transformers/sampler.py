@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import logging
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,11 +13,13 @@ import numpy as np
 
 from dyntemp.distribution.filters import Filters
 from dyntemp.engines.arrays import beside, on_host
-from dyntemp.engines.batch import Counts, Step
+from dyntemp.engines.batch import Counts
 from dyntemp.engines.capabilities import CAPABILITIES
 from dyntemp.engines.draw import draw_at
+from dyntemp.engines.host_trace import Record, split_record
 from dyntemp.engines.transformers.check import check_draws, four_tokens
 from dyntemp.engines.transformers.generation import AdapterSettings, Generation, accepted, hidden_states
+from dyntemp.engines.transformers.trace import GenerateTrace
 from dyntemp.errors import EngineError
 from dyntemp.sampling import PolicyLike, new_seed
 
@@ -51,7 +53,8 @@ class DynamicSampler:
         tokenizer: The model's tokenizer, for policies that read `inside(...)`.
         zones: Zones of your own, such as `"note=<note>...</note>"`: one, or several.
         filters: A chain of filters, in place of `top_k`, `top_p` and `min_p` of the generation config.
-        record: Called with each `Step`.
+        record: A file for the trace of one `generate()`, for which `tokenizer` is needed; or a function that is called
+            with each `Step`. Rows with seeds of their own go into no trace.
 
     Attributes:
         policy: The policy.
@@ -61,7 +64,8 @@ class DynamicSampler:
 
     Raises:
         PolicyError: If `policy` is no policy, or reads a zone that nobody defined.
-        EngineError: If it has parameters without values, or reads a zone and `tokenizer` is missing.
+        EngineError: If it has parameters without values, or reads a zone or writes a trace and `tokenizer` is missing.
+        TraceError: If the file of the trace is there.
     """
 
     def __init__(
@@ -73,7 +77,7 @@ class DynamicSampler:
         tokenizer: Any = None,
         zones: str | Sequence[str] = (),
         filters: Filters | str | None = None,
-        record: Callable[[Step], None] | None = None,
+        record: Record | None = None,
     ) -> None:
         self.policy = accepted(RECORD, policy, tokenizer, zones)
         self.filters = Filters.read(filters) if isinstance(filters, str) else filters
@@ -81,7 +85,11 @@ class DynamicSampler:
         self.seeds: list[int] = []
         self._seed = seed
         self._draw: _Draw | None = None
-        self._settings = AdapterSettings(RECORD, self.policy, self.counts, given, tokenizer, zones, record=record)
+        call, path = split_record(record)
+        trace = None if path is None else GenerateTrace(path, RECORD, tokenizer, zones)
+        self._settings = AdapterSettings(
+            RECORD, self.policy, self.counts, given, tokenizer, zones, record=call, trace=trace
+        )
 
     def __call__(
         self,
@@ -107,20 +115,28 @@ class DynamicSampler:
             token_streamer: A streamer, which receives the prompt, each token and the end.
 
         Raises:
-            EngineError: If beams or an unsupported setting are asked for, or the number of seeds is wrong.
+            EngineError: If beams or an unsupported setting are asked for, the number of seeds is wrong, or a trace is
+            asked for of a greedy text, or of rows with seeds of their own.
         """
         check_settings(generation_config)
         if token_streamer is not None:
             token_streamer.put(input_ids.cpu())
-        config = generation_config
+        config, trace = generation_config, self._settings.trace
         hidden = None
         if config.do_sample:
             self.seeds = _seeds(self._seed if seed is None else seed, len(input_ids))
             hidden = hidden_states(model, self._settings.given)
             self._draw = _Draw(replace(self._settings, hidden=hidden), config, self.seeds, self.filters)
+            if trace is not None:
+                trace.configure(config, model, filters=self._draw.filters, seed=_shared(self.seeds))
+                stopping_criteria = type(stopping_criteria)([*stopping_criteria, trace.watch])
             logits_processor = type(logits_processor)([*_without_warpers(logits_processor, config), self._draw])
             config = copy.copy(config)
             config.do_sample = False  # one token is left: taking the likeliest is faster than a draw
+        elif trace is not None:
+            raise EngineError(
+                "record= was given, and a greedy text has no policy: pass do_sample=True; the policy 0 is greedy"
+            )
         else:
             logging.getLogger("dyntemp").warning("dyntemp: do_sample is not set, so tokens are the likeliest ones")
         try:
@@ -131,6 +147,8 @@ class DynamicSampler:
         finally:
             if hidden is not None:
                 hidden.close()
+            if trace is not None:
+                trace.close()
 
     def self_test(self, model: Any, **settings: Any) -> None:
         """Generate four tokens, and check that they are those that `dyntemp.sample` draws.
@@ -243,3 +261,14 @@ def _seeds(seed: int | Sequence[int] | None, rows: int) -> list[int]:
     if len(seed) != rows:
         raise EngineError(f"{len(seed)} seeds were given for {rows} rows; pass one for all, or one per row")
     return [int(one) for one in seed]
+
+
+def _shared(seeds: Sequence[int]) -> int:
+    """The seed of all rows, as a trace has it.
+
+    Raises:
+        EngineError: If there are several.
+    """
+    if len(set(seeds)) > 1:
+        raise EngineError(f"{len(set(seeds))} seeds were given, and a trace has one: give one seed for all rows")
+    return seeds[0]

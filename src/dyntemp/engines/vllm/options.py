@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from importlib.metadata import entry_points
 from typing import Any
 
-from dyntemp.engines.request_fields import GIVEN, ID, KEY, MOST_CHARACTERS, MOST_ZONES, OFF, ZONES
+from dyntemp.engines.request_fields import GIVEN, ID, KEY, MOST_CHARACTERS, MOST_ZONES, OFF, RECORD, ZONES
 from dyntemp.engines.requests import Requests
 from dyntemp.errors import EngineError
 from dyntemp.language.policy import Policy
@@ -18,7 +18,7 @@ from dyntemp.zones.zone import EXAMPLE
 HERE = "dyntemp.engines.vllm"
 """The module under which vLLM and its users name our classes."""
 
-FIELDS = (KEY, ID, ZONES, GIVEN)
+FIELDS = (KEY, ID, RECORD, ZONES, GIVEN)
 
 GROUP = "vllm.logits_processors"
 """The group of entry points whose classes vLLM loads into every engine."""
@@ -33,12 +33,15 @@ class Options:
         counts: A directory where each worker keeps a file with its counts.
         trace: A directory where each worker writes a line of JSON for each row that it changed. On a GPU, every step
             is then waited for.
+        records: A directory for the traces of requests that send a label, `"dyntemp_record"`, which `dyntemp explain`,
+            `play` and `plot` read.
         backend: A name of `dyntemp.kernels.BACKENDS`; by default it follows from the device of the rows.
     """
 
     policy: str | None = None
     counts: str | None = None
     trace: str | None = None
+    records: str | None = None
     backend: str | None = None
 
     @classmethod
@@ -83,8 +86,11 @@ def refuse(vllm_config: Any, options: Options, remembers: bool) -> None:
                 f"{HERE}:StatelessDynamicTemperature, which refuses them in each request, instead of "
                 f"{HERE}:DynamicTemperature (which the package dyntemp-vllm loads: uninstall that)"
             )
-        if options.trace is not None:
-            raise EngineError('"trace" was given, and this server drafts tokens, which are not traced: leave it out')
+        for name in ("trace", "records"):
+            if getattr(options, name) is not None:
+                raise EngineError(
+                    f'"{name}" was given, and this server drafts tokens, which are not traced: leave it out'
+                )
     named = getattr(vllm_config.model_config, "logits_processors", None) or ()
     loaded = [one if isinstance(one, str) else f"{one.__module__}:{one.__name__}" for one in named]
     loaded += plugins()
@@ -172,8 +178,8 @@ def asked(extra_args: Mapping[str, Any] | None) -> str | None:
     for other in extra_args:
         if other not in FIELDS and (KEY in other.lower() or get_close_matches(other.lower(), FIELDS, cutoff=0.8)):
             raise EngineError(
-                f"`{other}` was given in vllm_xargs; dyntemp reads `{KEY}`, a policy, `{ID}`, a name, `{ZONES}` and "
-                f"`{GIVEN}`"
+                f"`{other}` was given in vllm_xargs; dyntemp reads `{KEY}`, a policy, `{ID}`, a name, `{RECORD}`, a "
+                f"label, `{ZONES}` and `{GIVEN}`"
             )
     name = extra_args.get(ID)
     if name is not None and (not isinstance(name, str) or len(name) > 200):

@@ -22,8 +22,9 @@ from dyntemp.engines.capabilities import CAPABILITIES, Capabilities
 from dyntemp.engines.request_fields import ID, OFF
 from dyntemp.engines.requests import Requests
 from dyntemp.engines.vllm.options import HERE, Options, accepted, asked, own_given, own_zones, refuse
+from dyntemp.engines.vllm.records import Records, Wanted, own_label
 from dyntemp.engines.vllm.report import LOG, Report, Trace, Worker
-from dyntemp.engines.vllm.tokens import ServedTokenizer, Tokens
+from dyntemp.engines.vllm.tokens import ServedTokenizer, SlotTokens, Tokens
 from dyntemp.language.policy import Policy
 
 INTERFACES = ("vllm.v1.sample.logits_processor", "vllm.v1.worker.gpu.sample.logits_processor")
@@ -96,6 +97,8 @@ class DynamicTemperature(*BASES):  # type: ignore[misc]  # what is installed
             device=None if str(device) == "cpu" else device, backend=options.backend, tokenizer=self.tokenizer,
             record=trace,
         )  # fmt: skip
+        model = str(getattr(vllm_config.model_config, "model", ""))
+        self._records = Records(options.records, worker, self.requests, self.tokenizer, model)
         self._default = None if options.policy in {None, OFF} else accepted(self.requests, options.policy)
         self._begun = 0
         self._places: dict[int, Place] = {}
@@ -125,6 +128,7 @@ class DynamicTemperature(*BASES):  # type: ignore[misc]  # what is installed
         """
         extra = sampling_params.extra_args
         policy, zones, given = asked(extra), own_zones(extra), own_given(extra)
+        own_label(sampling_params)
         if policy is not None and policy != OFF:
             accepted(Requests(cls.capabilities(), tokenizer=ServedTokenizer()), policy, zones, given)
 
@@ -170,6 +174,8 @@ class DynamicTemperature(*BASES):  # type: ignore[misc]  # what is installed
     def apply(self, logits: Any, ctx: Any = None) -> Any:
         """Divide the rows of one step in place, so that vLLM draws at the policies' temperatures."""
         batch = self._batch_of_places(logits) if ctx is None else self._batch_of_slots(logits, ctx)
+        if self._records:
+            self._follow(batch)
         scaled = self.requests.scale(batch, out=logits)
         self._report.tell()
         return scaled
@@ -205,11 +211,27 @@ class DynamicTemperature(*BASES):  # type: ignore[misc]  # what is installed
             text=lambda row: tokens.gpu[slots[row], : position[row]],
         )  # fmt: skip
 
+    def _follow(self, batch: Batch) -> None:
+        """Tell the traces the tokens that became known."""
+        texts: dict[int, Tokens | SlotTokens]
+        if self._states is None:
+            texts = {place.slot: place.tokens for place in self._places.values()}
+        else:
+            held, prompts = self._states.all_token_ids.gpu, self._states.prompt_len.np
+            rows = zip(batch.slot.tolist(), batch.position.tolist(), batch.live.tolist(), strict=True)
+            texts = {slot: SlotTokens(held[slot], int(prompts[slot]), end) for slot, end, live in rows if live}
+        for slot, tokens in texts.items():
+            self._records.follow(slot, tokens)
+
     def _begin(self, slot: int, params: Any, prompt: int = 0) -> bool:
         """Begin a request in a slot. Returns True if its rows may change."""
+        self._records.end(slot)
+        label = own_label(params)
         text = asked(params.extra_args)
         policy: Policy | str | None = self._default if text is None else text
         if policy is None or policy == OFF:
+            if label is not None:
+                LOG.error("dyntemp: no trace of `%s`: it brings no policy, and this server has none", label)
             self.requests.end(slot)
             return False
         zones, given = own_zones(params.extra_args), own_given(params.extra_args)
@@ -221,6 +243,9 @@ class DynamicTemperature(*BASES):  # type: ignore[misc]  # what is installed
             return False
         self.requests.begin(slot, policy, requested=params.temperature, prompt=prompt, zones=zones, given=given)
         self._named[slot] = self._name(params.extra_args)
+        if label is not None:
+            accepted_policy = self.requests.accept(policy, zones)
+            self._records.begin(slot, Wanted.of(label, accepted_policy, zones, params, second=self._states is not None))
         return bool(params.temperature > GREEDY_AT)
 
     def _name(self, extra_args: Mapping[str, Any] | None) -> str:
@@ -233,6 +258,7 @@ class DynamicTemperature(*BASES):  # type: ignore[misc]  # what is installed
         """End the request at an index of the first runner's batch, if there is one."""
         place = self._places.pop(index, None)
         if place is not None:
+            self._records.end(place.slot, place.tokens)
             self.requests.end(place.slot)
             heappush(self._free, place.slot)
 

@@ -34,6 +34,7 @@ class Worker:
 
     Attributes:
         facts: The worker's version, runner, host name, process id and ranks, by name.
+        first: True for the first rank of the group that draws, where all ranks draw the same.
     """
 
     def __init__(self, runner: str, vllm_config: Any) -> None:
@@ -47,8 +48,11 @@ class Worker:
             "data_parallel": getattr(parallel, "data_parallel_index", 0),
         }
 
-    def path(self, directory: str, suffix: str) -> Path:
-        """The path of a file of this worker alone. The directory is created.
+        group = getattr(parallel, "tensor_parallel_size", 1)
+        self.first = self.facts["rank"] == getattr(parallel, "world_size", group) - group
+
+    def folder(self, directory: str) -> Path:
+        """A directory, which is created.
 
         Raises:
             EngineError: If it cannot be created.
@@ -58,6 +62,15 @@ class Worker:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise EngineError(f"directory {directory!r} was given, which cannot be made: {error}") from None
+        return folder
+
+    def path(self, directory: str, suffix: str) -> Path:
+        """The path of a file of this worker alone. The directory is created.
+
+        Raises:
+            EngineError: If it cannot be created.
+        """
+        folder = self.folder(directory)
         named = "{host}-{pid}-dp{data_parallel}-rank{rank}".format(**self.facts)
         return folder / f"dyntemp-{named}.{suffix}"
 

@@ -13,19 +13,48 @@ class Tokens:
 
     Args:
         prompt: The prompt's tokens; None for a prompt of embeddings, which has no text.
-        output: The host's own list, which grows.
+        output: The host's own list, which grows; -1 where a token is not known yet.
+
+    Attributes:
+        prompt, output: As given; an empty prompt where it is None.
     """
 
     def __init__(self, prompt: list[int] | None, output: list[int]) -> None:
-        self._prompt = prompt or []
+        self.prompt = prompt or []
         self.output = output
 
     def __len__(self) -> int:
-        return len(self._prompt) + len(self.output)
+        return len(self.prompt) + len(self.output)
 
     def __getitem__(self, part: slice) -> list[int]:
         """The tokens from `part.start` on; the prompt is not copied for those after it."""
-        return self._prompt[part.start :] + self.output[max(0, part.start - len(self._prompt)) :]
+        return self.prompt[part.start :] + self.output[max(0, part.start - len(self.prompt)) :]
+
+    def generated(self, first: int) -> list[int]:
+        """The tokens that were generated, from a position on."""
+        return self.output[first:]
+
+
+class SlotTokens:
+    """The tokens of a request in vLLM's second runner.
+
+    Args:
+        held: The tokens of its slot, a tensor.
+        prompt: Number of tokens in its prompt.
+        end: Number of all its tokens.
+    """
+
+    def __init__(self, held: Any, prompt: int, end: int) -> None:
+        self._held, self._prompt, self._end = held, prompt, end
+
+    @property
+    def prompt(self) -> list[int]:
+        """The tokens of its prompt. The call waits for a device."""
+        return list(self._held[: self._prompt].tolist())
+
+    def generated(self, first: int) -> list[int]:
+        """The tokens that were generated, from a position on. The call waits for a device."""
+        return list(self._held[self._prompt + first : self._end].tolist())
 
 
 class ServedTokenizer:

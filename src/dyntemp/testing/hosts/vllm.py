@@ -40,6 +40,7 @@ class Running:
         extra = None
         if asked.policy is not None:
             extra = {"dyntemp": str(asked.policy), "dyntemp_zones": [OWN_ZONE], "dyntemp_given": dict(asked.given)}
+            extra |= {} if asked.record is None else {"dyntemp_record": asked.record}
         self.params = SimpleNamespace(temperature=asked.requested, extra_args=extra)
         self.prompt = asked.prompt_of(0)
         self.output: list[int] = []

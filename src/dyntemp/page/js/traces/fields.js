@@ -79,6 +79,7 @@ export const HEADER = {
   versions: OBJECT,
   started: TEXT,
   rendered: { holds: listOf(isText), words: "a list of texts" },
+  host: TEXT,
 };
 
 /** The message about what is wrong with a record of these `fields`; null where nothing is. */

@@ -12,6 +12,8 @@ const NUMBERS = [
 ];
 const LEFT_OUT = ["dropped", "name"];
 const VERSIONS = [1, 2];
+/** The fields of a header that older traces lack. */
+const LATER = { rendered: [], host: "" };
 
 /** A trace file that cannot be read; the message names the line. */
 export class TraceError extends Error {}
@@ -33,7 +35,8 @@ export function readTrace(text) {
 /** The header of a trace, checked. */
 export function readHeader(line) {
   const read = parsed(line, 1);
-  const header = Object.hasOwn(read, "rendered") ? read : { ...read, rendered: [] };
+  const lacks = Object.entries(LATER).filter(([name]) => !Object.hasOwn(read, name));
+  const header = { ...read, ...Object.fromEntries(lacks) };
   if (header.format !== "dyntemp.trace") {
     throw new TraceError('line 1: this is no trace: it lacks "format": "dyntemp.trace"');
   }

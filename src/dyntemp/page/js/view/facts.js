@@ -20,7 +20,7 @@ export function factsOf(header) {
     element("b", {}, header.model),
     " under ",
     element("code", { class: "effective" }, header.policy),
-    `, seed ${header.seed}${filters.length ? `, ${filters.join(", ")}` : ""}`,
+    `, ${header.host ? `drawn by ${header.host}` : `seed ${header.seed}`}${filters.length ? `, ${filters.join(", ")}` : ""}`,
   ];
 }
 
