@@ -176,9 +176,10 @@ class Requests:
         self.counts.seen += len(rows.slots)
         self.counts.greedy += greedy
         self.counts.declined += len(rows.slots) - changed - greedy
-        rows = replace(rows, inside=self._zones.inside(rows, batch.text))
+        rows.inside = self._zones.inside(rows, batch.text)
         logits = self._undivided(batch.logits, rows.requested)
-        self._surprisal.update(logits, batch.drawn, rows, len(self._requests))
+        if rows.reads_surprisal:
+            self._surprisal.update(logits, batch.drawn, rows, len(self._requests))
         given = by_row(at_positions(self.given, rows.position), rows)
         temperature, signals = self._measured(logits, rows, given)
         if self.record is not None:
@@ -189,16 +190,16 @@ class Requests:
 
     def _rows(self, batch: Batch, count: int) -> RowSettings:
         """The settings of this step's rows. Those of the last step are used again where the slots are the same."""
-        slots = np.arange(count) if batch.slot is None else np.asarray(batch.slot, np.int64)
+        slots = np.arange(count) if batch.slot is None else np.array(batch.slot, np.int64)  # a copy is kept
         if slots.shape != (count,):
             raise EngineError(f"slots of shape {slots.shape} were given for {count} rows; one of each row is needed")
-        if self._last is None or not np.array_equal(self._last.slots, slots):
+        if self._last is None or self._last.slots.tobytes() != slots.tobytes():
             self._last = RowSettings.of(slots, self._requests)
         rows = replace(self._last, position=batch.position - self._last.prompts)
         live = rows.position >= 0
         if batch.live is not None:
             live &= np.asarray(batch.live, bool)
-        return rows if live.all() else rows.only(live)
+        return rows if np.count_nonzero(live) == count else rows.only(live)
 
     def _undivided(self, logits: Any, requested: NDArray[np.float64]) -> Any:
         """The rows at temperature 1: a division that came before is undone."""
@@ -209,7 +210,7 @@ class Requests:
 
     def _measured(self, logits: Any, rows: RowSettings, given: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
         """Temperatures, NaN for rows that are broken or stay as they are, and signals by name."""
-        if not rows.ours.any():
+        if not np.count_nonzero(rows.ours):
             return np.full(len(rows.ours), np.nan), {}
         try:
             outcome = backend_of(logits, self._backend).run(logits, self._job(rows, given))
@@ -249,14 +250,12 @@ class Requests:
         return spread(part), {name: spread(values) for name, values in found.items()}
 
     def _job(self, rows: RowSettings, given: Mapping[str, Any]) -> Job:
-        first = rows.policies[0]
-        alike = all(policy is first for policy in rows.policies)
         state = slot = None
-        if any(policy.remembers for policy in ([first] if alike else rows.policies)):
+        if rows.remembers:
             state, slot = self._state, rows.slots
             state.grow(slots=int(slot.max()) + 1)
         return Job(
-            (first,) if alike else tuple(rows.policies), state=state, slot=slot, position=np.maximum(rows.position, 0),
+            rows.of_job, state=state, slot=slot, position=np.maximum(rows.position, 0),
             requested=rows.requested, given={**given, **rows.inside},
         )  # fmt: skip
 

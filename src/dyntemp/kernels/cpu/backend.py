@@ -27,7 +27,7 @@ from dyntemp.kernels.rows import Rows, as_rows
 from dyntemp.language.nodes import Signal
 from dyntemp.language.policy import Policy
 from dyntemp.language.signals import MAX_POSITION
-from dyntemp.language.state import rounds
+from dyntemp.language.state import rounds, whole
 
 NAME = "cpu"
 INT64 = np.dtype(np.int64)
@@ -124,12 +124,12 @@ def _outcome(
                 signals[name][of_row == program] = np.nan
     if job.state is not None:
         job.state.restarts += int(counts[LOST].sum())
-    temperature = known[TEMPERATURE] if job.policies else None
-    if not job.draw:
-        return Outcome(NAME, signals, temperature, shown=rows.shown)
-    outcome = Outcome(NAME, signals, temperature, counts[TOKEN], counts[CANDIDATES], shown=rows.shown)
-    if job.filters.active:
-        outcome.cut, outcome.last = known[CUT], counts[LAST]
+    outcome = Outcome(NAME, signals, known[TEMPERATURE] if job.policies else None)
+    outcome.shown = rows.shown
+    if job.draw:
+        outcome.token, outcome.candidates = counts[TOKEN], counts[CANDIDATES]
+        if job.filters.active:
+            outcome.cut, outcome.last = known[CUT], counts[LAST]
     return outcome
 
 
@@ -145,7 +145,7 @@ def scale(logits: Any, temperature: NDArray[np.float64], out: Any = None, thread
     threads = threads_of(threads, count, n)
     taken = np.zeros(1, INT64)
     direct = place is not None and place.dtype == compute and (place is out or not place.flags.owndata)  # no copy of it
-    if direct and place.__array_interface__["data"] == rows.data.__array_interface__["data"]:
+    if direct and (place is rows.data or place.ctypes.data == rows.data.ctypes.data):
         together(lambda: int(scale_in_place(place, masked_at, temperature, taken)), threads)
         return out
     flat, stride = flat_memory(rows.data, rows.dtype)
@@ -182,9 +182,14 @@ def _keys(job: Job, rows: int) -> tuple[NDArray[np.int64], int, int]:
     plain = job.request is None and type(seed) is int and type(position) is int
     if plain and 0 <= seed < 2**64 and 0 <= position <= MAX_POSITION:
         return NO_KEYS, seed, position
-    named = Keys.of(rows, seed, job.request, position)
-    halves = (named.seed >> np.uint64(32)), (named.seed & np.uint64(MASK))
-    return np.stack([*(half.astype(np.int64) for half in halves), named.request, named.position], 1), 0, 0
+    keys = np.zeros((rows, 4), INT64)
+    if job.draw:
+        named = Keys.of(rows, seed, job.request, position)
+        keys[:, 0], keys[:, 1] = named.seed >> np.uint64(32), named.seed & np.uint64(MASK)
+        keys[:, 2], keys[:, 3] = named.request, named.position
+    else:  # memory alone asks for the position
+        keys[:, 3] = whole("position", position, rows, np.int64, MAX_POSITION + 1)
+    return keys, 0, 0
 
 
 Memory = tuple[tuple[Any, Any, Any, Any], NDArray[np.int64], NDArray[np.int64], bool]
@@ -212,7 +217,7 @@ def flat_memory(data: NDArray[Any], dtype: str) -> tuple[NDArray[Any], int]:
     if dtype == "float16":
         data = data.view(np.uint16)
     if data.flags.c_contiguous:
-        flat, stride = data.reshape(-1), data.shape[1]
+        flat, stride = data.ravel(), data.shape[1]  # no copy
     else:
         stride, rest = divmod(data.strides[0], data.itemsize)
         if rest or stride < 0 or data.size == 0:
@@ -220,5 +225,5 @@ def flat_memory(data: NDArray[Any], dtype: str) -> tuple[NDArray[Any], int]:
         else:
             length = (len(data) - 1) * stride + data.shape[1]
             flat = np.lib.stride_tricks.as_strided(data, (length,), (data.itemsize,))
-    flat.flags.writeable = False
+    flat.setflags(write=False)
     return flat, stride
