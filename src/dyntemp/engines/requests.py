@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -189,13 +188,14 @@ class Requests:
         return temperature, requested if isinstance(temperature, np.ndarray) else beside(requested, temperature)
 
     def _rows(self, batch: Batch, count: int) -> RowSettings:
-        """The settings of this step's rows. Those of the last step are used again where the slots are the same."""
+        """The settings of this step's rows. Those of the last step serve again where the slots are the same."""
         slots = np.arange(count) if batch.slot is None else np.array(batch.slot, np.int64)  # a copy is kept
         if slots.shape != (count,):
             raise EngineError(f"slots of shape {slots.shape} were given for {count} rows; one of each row is needed")
         if self._last is None or self._last.slots.tobytes() != slots.tobytes():
             self._last = RowSettings.of(slots, self._requests)
-        rows = replace(self._last, position=batch.position - self._last.prompts)
+        rows = self._last
+        rows.position = batch.position - rows.prompts
         live = rows.position >= 0
         if batch.live is not None:
             live &= np.asarray(batch.live, bool)
@@ -210,22 +210,24 @@ class Requests:
 
     def _measured(self, logits: Any, rows: RowSettings, given: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
         """Temperatures, NaN for rows that are broken or stay as they are, and signals by name."""
-        if not np.count_nonzero(rows.ours):
+        ours = int(np.count_nonzero(rows.ours))
+        if not ours:
             return np.full(len(rows.ours), np.nan), {}
         try:
             outcome = backend_of(logits, self._backend).run(logits, self._job(rows, given))
         except InvalidLogitsError:
             return self._measured_in_part(logits, rows, given, sound(logits))
-        self.counts.changed += int(np.count_nonzero(rows.ours))
+        self.counts.changed += ours
         self.counts.restarts += self._state.restarts - self._restarts
         self._restarts = self._state.restarts + 0
         if outcome.broken is None:
-            return np.where(rows.ours, on_host(outcome.temperature), np.nan), outcome.signals
-        ours = beside(rows.ours, outcome.broken)
-        broken = (outcome.broken & ours).sum()
+            decided = on_host(outcome.temperature)
+            return decided if ours == len(decided) else np.where(rows.ours, decided, np.nan), outcome.signals
+        there = beside(rows.ours, outcome.broken)
+        broken = (outcome.broken & there).sum()
         self.counts.changed -= broken
         self.counts.broken += broken
-        return outcome.temperature.masked_fill(~ours, np.nan), outcome.signals
+        return outcome.temperature.masked_fill(~there, np.nan), outcome.signals
 
     def _measured_in_part(
         self, logits: Any, rows: RowSettings, given: Mapping[str, Any], intact: NDArray[np.bool_]
