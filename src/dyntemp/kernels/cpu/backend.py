@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -93,18 +93,18 @@ def run(logits: Any, job: Job) -> Outcome:
         keys, seed >> 32, seed & MASK, position,  # `Keys`
         job.draw, known, counts,
     )  # fmt: skip
-    threads = 1 if count == 1 else threads_of(job.threads, count, n)
+    threads = 1 if count == 1 and job.threads is None else threads_of(job.threads, count, n)
     if job.state is None and not packed.room and not packed.second and not job.filters.active:
-        extreme = run_moments(*task) if threads == 1 else together(lambda: run_moments(*task), threads)
+        extreme = run_moments(*task) if threads == 1 else together(partial(run_moments, *task), threads)
     else:
         steps = steps_of(job.filters)
         tables, slots, order, apart = _memory(job, count)
 
-        def rest() -> int:
+        def share() -> int:
             room = np.empty((3, n + 16), compute) if packed.room or len(steps) else NO_ROOM[compute]
             return int(run_all(*task, packed.second, tables, slots, order, room, steps))
 
-        extreme = together(rest, threads if apart else 1)
+        extreme = together(share, threads if apart else 1)
     if extreme:
         draw_extreme(
             rows, job, highest=known[HIGHEST], temperature=known[TEMPERATURE], cut=known[CUT], last=counts[LAST],
@@ -145,12 +145,12 @@ def scale(logits: Any, temperature: NDArray[np.float64], out: Any = None, thread
     threads = threads_of(threads, count, n)
     taken = np.zeros(1, INT64)
     direct = place is not None and place.dtype == compute and (place is out or not place.flags.owndata)  # no copy of it
-    if direct and (place is rows.data or place.ctypes.data == rows.data.ctypes.data):
-        together(lambda: int(scale_in_place(place, masked_at, temperature, taken)), threads)
+    if direct and place.__array_interface__["data"] == rows.data.__array_interface__["data"]:
+        together(partial(scale_in_place, place, masked_at, temperature, taken), threads)
         return out
     flat, stride = flat_memory(rows.data, rows.dtype)
     result = place if direct else np.empty(rows.data.shape, compute)
-    together(lambda: int(scale_rows(flat, n, stride, masked_at, temperature, taken, result)), threads)
+    together(partial(scale_rows, flat, n, stride, masked_at, temperature, taken, result), threads)
     if direct:
         return out
     if out is None:
