@@ -144,14 +144,15 @@ def scale(logits: Any, temperature: NDArray[np.float64], out: Any = None, thread
         raise ValueError(f"{len(temperature)} temperatures were given for rows of shape {rows.data.shape}{into}")
     threads = threads_of(threads, count, n)
     taken = np.zeros(1, INT64)
-    direct = place is not None and place.dtype == compute and (place is out or not place.flags.owndata)  # no copy of it
-    if direct and place.__array_interface__["data"] == rows.data.__array_interface__["data"]:
+    if place is not None and (place.dtype != compute or (place is not out and place.flags.owndata)):
+        place = None  # a copy of `out`, or of another type
+    if place is not None and place.__array_interface__["data"] == rows.data.__array_interface__["data"]:
         together(partial(scale_in_place, place, masked_at, temperature, taken), threads)
         return out
     flat, stride = flat_memory(rows.data, rows.dtype)
-    result = place if direct else np.empty(rows.data.shape, compute)
+    result = np.empty(rows.data.shape, compute) if place is None else place
     together(partial(scale_rows, flat, n, stride, masked_at, temperature, taken, result), threads)
-    if direct:
+    if place is not None:
         return out
     if out is None:
         return rows.like(result, logits)

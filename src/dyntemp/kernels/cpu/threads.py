@@ -44,7 +44,7 @@ def threads_of(asked: int | None, rows: int, entries: int) -> int:
 
 
 def _checked(name: str, number: Any) -> int:
-    if not isinstance(number, Integral) or isinstance(number, bool) or not 1 <= number <= MOST:
+    if not isinstance(number, Integral) or isinstance(number, bool) or not 1 <= int(number) <= MOST:
         raise ValueError(f"{name} = {number!r} was given; whole numbers from 1 to {MOST} are allowed")
     return int(number)
 
