@@ -16,8 +16,8 @@ from typing import Any
 MOST = 256
 """Most threads of a call."""
 
-LEAST = 2**17
-"""Logits of a call for each thread at least, where nobody asked for a number: fewer take less time than a helper."""
+LEAST = 2**18
+"""Fewest logits for each thread where nobody asked for a number of threads: fewer are read before a helper wakes."""
 
 VARIABLE = "DYNTEMP_THREADS"
 
