@@ -67,6 +67,7 @@ DRAWS = ("test_sampling.py",)
 FILTERS = ("distribution/test_filters.py",)
 TABLE = ("distribution/test_filter_table.py",)
 CHAINS = ("kernels/test_filters.py",)
+THREADS = ("kernels/test_threads.py",)
 BLOCKS = ("kernels/test_blocks.py",)
 PROGRAM = ("kernels/test_program.py",)
 STATE = ("language/test_state.py",)
@@ -183,6 +184,9 @@ MUTANTS = [
     Mutant("kernels/cpu/pack", "line = (Op.NUMBER, len(numbers) + parameters", "line = (Op.NUMBER, parameters",
            DRAWS),
     Mutant("kernels/cpu/backend", "signals[name][of_row == program] = np.nan", "pass", DRAWS),
+    Mutant("kernels/cpu/backend", "threads if apart else 1", "threads", THREADS),
+    Mutant("kernels/cpu/threads", "total += one", "pass", THREADS),
+    Mutant("kernels/cpu/threads", "    os.register_at_fork(after_in_child=_forget)", "    pass", THREADS),
     Mutant("language/terms", 'negative != (sign == "-")', "negative"),
     Mutant("language/terms", "np.where(value == inside, 0.0, np.subtract(value, inside))", "value"),
     Mutant("language/terms", "moving[0] is arguments[0]", "True"),

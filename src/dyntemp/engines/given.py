@@ -30,7 +30,7 @@ def at_positions(given: Mapping[str, Any] | None, position: Any) -> dict[str, An
 def by_row(shared: Mapping[str, Any], rows: RowSettings) -> dict[str, Any]:
     """`shared`, with the values of the requests' own in their rows; 0 in rows that nobody gave a number."""
     found = dict(shared)
-    for name in {name for own in rows.given for name in own}:
+    for name in set().union(*rows.given):
         column = np.array(np.broadcast_to(on_host(shared.get(name, 0.0)), len(rows.slots)), np.float64)
         for row, (own, position) in enumerate(zip(rows.given, rows.position.tolist(), strict=True)):
             if name in own:

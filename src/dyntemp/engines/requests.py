@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -184,9 +183,10 @@ class Requests:
         self.counts.seen += len(rows.slots)
         self.counts.greedy += greedy
         self.counts.declined += len(rows.slots) - changed - greedy
-        rows = replace(rows, inside=self._zones.inside(rows, batch.text))
+        rows.inside = self._zones.inside(rows, batch.text)
         logits = self._undivided(batch.logits, rows.requested)
-        self._surprisal.update(logits, batch.drawn, rows, len(self._requests))
+        if rows.reads_surprisal:
+            self._surprisal.update(logits, batch.drawn, rows, len(self._requests))
         given = by_row(at_positions(self.given, rows.position), rows)
         temperature, signals = self._measured(logits, rows, given)
         if self.record is not None:
@@ -198,17 +198,18 @@ class Requests:
         return temperature, requested if isinstance(temperature, np.ndarray) else beside(requested, temperature)
 
     def _rows(self, batch: Batch, count: int) -> RowSettings:
-        """The settings of this step's rows. Those of the last step are used again where the slots are the same."""
-        slots = np.arange(count) if batch.slot is None else np.asarray(batch.slot, np.int64)
+        """The settings of this step's rows. Those of the last step serve again where the slots are the same."""
+        slots = np.arange(count) if batch.slot is None else np.array(batch.slot, np.int64)  # a copy is kept
         if slots.shape != (count,):
             raise EngineError(f"slots of shape {slots.shape} were given for {count} rows; one of each row is needed")
-        if self._last is None or not np.array_equal(self._last.slots, slots):
+        if self._last is None or self._last.slots.tobytes() != slots.tobytes():
             self._last = RowSettings.of(slots, self._requests)
-        rows = replace(self._last, position=batch.position - self._last.prompts)
+        rows = self._last
+        rows.position = batch.position - rows.prompts
         live = rows.position >= 0
         if batch.live is not None:
             live &= np.asarray(batch.live, bool)
-        return rows if live.all() else rows.only(live)
+        return rows if np.count_nonzero(live) == count else rows.only(live)
 
     def _undivided(self, logits: Any, requested: NDArray[np.float64]) -> Any:
         """The rows at temperature 1: a division that came before is undone."""
@@ -219,22 +220,24 @@ class Requests:
 
     def _measured(self, logits: Any, rows: RowSettings, given: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
         """Temperatures, NaN for rows that are broken or stay as they are, and signals by name."""
-        if not rows.ours.any():
+        ours = int(np.count_nonzero(rows.ours))
+        if not ours:
             return np.full(len(rows.ours), np.nan), {}
         try:
             outcome = backend_of(logits, self._backend).run(logits, self._job(rows, given))
         except InvalidLogitsError:
             return self._measured_in_part(logits, rows, given, sound(logits))
-        self.counts.changed += int(np.count_nonzero(rows.ours))
+        self.counts.changed += ours
         self.counts.restarts += self._state.restarts - self._restarts
         self._restarts = self._state.restarts + 0
         if outcome.broken is None:
-            return np.where(rows.ours, on_host(outcome.temperature), np.nan), outcome.signals
-        ours = beside(rows.ours, outcome.broken)
-        broken = (outcome.broken & ours).sum()
+            decided = on_host(outcome.temperature)
+            return decided if ours == len(decided) else np.where(rows.ours, decided, np.nan), outcome.signals
+        there = beside(rows.ours, outcome.broken)
+        broken = (outcome.broken & there).sum()
         self.counts.changed -= broken
         self.counts.broken += broken
-        return outcome.temperature.masked_fill(~ours, np.nan), outcome.signals
+        return outcome.temperature.masked_fill(~there, np.nan), outcome.signals
 
     def _measured_in_part(
         self, logits: Any, rows: RowSettings, given: Mapping[str, Any], intact: NDArray[np.bool_]
@@ -259,14 +262,12 @@ class Requests:
         return spread(part), {name: spread(values) for name, values in found.items()}
 
     def _job(self, rows: RowSettings, given: Mapping[str, Any]) -> Job:
-        first = rows.policies[0]
-        alike = all(policy is first for policy in rows.policies)
         state = slot = None
-        if any(policy.remembers for policy in ([first] if alike else rows.policies)):
+        if rows.remembers:
             state, slot = self._state, rows.slots
             state.grow(slots=int(slot.max()) + 1)
         return Job(
-            (first,) if alike else tuple(rows.policies), state=state, slot=slot, position=np.maximum(rows.position, 0),
+            rows.of_job, state=state, slot=slot, position=np.maximum(rows.position, 0),
             requested=rows.requested, given={**given, **rows.inside},
         )  # fmt: skip
 

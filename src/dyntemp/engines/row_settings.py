@@ -49,60 +49,84 @@ class RowSettings:
     Attributes:
         slots: Slot of each row.
         policies: Policy of each row; `UNTOUCHED` for rows that stay as they are.
+        of_job: The policies as a `Job` holds them: one for all rows, or one each.
         prompts: Number of tokens in the prompt.
         requested: The temperature that the request asked for.
         ours: True for rows that get a temperature.
         greedy: True for rows of greedy requests.
         position: Number of tokens generated before the row; below 0 only where the row is not ours.
         given: The request's own values of `given("name", low, high)`, by name.
+        remembers: True if a policy remembers.
+        reads_surprisal: True if a policy reads `surprisal`.
         inside: The value of each `inside("zone")`, by its text.
     """
 
     slots: NDArray[np.int64]
     policies: list[Policy]
+    of_job: tuple[Policy, ...]
     prompts: NDArray[np.int64]
     requested: NDArray[np.float64]
     ours: NDArray[np.bool_]
     greedy: NDArray[np.bool_]
     position: NDArray[np.int64]
     given: list[Mapping[str, GivenNumbers]]
+    remembers: bool
+    reads_surprisal: bool
     inside: dict[str, NDArray[np.float64]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, slots: NDArray[np.int64], requests: Mapping[int, Request]) -> RowSettings:
         """The settings of the requests in these slots, each at its first position."""
         found = [requests.get(slot) for slot in slots.tolist()]
-        ours = np.array([one is not None and not one.is_greedy for one in found], bool)
+        policies = [UNTOUCHED if one is None or one.is_greedy else one.policy for one in found]
         prompts = np.array([0 if one is None else one.prompt for one in found], np.int64)
         return cls(
             slots=slots,
-            policies=[UNTOUCHED if one is None or one.is_greedy else one.policy for one in found],
+            policies=policies,
+            of_job=_of_job(policies),
             prompts=prompts,
             requested=np.array([1.0 if one is None else one.requested for one in found], np.float64),
-            ours=ours,
+            ours=np.array([one is not None and not one.is_greedy for one in found], bool),
             greedy=np.array([one is not None and one.is_greedy for one in found], bool),
             position=np.zeros_like(prompts),
             given=[{} if one is None else one.given for one in found],
+            remembers=any(policy.remembers for policy in policies),
+            reads_surprisal=any(policy.reads_surprisal for policy in policies),
         )
 
     def at(self, rows: NDArray[np.int64]) -> RowSettings:
         """The settings of some rows, by number."""
-        return RowSettings(
+        policies = [self.policies[row] for row in rows.tolist()]
+        return replace(
+            self,
             slots=self.slots[rows],
-            policies=[self.policies[row] for row in rows.tolist()],
+            policies=policies,
+            of_job=_of_job(policies),
             prompts=self.prompts[rows],
             requested=self.requested[rows],
             ours=self.ours[rows],
             greedy=self.greedy[rows],
             position=self.position[rows],
             given=[self.given[row] for row in rows.tolist()],
+            remembers=any(policy.remembers for policy in policies),
             inside={name: values[rows] for name, values in self.inside.items()},
         )
 
     def only(self, live: NDArray[np.bool_]) -> RowSettings:
         """The same settings, but rows that are not live stay as they are."""
         policies = [policy if alive else UNTOUCHED for policy, alive in zip(self.policies, live.tolist(), strict=True)]
-        return replace(self, policies=policies, ours=self.ours & live, greedy=self.greedy & live)
+        return replace(
+            self,
+            policies=policies,
+            of_job=_of_job(policies),
+            ours=self.ours & live,
+            greedy=self.greedy & live,
+            remembers=any(policy.remembers for policy in policies),
+        )
+
+
+def _of_job(policies: list[Policy]) -> tuple[Policy, ...]:
+    return tuple(policies[:1] if all(policy is policies[0] for policy in policies) else policies)
 
 
 NOBODY, GREEDY = -1, -2

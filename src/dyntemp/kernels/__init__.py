@@ -39,10 +39,11 @@ class Backend(Protocol):
     def run(self, logits: Any, job: Job) -> Outcome:
         """Do `job` for every row of logits, [rows, n] or [n]."""
 
-    def scale(self, logits: Any, temperature: Any, out: Any = None) -> Any:
+    def scale(self, logits: Any, temperature: Any, out: Any = None, threads: int | None = None) -> Any:
         """`logits` divided by a temperature of each row, [rows], as `run` returned them; NaN leaves a row as it is.
 
         The result is written to `out`, like the logits and perhaps the logits themselves, where that is given.
+        `threads` is that of `Job`.
         """
 
 

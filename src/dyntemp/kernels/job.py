@@ -43,6 +43,8 @@ class Job:
         given: What each `given("name", low, high)` reads, per row, by name; and what `divergence` and each
             `inside("zone")` reads, by its text.
         parameters: Values of free parameters, by name.
+        threads: The number of threads that share the rows on the `cpu` backend; None for `DYNTEMP_THREADS`, or as many
+            as this process has processors where the rows are worth it.
     """
 
     policies: tuple[Policy, ...] = ()
@@ -57,6 +59,7 @@ class Job:
     requested: Any = 1.0
     given: Mapping[str, Any] | None = None
     parameters: Mapping[str, Any] | None = None
+    threads: int | None = None
 
     def policy(self, row: int) -> Policy:
         """The policy of a row."""

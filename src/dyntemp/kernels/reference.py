@@ -60,7 +60,7 @@ def run(logits: Any, job: Job) -> Outcome:
     return outcome
 
 
-def scale(logits: Any, temperature: Vector, out: Any = None) -> Any:
+def scale(logits: Any, temperature: Vector, out: Any = None, threads: int | None = None) -> Any:  # noqa: ARG001
     """Each row divided by its temperature, in the shape, dtype and library of `logits`; see `Backend.scale`."""
     rows = as_rows(logits)
     result = [rows.widened(row) if np.isnan(t) else scaled(rows, row, t) for row, t in enumerate(temperature.tolist())]

@@ -88,7 +88,7 @@ class Rows:
         if self.torch:
             return self.wrap(shaped).to(logits.dtype)
         with np.errstate(over="ignore"):
-            return shaped.astype(np.asarray(logits).dtype)
+            return shaped.astype(np.asarray(logits).dtype, copy=False)
 
     def wrap(self, array: Any) -> Any:
         """A NumPy array in the library of the input."""
@@ -105,12 +105,18 @@ def as_rows(logits: Any) -> Rows:
     Raises:
         InvalidLogitsError: For another dtype, shape or device, no columns, or more than 2**20 of them.
     """
+    if (
+        type(logits) is np.ndarray  # what most callers have, in every step of a loop
+        and logits.dtype is FLOAT32
+        and logits.ndim == 2
+        and logits.flags.c_contiguous
+        and 1 <= logits.shape[1] <= MAX_SUPPORT
+    ):
+        return Rows(logits, "float32")
     torch = sys.modules.get("torch")  # a tensor can only come from a process that has imported it
     if torch is not None and isinstance(logits, torch.Tensor):
         return _from_tensor(torch, logits)
     array = logits if isinstance(logits, np.ndarray) else np.asarray(logits)
-    if array.dtype is FLOAT32 and array.ndim == 2 and array.flags.c_contiguous and 1 <= array.shape[1] <= MAX_SUPPORT:
-        return Rows(array, "float32")  # what most callers have, in every step of a loop
     if isinstance(array, np.ma.MaskedArray):
         raise InvalidLogitsError("a masked array was given, whose mask means nothing here: pass logits.filled(-np.inf)")
     kind = DTYPES.get(array.dtype) or array.dtype.name

@@ -19,6 +19,9 @@ from dyntemp.errors import StateError
 from dyntemp.language.nodes import Node
 from dyntemp.language.signals import MAX_POSITION, MAX_SURPRISAL, cells_of
 
+FEW = 32
+"""Python finds the extremes of at most so many numbers faster than NumPy does."""
+
 SURPRISAL_CELL = 0
 """The cell of `surprisal`."""
 
@@ -189,14 +192,18 @@ def whole(name: str, value: ArrayLike, rows: int, dtype: type[np.integer[Any]], 
         ValueError: For anything else.
     """
     numbers = np.asarray(value)
-    if numbers.dtype == object or not np.issubdtype(numbers.dtype, np.integer):
+    if numbers.dtype.kind not in "iu":
         numbers = np.asarray(value, object)
         if not all(isinstance(number, Integral) and not isinstance(number, bool) for number in numbers.flat):
             raise ValueError(f"{name} = {value!r} was given; whole numbers are allowed")
-    if numbers.size and (int(numbers.min()) < 0 or int(numbers.max()) >= limit):
+    few = numbers.ravel().tolist() if numbers.size <= FEW else [int(numbers.min()), int(numbers.max())]
+    if few and (min(few) < 0 or max(few) >= limit):
         raise ValueError(f"{name} = {value!r} was given; whole numbers from 0 to {limit - 1} are allowed")
+    numbers = numbers.astype(dtype)
+    if numbers.shape == (rows,):
+        return numbers
     try:
-        return np.broadcast_to(numbers.astype(dtype), (rows,))
+        return np.broadcast_to(numbers, (rows,))
     except ValueError:
         raise ValueError(f"{name}: {numbers.shape} was given for {rows} rows; pass one, or one per row") from None
 

@@ -59,7 +59,7 @@ def run(logits: Any, job: Job) -> Outcome:
     )
 
 
-def scale(logits: Any, temperature: Any, out: Any = None) -> Any:
+def scale(logits: Any, temperature: Any, out: Any = None, threads: int | None = None) -> Any:  # noqa: ARG001
     """Each row divided by its temperature, in the shape, dtype and library of `logits`; see `Backend.scale`.
 
     Raises:

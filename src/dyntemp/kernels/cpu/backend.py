@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -19,13 +20,17 @@ from dyntemp.kernels.cpu.entry_points import run_all, run_moments, scale_in_plac
 from dyntemp.kernels.cpu.extreme_rows import draw_extreme
 from dyntemp.kernels.cpu.masked import run_masked
 from dyntemp.kernels.cpu.pack import EMPTY, Packed, pack
+from dyntemp.kernels.cpu.threads import threads_of, together
 from dyntemp.kernels.cuts import steps_of
 from dyntemp.kernels.job import Job, Keys, Outcome, context
 from dyntemp.kernels.rows import Rows, as_rows
+from dyntemp.language.nodes import Signal
+from dyntemp.language.policy import Policy
 from dyntemp.language.signals import MAX_POSITION
-from dyntemp.language.state import rounds
+from dyntemp.language.state import rounds, whole
 
 NAME = "cpu"
+INT64 = np.dtype(np.int64)
 NOTHING = np.empty(0, np.int64)
 NO_KEYS = np.empty((0, 4), np.int64)
 NO_ROOM = {kind: np.empty((3, 0), kind) for kind in (np.float64, np.float32)}
@@ -73,29 +78,33 @@ def run(logits: Any, job: Job) -> Outcome:
     rows = as_rows(logits)
     count, n = rows.data.shape
     masked_at, compute = COMPUTE[rows.dtype]
-    packed, of_row = _packed(job, count)
+    job.check(count)
+    packed, of_row = _programs(job.policies, job.also)
     known = np.empty((len(KNOWN) + len(packed.names), count))
-    counts = np.empty((len(COUNTS), count), np.int64)
+    counts = np.zeros((len(COUNTS), count), INT64)
     keys, seed, position = _keys(job, count)
     if packed.given:
         for name, values in context(job, count, n).items():
             known[len(KNOWN) + packed.names.index(name)] = values
     flat, stride = flat_memory(rows.data, rows.dtype)
     task = (  # in the order of `run_moments`; by name, a call would take 0.8 us longer
-        *(flat, n, stride, masked_at),  # `Logits`
-        *(packed.code, _numbers(job, packed), of_row),  # `Programs`
-        *(keys, seed >> 32, seed & MASK, position),  # `Keys`
-        *(int(job.draw), known, counts),
-    )
+        flat, n, stride, masked_at,  # `Logits`
+        packed.code, _numbers(job, packed), of_row,  # `Programs`
+        keys, seed >> 32, seed & MASK, position,  # `Keys`
+        job.draw, known, counts,
+    )  # fmt: skip
+    threads = 1 if count == 1 and job.threads is None else threads_of(job.threads, count, n)
     if job.state is None and not packed.room and not packed.second and not job.filters.active:
-        extreme = run_moments(*task)
+        extreme = run_moments(*task) if threads == 1 else together(partial(run_moments, *task), threads)
     else:
         steps = steps_of(job.filters)
-        room = np.empty((3, n + 16), compute) if packed.room or len(steps) else NO_ROOM[compute]
-        tables, slots, order = _memory(job, count)
-        extreme = run_all(
-            *task, second=packed.second, tables=tables, slots=slots, order=order, room=room, filters=steps,
-        )  # fmt: skip
+        tables, slots, order, apart = _memory(job, count)
+
+        def share() -> int:
+            room = np.empty((3, n + 16), compute) if packed.room or len(steps) else NO_ROOM[compute]
+            return int(run_all(*task, packed.second, tables, slots, order, room, steps))
+
+        extreme = together(share, threads if apart else 1)
     if extreme:
         draw_extreme(
             rows, job, highest=known[HIGHEST], temperature=known[TEMPERATURE], cut=known[CUT], last=counts[LAST],
@@ -115,49 +124,49 @@ def _outcome(
                 signals[name][of_row == program] = np.nan
     if job.state is not None:
         job.state.restarts += int(counts[LOST].sum())
-    temperature = known[TEMPERATURE] if job.policies else None
-    if not job.draw:
-        return Outcome(NAME, signals, temperature, shown=rows.shown)
-    outcome = Outcome(NAME, signals, temperature, counts[TOKEN], counts[CANDIDATES], shown=rows.shown)
-    if job.filters.active:
-        outcome.cut, outcome.last = known[CUT], counts[LAST]
+    outcome = Outcome(NAME, signals, known[TEMPERATURE] if job.policies else None)
+    outcome.shown = rows.shown
+    if job.draw:
+        outcome.token, outcome.candidates = counts[TOKEN], counts[CANDIDATES]
+        if job.filters.active:
+            outcome.cut, outcome.last = known[CUT], counts[LAST]
     return outcome
 
 
-def scale(logits: Any, temperature: NDArray[np.float64], out: Any = None) -> Any:
+def scale(logits: Any, temperature: NDArray[np.float64], out: Any = None, threads: int | None = None) -> Any:
     """Each row divided by its temperature, in the shape, dtype and library of `logits`; see `Backend.scale`."""
     rows = as_rows(logits)
     masked_at, compute = COMPUTE[rows.dtype]
-    flat, stride = flat_memory(rows.data, rows.dtype)
-    n = rows.data.shape[1]
+    count, n = rows.data.shape
     place = None if out is None else as_rows(out).data
-    if len(temperature) != len(rows) or (place is not None and place.shape != rows.data.shape):
+    if len(temperature) != count or (place is not None and place.shape != rows.data.shape):
         into = "" if place is None else f", to be written to {place.shape}"
         raise ValueError(f"{len(temperature)} temperatures were given for rows of shape {rows.data.shape}{into}")
-    if place is not None and place.dtype == compute and (place is out or not place.flags.owndata):  # no copy of it
-        if place.__array_interface__["data"] == rows.data.__array_interface__["data"]:
-            scale_in_place(place, masked_at, temperature)
-        else:
-            scale_rows(flat, n, stride, masked_at, temperature, place)
+    threads = threads_of(threads, count, n)
+    taken = np.zeros(1, INT64)
+    if place is not None and (place.dtype != compute or (place is not out and place.flags.owndata)):
+        place = None  # a copy of `out`, or of another type
+    if place is not None and place.__array_interface__["data"] == rows.data.__array_interface__["data"]:
+        together(partial(scale_in_place, place, masked_at, temperature, taken), threads)
         return out
-    result = np.empty(rows.data.shape, compute)
-    scale_rows(flat, n, stride, masked_at, temperature, result)
+    flat, stride = flat_memory(rows.data, rows.dtype)
+    result = np.empty(rows.data.shape, compute) if place is None else place
+    together(partial(scale_rows, flat, n, stride, masked_at, temperature, taken, result), threads)
+    if place is not None:
+        return out
     if out is None:
         return rows.like(result, logits)
     out[...] = rows.like(result, logits)
     return out
 
 
-def _packed(job: Job, rows: int) -> tuple[Packed, NDArray[np.int64]]:
-    """The job's programs, each once, and the place of each row's program among them; empty where all have the first."""
-    job.check(rows)
-    programs = tuple([policy.program for policy in job.policies]) or (EMPTY,)
-    distinct = programs if len(programs) == 1 else tuple(dict.fromkeys(programs))
-    packed = pack(distinct, job.also)
-    if len(distinct) == 1:
-        return packed, NOTHING
-    place = {program: index for index, program in enumerate(distinct)}
-    return packed, np.array([place[program] for program in programs], np.int64)
+@lru_cache(maxsize=1024)
+def _programs(policies: tuple[Policy, ...], also: tuple[Signal, ...]) -> tuple[Packed, NDArray[np.int64]]:
+    """The programs of a job, each once, and the place of each row's among them; empty where all have the first."""
+    programs = [policy.program for policy in policies] or [EMPTY]
+    places = {program: place for place, program in enumerate(dict.fromkeys(programs))}
+    packed = pack(tuple(places), also)
+    return packed, NOTHING if len(places) == 1 else np.array([places[program] for program in programs], np.int64)
 
 
 def _numbers(job: Job, packed: Packed) -> NDArray[np.float64]:
@@ -174,25 +183,31 @@ def _keys(job: Job, rows: int) -> tuple[NDArray[np.int64], int, int]:
     plain = job.request is None and type(seed) is int and type(position) is int
     if plain and 0 <= seed < 2**64 and 0 <= position <= MAX_POSITION:
         return NO_KEYS, seed, position
-    named = Keys.of(rows, seed, job.request, position)
-    halves = (named.seed >> np.uint64(32)), (named.seed & np.uint64(MASK))
-    return np.stack([*(half.astype(np.int64) for half in halves), named.request, named.position], 1), 0, 0
+    keys = np.zeros((rows, 4), INT64)
+    if job.draw:
+        named = Keys.of(rows, seed, job.request, position)
+        keys[:, 0], keys[:, 1] = named.seed >> np.uint64(32), named.seed & np.uint64(MASK)
+        keys[:, 2], keys[:, 3] = named.request, named.position
+    else:  # memory alone asks for the position
+        keys[:, 3] = whole("position", position, rows, np.int64, MAX_POSITION + 1)
+    return keys, 0, 0
 
 
-Memory = tuple[tuple[Any, Any, Any, Any], NDArray[np.int64], NDArray[np.int64]]
+Memory = tuple[tuple[Any, Any, Any, Any], NDArray[np.int64], NDArray[np.int64], bool]
 
 NO_MEMORY: Memory = (
-    (np.empty((0, 0, 0)), np.empty((0, 0), np.int64), np.empty((0, 0), np.int64), NOTHING), NOTHING, NOTHING,
+    (np.empty((0, 0, 0)), np.empty((0, 0), np.int64), np.empty((0, 0), np.int64), NOTHING), NOTHING, NOTHING, True,
 )  # fmt: skip
 
 
 def _memory(job: Job, rows: int) -> Memory:
-    """The tables of the state, the slot of each row, and the order of the rows by position."""
+    """The tables of the state, the slot of each row, the order of the rows by position, and whether no slot repeats."""
     if job.state is None:
         return NO_MEMORY
     state = job.state.in_host_memory()
     slots, positions = state.places(job.slot, job.position, rows)
-    return state.tables, np.array(slots, np.int64), np.concatenate([NOTHING, *rounds(slots, positions)])
+    turns = [*rounds(slots, positions)]
+    return state.tables, np.array(slots, np.int64), np.concatenate([NOTHING, *turns]), len(turns) < 2
 
 
 def flat_memory(data: NDArray[Any], dtype: str) -> tuple[NDArray[Any], int]:
@@ -203,7 +218,7 @@ def flat_memory(data: NDArray[Any], dtype: str) -> tuple[NDArray[Any], int]:
     if dtype == "float16":
         data = data.view(np.uint16)
     if data.flags.c_contiguous:
-        flat, stride = data.reshape(-1), data.shape[1]
+        flat, stride = data.ravel(), data.shape[1]  # no copy
     else:
         stride, rest = divmod(data.strides[0], data.itemsize)
         if rest or stride < 0 or data.size == 0:
@@ -211,5 +226,5 @@ def flat_memory(data: NDArray[Any], dtype: str) -> tuple[NDArray[Any], int]:
         else:
             length = (len(data) - 1) * stride + data.shape[1]
             flat = np.lib.stride_tricks.as_strided(data, (length,), (data.itemsize,))
-    flat.flags.writeable = False
+    flat.setflags(write=False)
     return flat, stride

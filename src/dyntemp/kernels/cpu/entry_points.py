@@ -47,13 +47,14 @@ from dyntemp.kernels.cpu.program import execute, remember
 from dyntemp.kernels.cpu.scale import every_row_in_place, every_scaled_row
 from dyntemp.kernels.cpu.signals import ORDERED, SOLVED, moment_signal, order_signal, solve_entropy
 from dyntemp.kernels.cpu.sources import digest
+from dyntemp.kernels.cpu.turns import next_turn
 from dyntemp.kernels.cpu.vectors import load, plain, space_of, type_of
 from dyntemp.language.signals import MAX_SURPRISAL
 
 
 @plain
 def every_row(logits, programs, keys, draws, known, counts, second, memory, room, filters):
-    """Measure, decide, filter, draw and remember, for every row.
+    """Measure, decide, filter, draw and remember, for every row that no other thread has taken.
 
     Args:
         logits: `Logits`.
@@ -62,14 +63,14 @@ def every_row(logits, programs, keys, draws, known, counts, second, memory, room
         draws: Whether a token is wanted: 1 or 0.
         known: float64 [3 + signals, rows]. Values that the caller gives are read, all others are written. `HIGHEST` is
             NaN or infinite for a broken row, of which nothing else is set.
-        counts: int64 [4, rows], written.
+        counts: int64 [5, rows], written; zeros at first.
         second: None; or whether second moments are wanted.
         memory: None; or `Memory`.
         room: None; or space, [3, n + 16], for selection, solving and filters. It is empty where none of them is wanted.
         filters: None where `room` is; or the steps of the filters, as `cuts.steps_of` writes them.
 
     Returns:
-        The number of rows that are broken, or so high that differences of logits overflow and the draw does not count.
+        How many of these rows are broken, or so high that differences of logits overflow and the draw does not count.
     """
     extreme = 0
     n, masked_at, code = logits.n, logits.masked_at, programs.code
@@ -80,8 +81,10 @@ def every_row(logits, programs, keys, draws, known, counts, second, memory, room
     blocks = Blocks(narrow[:count], wide[:count])
     scratch = Scratch(wide[count : 2 * count], wide[2 * count : 2 * count + groups], narrow[count:])
     stack = wide[2 * count + groups :]
-    for turn in range(rows):
-        r = turn
+    for _ in range(rows):
+        r = turn = next_turn(counts)
+        if turn >= rows:
+            break
         if memory is not None and len(memory.order):
             r = memory.order[turn]
         key = key_of(keys, r)
@@ -183,14 +186,16 @@ def _entry_points(sources: str):
                          second=second, memory=memory, room=room, filters=filters)  # fmt: skip
 
     @kept
-    def scale_rows(flat, n, stride, masked_at, temperature, out):
+    def scale_rows(flat, n, stride, masked_at, temperature, taken, out):
         _ = sources
-        every_scaled_row(Logits(flat, n, stride, masked_at), temperature, out)
+        every_scaled_row(Logits(flat, n, stride, masked_at), temperature, taken, out)
+        return 0
 
     @kept
-    def scale_in_place(rows, masked_at, temperature):
+    def scale_in_place(rows, masked_at, temperature, taken):
         _ = sources
-        every_row_in_place(rows, masked_at, temperature)
+        every_row_in_place(rows, masked_at, temperature, taken)
+        return 0
 
     return run_moments, run_all, scale_rows, scale_in_place
 

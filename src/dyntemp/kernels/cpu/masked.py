@@ -39,7 +39,7 @@ def run_masked(run: Callable[[Any, Job], Outcome], logits: Any, job: Job) -> Out
         np.array(left, rows.widened(0).dtype) if count else rows.data,
         Job(
             (AS_DECIDED,), draw=True, seed=keys.seed, request=keys.request, position=keys.position,
-            requested=temperature.clip(max=MAX_REQUESTED),
+            requested=temperature.clip(max=MAX_REQUESTED), threads=job.threads,
         ),
     )  # fmt: skip
     outcome.token, outcome.candidates = drawn.token, outcome.kept.sum(-1)

@@ -8,6 +8,7 @@ from numba.extending import overload
 
 from dyntemp.distribution.filters import GREEDY_AT
 from dyntemp.kernels.cpu.blocks import block_top
+from dyntemp.kernels.cpu.turns import next_turn
 from dyntemp.kernels.cpu.vectors import larger, load, plain, type_of, vector, wide_vectors
 
 
@@ -24,20 +25,26 @@ def _quotient(x, temperature, reciprocal):
 
 
 @plain
-def every_scaled_row(logits, temperature, out):
+def every_scaled_row(logits, temperature, taken, out):
     """Each row divided by its temperature into `out`, [rows, n], in the type to compute in; masked entries at -inf.
 
-    A temperature of NaN leaves a row as it is.
+    A temperature of NaN leaves a row as it is. `taken`, int64 [1], counts the rows that threads have taken.
     """
-    for r in range(len(temperature)):
+    for _ in range(len(temperature)):
+        r = next_turn(taken)
+        if r >= len(temperature):
+            break
         row = logits.flat[r * logits.stride : r * logits.stride + logits.n]
         scale_row(row, logits.masked_at, temperature[r], out[r])
 
 
 @plain
-def every_row_in_place(rows, masked_at, temperature):
+def every_row_in_place(rows, masked_at, temperature, taken):
     """`every_scaled_row` in place, for rows, [rows, n], of the type to compute in."""
-    for r in range(len(temperature)):
+    for _ in range(len(temperature)):
+        r = next_turn(taken)
+        if r >= len(temperature):
+            break
         row, t = rows[r], temperature[r]
         if t > GREEDY_AT and t < np.inf:
             beyond = t < 1.0 and quotient(farthest(row, masked_at), t, 1.0 / t) > -2.0 * np.float64(masked_at)

@@ -100,13 +100,14 @@ def run(logits: Any, job: Job) -> Outcome:
     return outcome
 
 
-def scale(logits: Any, temperature: Any, out: Tensor | None = None) -> Any:
+def scale(logits: Any, temperature: Any, out: Tensor | None = None, threads: int | None = None) -> Any:  # noqa: ARG001
     """Each row divided by its temperature, in the shape, dtype and library of `logits`; see `dyntemp.scale`.
 
     Args:
         logits: As for `run`.
         temperature: float64 [rows], as `run` returned it.
         out: A tensor like the logits to write to, which may be the logits.
+        threads: Of no use on a device.
     """
     rows = as_rows(logits)
     if out is None:
