@@ -49,7 +49,7 @@ model = "transformers:smollm2"
 tasks = ["fluency", "letters", "code", "instructions"]
 budget = 24                 # of tasks whose values are computed
 kept = 1
-finalists = 5
+finalists = 6
 seed = 19
 policies = [
 """
@@ -59,21 +59,21 @@ SIZES = """\
 
 [task.fluency]
 items = { tune = 12, val = 8, test = 20 }
-samples = { val = 16, test = 32 }
+samples = { val = 8, test = 8 }
 
 [task.letters]
 budget = 16
-items = { tune = 16, val = 24, test = 48 }
+items = { tune = 16, val = 8, test = 24 }
 samples = { tune = 8, val = 8, test = 8 }
 
 [task.code]
 budget = 6
-items = { tune = 12, val = 8, test = 32 }
+items = { tune = 8, val = 4, test = 32 }
 samples = { tune = 8, val = 8, test = 8 }
 
 [task.instructions]
 budget = 6
-items = { tune = 12, val = 8, test = 32 }
+items = { tune = 8, val = 4, test = 32 }
 samples = { tune = 8, val = 8, test = 8 }
 """
 
