@@ -1,4 +1,4 @@
-"""Write the presets, docs/presets.md and held_out.toml from five tunings, and from a study of the presets on all tasks.
+"""Write the presets, docs/presets.md and held_out.toml from five tunings, and from a study of the presets elsewhere.
 
     bash evidence/tuning/tune.sh FOLDER                                           # one to two hours on two cores
     python evidence/tuning/tables.py FOLDER                                       # take the tunings over
@@ -41,15 +41,15 @@ DYNAMIC = "_dynamic"  # behind the name of a preset: the policy that is not ship
 ANSWERS = {"worth": "worth its parameters", "not worth": "not worth its parameters", "open": "cannot be told"}
 
 HEAD = """\
-# The presets on every task, beside controls that are tuned there. Written by tables.py.
+# The presets on three tasks, beside controls that are tuned there. Written by tables.py.
 #
 #     dyntemp evaluate evidence/tuning/held_out.toml -o FOLDER --batch 512
 
 model = "transformers:smollm2"
-tasks = ["fluency", "letters", "code", "instructions"]
-budget = 24                 # of tasks whose values are computed
+tasks = ["letters", "code", "instructions"]
+budget = 6
 kept = 1
-finalists = 5
+finalists = 6
 seed = 19
 policies = [
 """
@@ -57,23 +57,17 @@ policies = [
 SIZES = """\
 ]
 
-[task.fluency]
-items = { tune = 12, val = 8, test = 20 }
-samples = { val = 16, test = 32 }
-
 [task.letters]
 budget = 16
-items = { tune = 16, val = 24, test = 48 }
+items = { tune = 16, val = 8, test = 24 }
 samples = { tune = 8, val = 8, test = 8 }
 
 [task.code]
-budget = 6
-items = { tune = 12, val = 8, test = 32 }
+items = { tune = 8, val = 4, test = 32 }
 samples = { tune = 8, val = 8, test = 8 }
 
 [task.instructions]
-budget = 6
-items = { tune = 12, val = 8, test = 32 }
+items = { tune = 8, val = 4, test = 32 }
 samples = { tune = 8, val = 8, test = 8 }
 """
 

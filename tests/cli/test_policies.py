@@ -6,6 +6,7 @@ import pytest
 from tests.cli.test_cli import model, run  # noqa: F401 (a fixture)
 
 from dyntemp.methods import METHODS
+from dyntemp.tune.presets import presets
 
 pytestmark = pytest.mark.usefixtures("model")
 
@@ -51,7 +52,7 @@ def test_the_list_has_a_line_for_each_in_80_columns(capsys):
     lines = out.splitlines()
 
     assert 0 == code
-    assert sorted(METHODS) == sorted(line.split()[0] for line in lines if line.startswith("  "))
+    assert sorted([*METHODS, *presets()]) == sorted(line.split()[0] for line in lines if line.startswith("  "))
     assert max(map(len, lines)) <= 80
     assert out.index("hotter where") < out.index("  edt ") < out.index("colder where") < out.index("  fixed_entropy ")
 

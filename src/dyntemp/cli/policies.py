@@ -119,7 +119,7 @@ def _list(out: Console) -> None:
     study = evidence.read()
     told = f"{study.sentence} That was one study; docs/evidence.md has it, losers included."
     out.print("\n" + "\n".join(wrap(told, 80)))
-    out.print("\n`dyntemp policies NAME` shows one; dyntemp generate --method NAME uses it.")
+    out.print("\n`dyntemp policies NAME` shows one; --method NAME or --preset NAME uses it.")
 
 
 def _show(out: Console, method: Method, values: dict[str, float]) -> None:
