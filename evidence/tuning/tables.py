@@ -199,7 +199,7 @@ def elsewhere(results: Results | None, found: Mapping[str, TuningResults]) -> It
     columns = [one for one in readings(results) if one.metric]
     static = [next(arm for arm in one.controls if arm.control == CONTROL) for one in columns]
     there = [value(average(arm, one.metric)) for one, arm in zip(columns, static, strict=True)]
-    names = sorted(map(_name, columns[0].methods))
+    names = [*found, *(name + DYNAMIC for name, of in found.items() if of.answer == "worth")]
     rows = [
         (f"`{name}`", *(_elsewhere(one, name, found[name.removesuffix(DYNAMIC)]) for one in columns)) for name in names
     ]
@@ -210,26 +210,35 @@ def elsewhere(results: Results | None, found: Mapping[str, TuningResults]) -> It
 
 def _elsewhere(one, name: str, tuning: TuningResults) -> str:
     """A preset's mean on a task, and its difference; in bold where the task had no part in its tuning."""
-    arm = next(arm for arm in one.methods if _name(arm) == name)
+    arm = next((arm for arm in one.methods if _is(arm, name)), None)
+    if arm is None:
+        return "not among the best on val"
     pair = next(pair for pair in one.comparisons(arm.name) if pair.against.startswith(CONTROL))
     told = f"{value(pair.mean)}, {difference(pair.difference)} ({interval(pair)})"
     return told if one.task.name in tuning.settings["tasks"] else f"**{told}**"
 
 
-def _name(arm: ArmResult) -> str:
-    """The name of the preset of an arm, whose family has its filters too."""
-    return arm.family.partition(" + ")[0]
+def _is(arm: ArmResult, name: str) -> bool:
+    """True if an arm is the policy of this name with its own filters, and not with others."""
+    return arm.family == name or arm.family.startswith(f"{name} + min_p(")
 
 
-def again(results: Results | None) -> Iterator[str]:
+def again(results: Results | None, found: Mapping[str, TuningResults]) -> Iterator[str]:
     """Each dynamic policy of the study beside the control that leaves it the smallest difference."""
+    found_again = [
+        (name, one, pair)
+        for one in (readings(results) if results else ()) for arm in one.methods for name in found
+        if _is(arm, name + DYNAMIC) and (pair := one.hardest(arm.name)) is not None
+    ]  # fmt: skip
     rows = [
-        (f"`{_name(arm)}`", one.task.name, one.metric, value(pair.mean), pair.against, value(pair.other),
+        (f"`{name}{DYNAMIC}`", one.task.name, one.metric, value(pair.mean), pair.against, value(pair.other),
          f"{difference(pair.difference)} ({interval(pair)})", chance(pair.p))
-        for one in (readings(results) if results else ()) for arm in one.methods
-        if _name(arm).endswith(DYNAMIC) and (pair := one.hardest(arm.name)) is not None
+        for name, one, pair in found_again
     ]  # fmt: skip
     if rows:
+        ahead = sum(pair.low > 0 for _, _, pair in found_again)
+        yield f"On {ahead} of {len(rows)} tasks the interval of its difference to the hardest control lies above 0."
+        yield ""
         yield from table(
             ("policy", "task", "metric", "mean", "hardest control", "its mean", "difference, 95 %", "p"), rows
         )
@@ -276,7 +285,7 @@ def written() -> dict[Path, str]:
     parts = {
         "chosen": list(chosen(found, files)), "rivals": list(rivals(found)), "promised": list(promised(found)),
         "grid": list(grid(found)), "elsewhere": list(elsewhere(results, found)),
-        "again": list(again(results)), "circumstances": list(circumstances(found)),
+        "again": list(again(results, found)), "circumstances": list(circumstances(found)),
     }  # fmt: skip
     shipped = {name: json.loads(file.to_json()) for name, file in files.items()}
     return {

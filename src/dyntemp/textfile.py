@@ -30,9 +30,13 @@ def read_text(path: str | Path) -> str:
     return decoded(Path(path).read_bytes())
 
 
-def write_whole(path: Path, text: str, mark: str = "partial") -> None:
-    """Write a file under another name, `path` and `mark`, and rename it when it is complete."""
-    partial = path.with_name(f"{path.name}.{mark}")
+def write_whole(path: Path, text: str, writer: str = "") -> None:
+    """Write a file under another name, and rename it when it is complete.
+
+    The other name is `path`, `writer` and `.partial`. The writer is by default this process, so that two processes may
+    write the same file.
+    """
+    partial = path.with_name(f"{path.name}.{writer or os.getpid()}.partial")
     with partial.open("w", encoding="utf-8") as file:
         file.write(text)
         file.flush()

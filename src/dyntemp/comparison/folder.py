@@ -17,7 +17,7 @@ from dyntemp.traces.file import Trace
 
 FORMAT, VERSION = "dyntemp.comparison", 1
 MANIFEST, TRACES = "manifest.json", "traces"
-UNFINISHED = f"{MANIFEST}.partial"
+UNFINISHED = f"{MANIFEST}.*.partial"
 DECIDING = ("dyntemp", "llama.cpp", "torch", "transformers")
 """Packages whose version may decide which tokens a seed draws."""
 
@@ -139,7 +139,7 @@ def begin(folder: Path, manifest: Manifest) -> None:
                 f"{folder} holds another comparison ({'; '.join(differences)}): ask for the same, or name another "
                 "folder"
             )
-    elif folder.exists() and (not folder.is_dir() or {entry.name for entry in folder.iterdir()} - {UNFINISHED}):
+    elif folder.exists() and (not folder.is_dir() or any(not entry.match(UNFINISHED) for entry in folder.iterdir())):
         raise TraceError(f"{folder} is there already, and is no comparison: name a folder that is new or empty")
     folder.mkdir(parents=True, exist_ok=True)
     if not path.exists():

@@ -115,7 +115,7 @@ class Folder:
         """Write a JSON object, whole or not at all."""
         path = self.path / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, json.dumps(data, ensure_ascii=False), f"{self.worker}.partial")
+        write_whole(path, json.dumps(data, ensure_ascii=False), self.worker)
 
     def holds(self, name: str) -> bool:
         """True if a file of this name is there."""
@@ -213,7 +213,7 @@ class Claim:
         """Write the samples in their order, and take the parts away."""
         order = [(item.id, number) for item in self.cell.items for number in range(self.cell.samples)]
         text = "".join(f"{_line(self.samples[one])}\n" for one in order)
-        write_whole(self._folder.place(self.cell), text, f"{self._folder.worker}.partial")
+        write_whole(self._folder.place(self.cell), text, self._folder.worker)
         self.drop()
 
     def drop(self) -> None:
