@@ -325,7 +325,7 @@ class TestWhatTheServerSays:
         assert host.step({request: row.copy()})[request].tobytes() == row.tobytes()
 
     @pytest.mark.parametrize(("given", "message"), [
-        ({"polcy": "0.7"}, "an object with some of policy, counts, trace, backend is allowed"),
+        ({"polcy": "0.7"}, "an object with some of policy, counts, trace, records, backend is allowed"),
         ("0.7", r"additional_config\['dyntemp'\] = '0.7' was given; an object"),
         ({"counts": 3}, r"\['counts'\] = 3 was given; text is allowed"),
         ({"policy": "0.1 + entropi"}, "did you mean"),
