@@ -198,6 +198,6 @@ class TestTransformers:
         from dyntemp.engines.transformers import AfterWarpers
 
         model, tokenizer = network()
-        refused = pytest.raises(EngineError, match="reads earlier tokens of a row, .* but beam search")
+        refused = pytest.raises(EngineError, match=r"reads earlier tokens of a row, .* but beam search")
         with AfterWarpers(model, self.POLICY, tokenizer=tokenizer), refused:
             model.generate(**ONE, do_sample=True, num_beams=2, max_new_tokens=2)
