@@ -8,7 +8,7 @@ from typing import Any
 
 from dyntemp.cli import UsageError
 from dyntemp.cli.common import add_zone_option, readable
-from dyntemp.distribution.filters import Filters, filters_of
+from dyntemp.distribution.filters import Filters
 from dyntemp.generation import policies
 from dyntemp.generation.policy_file import PolicyFile
 from dyntemp.language.policy import Policy
@@ -185,13 +185,13 @@ def draw_settings(options: argparse.Namespace, *given: PolicyFile | None) -> dic
     if options.max_tokens < 1:
         raise UsageError(f"-n {options.max_tokens} was given; at least 1 token is written")
     try:
-        asked = filters_of(options.filters, options.top_k, options.top_p, options.min_p or 0.0, options.filter_at)
+        asked = policies.chosen_filters(
+            options.filters, options.top_k, options.top_p, options.min_p, options.filter_at,
+            default=given == (None,) and getattr(options, "temp", None) is None,
+        )  # fmt: skip
     except ValueError as error:
         raise UsageError(str(error)) from None
-    named = any(getattr(options, name, None) is not None for name in ("temp", "min_p", "filters"))
-    unnamed = given == (None,) and asked == Filters() and not named
-    beside = policies.DEFAULT.filters if unnamed else filters_beside(asked, given)
-    return {"max_tokens": options.max_tokens, "filters": beside, "zones": options.zone}
+    return {"max_tokens": options.max_tokens, "filters": filters_beside(asked, given), "zones": options.zone}
 
 
 def filters_beside(asked: Filters, given: Iterable[PolicyFile | None]) -> Filters:

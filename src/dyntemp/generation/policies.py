@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from dyntemp.distribution.filters import Filters
+from dyntemp.distribution.filters import Filters, filters_of
 from dyntemp.errors import PolicyError
 from dyntemp.generation.policy_file import PolicyFile
 from dyntemp.language.policy import Policy
@@ -63,6 +63,19 @@ def read_method(name: str) -> Method:
 def policy_of_temperature(temperature: float | None) -> Policy:
     """The policy of a user who gives none: one temperature for every token, or the default without a temperature."""
     return DEFAULT.policy if temperature is None else Policy(temperature, name="static")
+
+
+def chosen_filters(
+    filters: Filters | str | None, top_k: int, top_p: float, min_p: float | None, filter_at: str, *, default: bool
+) -> Filters:
+    """The filters that a user gives, as `filters_of` takes them; those of `DEFAULT` where none stand beside its policy.
+
+    Raises:
+        ValueError: As `filters_of`.
+    """
+    asked = filters_of(filters, top_k, top_p, min_p or 0.0, filter_at)
+    unnamed = default and filters is None and min_p is None and asked == Filters()
+    return DEFAULT.filters if unnamed else asked
 
 
 def reads_temperature(policy: Policy) -> bool:

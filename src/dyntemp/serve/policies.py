@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from dyntemp.distribution.filters import GREEDY_AT, SHORT, Filters, filters_of
+from dyntemp.distribution.filters import GREEDY_AT, SHORT, Filters
 from dyntemp.engines.request_fields import KEY, OFF
 from dyntemp.errors import PolicyError
 from dyntemp.generation import policies
@@ -86,10 +86,7 @@ def chosen(values: Mapping[str, Any], *, fallback: PolicyFile | None, most: int,
         text, param = beside, "vllm_xargs"
     policy = fallback if text is None else None if text == OFF else read_policy(text, most, param)
     found = _heated(None if policy is None else policy.policy, values, off=text == OFF, lenient=lenient)
-    asked = _filters(values)
-    unnamed = policy is None and text != OFF and asked == Filters()
-    if unnamed and all(values[name] is None for name in ("temperature", "min_p", "filters")):
-        return replace(found, filters=policies.DEFAULT.filters)
+    asked = _filters(values, default=policy is None and text != OFF and values["temperature"] is None)
     if policy is None or not policy.filters.active or found.policy == GREEDY:
         return replace(found, filters=asked)
     if asked.active and asked != policy.filters:
@@ -104,16 +101,17 @@ def chosen(values: Mapping[str, Any], *, fallback: PolicyFile | None, most: int,
     return replace(found, filters=policy.filters)
 
 
-def _filters(values: Mapping[str, Any]) -> Filters:
-    """The filters that the fields of a request ask for.
+def _filters(values: Mapping[str, Any], *, default: bool) -> Filters:
+    """The filters that the fields of a request ask for, or those beside the default policy.
 
     Raises:
         ApiError: 400 for filters in their long and in their short form.
     """
     try:
-        return filters_of(
-            values["filters"], max(values["top_k"], 0), values["top_p"], values["min_p"] or 0.0, values["filter_at"]
-        )
+        return policies.chosen_filters(
+            values["filters"], max(values["top_k"], 0), values["top_p"], values["min_p"], values["filter_at"],
+            default=default,
+        )  # fmt: skip
     except ValueError as error:
         raise wrong("filters", str(error)) from None
 
