@@ -56,11 +56,10 @@ class ExactTier:
         if not _suits(items, metrics):
             return {}
         names = tuple(dict.fromkeys(metrics))
-        place = f"exact/{task.name}.{split}"
-        file = f"{place}.json"
+        file = f"exact/{task.name}.{split}.json"
         known = _known(folder, file)
         if any(arm.digest not in known for arm in arms):
-            answers = self._answers(folder, place, items, tell)
+            answers = self.answers(folder, task, split, items, tell)
             order = random.Random(folder.worker).sample(arms, len(arms))  # noqa: S311
             for begin in range(0, len(order), AT_ONCE):
                 missing = [arm for arm in order[begin : begin + AT_ONCE] if arm.digest not in known]
@@ -71,9 +70,11 @@ class ExactTier:
                 tell(min(begin + AT_ONCE, len(order)), len(order))
         return {arm.digest: known[arm.digest] for arm in arms}
 
-    def _answers(self, folder: Folder, place: str, items: Sequence[Item], tell: Callable[[int, int], None]) -> Answers:
-        """The rows on the way to the answers: those of the folder, or read now."""
-        path = folder.path / f"{place}.npz"
+    def answers(
+        self, folder: Folder, task: Task, split: Split, items: Sequence[Item], tell: Callable[[int, int], None]
+    ) -> Answers:
+        """The rows on the way to the listed answers of items: those of the folder, or read now; see `values`."""
+        path = folder.path / f"exact/{task.name}.{split}.npz"
         if path not in self._read:
             if not path.exists():
                 path.parent.mkdir(exist_ok=True)

@@ -39,13 +39,25 @@ class Settings(Protocol):
 
 
 class Cell(NamedTuple):
-    """One arm on one split of one task, all of whose samples are in one file."""
+    """One arm on one split of one task, all of whose samples are in one file.
+
+    Attributes:
+        task: The task.
+        split: The split.
+        arm: The arm.
+        items: Its items.
+        samples: How many samples each item has.
+        part: The name of a part of an arm's samples, with noise of its own; empty where there is one file for all.
+        curves: True if the samples hold the curves of their draws, for learning.
+    """
 
     task: Task
     split: Split
     arm: Arm
     items: Sequence[Item]
     samples: int
+    part: str = ""
+    curves: bool = False
 
     @property
     def size(self) -> int:
@@ -56,10 +68,11 @@ class Cell(NamedTuple):
 class Folder:
     """A study on disk. Leaving its context gives the cells free that are not complete.
 
-    A cell is complete when `cells/TASK/SPLIT/ARM.jsonl` is there, which appears as a whole and in order. Until then its
-    samples stand in `ARM.jsonl.0`, `.1`, ...: each is made by one process, exclusively, and is both its claim to the
-    cell and the place of its samples. A claim is stale once its process has ended, or has given no sign of life for
-    `STALE` seconds; then the next number may be made, which begins with the samples of those before it.
+    A cell is complete when `cells/TASK/SPLIT/ARM.jsonl` (or `ARM.PART.jsonl`) is there, which appears as a whole and in
+    order. Until then its samples stand in `ARM.jsonl.0`, `.1`, ...: each is made by one process, exclusively, and is
+    both its claim to the cell and the place of its samples. A claim is stale once its process has ended, or has given
+    no sign of life for `STALE` seconds; then the next number may be made, which begins with the samples of those
+    before it.
 
     Args:
         path: The folder; made if it is not there.
@@ -117,13 +130,26 @@ class Folder:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, json.dumps(data, ensure_ascii=False), self.worker)
 
+    def write_first(self, name: str, data: Mapping[str, Any]) -> None:
+        """Write a JSON object, unless another process has written this file: then that one stays."""
+        path = self.path / name
+        own = path.with_name(f"{path.name}.{self.worker}")
+        self.write(f"{name}.{self.worker}", data)
+        try:
+            os.link(own, path)
+        except FileExistsError:
+            pass
+        finally:
+            own.unlink()
+
     def holds(self, name: str) -> bool:
         """True if a file of this name is there."""
         return (self.path / name).exists()
 
     def place(self, cell: Cell) -> Path:
         """The file of a complete cell."""
-        return self.path / "cells" / cell.task.name / cell.split / f"{cell.arm.digest}.jsonl"
+        name = ".".join(filter(None, (cell.arm.digest, cell.part)))
+        return self.path / "cells" / cell.task.name / cell.split / f"{name}.jsonl"
 
     def complete(self, cell: Cell) -> bool:
         """True if all samples of the cell are there."""

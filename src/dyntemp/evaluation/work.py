@@ -14,6 +14,9 @@ from dyntemp.evaluation.runner import Job, Runner
 WAIT = 1.0
 """Seconds between two looks at cells that other processes have."""
 
+Key = tuple[str, str, str]
+"""Task, arm and item of a job: those that run at the same time and belong to one cell."""
+
 Tell = Callable[[int, int], None]
 """Called with the samples of a stage that are there, and the tokens that this process drew for it."""
 
@@ -31,12 +34,12 @@ def complete(
     total, tokens = sum(cell.size for cell in cells), 0
     while pending := [cell for cell in cells if not folder.complete(cell)]:
         done = total - sum(cell.size for cell in pending)
-        claims: dict[tuple[str, str], Claim] = {}
+        claims: dict[Key, Claim] = {}
         tell(done, tokens)
         written = runner.run(_jobs(folder, pending, seed, claims))
         try:
             for now, (job, sample) in enumerate(written, start=done + 1):
-                claim = claims[job.task.name, job.arm.digest]
+                claim = claims[_key(job)]
                 claim.add(sample)
                 tokens += sample.tokens
                 tell(now, tokens)
@@ -44,7 +47,7 @@ def complete(
         finally:
             if isinstance(written, Generator):
                 written.close()
-            for claim in claims.values():
+            for claim in set(claims.values()):
                 if not folder.complete(claim.cell):
                     claim.release()
         if not claims:
@@ -52,20 +55,26 @@ def complete(
     tell(total, tokens)
 
 
-def _jobs(folder: Folder, cells: Sequence[Cell], seed: int, claims: dict[tuple[str, str], Claim]) -> Iterator[Job]:
+def _jobs(folder: Folder, cells: Sequence[Cell], seed: int, claims: dict[Key, Claim]) -> Iterator[Job]:
     """The missing samples of cells that no other process has, cell by cell."""
     for cell in cells:
         claim = folder.claim(cell)
         if claim is None:
             continue
         task, arm = cell.task, cell.arm
-        claims[task.name, arm.digest] = claim
-        noise = noise_seed(seed, task.name, cell.split, arm.digest if cell.split == "test" else "")
+        own = arm.digest if cell.split == "test" else ""
+        noise = noise_seed(seed, task.name, cell.split, own, *([cell.part] if cell.part else []))
         missing = claim.missing()
         if not missing:
             claim.finish()
         for place, item, number in missing:
-            yield Job(task, item, arm, number, noise, place * cell.samples + number)
+            job = Job(task, item, arm, number, noise, place * cell.samples + number, cell.curves)
+            claims[_key(job)] = claim
+            yield job
+
+
+def _key(job: Job) -> Key:
+    return job.task.name, job.arm.digest, job.item.id
 
 
 def noise_seed(*parts: Any) -> int:

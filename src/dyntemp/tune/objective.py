@@ -53,6 +53,7 @@ class Scorer:
     Attributes:
         objectives: What is made large; the units are 1 until `prepare` has measured them.
         constraint: The metric that has a least value, likewise; None without one.
+        items: The items of each task and split.
         samples: Texts per item of each task and split.
     """
 
@@ -63,7 +64,7 @@ class Scorer:
         self._settings, self._tasks, self._runner, self._folder, self._exact = settings, tasks, runner, folder, exact
         self._meter = meter
         sizes = {task.name: settings.sizes(task) for task in tasks}
-        self._items = {
+        self.items = {
             (task.name, split): _shuffled(task.items(split, sizes[task.name][0][split], settings.seed), settings.seed)
             for task in tasks for split in SPLITS
         }  # fmt: skip
@@ -97,7 +98,7 @@ class Scorer:
 
     def texts(self, split: Split) -> int:
         """How many texts one configuration has on a split."""
-        return sum(len(self._items[task.name, split]) * self.samples[task.name][split] for task in self._tasks)
+        return sum(len(self.items[task.name, split]) * self.samples[task.name][split] for task in self._tasks)
 
     def measure(self, arm: Arm, split: Split, enough: Enough | None = None) -> Measured:
         """The values of an arm on a split.
@@ -109,7 +110,7 @@ class Scorer:
         """
         parts = {task.name: self._part(task, split, arm, enough) for task in self._tasks}
         items = {task: dict(part.items) for task, part in parts.items()}
-        full = {task.name: len(self._items[task.name, split]) for task in self._tasks}
+        full = {task.name: len(self.items[task.name, split]) for task in self._tasks}
         own = [self._interval(objective, items, split) for objective in self.objectives] if split != "tune" else []
         return Measured(
             split=split,
@@ -131,7 +132,7 @@ class Scorer:
                 group=task.group,
                 metric=task.metric,
                 about=task.about,
-                items={split: [item.id for item in self._items[task.name, split]] for split in SPLITS},
+                items={split: [item.id for item in self.items[task.name, split]] for split in SPLITS},
                 clusters={split: self._clusters(task.name, split) for split in SPLITS},
                 samples={split: self.samples[task.name][split] for split in SPLITS},
             )
@@ -143,7 +144,7 @@ class Scorer:
         return [f"{task.name} {one}" for task in self._tasks for one in self._clusters(task.name, split)]
 
     def _clusters(self, task: str, split: Split) -> list[str]:
-        return [item.cluster for item in self._items[task, split]]
+        return [item.cluster for item in self.items[task, split]]
 
     def _interval(
         self, objective: Objective, items: Mapping[str, Items], split: Split
@@ -190,9 +191,9 @@ class Scorer:
                 raise StudyError(
                     f"`{arm.policy}` with the filters `{arm.filters}` has no computed value on {task.name}"
                 )
-            self._meter.text(len(self._items[task.name, split]) * self.samples[task.name][split], 0)
+            self._meter.text(len(self.items[task.name, split]) * self.samples[task.name][split], 0)
             return Part(items)
-        cell = Cell(task, split, arm, self._items[task.name, split], self.samples[task.name][split])
+        cell = Cell(task, split, arm, self.items[task.name, split], self.samples[task.name][split])
         samples = list(self._samples(cell, self._names(task)[0], enough))
         items = {name: [metric_of(name).of(one) for one in samples] for name in self._names(task)}
         texts = [one for of_item in samples for one in of_item]
@@ -202,7 +203,7 @@ class Scorer:
         """The values of a task that lists its answers; none where they have to be sampled."""
         if self._exact is None:
             return {}
-        items = self._items[task.name, split]
+        items = self.items[task.name, split]
         tell = partial(self._meter.read, f"{task.name}, {split}")
         return self._exact.values(self._folder, task, split, items, [arm], self._names(task), tell).get(arm.digest, {})
 

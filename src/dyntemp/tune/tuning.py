@@ -83,21 +83,20 @@ class Tuning:
 
     def __init__(self, settings: TuneSettings, scorer: Scorer, database: Any, model: str, meter: Meter) -> None:
         self.settings, self.scorer, self.database, self.model, self.meter = settings, scorer, database, model, meter
-        self.families = [control(), settings.family()]
 
     def run(self) -> TuningResults:
         """All stages, and the results."""
-        static, policy = self.families
+        families = static, policy = control(), self.settings.family()
         counts = {"tune": 2 * self.settings.trials, "val": 2 * self.settings.kept, "test": 2}
         self.meter.plan(sum(counts[split] * self.scorer.texts(split) for split in SPLITS))
-        self.scorer.prepare([family.arm(family.name, _middle(family)) for family in self.families])
-        rival = self._search(static, None, None)
+        self.scorer.prepare([family.arm(family.name, _middle(family)) for family in families])
+        rival = self.search(static, None, None)
         best = self._ranked(rival)[0]
         least = self._least(best.measured)
         numbers = {name: value for name, value in best.parameters.items() if name != TEMPERATURE}
-        own = self._search(policy, Static("best static", best.parameters[TEMPERATURE], numbers), least)
-        rivals = self._again(static, rival, None)
-        finalists = self._again(policy, own, self._least(_chosen(rivals).left))
+        own = self.search(policy, Static("best static", best.parameters[TEMPERATURE], numbers), least)
+        rivals = self.again(static, rival, None)
+        finalists = self.again(policy, own, self._least(chosen(rivals).left))
         winner, other = self._tested(policy, own, finalists), self._tested(static, rival, rivals)
         clusters = self.scorer.clusters("test")
         differences = [
@@ -126,8 +125,14 @@ class Tuning:
             tokens={split: sum(one.tokens for one in measured if one.split == split) for split in SPLITS},
         )
 
-    def _search(self, family: Family, best: Static | None, least: float | None) -> list[Trial]:
-        """All trials of a family."""
+    def search(self, family: Family, best: Static | None = None, least: float | None = None) -> list[Trial]:
+        """All trials of a family on tune.
+
+        Args:
+            family: The policy and filters with their ranges.
+            best: The tuned static temperature, for the first trials; None where it is not known.
+            least: The least value of the constraint's metric; None without one.
+        """
         count = self.settings.trials
         before = self.meter.at.done
 
@@ -152,7 +157,7 @@ class Tuning:
         )
         return search.run(self.database)
 
-    def _again(self, family: Family, trials: Sequence[Trial], least: float | None) -> list[Finalist]:
+    def again(self, family: Family, trials: Sequence[Trial], least: float | None = None) -> list[Finalist]:
         """The best trials of a family, measured on val."""
         found: list[Finalist] = []
         for number, trial in enumerate(self._ranked(trials)[: self.settings.kept], start=1):
@@ -167,7 +172,7 @@ class Tuning:
 
     def _tested(self, family: Family, trials: Sequence[Trial], finalists: Sequence[Finalist]) -> Tested:
         """The chosen finalist on test."""
-        number = _chosen(finalists).number
+        number = chosen(finalists).number
         trial = next(one for one in trials if one.number == number)
         self.meter.reach(self.meter.at.done, f"{family.name}, test")
         return Tested(
@@ -223,7 +228,8 @@ def _merit(values: Sequence[float]) -> float:
     return prod(values)
 
 
-def _chosen(finalists: Sequence[Finalist]) -> Finalist:
+def chosen(finalists: Sequence[Finalist]) -> Finalist:
+    """The finalist that is best on val."""
     return next(one for one in finalists if one.chosen)
 
 

@@ -11,7 +11,6 @@ from numpy.typing import ArrayLike
 from dyntemp.distribution.filters import GREEDY_AT, Filters
 from dyntemp.evaluation.exact.answers import Answers
 from dyntemp.evaluation.exact.summaries import NO_FILTERS, Summaries
-from dyntemp.kernels.job import Job
 from dyntemp.language.policy import Policy
 from dyntemp.models.torch_module import import_torch
 
@@ -71,26 +70,13 @@ def temperatures(
         PolicyError: As `expected`.
     """
     torch = import_torch()
-    from dyntemp.kernels.tensor_memory import memory_of
-    from dyntemp.kernels.torch.program import Evaluation, bound
+    from dyntemp.kernels.torch.texts import Along
+    from dyntemp.kernels.torch.texts import temperatures as of_tokens
 
-    row, text, position, surprisal = (torch.from_numpy(np.asarray(values)) for values in summaries.visits)
-    state = None
-    if policy.remembers:
-        state = policy.state(slots=int(text.max()) + 1, window=int(position.max()) + 2)
-        state.observe(text.numpy(), position.numpy(), surprisal.numpy())
-    job = Job((policy,), state=state, slot=text.numpy(), position=position.numpy(), parameters=parameters)
-    like = torch.zeros(len(row), dtype=torch.float64)
+    row, text, position, surprisal = summaries.visits
     values = summaries.values_of(policy, given or {})
-    signals = {name: torch.from_numpy(np.ascontiguousarray(value))[row] for name, value in values.items()}
-    signals["position"] = position.to(like.dtype)
-    memory, turns = memory_of(job, len(row), like.device, None)
-    evaluation = Evaluation(policy.program, signals, bound(job, policy, like), like, memory)
-    along = like
-    for turn in turns:
-        at = None if turn is None else torch.from_numpy(turn)
-        found = evaluation.of(at).run(policy.program.steps)
-        along = found if at is None else along.index_copy(0, at, found)
+    signals = {name: np.asarray(value)[row] for name, value in values.items()}
+    along = of_tokens(policy, signals, Along(text, position, surprisal), parameters)
     first = np.zeros(len(summaries), np.int64)
     first[summaries.visits.row] = np.arange(len(row))
     return along[torch.from_numpy(first)]
