@@ -64,7 +64,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     how.add_argument("--radius", type=float, metavar="NATS", help="divergence of the first steps, nats a token (0.01)")
     how.add_argument("--clip", type=float, metavar="SHARE", help="largest change of probability that counts (0.2)")
     how.add_argument("--pull", type=float, metavar="SHARE",
-                     help="the share of the metric that a nat of divergence from static has to gain (0.01)")  # fmt: skip
+                     help="share of the metric that a nat away from static has to gain (0.01)")  # fmt: skip
     how.add_argument("--entropy", type=float, metavar="SHARE", help="the share that a nat of entropy is worth (0)")
     how.add_argument("--runs", type=int, metavar="N", help="learned policies, each from its own noise (3)")
     how.add_argument("--parts", type=int, metavar="N", help="parts of a round, for several processes (1)")
@@ -97,9 +97,10 @@ def run(options: argparse.Namespace) -> int:
         model = opened(options, settings.model)
         settings = replace(settings, card=model.card)
         err.print(f"settings {settings.digest[:16]}", style="dim")
+        exact = model.exact if options.oracle else None
         with shown(err, "texts", quiet=options.quiet) as show:
             results = learn(
-                settings, task, model.runner, options.output, exact=model.exact if options.oracle else None, storage=options.storage,
+                settings, task, model.runner, options.output, exact=exact, storage=options.storage,
                 progress=show and (lambda at: show(at[:3], noted(at))),
             )  # fmt: skip
     except KeyboardInterrupt:
