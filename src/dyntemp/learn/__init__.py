@@ -1,0 +1,1 @@
+"""Learning: policies learned on tasks, or from texts that are given."""
