@@ -25,6 +25,7 @@ from gymnasium.utils.env_checker import check_env  # noqa: E402
 from dyntemp.learn.environment import TemperatureEnvironment  # noqa: E402
 
 ITEMS = [item("one", "ab"), item("two", "bca", stop=("d", "ef")), item("three", "c", max_tokens=3)]
+SEED = 2**63 + 7
 SIGNALS = ["entropy", "top_mass(2)", "position"]
 
 
@@ -67,13 +68,13 @@ def test_a_text_at_one_temperature_is_that_of_a_static_policy(filters, backend):
     env = environment(filters=filters, backend=backend)
     for number in range(12):
         one, log_t = ITEMS[number % 3], float(np.float32(0.2 * number - 1.2))
-        seed = {"seed": 7} if number == 0 else {}
+        seed = {"seed": SEED} if number == 0 else {}
         _, infos, begun, (reward, terminated, truncated) = written(env, log_t, options={"item": one.id}, **seed)
         arm = Arm(name="static", family="static", policy=Policy(exp(log_t)), filters=Filters.read(filters))
-        job = Job(Listed(), one, arm, 0, seed=7, request=number)
+        job = Job(Listed(), one, arm, 0, seed=SEED, request=number)
         ((_, sample),) = LoopRunner(model(), backend=backend).run([job])
 
-        assert begun == {"item": one.id, "seed": 7, "request": number}
+        assert begun == {"item": one.id, "seed": SEED, "request": number}
         assert infos[-1]["written"] == sample.text
         assert infos[-1]["finish"] == sample.finish
         assert infos[-1]["score"] == sample.score
@@ -142,9 +143,22 @@ def episodes(env, seed, count=8):
 def test_equal_seeds_and_actions_give_equal_items_and_texts():
     env = environment()
 
-    assert episodes(env, 5) == episodes(env, 5) == episodes(environment(Closed(PIECES, logits, end=[END])), 5)
+    assert episodes(env, 5) == episodes(env, 5) == episodes(environment(), 5)
     assert episodes(env, 5) != episodes(env, 6)
     assert {name for name, _ in episodes(env, 5, 40)} == {"one", "two", "three"}
+
+
+def test_sessions_that_nobody_can_join_give_the_same_texts_and_end_with_them():
+    fake = Closed(PIECES, logits, end=[END])
+    env = environment(fake)
+
+    assert episodes(env, 5) == episodes(environment(), 5)
+    assert fake.open_sessions == 0
+    env.reset()
+    env.reset()
+    assert fake.open_sessions == 1
+    env.close()
+    assert fake.open_sessions == 0
 
 
 def test_texts_of_an_environment_without_a_seed_differ():
@@ -153,9 +167,7 @@ def test_texts_of_an_environment_without_a_seed_differ():
 
 def test_several_on_one_model_do_not_disturb_one_another():
     fake = FakeModel(PIECES, logits)
-    together = gymnasium.vector.SyncVectorEnv(
-        [lambda: environment(fake)] * 2, autoreset_mode=gymnasium.vector.AutoresetMode.DISABLED
-    )
+    together = gymnasium.vector.SyncVectorEnv([lambda: environment(fake)] * 2)
     seen, _ = together.reset(seed=[4, 9], options={"item": "one"})
     actions = np.array([[0.3], [-0.4]], np.float32)
     for _ in range(3):

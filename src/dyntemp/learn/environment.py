@@ -143,7 +143,7 @@ class TemperatureEnvironment(gymnasium.Env[Numbers, Numbers]):
         score = self._task.score(self._item, self._texts.text)
         info |= {"written": self._texts.text, "finish": token.finish, "score": score}
         reward, cut = float(self._reward(self._item, self._texts.text, score)), token.finish == "length"
-        return self._seen.copy(), reward, not cut, cut, info
+        return self._seen, reward, not cut, cut, info
 
     def close(self) -> None:
         """Free the memory of the texts. May be called again."""
