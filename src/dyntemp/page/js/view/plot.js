@@ -84,13 +84,14 @@ export function dots(frame, points, className) {
   return drawn("path", { class: className, d: marks.join("") || "M0 0" });
 }
 
-/** A line through `points`. */
+/** A line through `points`; what lies above the picture leaves it a little, and is cut there. */
 export function path(frame, points) {
+  const most = frame.y.high + 0.2 * (frame.y.high - frame.y.low);
   return points
     .filter(({ y }) => Number.isFinite(y))
     .map(
       ({ x, y }, at) =>
-        `${at ? "L" : "M"}${frame.toX(x).toFixed(1)} ${frame.toY(Math.min(y, frame.y.high * 1.2)).toFixed(1)}`,
+        `${at ? "L" : "M"}${frame.toX(x).toFixed(1)} ${frame.toY(Math.min(y, most)).toFixed(1)}`,
     )
     .join("");
 }
