@@ -1,18 +1,19 @@
-"""Traces of learning that the tests of the page share: a network over signals whose weights move from round to round."""
+"""Files of learning that the tests of the page share: networks and curves that move from round to round."""
 
 from __future__ import annotations
 
 import json
+from copy import deepcopy
 from typing import Any
 
 import numpy as np
 
 QUANTILES = {
-    "entropy": [0.0, 0.04, 0.21, 0.55, 0.98, 1.52, 2.17, 3.2, 7.4],
-    "max_prob": [0.04, 0.21, 0.34, 0.47, 0.62, 0.79, 0.93, 0.99, 1.0],
-    "margin": [0.0, 0.05, 0.14, 0.28, 0.47, 0.7, 0.88, 0.98, 1.0],
-    "top_mass(5)": [0.11, 0.55, 0.71, 0.82, 0.9, 0.96, 0.99, 1.0, 1.0],
-    "position": [0.0, 11.0, 23.0, 35.0, 47.0, 59.0, 71.0, 83.0, 95.0],
+    "entropy": [0, 0.04, 0.21, 0.55, 0.98, 1.52, 2.17, 3.2, 7.4],
+    "max_prob": [0.04, 0.21, 0.34, 0.47, 0.62, 0.79, 0.93, 0.99, 1],
+    "margin": [0, 0.05, 0.14, 0.28, 0.47, 0.7, 0.88, 0.98, 1],
+    "top_mass(5)": [0.11, 0.55, 0.71, 0.82, 0.9, 0.96, 0.99, 1, 1],
+    "position": [0, 11, 23, 35, 47, 59, 71, 83, 95],
 }
 BOUNDS = [0.1, 3.0]
 ANCHOR = 0.9
@@ -52,7 +53,7 @@ def learning(
         "runs": [run(seed, rounds, shape, units, names) for seed in range(seeds)],
         "sentence": "The learned policy was not better than the static temperature 0.9 on new items.",
     }  # fmt: skip
-    return made | fields
+    return deepcopy(made | fields)
 
 
 def run(seed: int, rounds: int, shape: str, units: int, names: list[str]) -> dict[str, Any]:
@@ -61,16 +62,16 @@ def run(seed: int, rounds: int, shape: str, units: int, names: list[str]) -> dic
     weights = network(random, units, names)
     found = []
     for at in range(rounds):
-        share = 0.35 * at / max(rounds - 1, 1)
+        share = at / max(rounds - 1, 1)
         form = FORMS[shape]
-        a, b = 2.5 * share * (1 + 0.2 * seed), 2 * share
+        a, b = 0.6 * share * (1 + 0.2 * seed), 1.5 * share
         text = policy_of(weights, share, names) if form is None else form.format(a=f"{a:.4g}", b=f"{b:.4g}")
         found.append(
             {"round": at, "texts": 192 * (at + 1), "policy": text,
-             "score": float(3.2 + 2 * share + random.normal(0, 0.12)), "temperature": ANCHOR + 0.2 * share,
-             "spread": 0.6 * share, "at_bound": max(0.0, share - 0.2) / 2}
+             "score": float(3.2 + 0.7 * share + random.normal(0, 0.12)), "temperature": ANCHOR + 0.07 * share,
+             "spread": 0.2 * share, "at_bound": max(0.0, share - 0.6) / 6}
         )  # fmt: skip
-    return {"seed": seed, "rounds": found, "chosen": None if not rounds or seed == 1 else rounds - 2}
+    return {"seed": seed, "rounds": found, "chosen": None if not rounds or seed == 1 else max(rounds - 2, 0)}
 
 
 def learning_text(**settings: Any) -> str:

@@ -29,7 +29,10 @@ from dyntemp.traces.file import Trace
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of this command."""
     parser.add_argument(
-        "traces", nargs="*", metavar="TRACE", help="files that `--trace` or `dyntemp learn` wrote; the page opens with them"
+        "traces",
+        nargs="*",
+        metavar="TRACE",
+        help="files of `--trace` or `dyntemp learn`; the page opens with them",
     )
     add_model_options(parser)
     group = parser.add_argument_group("page")

@@ -67,10 +67,7 @@ LEARNING = {
     "shape": Field(lambda value: value in ("network", "curve", "template"), '"network", "curve", "template"'),
     "bounds": Field(lambda value: _numbers(value, 2) and 0 <= value[0] < value[1], "two numbers, 0 <= low < high"),
     "filters": TEXT, "anchor": FROM_ZERO,
-    "signals": Field(
-        lambda value: isinstance(value, dict) and all(map(_quantiles, value.values())),
-        "an object that gives each signal nine numbers in ascending order",
-    ),
+    "signals": Field(lambda value: isinstance(value, dict), "an object"),
     "runs": Field(lambda value: isinstance(value, list) and value != [], "a list of at least one run"),
     "sentence": TEXT,
 }  # fmt: skip
@@ -121,19 +118,22 @@ def check_learning(text: str) -> None:
             raise TraceError(f"run {at + 1}: an earlier run has its seed {_shown(run['seed'])} too; seeds differ")
 
 
-def _check_signal(name: str, quantiles: list[float]) -> None:
-    """Check that `name` is the text of a signal, and that it can have these values."""
+def _check_signal(name: str, quantiles: Any) -> None:
+    """Check that `name` is the text of a signal, and that these are quantiles which it can have."""
     try:
         signal = parse(name)
     except PolicyError:
         signal = None
     if not isinstance(signal, Signal) or str(signal) != name:
         raise TraceError(f"its `signals` name {_shown(name)}, which is no signal: write one such as `entropy`")
+    if not _quantiles(quantiles):
+        raise TraceError(
+            f"its `signals` give {name} {_shown(quantiles)}; expected: nine finite numbers in ascending order"
+        )
     low, high = SIGNALS[signal.name].bounds(ANY_SUPPORT, *signal.arguments)
     if not low <= quantiles[0] <= quantiles[-1] <= high:
-        raise TraceError(
-            f"its `signals` give {name} {_shown([quantiles[0], quantiles[-1]])}, outside its range of {low:g} to {high:g}"
-        )
+        ends = _shown([quantiles[0], quantiles[-1]])
+        raise TraceError(f"its `signals` give {name} {ends}, outside its range of {low:g} to {high:g}")
 
 
 def _check_run(where: str, run: Any) -> None:

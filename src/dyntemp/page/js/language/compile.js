@@ -4,7 +4,8 @@ import { MEMORIES } from "./evaluate.js";
 import { calculationOf } from "./nodes.js";
 
 /**
- * The temperature of `policy` at the first position of a request, as a function of the values of its signals by text.
+ * The temperature of `policy`, which has no parameters, at the first position of a request, as a function of the
+ * values of its signals by text.
  *
  * Functions with memory have the value that they have without an earlier position: `ema(x, d)` and `prev(x)` are x. The
  * ranges of the signals are not checked: `Evaluation` does that.

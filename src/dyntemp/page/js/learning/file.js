@@ -3,7 +3,7 @@
  * ignored.
  */
 
-import { COUNT, faultOf, isCount, isObject, oneOf, shown, TEXT } from "../traces/fields.js";
+import { COUNT, faultOf, isCount, isObject, OBJECT, oneOf, shown, TEXT } from "../traces/fields.js";
 import { PolicyError } from "../errors.js";
 import { compiled } from "../language/compile.js";
 import { signalRange } from "../language/signals.js";
@@ -37,10 +37,7 @@ const LEARNING = {
   },
   filters: TEXT,
   anchor: FROM_ZERO,
-  signals: {
-    holds: (value) => isObject(value) && Object.values(value).every(areQuantiles),
-    words: "an object that gives each signal nine numbers in ascending order",
-  },
+  signals: OBJECT,
   runs: { holds: (value) => Array.isArray(value) && value.length > 0, words: "a list of at least one run" },
   sentence: TEXT,
 };
@@ -100,13 +97,17 @@ export function readLearning(text, read) {
   return { ...data, runs };
 }
 
-/** Check that `name` is the text of a signal, and that it can have these values. */
+/** Check that `name` is the text of a signal, and that these are quantiles which it can have. */
 function checkSignal(name, quantiles, read) {
   const signal = attempt(() => read(name));
   if (signal?.expression.kind !== "signal" || signal.text !== name) {
     throw new LearningError(
       `its \`signals\` name ${shown(name)}, which is no signal: write one such as \`entropy\``,
     );
+  }
+  if (!areQuantiles(quantiles)) {
+    const given = shown(quantiles);
+    throw new LearningError(`its \`signals\` give ${name} ${given}; expected: nine finite numbers in ascending order`);
   }
   const { low, high } = signalRange(signal.expression, { low: 1, high: signal.limits.support }, signal.limits);
   const ends = [quantiles[0], quantiles.at(-1)];

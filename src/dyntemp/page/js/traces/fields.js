@@ -27,7 +27,7 @@ const CHANCE = {
 };
 export const COUNT = { holds: isCount, words: "a whole number from 0" };
 export const TEXT = { holds: isText, words: "text" };
-const OBJECT = { holds: isObject, words: "an object" };
+export const OBJECT = { holds: isObject, words: "an object" };
 
 const ALTERNATIVE = { token: COUNT, text: TEXT, probability: CHANCE, probability_after: CHANCE };
 
@@ -100,6 +100,6 @@ export function faultOf(record, fields) {
 
 /** A value as JSON, cut where it is long. */
 export function shown(value) {
-  const text = JSON.stringify(value);
+  const text = typeof value === "number" ? String(value) : JSON.stringify(value);
   return text.length > 60 ? `${text.slice(0, 60)} ...` : text;
 }

@@ -30,7 +30,7 @@ export class Held {
   }
 
   row(name, quantiles, id) {
-    const told = element("output", { for: id });
+    const told = element("span", { class: "told" });
     const slider = element("input", {
       type: "range",
       id,

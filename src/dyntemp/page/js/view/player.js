@@ -21,7 +21,7 @@ export class Player {
         this.go(Number(this.slider.value));
       },
     });
-    this.told = element("output", { for: "round", class: "told" });
+    this.told = element("span", { class: "told" });
     this.root = element(
       "div",
       { class: "player" },

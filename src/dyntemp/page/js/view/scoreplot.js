@@ -5,7 +5,7 @@ import { axes, frameOf, path } from "./plot.js";
 import { figure } from "./quantities.js";
 import { meanScores } from "../learning/sweep.js";
 
-const HEIGHT = 210;
+const HEIGHT = 250;
 
 /** The picture. */
 export class ScorePlot {
@@ -25,7 +25,7 @@ export class ScorePlot {
     this.root.setAttribute("height", HEIGHT);
     this.root.setAttribute("aria-label", wordsOf(mean, runs, metric));
     this.root.replaceChildren(
-      ...axes(this.frame, "round", ""),
+      ...axes(this.frame, "round", "", { levels: 6, whole: true }),
       ...lines.filter((_, at) => runs[at] !== own).map((points) => line(points, "seed")),
       line(lines[runs.indexOf(own)], "seed own"),
       ...(runs.length > 1 ? [line(mean, "mean")] : []),

@@ -29,7 +29,7 @@ export class SweepPlot {
       .filter(({ y }) => Number.isFinite(y))
       .reduce((most, { y }) => Math.max(most, y), Math.max(learning.anchor, low));
     const seen = high <= FAR * highest;
-    this.frame = frameOf(width, HEIGHT, range, { low: 0, high: seen ? high * 1.08 : highest * 1.2 });
+    this.frame = frameOf(width, HEIGHT, range, { low: 0, high: seen ? high * 1.15 : highest * 1.2 });
     this.curves = curves;
     this.root.setAttribute("viewBox", `0 0 ${width} ${HEIGHT}`);
     this.root.setAttribute("height", HEIGHT);
