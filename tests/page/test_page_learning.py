@@ -100,9 +100,16 @@ def test_arrow_keys_go_through_the_rounds(page, visit):
     assert made[29]["policy"] == policy_text(page)
 
 
+def test_a_loss_is_better_where_it_is_lower(page, visit):
+    visit(page, learning_text(rounds=2, metric="nats per token"))
+
+    expect(view(page).get_by_role("heading", name="nats per token by round, where lower is better")).to_be_visible()
+
+
 def test_it_plays_pauses_and_begins_again(page, visit):
-    page.clock.install()
+    page.clock.install(time=0)
     visit(page, learning_text(rounds=6))
+    page.clock.pause_at(600_000)
     rounds(page).press("Home")
     view(page).get_by_role("button", name="Play").press("Enter")
     page.clock.run_for(2 * PACE + 5)

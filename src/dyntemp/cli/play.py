@@ -48,9 +48,9 @@ def run(options: argparse.Namespace) -> int:
     """Write or serve the page, and return the exit code."""
     if not 0 <= options.port <= 65535:
         raise UsageError(f"--port {options.port} was given; 1 to 65535 are ports, and 0 takes any that is free")
-    found = {path: learning_in(path) for path in options.traces}
-    learnings = [one for one in found.values() if one is not None]
-    traces = [opened(path) for path, learning in found.items() if learning is None]
+    found = [(path, learning_in(path)) for path in options.traces]
+    learnings = [learning for _, learning in found if learning is not None]
+    traces = [opened(path) for path, learning in found if learning is None]
     if options.html is not None:
         write(Path(options.html), document(traces=traces, learnings=learnings), overwrite=options.overwrite)
         return OK

@@ -31,7 +31,7 @@ SHOWN = 60
 
 
 class Field(NamedTuple):
-    """What a field has to hold: a test of its value, and the words for it."""
+    """The demand on a field: a test of its value, and the words for it."""
 
     holds: Callable[[Any], bool]
     words: str

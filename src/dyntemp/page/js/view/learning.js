@@ -9,6 +9,8 @@ import { SweepPlot } from "./sweepplot.js";
 import { constantsOf, rangeOf, stretchesAtBounds, sweep } from "../learning/sweep.js";
 import { percent } from "../show/words.js";
 
+/** The metric of a learning from given texts. */
+const LOSS = "nats per token";
 const NO_SIGNAL = "any token: the policy reads no signal";
 
 /**
@@ -43,6 +45,7 @@ export class LearningView {
     part("facts", ["dl", { class: "dt-figures" }]);
     part("scoreTitle", ["h3", {}]);
     part("scorePlace", ["div", {}], this.scores.root);
+    part("scoreNote", ["p", { class: "note" }]);
     part("policy", ["code", {}]);
     part("use", ["a", { click: (event) => this.useHere(event) }], "Use this policy in the page");
     part("policyPlace", ["div", { class: "learned-policy" }],
@@ -68,7 +71,7 @@ export class LearningView {
         element("div", { class: "learned-part" },
           this.plotPlace, element("div", { class: "warning-place" }, this.warning), this.note, this.held.root,
         ),
-        element("div", { class: "learned-part" }, this.facts, this.scoreTitle, this.scorePlace),
+        element("div", { class: "learned-part" }, this.facts, this.scoreTitle, this.scorePlace, this.scoreNote),
       ),
       this.policyPlace,
     );
@@ -148,8 +151,11 @@ export class LearningView {
         `round ${first.round}`, element("span", { class: "dt-ramp rounds" }), `${last.round}`,
       );
     }
-    const seeds = learning.runs.length > 1 ? "; the strong line is the mean of the seeds" : "";
-    this.scoreTitle.textContent = `${learning.metric} by round${seeds}`;
+    const { metric, runs } = learning;
+    this.scoreTitle.textContent = `${metric} by round${metric === LOSS ? ", where lower is better" : ""}`;
+    this.scoreNote.textContent =
+      (runs.length > 1 ? "Thick line: the mean of the seeds. Coloured line: this seed. " : "") +
+      (run.chosen === null ? "" : "Filled dot: the round that was kept.");
     this.note.textContent = noteOf(learning, run, signal);
   }
 

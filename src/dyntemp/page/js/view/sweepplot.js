@@ -13,7 +13,7 @@ export class SweepPlot {
   constructor() {
     this.root = drawn("svg", { class: "curve learned", role: "img" });
     this.layers = Object.fromEntries(
-      ["back", "faint", "lines", "current"].map((name) => [name, drawn("g", { class: name })]),
+      ["back", "faint", "lines", "current", "names"].map((name) => [name, drawn("g", { class: name })]),
     );
     this.root.append(...Object.values(this.layers));
   }
@@ -35,12 +35,15 @@ export class SweepPlot {
     this.root.setAttribute("height", HEIGHT);
     this.layers.back.replaceChildren(...axes(this.frame, title, "T"), ...this.marks(quantiles));
     this.layers.faint.replaceChildren(...curves.map((points, at) => this.line(points, at, "round")));
-    this.layers.lines.replaceChildren(
-      ...this.level(learning.anchor, "anchor", `static ${figure(learning.anchor)}`),
-      ...this.level(low, "bound", `bound ${figure(low)}`),
-      ...(seen
-        ? this.level(high, "bound", `bound ${figure(high)}`)
-        : [this.label(this.frame.top + 2, `bound ${figure(high)} is above ↑`)]),
+    const levels = [
+      { value: learning.anchor, className: "anchor", words: `static ${figure(learning.anchor)}` },
+      { value: low, className: "bound", words: `bound ${figure(low)}` },
+      ...(seen ? [{ value: high, className: "bound", words: `bound ${figure(high)}` }] : []),
+    ];
+    this.layers.lines.replaceChildren(...levels.map((level) => this.level(level)));
+    this.layers.names.replaceChildren(
+      ...levels.map(({ value, words }) => this.label(this.frame.toY(value) - 5, words)),
+      ...(seen ? [] : [this.label(this.frame.top + 2, `bound ${figure(high)} is above ↑`)]),
     );
     this.layers.current.replaceChildren();
   }
@@ -72,15 +75,13 @@ export class SweepPlot {
     });
   }
 
-  /** A level line over the whole width, with its name above its right end. */
-  level(value, className, words) {
+  /** A level line over the whole width. */
+  level({ value, className }) {
     const y = this.frame.toY(value);
-    return [
-      drawn("line", { class: className, x1: this.frame.left, x2: this.frame.right, y1: y, y2: y }),
-      this.label(y - 5, words),
-    ];
+    return drawn("line", { class: className, x1: this.frame.left, x2: this.frame.right, y1: y, y2: y });
   }
 
+  /** A name at the right end, over the curves. */
   label(y, words) {
     return drawn("text", { class: "level", x: this.frame.right - 2, y: Math.max(y, 11), "text-anchor": "end" }, words);
   }
