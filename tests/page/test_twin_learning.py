@@ -44,6 +44,24 @@ def test_curves_are_those_of_python(ask):
         assert np.ptp([point["y"] for point in found[0][0][-1]]) > 0.1, "a case that proves something"
 
 
+def test_the_surprisal_of_the_token_before_is_a_signal_like_others(ask):
+    text = "clip(0.2 + 0.15*surprisal + 0.1*max_prob, 0.1, 3)"
+    surprisals = [0, 0.1, 0.3, 0.8, 1.4, 2.1, 3, 4.5, 11.8]
+    made = learning(shape="template", seeds=1, rounds=1)
+    made["signals"] = {"surprisal": surprisals, "max_prob": QUANTILES["max_prob"]}
+    made["runs"][0]["rounds"][0]["policy"] = text
+    ((((*points,),),),) = ask(SWEEP, {"learning": made, "share": 0.5, "over": ["surprisal"]})
+
+    xs = np.linspace(surprisals[0], surprisals[-1], 60)
+    policy, slots = Policy(text), np.arange(60)
+    state = policy.state(slots=60)
+    policy.step({"max_prob": np.full(60, 0.5), "entropy": np.ones(60)}, state=state, slot=slots, position=0)
+    state.observe(slots, 0, xs)
+    signals = {"max_prob": np.full(60, QUANTILES["max_prob"][4]), "entropy": np.ones(60)}
+    wanted = policy.step(signals, state=state, slot=slots, position=1)
+    assert np.allclose([point["y"] for point in points], wanted, rtol=1e-12)
+
+
 def test_a_compiled_policy_is_the_first_step_of_python(ask):
     rng = random.Random(8)
     texts = [text for text in fixtures.readable(400) if not Policy(text).parameters]
