@@ -451,7 +451,7 @@ class TestAServer:
         ({"dyntemp": "0.3 - 0.4*max_prob"}, "can reach a temperature of -0.1 (at max_prob = 1)"),
         ({"dyntemp": "a + b*entropy"}, "bind them first"),
         ({"dyntemp": "0.1 + surprisal"}, "does not tell the token drawn before in time: use `entropy`"),
-        ({"dyntemp": "1" * 5000}, "has 5000 characters; at most 2000 are allowed"),
+        ({"dyntemp": "1" * 6001}, "has 6001 characters; at most 6000 are allowed"),
         ({"dyntemp": 0.7}, "a policy is one line of text"),
         ({"dyntemp_policy": "0.7"}, "`dyntemp_policy` was given"),
         ({"dyntemp": "0.7", "dyntemp_record": "../x"}, "a label is allowed that names a file in the server's folder"),
