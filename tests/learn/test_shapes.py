@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from tests.learned import LEARNED, QUANTILES, LEARNED_REMEMBERING, anywhere, learned, shaped
+from tests.learned import LEARNED, LEARNED_REMEMBERING, QUANTILES, anywhere, learned, shaped
 
 from dyntemp import Policy, PolicyError
 from dyntemp.engines.request_fields import MOST_CHARACTERS
