@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from dyntemp.learn.learnable import SIGNALS, Learnable, Shape, learnable
+from dyntemp.learn.learnable import Learnable, Shape, learnable
 
 BOUNDS = (0.1, 3.0)
 
@@ -11,6 +11,7 @@ QUANTILES = {
     "varentropy": [0.0, 0.2, 1.0, 2.1, 4.0, 9.0], "margin": [0.0, 0.1, 0.3, 0.7, 0.95, 1.0],
     "where(position < 1, 1, 0)": [0.0, 0.0, 0.0, 0.0, 0.0, 1.0], "min(position, 4)": [0.0, 3.0, 4.0, 4.0, 4.0, 4.0],
     "ema(entropy, 0.9)": [0.1, 0.4, 0.8, 1.0, 1.3, 2.5], "top_mass(5)": [0.2, 0.7, 0.9, 0.97, 0.99, 1.0],
+    "normalized_entropy": [0.0, 0.01, 0.05, 0.1, 0.2, 0.5],
 }  # fmt: skip
 """Quantiles of signals, made up; those of `position` have ties, as a model's have."""
 
@@ -40,6 +41,9 @@ CURVE = learned("curve")
 NETWORK = learned("network")
 """16 units over 6 signals: 129 numbers."""
 
+ROW_NETWORK = learned("network(entropy; max_prob; varentropy; margin; top_mass(5); normalized_entropy, 16)")
+"""As many numbers over signals of the row alone, for hosts that do not tell positions."""
+
 LEARNED = [
     CURVE, learned("curve(margin, 12)", 1), learned("curve(min(position, 4), 3)", 2),
     NETWORK, learned("network(27)", 3), learned("network(top_mass(5); entropy; where(position < 1, 1, 0), 5)", 4),
@@ -47,5 +51,3 @@ LEARNED = [
 """Policies that do not remember; the second network is the largest over the six signals that a policy has room for."""
 
 LEARNED_REMEMBERING = [learned("curve(ema(entropy, 0.9))", 5), learned("network(ema(entropy, 0.9); margin, 4)", 6)]
-
-assert len(SIGNALS["network"]) == 6

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from tests.learned import NETWORK
 
 from dyntemp import temperatures
 from dyntemp.engines import CAPABILITIES, EngineError
@@ -240,7 +241,7 @@ class TestWhatARequestSays:
         None, {}, {"other": 1, "kv_transfer_params": {}, "temp": 0.5, "dyn": 2}, {"dyntemp": "off"},
         {"dyntemp": "0.7", "dyntemp_id": "mine"},
         {"dyntemp": "inside('think')"}, {"dyntemp": "inside('mine')", "dyntemp_zones": "mine=<a>...</a>"},
-        {"dyntemp": None}, {"dyntemp": REMEMBERS}, {"dyntemp": "0.5*requested"},
+        {"dyntemp": None}, {"dyntemp": REMEMBERS}, {"dyntemp": "0.5*requested"}, {"dyntemp": NETWORK},
     ])  # fmt: skip
     def test_what_is_right_is_taken(self, extra_args):
         DynamicTemperature.validate_params(SimpleNamespace(temperature=1.0, extra_args=extra_args))
