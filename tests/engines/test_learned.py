@@ -43,7 +43,7 @@ HOSTS = {
 def test_the_host_draws_at_the_networks_temperatures(name):
     make, policy = HOSTS[name]
     host = make()
-    assert 2400 < len(policy) < 3000
+    assert len(policy) > 2300
     (request,) = host.begin([Asked(policy, tokens=(5, 6))])
     seen = []
     for position, row in enumerate(some_rows(6, host.vocabulary, seed=2)):
