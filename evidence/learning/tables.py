@@ -14,12 +14,13 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from dyntemp.learn.passages.results import PassageResults
+
 from dyntemp.evaluation.pairs import LEVEL, holm
 from dyntemp.evaluation.report import filled
 from dyntemp.evaluation.report.markdown import table
 from dyntemp.evaluation.report.reading import chance, difference, value
 from dyntemp.evaluation.verdict import GROUPS, OWN
-from dyntemp.learn.passages.results import PassageResults
 from dyntemp.learn.results import Beside, LearnResults
 
 HERE = Path(__file__).parent
@@ -90,18 +91,20 @@ def verdict(found: Mapping[str, LearnResults]) -> str:
     names = list(dict.fromkeys(one.task.name for one in found.values()))
     where = f"on {', '.join(names)}, {next(iter(found.values())).model}"
     if passed := [how for how, groups in won.items() if len(groups) >= GROUPS]:
-        return f"A learned temperature helped: {', '.join(passed)} beat every control in {GROUPS} groups of tasks, {where}."
+        won_by = ", ".join(passed)
+        return f"A learned temperature helped: {won_by} beat every control in {GROUPS} groups of tasks, {where}."
     static = sum(run.static for one in found.values() for run in one.runs)
     runs = sum(len(one.runs) for one in found.values())
     beat = "none" if not won else ", ".join(f"{how} in {', '.join(groups)}" for how, groups in won.items())
     return (
-        f"No learned temperature helped: of {len(found)} shapes, filters and tasks, {beat} beat every control after Holm's "
-        f"correction, {where}. {static} of {runs} runs were no better on val than the static temperature that they began from."
+        f"No learned temperature helped: of {len(found)} shapes, filters and tasks, {beat} beat every control after "
+        f"Holm's correction, {where}. {static} of {runs} runs were no better on val than the static temperature that "
+        "they began from."
     )
 
 
 def learned(found: Mapping[str, LearnResults]) -> Iterator[str]:
-    """What was learned for each task, filters and shape, beside the tuned static temperature and the hardest control."""
+    """What was learned for each task, filters and shape, beside tuned static temperature and the hardest control."""
     chances, rows = corrected(found), []
     for name, results in found.items():
         task, filters, shape = name.split("-")
@@ -129,8 +132,9 @@ def heat(found: Mapping[str, LearnResults]) -> Iterator[str]:
             begun = next(one for one in results.beside if one.kind not in OWN)
             rows.append((name.replace("-", ", "), value(own["matched"].mean), _ends(begun),
                          *(_ends(own[kind]) if kind in own else "–" for kind in OWN)))  # fmt: skip
-    yield from table(("learned", "kept run on test", "all runs less static", "less matched", "less placebo", "less shuffled"),
-                     rows)  # fmt: skip
+    yield from table(
+        ("learned", "kept run on test", "all runs less static", "less matched", "less placebo", "less shuffled"), rows
+    )
 
 
 def ceilings(found: Mapping[str, LearnResults]) -> Iterator[str]:
@@ -177,8 +181,8 @@ def circumstances(found: Mapping[str, LearnResults], of_texts: Mapping[str, Pass
         about = results[0].about
         commits = ", ".join(sorted({one.about["commit"] for one in results}))
         yield (
-            f"- {names}: {results[0].model}, {about['processor']}, {about['processors']} cores, {about['date']}, dyntemp "
-            f"{about['dyntemp']} ({commits}), torch {about['torch']}, transformers {about['transformers']}"
+            f"- {names}: {results[0].model}, {about['processor']}, {about['processors']} cores, {about['date']}, "
+            f"dyntemp {about['dyntemp']} ({commits}), torch {about['torch']}, transformers {about['transformers']}"
         )
 
 
