@@ -8,9 +8,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from tests.evaluation.test_loop_runner import arm, item, jobs_of
-from tests.evaluation.vllm_jobs import CHAT, all_jobs
+from tests.evaluation.vllm_jobs import CHAT, all_jobs, curved_jobs
 
 from dyntemp.errors import EngineError
 from dyntemp.evaluation.host_fields import seed_of
@@ -132,9 +133,10 @@ def test_vllm_itself(tmp_path):
 
     script, out = Path(__file__).with_name("vllm_jobs.py"), tmp_path / "samples.json"
     command = [sys.executable, "-W", "ignore", str(script), tiny_llama(tmp_path / "model"), str(out)]
-    ran = subprocess.run(command, check=False, env=os.environ | QUIET, capture_output=True, text=True, timeout=500)
+    environment = os.environ | QUIET | {"VLLM_ALLOW_INSECURE_SERIALIZATION": "1"}  # of a function, by collective_rpc
+    ran = subprocess.run(command, check=False, env=environment, capture_output=True, text=True, timeout=500)
     assert ran.returncode == 0, ran.stdout[-3000:] + ran.stderr[-3000:]
-    jobs, found = all_jobs(), json.loads(out.read_text(encoding="utf-8"))
+    jobs, (found, curved) = all_jobs(), json.loads(out.read_text(encoding="utf-8"))
     samples = [(jobs[at], Sample.from_json(sample)) for at, sample in found]
 
     assert sorted(at for at, _ in found) == sorted([*range(len(jobs)), 0])
@@ -155,3 +157,22 @@ def test_vllm_itself(tmp_path):
     greedy = {sample.text for job, sample in samples if str(job.arm.policy) == "0" and job.item.id == "one"}
     others = {sample.text for job, sample in samples if job.arm is not jobs[-1].arm and job.item.id == "one"}
     assert len(greedy) == 1 < len(others)
+    check_curves_are_those_of_vllms_draws(curved)
+
+
+def check_curves_are_those_of_vllms_draws(found):
+    for job, (data, log_probs) in zip(curved_jobs(), found, strict=True):
+        sample = Sample.from_json(data)
+        draws = sample.curves.at(np.log(sample.temperature))
+
+        assert sample.curves.count == sample.tokens == len(log_probs)
+        np.testing.assert_allclose(draws.log_prob, log_probs, atol=1e-5)
+        if not job.arm.filters.active:
+            static = sample.curves.at(0.0)
+            assert sample.surprisal == pytest.approx(-static.log_prob, abs=1e-5)
+            assert sample.entropy == pytest.approx(static.entropy, abs=1e-4)
+            assert sample.signals["entropy"] == pytest.approx(sample.entropy, rel=1e-4)
+        else:
+            assert list(sample.signals) == ["position"]
+            assert max(static := sample.curves.totals[:, 32]) < np.log(1 / 0.02), "min-p leaves less than 1/0.02"
+            assert min(static) >= 0

@@ -12,14 +12,17 @@ RECORD = "dyntemp_record"
 ZONES = "dyntemp_zones"
 """The field with zones of a request's own: a text as `parse_zone` reads it, or a list of them."""
 
+CURVES = "dyntemp_curves"
+"""The field that asks for the curve of each draw in the trace of the server's operator: true or false."""
+
 GIVEN = "dyntemp_given"
 """The field with values of `given("name", low, high)`, by name: numbers, or lists by position; or its JSON as text."""
 
 OFF = "off"
 """The policy of a request that declines the server's default policy."""
 
-MOST_CHARACTERS = 2000
-"""Most characters in the text of a policy, since anyone who reaches the server may send one."""
+MOST_CHARACTERS = 6000
+"""Most characters in the text of a policy, since anyone who reaches the server may send one. A learned network fits."""
 
 MOST_ZONES = 16
 """Most zones of its own that a request may bring."""
