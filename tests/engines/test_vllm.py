@@ -215,7 +215,7 @@ class TestWhatARequestSays:
         ({"dyntemp": "given('kl', 0, 1)", "dyntemp_given": "[1]"}, "an object is allowed"),
         ({"dyntemp": "given('kl', 0, 1)", "dyntemp_given": '{"kl": "x"}'}, "an object is allowed"),
         ({"dyntemp": "0.5", "dyntemp_givn": "{}"}, "`dyntemp_givn` was given in vllm_xargs"),
-        ({"dyntemp": " + ".join(["0.001*entropy"] * 200)}, "`dyntemp` has 3197 characters; at most 2000 are allowed"),
+        ({"dyntemp": " + ".join(["0.001*entropy"] * 400)}, "`dyntemp` has 6397 characters; at most 6000 are allowed"),
         ({"dyntemp": " + ".join(f"prev({n}*entropy)" for n in range(2, 70))}, "keeps 69 numbers per token"),
         ({"dyntemp": 1}, "`dyntemp` = 1 was given; a policy is one line of text"),
         ({"dyntemp": ["0.1", "0.2"]}, r"`dyntemp` = \['0.1', '0.2'\] was given; a policy is one line"),

@@ -50,8 +50,11 @@ def curved(runner):
     samples = [sample for _, sample in runner.run(jobs)]
     runner._llm.collective_rpc(tell_processed)
     names = map(str, range(10_000, 10_000 + len(jobs)))
-    again = generate([runner._prompt(job) for job in jobs],
-                     [runner._params(job, name) for job, name in zip(jobs, names, strict=True)], use_tqdm=False)
+    again = generate(
+        [runner._prompt(job) for job in jobs],
+        [runner._params(job, name) for job, name in zip(jobs, names, strict=True)],
+        use_tqdm=False,
+    )
     told = []
     for first, second in zip(outputs, again, strict=True):
         one, other = first.outputs[0], second.outputs[0]

@@ -111,6 +111,11 @@ def used(asked, body, **settings):
         ({"prompt": "x", "policy": "1", "given": {"u": 2}}, "given", "invalid_value", "reads no given(`u`)"),
         ({"prompt": "x", "policy": '1 + given("u", 0, 1)', "given": {"u": [1, 2]}}, "given", "invalid_policy", "2.0"),
         ({"prompt": "x", "policy": '1 + given("u", 0, 1)', "given": {"u": []}}, "given", "invalid_value", "numbers"),
+        ({"prompt": "x", "policy": "1", "curves": True}, "curves", "invalid_value", "add `logprobs`"),
+        ({"prompt": "x", "policy": "1", "curves": True, "logprobs": 0, "filters": "temperature, top_p(0.9)"}, "filters",
+         "filters_without_curve", "stand before `temperature`"),
+        ({"prompt": "x", "policy": "1", "curves": True, "logprobs": 0, "filters": "xtc(0.1, 0.5)"}, "filters",
+         "filters_without_curve", "draw no coin"),
         ({"prompt": "x", "vllm_xargs": {"dyntmp": "1"}}, "vllm_xargs", "invalid_value", "`dyntemp`"),
         ({"prompt": "x", "vllm_xargs": {"dyntemp": "1"}, "policy": "1"}, "vllm_xargs", "invalid_value", "one of them"),
         ({"prompt": "x", "vllm_xargs": {"dyntemp": "entropi"}}, "vllm_xargs", "invalid_policy", "did you mean"),
@@ -226,11 +231,11 @@ def test_long_names_are_shown_in_part(asked):
 
 
 def test_a_policy_has_a_greatest_length(asked):
-    error = refused(asked, TEXT, {"prompt": "x", "policy": "1" + " " * 2000})
+    error = refused(asked, TEXT, {"prompt": "x", "policy": "1" + " " * 6000})
 
     assert "policy_too_long" == error["code"]
-    assert "2001 characters; at most 2000" in error["message"]
-    assert used(asked, {"policy": "1" + " " * 1999}) == "1"
+    assert "6001 characters; at most 6000" in error["message"]
+    assert used(asked, {"policy": "1" + " " * 5999}) == "1"
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", ""])
