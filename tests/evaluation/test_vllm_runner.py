@@ -55,6 +55,12 @@ def runner(monkeypatch):
     return VllmRunner("tiny", batch=2, max_model_len=99)
 
 
+def test_curves_of_draws_are_refused_with_another_way(runner):
+    (job,) = jobs_of([item()], [arm()], 1)
+    with pytest.raises(EngineError, match=r"vLLM tells none: .* LoopRunner"):
+        list(runner.run([job._replace(curves=True)]))
+
+
 def test_jobs_run_in_batches_with_their_own_settings_and_come_back_with_their_temperatures(runner):
     jobs = jobs_of([item(stop=("x",))], [arm("entropy", "min_p(0.1), temperature, top_k(9)"), arm("0.5")], 2)
     asked = iter(jobs)

@@ -40,14 +40,9 @@ GIVEN = ("metric", "rounds", "epochs", "radius", "clip", "pull", "entropy", "run
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of this command."""
-    what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument(
-        "task", nargs="?", metavar="TASK", help="a task of `dyntemp evaluate --tasks`, or a file of items"
-    )
-    what.add_argument("--texts", metavar="FILE", help="texts instead: JSON lines with `text`, or paragraphs")
-    parser.add_argument(
-        "-o", "--output", required=True, metavar="FOLDER", help="where texts, rounds and results are kept"
-    )
+    parser.add_argument("task", nargs="?", metavar="TASK", help="a task of `dyntemp evaluate --tasks`, or a file")
+    parser.add_argument("--texts", metavar="FILE", help="texts instead: JSON lines with `text`, or paragraphs")
+    parser.add_argument("-o", "--output", required=True, metavar="FOLDER", help="where texts and results are kept")
     group = parser.add_argument_group("what is learned")
     group.add_argument(
         "--shape",
@@ -58,24 +53,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--filters",
         metavar="CHAIN",
-        help='filters before the temperature, such as "min_p(0.05)"; "" for none (those of the tuned static temperature)',
+        help='filters before the temperature: "min_p(0.05)", or "" for none (those of the tuned static temperature)',
     )
     group.add_argument("--bounds", metavar="LOW:HIGH", help="the lowest and the highest temperature (0.1:3)")
     how = parser.add_argument_group("how it is learned")
     how.add_argument("--metric", metavar="METRIC", help="the metric to make large (the task's own)")
-    how.add_argument("--rounds", type=int, metavar="N", help="how many times texts are written and learned from (24)")
+    how.add_argument("--rounds", type=int, metavar="N", help="times that texts are written (24)")
     how.add_argument("--per-item", type=int, metavar="N", help="texts per item of a round (16)")
     how.add_argument("--epochs", type=int, metavar="N", help="steps with the texts of a round (4)")
     how.add_argument("--radius", type=float, metavar="NATS", help="divergence of the first steps, nats a token (0.01)")
-    how.add_argument("--clip", type=float, metavar="SHARE", help="largest change of a probability that counts (0.2)")
+    how.add_argument("--clip", type=float, metavar="SHARE", help="largest change of probability that counts (0.2)")
     how.add_argument("--pull", type=float, metavar="SHARE",
-                     help="the share of the metric that a nat of divergence from static has to gain (0.01)")  # fmt: skip
+                     help="share of the metric that a nat away from static has to gain (0.01)")  # fmt: skip
     how.add_argument("--entropy", type=float, metavar="SHARE", help="the share that a nat of entropy is worth (0)")
     how.add_argument("--runs", type=int, metavar="N", help="learned policies, each from its own noise (3)")
-    how.add_argument("--parts", type=int, metavar="N", help="parts of a round, for processes that share the folder (1)")
+    how.add_argument("--parts", type=int, metavar="N", help="parts of a round, for several processes (1)")
     how.add_argument("--items", action="append", default=[], metavar="SPLIT=N", help="items of tune, val or test")
     how.add_argument("--samples", action="append", default=[], metavar="SPLIT=N", help="texts per item of val or test")
     how.add_argument("--seed", type=int, metavar="N", help="seed of items and noise (0)")
+    how.add_argument("--oracle", action="store_true", help="compute what the best T of every row would reach")
     how.add_argument("--storage", metavar="URL", help="a database that machines share: postgresql://USER@HOST/NAME")
     add_host_options(parser)
     out = parser.add_argument_group("output")
@@ -86,7 +82,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Learn, and return the exit code."""
+    """Learn, and return the exit code.
+
+    Raises:
+        UsageError: For neither a task nor texts, or both.
+    """
+    if (options.task is None) == (options.texts is None):
+        raise UsageError("name a task, such as `dyntemp learn fluency -o mine`, or texts with --texts FILE")
     out, err = console(options.color), console(options.color, stderr=True)
     try:
         settings = asked(options)
@@ -95,9 +97,10 @@ def run(options: argparse.Namespace) -> int:
         model = opened(options, settings.model)
         settings = replace(settings, card=model.card)
         err.print(f"settings {settings.digest[:16]}", style="dim")
+        exact = model.exact if options.oracle else None
         with shown(err, "texts", quiet=options.quiet) as show:
             results = learn(
-                settings, task, model.runner, options.output, exact=model.exact, storage=options.storage,
+                settings, task, model.runner, options.output, exact=exact, storage=options.storage,
                 progress=show and (lambda at: show(at[:3], noted(at))),
             )  # fmt: skip
     except KeyboardInterrupt:

@@ -64,7 +64,8 @@ def learn(
         task: The task that the settings name.
         runner: Writes the texts; it has to tell the curves of draws.
         folder: Where texts, rounds and results are kept.
-        exact: Computes values without sampling, for tasks that list their answers.
+        exact: Computes how far the best temperature of every row would come on test, where answers are listed; None
+            leaves it out.
         storage: The URL of a PostgreSQL database for the trials of the static temperature; None for SQLite.
         progress: Called as texts end.
 
@@ -90,7 +91,7 @@ class Learning:
         self.settings, self.task, self.metric, self.runner, self.folder = settings, task, metric, runner, folder
         self.exact, self.meter = exact, meter
         self.tuning = settings.tuning
-        self.scorer = Scorer(self.tuning, [task], runner, folder, exact, meter)
+        self.scorer = Scorer(self.tuning, [task], runner, folder, None, meter)
         self.items = {split: self.scorer.items[task.name, split] for split in ("tune", "val", "test")}
 
     def run(self, storage: str | None) -> LearnResults:
@@ -169,7 +170,7 @@ class Learning:
 
     def _best(self, tuning: Tuning, family: Family) -> Arm:
         """The best static temperature of a family: searched on tune, chosen on val, inside the bounds of learning."""
-        trials = tuning.search(family)
+        trials = tuning.search(family, prunes=False)
         number = chosen(tuning.again(family, trials)).number
         trial = next(one for one in trials if one.number == number)
         return Arm(

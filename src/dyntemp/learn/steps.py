@@ -11,8 +11,8 @@ from dyntemp.language.policy import Policy
 
 Values = NDArray[np.float64]
 
-DAMPING = 0.01
-"""The share of its own diagonal that is added to the metric, so that parameters that hardly matter move little."""
+RIDGE = 0.1
+"""The divergence, nats a token, that a move counts for that is one eighth of a parameter's range."""
 
 
 def ranges(template: Policy) -> tuple[Values, Values]:
@@ -28,7 +28,8 @@ def natural_step(
 
     The information of ln T in a draw is its varentropy V, so that the metric is F = mean over tokens of V J J', with J
     the derivative of ln T by the parameters, and half of d'Fd the divergence of a step d (Kakade 2001; Schulman et al.
-    2015, arXiv:1502.05477). Tokens of which the model is sure neither push nor hold.
+    2015, arXiv:1502.05477). Tokens of which the model is sure neither push nor hold. `RIDGE` is added to F, so that
+    parameters that hardly matter, as those of a network that sits at a bound, do not run away.
 
     Args:
         template: The template.
@@ -42,12 +43,12 @@ def natural_step(
     now = np.array(list(values.values()))
     gradient = jacobian.T @ by_log_t
     metric = (jacobian * np.maximum(varentropy, 0.0)[:, None]).T @ jacobian / len(jacobian)
-    free = ~(((now <= low) & (gradient <= 0)) | ((now >= high) & (gradient >= 0))) & (np.diag(metric) > 0)
+    free = ~(((now <= low) & (gradient <= 0)) | ((now >= high) & (gradient >= 0)))
     if not np.any(gradient[free]):
         return dict(values)
-    own = metric[np.ix_(free, free)]
+    metric += RIDGE * np.diag((8 / (high - low)) ** 2)
     step = np.zeros_like(now)
-    step[free] = np.linalg.solve(own + DAMPING * np.diag(np.diag(own)), gradient[free])
+    step[free] = np.linalg.solve(metric[np.ix_(free, free)], gradient[free])
     size = step @ metric @ step
     after = np.clip(now + step * np.sqrt(2 * radius / size), low, high)
     return dict(zip(values, after.tolist(), strict=True))

@@ -125,13 +125,16 @@ class Tuning:
             tokens={split: sum(one.tokens for one in measured if one.split == split) for split in SPLITS},
         )
 
-    def search(self, family: Family, best: Static | None = None, least: float | None = None) -> list[Trial]:
+    def search(
+        self, family: Family, best: Static | None = None, least: float | None = None, *, prunes: bool = True
+    ) -> list[Trial]:
         """All trials of a family on tune.
 
         Args:
             family: The policy and filters with their ranges.
             best: The tuned static temperature, for the first trials; None where it is not known.
             least: The least value of the constraint's metric; None without one.
+            prunes: False to give every trial all its texts.
         """
         count = self.settings.trials
         before = self.meter.at.done
@@ -152,7 +155,7 @@ class Tuning:
             first=first_trials(family, self.settings.card, best, max(1, count // 2)),
             measure=lambda arm, enough: self.scorer.measure(arm, "tune", enough),
             constraint=None if least is None else lambda found: least - (self._least(found) or 0.0),
-            prunes=self.scorer.prunes,
+            prunes=prunes and self.scorer.prunes,
             progress=told,
         )
         return search.run(self.database)

@@ -1,0 +1,86 @@
+"""Learn three shapes on three tasks, without truncation and behind the tuned min-p: the runs behind docs/learning.md.
+
+    python evidence/learning/run.py FOLDER [TASK ...]       # about an hour on two cores; goes on where it was stopped
+    python evidence/learning/tables.py FOLDER               # take the results over, and write the pages
+
+Shapes of one task share the texts of the static temperatures, which are the same for all of them.
+"""
+
+import shutil
+import sys
+from pathlib import Path
+
+from dyntemp.evaluation.exact_tier import ExactTier
+from dyntemp.evaluation.folder import Folder
+from dyntemp.evaluation.loop_runner import LoopRunner
+from dyntemp.evaluation.tasks.table import task_of
+from dyntemp.learn.learning import RESULTS, learn
+from dyntemp.learn.settings import TUNED, LearnSettings
+from dyntemp.models import load_model
+from dyntemp.models.recommended import recommended
+
+MODEL = "transformers:smollm2"
+
+SHAPES = {
+    "template": 'clip(param("a", 0.1, 3) + param("b", -3, 3)*normalized_entropy, 0.1, 3)',
+    "curve": "curve(entropy, 6)",
+    "network": "network",
+}
+
+FILTERS = {"plain": "", "min_p": TUNED}
+
+SMALL = {
+    "items": {"tune": 12, "val": 8, "test": 20}, "samples": {"tune": 8, "val": 32, "test": 32}, "rounds": 16,
+    "texts": 12,
+}  # fmt: skip
+
+TASKS = {
+    "fluency": SMALL,
+    "add": SMALL,
+    "instructions": {
+        **SMALL, "items": {"tune": 8, "val": 8, "test": 24}, "samples": {"tune": 8, "val": 16, "test": 16},
+    },
+}  # fmt: skip
+
+
+def settings(task: str, shape: str, filters: str, card: dict) -> LearnSettings:
+    """The settings of one cell of the study."""
+    return LearnSettings(
+        task=task, shape=SHAPES[shape], filters=FILTERS[filters], model=MODEL, card=card, runs=3, seed=19, **TASKS[task]
+    )
+
+
+def main(folder: Path, names: list[str]) -> None:
+    model = load_model(MODEL)
+    runner, exact, card = LoopRunner(model, batch=192), ExactTier(model), recommended(model)
+    for name in names or TASKS:
+        task = task_of(name)
+        for filters in FILTERS:
+            before = None
+            for shape in SHAPES:
+                place, asked = folder / f"{name}-{filters}-{shape}", settings(name, shape, filters, card)
+                if not (place / RESULTS).exists():
+                    _share(before, place, asked)
+                    print(f"{place.name} ...", flush=True)
+                    results = learn(asked, task, runner, place, exact=exact)
+                    print(results.sentence, *results.warnings, sep="\n  ", flush=True)
+                before = place
+
+
+def _share(before: Path | None, place: Path, asked: LearnSettings) -> None:
+    """Copy the trials and texts of static temperatures, and the rows of listed answers, from another shape's folder."""
+    if before is None or (place / "trials.db").exists():
+        return
+    Folder(place, asked)
+    for path in before.glob("cells/**/*.jsonl"):
+        if path.name.count(".") == 1:  # a round has its number in its name
+            target = place / path.relative_to(before)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, target)
+    if (before / "exact").exists():
+        shutil.copytree(before / "exact", place / "exact", dirs_exist_ok=True)
+    shutil.copy(before / "trials.db", place / "trials.db")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2:])
