@@ -260,9 +260,3 @@ def test_seeds_are_equal_where_seed_and_request_are():
 
     assert seed_of(first) == seed_of(other) != seed_of(second)
     assert 0 <= seed_of(first) < 2**63
-
-
-def test_curves_of_draws_are_refused_with_another_way(address):
-    (job,) = jobs_of([item()], [arm()], 1)
-    with pytest.raises(EngineError, match=r"a server tells none: .* LoopRunner"):
-        list(ServerRunner(address, kind="dyntemp").run([job._replace(curves=True)]))

@@ -7,16 +7,25 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
+from typing import NamedTuple
 
 import numpy as np
 import pytest
 from tests.evaluation.test_loop_runner import arm, item, jobs_of
 from tests.evaluation.vllm_jobs import CHAT, all_jobs, curved_jobs
 
+from dyntemp.distribution.packed import packed
 from dyntemp.errors import EngineError
 from dyntemp.evaluation.host_fields import seed_of
 from dyntemp.evaluation.sample import Sample
 from dyntemp.evaluation.vllm_runner import VllmRunner
+
+
+TOTALS = np.linspace(0, 1, 49, dtype=np.float32)
+
+
+class Logprob(NamedTuple):
+    logprob: float
 
 
 class StandIn:
@@ -39,12 +48,16 @@ class StandIn:
                         line = {"id": one.extra_args["dyntemp_id"], "position": position, "temperature": position / 2}
                         if "entropy" in one.extra_args["dyntemp"]:
                             line["entropy"] = 0.25
+                        if one.extra_args.get("dyntemp_curves"):
+                            line["totals"] = packed(TOTALS + position)
                         file.write(json.dumps(line) + "\n")
         reasons = {"stop": ("stop", "x"), "end": ("stop", None), "length": ("length", None)}
         outputs = []
         for one, finish in zip(params, [*reasons] * len(params), strict=False):
             reason, stop = reasons[finish]
-            output = SimpleNamespace(text=f"{one.seed}", token_ids=[1, 2, 3], finish_reason=reason, stop_reason=stop)
+            logprobs = [{token: Logprob(-token), 9: Logprob(-0.5)} for token in (1, 2, 3)]
+            output = SimpleNamespace(text=f"{one.seed}", token_ids=[1, 2, 3], finish_reason=reason, stop_reason=stop,
+                                     logprobs=logprobs if vars(one).get("logprobs") == 1 else None)  # fmt: skip
             outputs.append(SimpleNamespace(outputs=[output]))
         return outputs
 
@@ -53,12 +66,6 @@ class StandIn:
 def runner(monkeypatch):
     monkeypatch.setitem(sys.modules, "vllm", SimpleNamespace(LLM=StandIn, SamplingParams=SimpleNamespace))
     return VllmRunner("tiny", batch=2, max_model_len=99)
-
-
-def test_curves_of_draws_are_refused_with_another_way(runner):
-    (job,) = jobs_of([item()], [arm()], 1)
-    with pytest.raises(EngineError, match=r"vLLM tells none: .* LoopRunner"):
-        list(runner.run([job._replace(curves=True)]))
 
 
 def test_jobs_run_in_batches_with_their_own_settings_and_come_back_with_their_temperatures(runner):
@@ -113,6 +120,48 @@ def test_a_trace_that_lacks_a_token_tells_nothing(runner, monkeypatch):
     ((_, sample),) = runner.run(jobs_of([item()], [arm("0.5")], 1))
 
     assert (sample.tokens, sample.temperature) == (4, ())
+
+
+def test_curves_come_from_the_trace_and_from_vllms_log_probabilities(runner):
+    jobs = jobs_of([item()], [arm("0.5 + entropy + 0.1*position", "min_p(0.1)")], 1)
+    ((_, sample),) = runner.run([jobs[0]._replace(curves=True)])
+    ((_, plain),) = runner.run(jobs)
+
+    assert sample.curves.value.tolist() == [-0.5, -1.5, -2.5]
+    assert np.array_equal(sample.curves.totals, TOTALS + np.arange(3, dtype=np.float32)[:, None])
+    assert sample.signals == {"entropy": (0.25,) * 3, "position": (0, 1, 2)}
+    assert sample.surprisal == (1, 2, 3)
+    assert (plain.curves, plain.signals, plain.surprisal) == (None, {}, ())
+
+
+def test_curves_that_cannot_be_right_are_refused(runner, monkeypatch):
+    def written(policy="0.5", filters=""):
+        (job,) = jobs_of([item()], [arm(policy, filters)], 1)
+        return list(runner.run([job._replace(curves=True)]))
+
+    for chain in ("top_k(5)", "temperature, top_p(0.9)", "min_p(0.1), temperature, top_k(9)"):
+        with pytest.raises(EngineError, match="top-k and top-p after the temperature: take min_p alone"):
+            written(filters=chain)
+    with pytest.raises(
+        EngineError, match="the numbers of `varentropy`, which `0.5 [+] varentropy` reads, were not told"
+    ):
+        written("0.5 + varentropy")
+    whole = StandIn.generate
+
+    def generate(self, *arguments, **options):
+        outputs = whole(self, *arguments, **options)
+        outputs[0].outputs[0].token_ids.append(4)
+        return outputs
+
+    with (
+        monkeypatch.context() as lacking,
+        pytest.raises(EngineError, match="told the curves of 3 and the log probabilities of 3 of the 4 tokens"),
+    ):
+        lacking.setattr(StandIn, "generate", generate)
+        written()
+    runner = VllmRunner("tiny", logprobs_mode="processed_logprobs")
+    with pytest.raises(EngineError, match='need "raw_logprobs": leave the option out'):
+        written()
 
 
 def test_what_vllm_cannot_run_is_refused(runner):

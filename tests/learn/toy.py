@@ -34,7 +34,9 @@ class Contexts:
         at = {"tune": 1, "val": 2, "test": 3}[split]
         ends = [self.kinds[number % len(self.kinds)] for number in range(count)]
         return [
-            Item(id=f"{split}-{number}", cluster=f"{split}-{number}", prompt="h" * at + "c" * number + end, max_tokens=1)
+            Item(
+                id=f"{split}-{number}", cluster=f"{split}-{number}", prompt="h" * at + "c" * number + end, max_tokens=1
+            )
             for number, end in enumerate(ends)
         ]
 
