@@ -20,7 +20,6 @@ from dyntemp.evaluation.host_fields import seed_of
 from dyntemp.evaluation.sample import Sample
 from dyntemp.evaluation.vllm_runner import VllmRunner
 
-
 TOTALS = np.linspace(0, 1, 49, dtype=np.float32)
 
 
@@ -143,7 +142,7 @@ def test_curves_that_cannot_be_right_are_refused(runner, monkeypatch):
         with pytest.raises(EngineError, match="top-k and top-p after the temperature: take min_p alone"):
             written(filters=chain)
     with pytest.raises(
-        EngineError, match="the numbers of `varentropy`, which `0.5 [+] varentropy` reads, were not told"
+        EngineError, match=r"the numbers of `varentropy`, which `0.5 \+ varentropy` reads, were not told"
     ):
         written("0.5 + varentropy")
     whole = StandIn.generate
@@ -213,6 +212,32 @@ def test_vllm_itself(tmp_path):
     others = {sample.text for job, sample in samples if job.arm is not jobs[-1].arm and job.item.id == "one"}
     assert len(greedy) == 1 < len(others)
     check_curves_are_those_of_vllms_draws(curved)
+
+
+@pytest.mark.torch
+@pytest.mark.timeout(600)
+@pytest.mark.skipif(find_spec("vllm") is None, reason="vLLM is not installed")
+def test_two_processes_with_vllm_learn_in_one_folder(tmp_path):
+    pytest.importorskip("optuna")
+    from tests.engines.test_vllm_host import QUIET
+    from tests.engines.tiny_llama import tiny_llama
+
+    script, model = Path(__file__).with_name("vllm_learning.py"), tiny_llama(tmp_path / "model")
+    outs, logs = [tmp_path / f"{at}.json" for at in range(2)], [tmp_path / f"{at}.log" for at in range(2)]
+    command = [sys.executable, "-W", "ignore", str(script), model, str(tmp_path / "learned")]
+    running = [
+        subprocess.Popen([*command, str(out)], env=os.environ | QUIET, stdout=log.open("w"), stderr=subprocess.STDOUT)
+        for out, log in zip(outs, logs, strict=True)
+    ]
+    for process, log in zip(running, logs, strict=True):
+        assert process.wait(timeout=500) == 0, log.read_text(encoding="utf-8")[-3000:]
+    first, second = (json.loads(out.read_text(encoding="utf-8")) for out in outs)
+
+    assert first["results"] == second["results"]
+    assert min(first["written"], second["written"]) > 0, "both have written texts"
+    last = first["results"]["runs"][0]["rounds"][-1]
+    assert (last["round"], last["texts"]) == (2, 3 * 2 * 6)
+    assert last["spread"] > 0, "what was learned is no constant"
 
 
 def check_curves_are_those_of_vllms_draws(found):

@@ -165,7 +165,7 @@ class ServerRunner:
         given = given_of(arm, item.id)
         match self._kind:
             case "dyntemp":
-                more = {"filters": str(arm.filters)} if arm.filters.active else {}
+                more: dict[str, Any] = {"filters": str(arm.filters)} if arm.filters.active else {}
                 more |= {"curves": True} if job.curves else {}
                 return fields | {"policy": str(arm.policy), "given": given, **more}
             case "vllm":
