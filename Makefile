@@ -46,7 +46,7 @@ $(VENV)/.llama-cpp: $(VENV)/.test
 $(VENV)/.everything: $(VENV)/.test $(VENV)/.llama-cpp
 	@echo "Installing everything that can live beside it ..."
 	@$(PIP) torch==2.13.0
-	@$(PIP) --editable '.[llama,llama-cpp,test,transformers,triton,array-api,mlx,serve,plot,evaluate,tune,tasks,lm-eval,browser,lint]' array-api-strict 'mlx[cpu]'
+	@$(PIP) --editable '.[llama,llama-cpp,test,transformers,triton,array-api,mlx,serve,plot,evaluate,tune,tasks,lm-eval,gym,browser,lint]' array-api-strict 'mlx[cpu]'
 	@.ci/debian
 	@touch $@ $(VENV)/.torch $(VENV)/.lint
 

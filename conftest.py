@@ -16,6 +16,7 @@ NEEDS |= {"src/dyntemp/show/plots_matplotlib.py": ("matplotlib",)}
 NEEDS |= {"src/dyntemp/evaluation/lm_eval/on_transformers.py": ("lm_eval", "torch"),
           "src/dyntemp/evaluation/lm_eval/on_vllm.py": ("lm_eval", "vllm"),
           "src/dyntemp/evaluation/exact/learning.py": ("torch",),
+          "src/dyntemp/learn/environment.py": ("gymnasium",),
           "tests/models/tiny.py": ("transformers",)}  # fmt: skip
 collect_ignore_glob = [files for files, packages in NEEDS.items() if not all(map(find_spec, packages))]
 """Modules whose packages are not installed have no docstrings to run."""
@@ -29,6 +30,8 @@ def setup(namespace: dict[str, object]) -> None:
     namespace["no_model"] = not has_bundled()
     namespace["no_torch"] = find_spec("torch") is None
     namespace["no_lm_eval"] = find_spec("lm_eval") is None or find_spec("transformers") is None
+    namespace["no_learning"] = not all(map(find_spec, ("torch", "optuna", "statsmodels")))
+    namespace["no_gymnasium"] = find_spec("gymnasium") is None
     namespace["no_transformers"] = find_spec("transformers") is None
 
 

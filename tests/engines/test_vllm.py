@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from tests.learned import NETWORK
 
 from dyntemp import temperatures
 from dyntemp.distribution.draw_curve import draw_curve
@@ -242,7 +243,7 @@ class TestWhatARequestSays:
         None, {}, {"other": 1, "kv_transfer_params": {}, "temp": 0.5, "dyn": 2}, {"dyntemp": "off"},
         {"dyntemp": "0.7", "dyntemp_id": "mine"},
         {"dyntemp": "inside('think')"}, {"dyntemp": "inside('mine')", "dyntemp_zones": "mine=<a>...</a>"},
-        {"dyntemp": None}, {"dyntemp": REMEMBERS}, {"dyntemp": "0.5*requested"},
+        {"dyntemp": None}, {"dyntemp": REMEMBERS}, {"dyntemp": "0.5*requested"}, {"dyntemp": NETWORK},
     ])  # fmt: skip
     def test_what_is_right_is_taken(self, extra_args):
         DynamicTemperature.validate_params(SimpleNamespace(temperature=1.0, extra_args=extra_args))
@@ -332,7 +333,7 @@ class TestWhatTheServerSays:
         ({"counts": 3}, r"\['counts'\] = 3 was given; text is allowed"),
         ({"policy": "0.1 + entropi"}, "did you mean"),
         ({"policy": "0.1 + surprisal"}, "surprisal"),
-        ({"policy": "1" * 2001}, "2001 characters"),
+        ({"policy": "1" * 6001}, "6001 characters"),
         ({"backend": "cuda"}, "backend 'cuda' was given; there are reference, cpu"),
         ({"counts": "/dev/null/here"}, "cannot be made"),
     ])  # fmt: skip

@@ -229,8 +229,12 @@ def test_two_processes_with_vllm_learn_in_one_folder(tmp_path):
         subprocess.Popen([*command, str(out)], env=os.environ | QUIET, stdout=log.open("w"), stderr=subprocess.STDOUT)
         for out, log in zip(outs, logs, strict=True)
     ]
-    for process, log in zip(running, logs, strict=True):
-        assert process.wait(timeout=500) == 0, log.read_text(encoding="utf-8")[-3000:]
+    try:
+        for process, log in zip(running, logs, strict=True):
+            assert process.wait(timeout=500) == 0, log.read_text(encoding="utf-8")[-3000:]
+    finally:
+        for process in running:
+            process.kill()  # one that is still there after an error
     first, second = (json.loads(out.read_text(encoding="utf-8")) for out in outs)
 
     assert first["results"] == second["results"]

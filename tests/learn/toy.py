@@ -1,5 +1,8 @@
-"""Two contexts whose best temperatures are known: hot where the model is sure of one of many answers, cold where one
-answer stands out of noise. The first has a low entropy, the second a high one."""
+"""Two contexts whose best temperatures are known.
+
+Hot is best where the model is sure of one of many answers, cold where one answer stands out of noise. The first has a
+low entropy, the second a high one.
+"""
 
 import numpy as np
 
@@ -34,9 +37,7 @@ class Contexts:
         at = {"tune": 1, "val": 2, "test": 3}[split]
         ends = [self.kinds[number % len(self.kinds)] for number in range(count)]
         return [
-            Item(
-                id=f"{split}-{number}", cluster=f"{split}-{number}", prompt="h" * at + "c" * number + end, max_tokens=1
-            )
+            Item(id=f"{split}{number}", cluster=f"{split}{number}", prompt="h" * at + "c" * number + end, max_tokens=1)
             for number, end in enumerate(ends)
         ]
 

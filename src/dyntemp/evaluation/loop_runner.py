@@ -126,6 +126,11 @@ def check_arm(arm: Arm, backend: str = "cpu") -> None:
         dry_run(arm.policy, Settings(filters=arm.filters, given=given, backend=backend))
 
 
+def item_tokens(model: Model, item: Item) -> list[int]:
+    """The tokens of an item's prompt: plain text as it is, a conversation in its chat template."""
+    return encode(model, item.prompt, chat=None if not isinstance(item.prompt, str) else False)
+
+
 class _Prompts:
     """The tokens of items; those of the last one are kept, since its jobs come one after the other."""
 
@@ -135,9 +140,9 @@ class _Prompts:
         self._tokens: list[int] = []
 
     def of(self, item: Item) -> list[int]:
-        """The tokens of an item's prompt: plain text as it is, a conversation in its chat template."""
+        """As `item_tokens`."""
         if item is not self._item:
-            self._tokens = encode(self._model, item.prompt, chat=None if not isinstance(item.prompt, str) else False)
+            self._tokens = item_tokens(self._model, item)
             self._item = item
         return self._tokens
 
