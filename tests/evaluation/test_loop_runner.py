@@ -1,5 +1,7 @@
 """The runner of our own loop, on a model without weights."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from tests.requested import make_request
@@ -248,14 +250,14 @@ def test_signals_are_the_numbers_that_the_policy_read():
         }
 
 
-def test_curves_change_no_text_and_are_in_no_file():
+def test_curves_change_no_text():
     jobs = jobs_of(ITEMS, [arm(), arm("0.9", "min_p(0.1)")], 3)
     plain = written(LoopRunner(model()), jobs)
     asked = [job._replace(curves=number % 2 == 0) for number, job in enumerate(jobs)]
     with_curves = written(LoopRunner(model()), asked)
 
     assert [sample.curves is not None for sample in with_curves] == [job.curves for job in asked]
-    assert [sample.to_json() for sample in plain] == [sample.to_json() for sample in with_curves]
+    assert plain == [replace(sample, signals={}, curves=None) for sample in with_curves]
     assert plain[1] == with_curves[1]
 
 

@@ -4,6 +4,7 @@ import json
 import threading
 import time
 
+import numpy as np
 import pytest
 
 pytest.importorskip("openai")
@@ -64,6 +65,29 @@ def test_samples_are_those_of_our_own_loop_with_the_numbers_of_their_tokens(addr
         if job.arm is REPLAYS:
             assert sample.temperature[:3] == (0.5, 1e6, 0.5)
     assert {sample.finish for _, sample in found} == {"length", "stop"}
+
+
+def test_curves_are_those_of_the_draws(address):
+    arms = [arm("0.3 + 0.2*entropy + 0.1*min(position, 2)"), arm("0.9", "min_p(0.1)")]
+    jobs = [job._replace(curves=True) for job in jobs_of([item(), CHAT], arms, 2)]
+    for job, sample in ServerRunner(address, kind="dyntemp").run(jobs):
+        draws, static = sample.curves.at(np.log(sample.temperature)), sample.curves.at(0.0)
+
+        assert sample.curves.count == sample.tokens == 12
+        np.testing.assert_allclose(draws.log_prob, sample.log_prob, atol=2e-6)
+        if job.arm is arms[0]:
+            np.testing.assert_allclose(static.log_prob, np.negative(sample.surprisal), atol=2e-6)
+            assert sample.signals == {"position": (*map(float, range(12)),), "entropy": sample.entropy}
+
+
+@pytest.mark.usefixtures("hasty")
+def test_what_has_no_curve_is_refused(address):
+    (after,) = jobs_of([item()], [arm("0.9", "temperature, top_p(0.9)")], 1)
+    with pytest.raises(EngineError, match="the curve of a draw needs filters that stand before `temperature`"):
+        list(ServerRunner(address, kind="dyntemp").run([after._replace(curves=True)]))
+    for kind, words in (("vllm", "workers write to their own disks, tells none"), (None, "no policies tells none")):
+        with pytest.raises(EngineError, match=rf"{words}: .*\(`--vllm`\)"):
+            list(ServerRunner(address, kind=kind).run([after._replace(curves=True)]))
 
 
 def test_jobs_are_taken_as_places_become_free_and_closing_ends_what_runs():
@@ -236,9 +260,3 @@ def test_seeds_are_equal_where_seed_and_request_are():
 
     assert seed_of(first) == seed_of(other) != seed_of(second)
     assert 0 <= seed_of(first) < 2**63
-
-
-def test_curves_of_draws_are_refused_with_another_way(address):
-    (job,) = jobs_of([item()], [arm()], 1)
-    with pytest.raises(EngineError, match=r"a server tells none: .* LoopRunner"):
-        list(ServerRunner(address, kind="dyntemp").run([job._replace(curves=True)]))

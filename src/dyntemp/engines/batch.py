@@ -78,9 +78,12 @@ class Step:
         position: Number of tokens that its request generated before; below 0 inside a prompt.
         temperature: Temperature of each row, float64; NaN for a row that was left as it was.
         signals: Measured signals by name; NaN where the row's policy does not read the signal.
+        totals: The totals of each row's curve, float32 [rows, 49], see `dyntemp.distribution.draw_curve`; NaN where the
+            request asked for none. None where no request did.
     """
 
     slot: NDArray[np.int64]
     position: NDArray[np.int64]
     temperature: NDArray[np.float64]
     signals: dict[str, NDArray[np.float64]]
+    totals: NDArray[np.float32] | None = None

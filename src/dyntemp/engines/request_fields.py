@@ -12,6 +12,9 @@ RECORD = "dyntemp_record"
 ZONES = "dyntemp_zones"
 """The field with zones of a request's own: a text as `parse_zone` reads it, or a list of them."""
 
+CURVES = "dyntemp_curves"
+"""The field that asks for the curve of each draw in the trace of the server's operator: true or false."""
+
 GIVEN = "dyntemp_given"
 """The field with values of `given("name", low, high)`, by name: numbers, or lists by position; or its JSON as text."""
 

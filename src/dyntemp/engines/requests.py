@@ -11,6 +11,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from dyntemp.distribution.draw_curve import TEMPERATURES
 from dyntemp.distribution.filters import GREEDY_AT
 from dyntemp.engines.arrays import beside, on_host
 from dyntemp.engines.batch import Batch, Counts, Step
@@ -113,7 +114,7 @@ class Requests:
 
     def begin(
         self, slot: int, policy: PolicyLike, *, requested: float = 1.0, prompt: int = 0,
-        zones: str | Sequence[str] = (), given: Mapping[str, GivenNumbers] | None = None,
+        zones: str | Sequence[str] = (), given: Mapping[str, GivenNumbers] | None = None, curves: bool = False,
     ) -> None:  # fmt: skip
         """Begin a request in `slot`. An earlier request in this slot is forgotten.
 
@@ -124,13 +125,14 @@ class Requests:
             prompt: Number of tokens in its prompt: the position of the first token that it generates.
             zones: Zones of its own, as `parse_zone` reads them.
             given: Values of its own, in place of the host's of the same name: numbers, or lists of them by position.
+            curves: Whether each `Step` is to hold the totals of its rows' curves; rows have to be tensors then.
 
         Raises:
             PolicyError, EngineError: As `accept`.
         """
         accepted = self.accept(policy, zones, given)
         self._records.pop(slot, None)
-        self._requests[slot] = Request(accepted, float(requested), prompt, given or {})
+        self._requests[slot] = Request(accepted, float(requested), prompt, given or {}, curves)
         self._last = None
         self._surprisal.forget(slot)
         self._zones.begin(slot, accepted, zones)
@@ -192,7 +194,10 @@ class Requests:
         temperature, signals = self._measured(logits, rows, given)
         if self.record is not None:
             shown = {name: on_host(values) for name, values in signals.items()}
-            self.record(Step(rows.slots, rows.position, on_host(temperature), shown))
+            decided = on_host(temperature)
+            self.record(
+                Step(rows.slots, rows.position, decided, shown, _totals(logits, rows.curves & ~np.isnan(decided)))
+            )
         if self._records:
             hand_over(self._records, replace(batch, logits=logits), rows, temperature, signals)
         requested = rows.requested
@@ -301,3 +306,14 @@ class Requests:
         self.counts.broken += (rows.policy >= 0).sum() - changed
         self.counts.declined += (rows.policy == NOBODY).sum()
         return (temperature, rows.requested) if intact is None else (on_host(temperature), on_host(rows.requested))
+
+
+def _totals(logits: Any, wanted: NDArray[np.bool_]) -> NDArray[np.float32] | None:
+    """The totals of the curves of the rows that are wanted, [rows, 49], NaN in the others; None if none is."""
+    if not wanted.any():
+        return None
+    from dyntemp.kernels.torch.draw_totals import draw_totals
+
+    found = np.full((len(wanted), len(TEMPERATURES)), np.nan, np.float32)
+    found[wanted] = on_host(draw_totals(logits if wanted.all() else logits[beside(np.flatnonzero(wanted), logits)]))
+    return found

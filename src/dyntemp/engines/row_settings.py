@@ -29,12 +29,14 @@ class Request:
         requested: The temperature that it asked for.
         prompt: Number of tokens in its prompt.
         given: Its own values of `given("name", low, high)`, by name.
+        curves: True if it asks for the curves of its draws.
     """
 
     policy: Policy
     requested: float
     prompt: int
     given: Mapping[str, GivenNumbers] = field(default_factory=dict)
+    curves: bool = False
 
     @property
     def is_greedy(self) -> bool:
@@ -54,6 +56,7 @@ class RowSettings:
         requested: The temperature that the request asked for.
         ours: True for rows that get a temperature.
         greedy: True for rows of greedy requests.
+        curves: True for rows whose curves are asked for.
         position: Number of tokens generated before the row; below 0 only where the row is not ours.
         given: The request's own values of `given("name", low, high)`, by name.
         remembers: True if a policy remembers.
@@ -68,6 +71,7 @@ class RowSettings:
     requested: NDArray[np.float64]
     ours: NDArray[np.bool_]
     greedy: NDArray[np.bool_]
+    curves: NDArray[np.bool_]
     position: NDArray[np.int64]
     given: list[Mapping[str, GivenNumbers]]
     remembers: bool
@@ -88,6 +92,7 @@ class RowSettings:
             requested=np.array([1.0 if one is None else one.requested for one in found], np.float64),
             ours=np.array([one is not None and not one.is_greedy for one in found], bool),
             greedy=np.array([one is not None and one.is_greedy for one in found], bool),
+            curves=np.array([one is not None and one.curves for one in found], bool),
             position=np.zeros_like(prompts),
             given=[{} if one is None else one.given for one in found],
             remembers=any(policy.remembers for policy in policies),
@@ -106,6 +111,7 @@ class RowSettings:
             requested=self.requested[rows],
             ours=self.ours[rows],
             greedy=self.greedy[rows],
+            curves=self.curves[rows],
             position=self.position[rows],
             given=[self.given[row] for row in rows.tolist()],
             remembers=any(policy.remembers for policy in policies),

@@ -9,6 +9,7 @@ from itertools import islice
 from dyntemp.distribution.draw_curve import DrawCurves
 from dyntemp.errors import PolicyError
 from dyntemp.evaluation.arm import Arm
+from dyntemp.evaluation.read_signals import read_signals
 from dyntemp.evaluation.runner import Job
 from dyntemp.evaluation.sample import Sample
 from dyntemp.evaluation.task import Item
@@ -157,7 +158,6 @@ class _Text:
         """The text and its score."""
         job, tokens = self.job, self.tokens
         text = "".join(token.text for token in tokens)
-        read = job.arm.policy.program.signals if job.curves else ()
         return Sample(
             item=job.item.id,
             number=job.number,
@@ -170,14 +170,6 @@ class _Text:
             surprisal=tuple(token.surprisal for token in tokens),
             log_prob=tuple(-token.surprisal_after for token in tokens),
             score=job.task.score(job.item, text),
-            signals={str(signal): self._numbers(str(signal)) for signal in read},
+            signals=read_signals(job.arm.policy, [token.signals for token in tokens]) if job.curves else {},
             curves=DrawCurves.of([token.curve for token in tokens]) if job.curves else None,
         )
-
-    def _numbers(self, name: str) -> tuple[float, ...]:
-        """The value of a signal that the policy read, at each token."""
-        if name == "position":
-            return tuple(float(token.position) for token in self.tokens)
-        if name == "requested":
-            return (Settings().requested,) * len(self.tokens)
-        return tuple(token.signals[name] for token in self.tokens)

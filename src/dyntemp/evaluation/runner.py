@@ -70,6 +70,6 @@ def without_curves(jobs: Iterable[Job], host: str) -> Iterator[Job]:
         if job.curves:
             raise EngineError(
                 f"curves of draws were asked for, and {host} tells none: write these texts with a model of our own "
-                "loop, by LoopRunner"
+                "loop, with vLLM in this process (`--vllm`), or through `dyntemp serve`"
             )
         yield job

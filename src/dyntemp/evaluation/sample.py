@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Self
 
-import numpy as np
-from numpy.typing import NDArray
-
 from dyntemp.distribution.draw_curve import DrawCurves
+from dyntemp.distribution.packed import packed, unpacked
 from dyntemp.evaluation.task import Score
 
 DIGITS = 5
@@ -62,8 +59,8 @@ class Sample:
         for name in NUMBERS:
             data[name] = [_short(value) for value in data[name]]
         if self.curves is not None:
-            data["signals"] = {name: _packed(np.array(values)) for name, values in self.signals.items()}
-            data["curves"] = [_packed(array) for array in self.curves]
+            data["signals"] = {name: packed(values) for name, values in self.signals.items()}
+            data["curves"] = [packed(array) for array in self.curves]
         return {**data, "score": [int(self.score.valid), int(self.score.correct), self.score.key]}
 
     @classmethod
@@ -72,9 +69,9 @@ class Sample:
         valid, correct, key = data["score"]
         rest: dict[str, Any] = {name: tuple(map(float, data[name])) for name in NUMBERS}
         if "curves" in data:
-            value, totals = map(_unpacked, data["curves"])
+            value, totals = map(unpacked, data["curves"])
             rest["curves"] = DrawCurves(value, totals.reshape(len(value), -1))
-            rest["signals"] = {name: tuple(_unpacked(text).tolist()) for name, text in data["signals"].items()}
+            rest["signals"] = {name: tuple(unpacked(text).tolist()) for name, text in data["signals"].items()}
         return cls(**{**data, **rest, "score": Score(bool(valid), bool(correct), key)})
 
 
@@ -85,11 +82,3 @@ NUMBERS = ("temperature", "entropy", "max_prob", "surprisal", "log_prob")
 def _short(value: float) -> float | str:
     short = float(f"{value:.{DIGITS}g}")
     return short if short - short == 0 else str(short)  # JSON has no infinity
-
-
-def _packed(values: NDArray[Any]) -> str:
-    return b64encode(values.astype("<f4").tobytes()).decode()
-
-
-def _unpacked(text: str) -> NDArray[np.float32]:
-    return np.frombuffer(b64decode(text), "<f4").astype(np.float32)

@@ -14,11 +14,14 @@ from math import exp
 from typing import Any, Literal
 
 from dyntemp.convert import to_settings
+from dyntemp.distribution.draw_curve import DrawCurves
+from dyntemp.distribution.packed import unpacked
 from dyntemp.engines.request_fields import GIVEN
 from dyntemp.errors import EngineError
 from dyntemp.evaluation.arm import Arm
 from dyntemp.evaluation.host_fields import check_vllm, given_of, seed_of, vllm_args, vllm_filters
 from dyntemp.evaluation.loop_runner import check_arm
+from dyntemp.evaluation.read_signals import read_signals
 from dyntemp.evaluation.runner import Job, without_curves
 from dyntemp.evaluation.sample import Sample
 
@@ -29,6 +32,12 @@ PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0)
 
 BUSY = (429, 503)
 """Statuses after which a request is tried again."""
+
+NO_CURVES: dict[Kind | None, str] = {
+    "vllm": "a server of vLLM, whose workers write to their own disks,",
+    None: "a server that knows no policies",
+}
+"""The servers that tell no curves of draws."""
 
 TIMEOUT = 3600.0
 """Most seconds of one request, waiting in the server's queue included."""
@@ -104,9 +113,9 @@ class ServerRunner:
 
         Raises:
             EngineError: For a job that the server refuses, or that found no place after all pauses, or that asks for
-                curves.
+                curves of another server than `dyntemp serve`.
         """
-        waiting = without_curves(jobs, "a server")
+        waiting = iter(jobs) if self._kind == "dyntemp" else without_curves(jobs, NO_CURVES[self._kind])
         running: dict[Future[Any], Job] = {}
         with _loop() as loop:
             client = self._openai.AsyncOpenAI(**self._client)
@@ -156,8 +165,9 @@ class ServerRunner:
         given = given_of(arm, item.id)
         match self._kind:
             case "dyntemp":
-                chain = {"filters": str(arm.filters)} if arm.filters.active else {}
-                return fields | {"policy": str(arm.policy), "given": given, **chain}
+                more: dict[str, Any] = {"filters": str(arm.filters)} if arm.filters.active else {}
+                more |= {"curves": True} if job.curves else {}
+                return fields | {"policy": str(arm.policy), "given": given, **more}
             case "vllm":
                 args = vllm_args(arm, given)
                 if given:
@@ -189,6 +199,7 @@ class ServerRunner:
             surprisal=surprisal,
             log_prob=log_prob,
             score=job.task.score(job.item, text or ""),
+            **(_curves(job, choice) if job.curves else {}),
         )
 
     def _end(self, job: Job, choice: Any, tokens: list[tuple[Any, ...]]) -> str:
@@ -224,6 +235,20 @@ def _tokens(choice: Any) -> list[tuple[Any, ...]]:
     surprisal = [-value for value in told.token_logprobs]
     columns = told.tokens, temperatures, told.entropy, likeliest, surprisal, told.token_logprobs_after
     return list(zip(*columns, strict=True))
+
+
+def _curves(job: Job, choice: Any) -> dict[str, Any]:
+    """The curves and the signals of the tokens of an answer of `dyntemp serve`."""
+    told = choice.logprobs
+    if hasattr(choice, "message"):
+        curves, signals = [one.curve for one in told.content], [one.signals for one in told.content]
+    else:
+        curves, signals = told.curve, told.signals
+    numbers = [{name: float(value) for name, value in one.items()} for one in signals]
+    return {
+        "curves": DrawCurves.of([unpacked(curve) for curve in curves]),
+        "signals": read_signals(job.arm.policy, numbers),
+    }
 
 
 @contextmanager

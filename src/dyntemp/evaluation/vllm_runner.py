@@ -13,12 +13,13 @@ from shutil import rmtree
 from tempfile import mkdtemp
 from typing import Any
 
-from dyntemp.engines.request_fields import ID, KEY
+from dyntemp.engines.request_fields import CURVES, ID, KEY
 from dyntemp.errors import EngineError
 from dyntemp.evaluation.arm import Arm
 from dyntemp.evaluation.host_fields import check_vllm, given_of, seed_of, vllm_args, vllm_filters
-from dyntemp.evaluation.runner import Job, without_curves
+from dyntemp.evaluation.runner import Job
 from dyntemp.evaluation.sample import Sample
+from dyntemp.evaluation.vllm_curves import RAW, check_curves, told_curves
 
 PROCESSOR = "dyntemp.engines.vllm:DynamicTemperature"
 
@@ -36,7 +37,8 @@ class VllmRunner:
     so common random numbers between arms are not to be relied on.
 
     Temperatures come from the processor's trace, and so do entropies and largest probabilities under policies that read
-    them. ln of the probability in the draw is not known.
+    them. ln of the probability in the draw is not known. Curves of draws, with the signals that the policy read and the
+    surprisal of each token, are told to jobs that ask for them, with no filter but min-p before the temperature.
 
     Args:
         model: The model's name or folder, as vLLM takes it.
@@ -59,6 +61,7 @@ class VllmRunner:
             ) from None
         self.name = model
         self._batch = batch
+        self._mode = str(options.get("logprobs_mode", RAW))
         self._folder = Path(mkdtemp(prefix="dyntemp-vllm-"))
         weakref.finalize(self, rmtree, self._folder, ignore_errors=True)
         config = {KEY: {"trace": str(self._folder)}}
@@ -77,9 +80,9 @@ class VllmRunner:
         """Write a text for each job; see `Runner.run`.
 
         Raises:
-            PolicyError, EngineError: For an arm that `check` refuses, and for a job that asks for curves.
+            PolicyError, EngineError: For an arm that `check` refuses, and for a job whose curves vLLM cannot tell.
         """
-        waiting = without_curves(jobs, "vLLM")
+        waiting = iter(jobs)
         while batch := list(islice(waiting, self._batch)):
             names = list(islice(self._ids, len(batch)))
             prompts = [self._prompt(job) for job in batch]
@@ -102,9 +105,14 @@ class VllmRunner:
     def _params(self, job: Job, name: str) -> Any:
         arm, item = job.arm, job.item
         extra = vllm_args(arm, given_of(arm, item.id)) | {ID: name}
+        more = {}
+        if job.curves:
+            check_curves(arm, self._mode)
+            extra[CURVES] = True
+            more = {"logprobs": 1}
         return self._vllm.SamplingParams(
             temperature=1.0, max_tokens=item.max_tokens, stop=list(item.stop), seed=seed_of(job), extra_args=extra,
-            **vllm_filters(arm.filters),
+            **vllm_filters(arm.filters), **more,
         )  # fmt: skip
 
 
@@ -133,9 +141,9 @@ def _sample(job: Job, output: Any, traced: Traced) -> Sample:
         temperature=_column(traced, "temperature", tokens),
         entropy=_column(traced, "entropy", tokens),
         max_prob=_column(traced, "max_prob", tokens),
-        surprisal=(),
         log_prob=(),
         score=job.task.score(job.item, output.text),
+        **(told_curves(job, output, traced) if job.curves else {"surprisal": ()}),
     )
 
 

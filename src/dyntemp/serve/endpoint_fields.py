@@ -162,6 +162,9 @@ def _common(settings: ServerSettings) -> dict[str, Field]:
         "filters": Field(
             chain(), None, "any chain of filters instead of these four, such as `top_k(40), temperature, min_p(0.05)`"
         ),
+        "curves": Field(
+            flag(), False, "whether `logprobs` hold the curve of each draw, and the signals of its row, for learning"
+        ),
         "stream": Field(flag(), False, "whether tokens are sent as they come"),
         "stream_options": Field(
             _stream_options(), {}, "`include_usage`: a last chunk that counts tokens", bend=known_names(*STREAM_OPTIONS)

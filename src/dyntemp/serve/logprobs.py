@@ -11,6 +11,7 @@ from itertools import accumulate
 from math import isfinite, log
 from typing import Any
 
+from dyntemp.distribution.packed import packed
 from dyntemp.models import Model
 from dyntemp.serve.request_group import TokenOutput
 from dyntemp.traces.token import Alternative, Token, plain
@@ -22,6 +23,10 @@ TOLD = ("temperature", "entropy", "entropy_after", "candidates", "origin")
 """Fields of each token that the OpenAI API does not have."""
 
 
+CURVE = ("curve", "signals")
+"""Further fields of each token, where the request asks for `curves`."""
+
+
 def entry(model: Model, token: Token) -> dict[str, Any]:
     """One item of a chat's `logprobs.content`. It uses the model, and so runs in the model's thread."""
     return {
@@ -31,6 +36,7 @@ def entry(model: Model, token: Token) -> dict[str, Any]:
         "logprob_after": _of_draw(-token.surprisal_after),
         **{name: _told(name, token) for name in TOLD},
         "top_logprobs": [_alternative(model, one) for one in token.alternatives],
+        **_curve(token),
     }
 
 
@@ -52,8 +58,15 @@ def columns(outputs: Sequence[TokenOutput], offset: int) -> dict[str, list[Any] 
             likeliest | {item["token"]: item["logprob"]} for likeliest, item in zip(named, told, strict=True)
         ] if any(named) else None,
         "text_offset": [offset + before for before in accumulate(lengths[:-1], initial=0)],
-        **{name: [item[name] for item in told] for name in TOLD},
+        **{name: [item[name] for item in told] for name in (*TOLD, *CURVE) if name in told[0]},
     }  # fmt: skip
+
+
+def _curve(token: Token) -> dict[str, Any]:
+    """The curve of a draw and the signals of its row, for requests that ask for them."""
+    if not token.curve:
+        return {}
+    return {"curve": packed(token.curve), "signals": {name: plain(value) for name, value in token.signals.items()}}
 
 
 def _told(name: str, token: Token) -> Any:

@@ -12,6 +12,7 @@ from fastapi import APIRouter
 from fastapi import Request as HttpRequest
 from starlette.responses import Response
 
+from dyntemp.distribution.filters import check_fixed
 from dyntemp.generation.request import Request
 from dyntemp.serve import endpoint_fields
 from dyntemp.serve.answers import Answer, ChatAnswer, CompletionAnswer, Metadata, as_json, counts
@@ -26,6 +27,7 @@ from dyntemp.serve.reply import Streamed, Whole
 from dyntemp.serve.request_group import TokenOutput
 from dyntemp.serve.server import Server, run_settings, seed_of
 from dyntemp.signals import divergence, entropy
+from dyntemp.traces.settings import Settings
 from dyntemp.traces.token import Token
 
 STARTED = int(time.time())
@@ -171,9 +173,12 @@ def _reply(
 ) -> Response:
     """The response, whole or streamed, to a request whose fields are checked."""
     settings = replace(run_settings(server, values, policy), seed=told.seed, alternatives=alternatives or 0)
+    if values["curves"]:
+        _check_curves(settings, alternatives)
     requests = [
         Request(
-            prompt=prompt, policy=policy.policy, settings=settings, number=number, signals=(entropy,), contrast=second
+            prompt=prompt, policy=policy.policy, settings=settings, number=number, signals=(entropy,), contrast=second,
+            curves=values["curves"],
         )
         for number, (prompt, second) in enumerate(pair for pair in prompts for _ in range(values["n"]))
     ]  # fmt: skip
@@ -191,6 +196,20 @@ def _reply(
         return as_json(answer.whole(texts, counts(read, sum(map(len, texts)))))
 
     return Whole(run, write)
+
+
+def _check_curves(settings: Settings, alternatives: int | None) -> None:
+    """Refuse curves that have no place in the answer, or filters whose curves do not exist.
+
+    Raises:
+        ApiError: 400.
+    """
+    if alternatives is None:
+        raise wrong("curves", "`curves` was given without `logprobs`, which hold them: add `logprobs`")
+    try:
+        check_fixed(settings.filters, "the curve of a draw")
+    except ValueError as error:
+        raise wrong("filters", str(error), "filters_without_curve") from None
 
 
 def _model(server: Server) -> dict[str, Any]:

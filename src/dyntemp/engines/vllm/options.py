@@ -9,7 +9,8 @@ from difflib import get_close_matches
 from importlib.metadata import entry_points
 from typing import Any
 
-from dyntemp.engines.request_fields import GIVEN, ID, KEY, MOST_CHARACTERS, MOST_ZONES, OFF, RECORD, ZONES
+from dyntemp.distribution.filters import GREEDY_AT
+from dyntemp.engines.request_fields import CURVES, GIVEN, ID, KEY, MOST_CHARACTERS, MOST_ZONES, OFF, RECORD, ZONES
 from dyntemp.engines.requests import Requests
 from dyntemp.errors import EngineError
 from dyntemp.language.policy import Policy
@@ -18,7 +19,7 @@ from dyntemp.zones.zone import EXAMPLE
 HERE = "dyntemp.engines.vllm"
 """The module under which vLLM and its users name our classes."""
 
-FIELDS = (KEY, ID, RECORD, ZONES, GIVEN)
+FIELDS = (KEY, ID, RECORD, CURVES, ZONES, GIVEN)
 
 GROUP = "vllm.logits_processors"
 """The group of entry points whose classes vLLM loads into every engine."""
@@ -31,8 +32,8 @@ class Options:
     Attributes:
         policy: The policy of requests without one; None leaves their rows as they are.
         counts: A directory where each worker keeps a file with its counts.
-        trace: A directory where each worker writes a line of JSON for each row that it changed. On a GPU, every step
-            is then waited for.
+        trace: A directory where each worker writes a line of JSON for each row that it changed, with the totals of its
+            curve if the request asks for them, by `"dyntemp_curves"`. On a GPU, every step is then waited for.
         records: A directory for the traces of requests that send a label, `"dyntemp_record"`, which `dyntemp explain`,
             `play` and `plot` read.
         backend: A name of `dyntemp.kernels.BACKENDS`; by default it follows from the device of the rows.
@@ -167,6 +168,36 @@ def own_given(extra_args: Mapping[str, Any] | None) -> dict[str, list[float]]:
     return lists
 
 
+def own_curves(sampling_params: Any, *, second: bool) -> bool:
+    """True if a request asks for the curves of its draws.
+
+    Args:
+        sampling_params: The request's settings.
+        second: True for the second runner, whose min-p stands after the temperature too.
+
+    Raises:
+        EngineError: If the field is neither true nor false, no policy decides, or filters stand after the temperature,
+            which leave other entries at another one.
+    """
+    extra = sampling_params.extra_args or {}
+    wanted = extra.get(CURVES, False)
+    if not isinstance(wanted, bool):
+        raise EngineError(f"`{CURVES}` = {_shown(wanted)} was given; true and false are allowed")
+    if wanted and (extra.get(KEY) == OFF or sampling_params.temperature <= GREEDY_AT):
+        raise EngineError(
+            f"`{CURVES}` was given with `{KEY}` = {OFF!r} or temperature 0, so that no policy decides: leave it out"
+        )
+    after = {"top_k": 0, "top_p": 1.0} | ({"min_p": 0.0} if second else {})
+    found = {name: getattr(sampling_params, name, None) for name in after}
+    active = [f"{name} = {found[name]}" for name, all_ in after.items() if found[name] not in (None, all_, -1)]
+    if wanted and active:
+        raise EngineError(
+            f"`{CURVES}` was given with {' and '.join(active)}, which vLLM applies after the temperature: the curve of "
+            "a draw needs filters before it" + ("" if second else ", such as min_p")
+        )
+    return wanted
+
+
 def asked(extra_args: Mapping[str, Any] | None) -> str | None:
     """The text of a request's policy, `OFF`, or None where it brings none.
 
@@ -179,7 +210,7 @@ def asked(extra_args: Mapping[str, Any] | None) -> str | None:
         if other not in FIELDS and (KEY in other.lower() or get_close_matches(other.lower(), FIELDS, cutoff=0.8)):
             raise EngineError(
                 f"`{other}` was given in vllm_xargs; dyntemp reads `{KEY}`, a policy, `{ID}`, a name, `{RECORD}`, a "
-                f"label, `{ZONES}` and `{GIVEN}`"
+                f"label, `{CURVES}`, `{ZONES}` and `{GIVEN}`"
             )
     name = extra_args.get(ID)
     if name is not None and (not isinstance(name, str) or len(name) > 200):

@@ -19,12 +19,13 @@ import numpy as np
 from dyntemp.distribution.filters import GREEDY_AT
 from dyntemp.engines.batch import Batch, Counts
 from dyntemp.engines.capabilities import CAPABILITIES, Capabilities
-from dyntemp.engines.request_fields import ID, OFF
+from dyntemp.engines.request_fields import ID, KEY, OFF
 from dyntemp.engines.requests import Requests
-from dyntemp.engines.vllm.options import HERE, Options, accepted, asked, own_given, own_zones, refuse
+from dyntemp.engines.vllm.options import HERE, Options, accepted, asked, own_curves, own_given, own_zones, refuse
 from dyntemp.engines.vllm.records import Records, Wanted, own_label
 from dyntemp.engines.vllm.report import LOG, Report, Trace, Worker
 from dyntemp.engines.vllm.tokens import ServedTokenizer, SlotTokens, Tokens
+from dyntemp.errors import EngineError
 from dyntemp.language.policy import Policy
 
 INTERFACES = ("vllm.v1.sample.logits_processor", "vllm.v1.worker.gpu.sample.logits_processor")
@@ -129,6 +130,7 @@ class DynamicTemperature(*BASES):  # type: ignore[misc]  # what is installed
         extra = sampling_params.extra_args
         policy, zones, given = asked(extra), own_zones(extra), own_given(extra)
         own_label(sampling_params)
+        own_curves(sampling_params, second=False)
         if policy is not None and policy != OFF:
             accepted(Requests(cls.capabilities(), tokenizer=ServedTokenizer()), policy, zones, given)
 
@@ -241,12 +243,29 @@ class DynamicTemperature(*BASES):  # type: ignore[misc]  # what is installed
             )
             self.requests.end(slot)
             return False
-        self.requests.begin(slot, policy, requested=params.temperature, prompt=prompt, zones=zones, given=given)
+        self.requests.begin(
+            slot, policy, requested=params.temperature, prompt=prompt, zones=zones, given=given,
+            curves=self._tells_curves(params),
+        )  # fmt: skip
         self._named[slot] = self._name(params.extra_args)
         if label is not None:
             accepted_policy = self.requests.accept(policy, zones)
             self._records.begin(slot, Wanted.of(label, accepted_policy, zones, params, second=self._states is not None))
         return bool(params.temperature > GREEDY_AT)
+
+    def _tells_curves(self, params: Any) -> bool:
+        """True if the trace is to hold the curves of a request; the log says why it cannot."""
+        try:
+            wanted = own_curves(params, second=self._states is not None)
+        except EngineError as error:  # the front end knows one runner
+            LOG.error("dyntemp: no curves: %s", error)
+            return False
+        if wanted and self.requests.record is None:
+            LOG.error(
+                "dyntemp: no curves: start the engine with a folder for its trace: --additional-config "
+                '\'{"%s": {"trace": "FOLDER"}}\'', KEY,
+            )  # fmt: skip
+        return wanted and self.requests.record is not None
 
     def _name(self, extra_args: Mapping[str, Any] | None) -> str:
         """A request's name in the trace: its own, or the number of requests without a name so far."""

@@ -7,11 +7,13 @@ import logging
 import os
 import socket
 from collections.abc import Callable, Mapping
+from math import isnan
 from pathlib import Path
 from time import monotonic
 from typing import Any
 
 from dyntemp._version import __version__
+from dyntemp.distribution.packed import packed
 from dyntemp.engines.batch import Counts, Step
 from dyntemp.errors import EngineError
 
@@ -123,6 +125,8 @@ class Report:
 class Trace:
     """Writes a line of JSON for each row that was changed: `id`, `position`, `temperature`, and the signals.
 
+    Lines of requests that ask for curves have `totals` too, as `dyntemp.distribution.packed` writes them.
+
     Args:
         path: The file.
         names: The name of the request in each slot.
@@ -141,4 +145,6 @@ class Trace:
                     measured = {name: values[row].item() for name, values in step.signals.items()}
                     known = {name: value for name, value in measured.items() if value == value}  # noqa: PLR0124
                     line = {"id": self._names.get(slot, ""), "position": position, "temperature": temperature, **known}
+                    if step.totals is not None and not isnan(step.totals[row, 0]):
+                        line["totals"] = packed(step.totals[row])
                     file.write(json.dumps(line) + "\n")
