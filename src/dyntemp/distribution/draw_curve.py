@@ -102,7 +102,7 @@ class DrawCurves(NamedTuple):
         return cls(np.concatenate([part.value for part in parts]), np.concatenate([part.totals for part in parts]))
 
     @property
-    def count(self) -> int:
+    def count(self) -> int:  # type: ignore[override]  # in place of the tuple's own, which counts equal items
         """How many draws there are; `len` is that of the tuple."""
         return len(self.value)
 
