@@ -3,7 +3,7 @@
 from dyntemp.generation.request import Request
 from dyntemp.traces.settings import Settings
 
-OWN = ("number", "signals", "record", "leader", "contrast", "functions")
+OWN = ("number", "signals", "record", "leader", "contrast", "functions", "curves")
 
 
 def make_request(prompt, policy, **more):

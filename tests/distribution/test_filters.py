@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from dyntemp import Policy, sample
-from dyntemp.distribution.filters import Filters
+from dyntemp.distribution.filters import Filters, check_fixed
 from dyntemp.distribution.truncation import keep_top_p
 from dyntemp.kernels.cpu import backend as cpu
 from dyntemp.kernels.job import Job
@@ -333,3 +333,11 @@ class TestWhatIsLeft:
 
     def test_of_more_than_there_are(self):
         assert self.left_by_kernel(np.zeros(5, np.float32), Filters(2**70), 1.0).all()
+
+
+def test_chains_that_read_the_temperature_or_draw_a_coin_are_not_fixed():
+    for text in ("", "min_p(0.1), temperature, top_k(5)", "typical(0.5), temperature, top_n_sigma(1)"):
+        check_fixed(Filters.read(text), "a gradient")
+    for text, reason in (("temperature, min_p(0.1)", "stand before `temperature`"), ("xtc(0.1, 0.5)", "no coin")):
+        with pytest.raises(ValueError, match=f"a gradient needs .*{reason}"):
+            check_fixed(Filters.read(text), "a gradient")

@@ -69,12 +69,12 @@ def written(runner, jobs):
     return [found[job.item.id, job.arm.name, job.number] for job in jobs]
 
 
-def alone(job):
+def alone(job, **more):
     """The records of a job's text, written alone."""
     loop = Loop(model())
     request = make_request(
         model().encode(job.item.prompt), job.arm.policy, number=job.request, seed=job.seed,
-        max_tokens=job.item.max_tokens, stop=job.item.stop, filters=job.arm.filters,
+        max_tokens=job.item.max_tokens, stop=job.item.stop, filters=job.arm.filters, **more,
     )  # fmt: skip
     loop.add([request])
     tokens = []
@@ -218,3 +218,50 @@ def test_a_prompt_that_does_not_fit_is_refused():
 def test_a_batch_of_no_places_is_refused():
     with pytest.raises(ValueError, match="batch"):
         LoopRunner(model(), batch=0)
+
+
+READ = arm('clip(0.5 + ema(entropy, 0.5)/4 + position/50 + 0.1*requested + given("t", 0, 1)/9, 0.1, 2)',
+           "min_p(0.05)", given={"one": {"t": [0.25, 1.0]}})  # fmt: skip
+
+
+@pytest.mark.parametrize("backend", ["cpu", "reference"])
+@pytest.mark.parametrize("asked", [arm(), arm("0.9", "min_p(0.1)"), arm("0.7", "typical(0.8)"), READ])
+def test_curves_tell_the_probability_of_each_draw(asked, backend):
+    jobs = [job._replace(curves=True) for job in jobs_of([item()], [asked], 8)]
+
+    for sample in written(LoopRunner(model(), batch=4, backend=backend), jobs):
+        draws = sample.curves.at(np.log(sample.temperature))
+        assert sample.curves.count == sample.tokens
+        np.testing.assert_allclose(draws.log_prob, sample.log_prob, rtol=1e-6, atol=1e-6)
+
+
+def test_signals_are_the_numbers_that_the_policy_read():
+    jobs = [job._replace(curves=True) for job in jobs_of([item()], [READ], 4)]
+
+    for job, sample in zip(jobs, written(LoopRunner(model()), jobs), strict=True):
+        tokens = alone(job, given={"t": [0.25, 1.0]})
+        assert sample.signals == {
+            "entropy": tuple(token.signals["entropy"] for token in tokens),
+            "position": tuple(map(float, range(sample.tokens))),
+            "requested": (1.0,) * sample.tokens,
+            'given("t", 0, 1)': tuple((0.25, 1.0)[at % 2] for at in range(sample.tokens)),
+        }
+
+
+def test_curves_change_no_text_and_are_in_no_file():
+    jobs = jobs_of(ITEMS, [arm(), arm("0.9", "min_p(0.1)")], 3)
+    plain = written(LoopRunner(model()), jobs)
+    asked = [job._replace(curves=number % 2 == 0) for number, job in enumerate(jobs)]
+    with_curves = written(LoopRunner(model()), asked)
+
+    assert [sample.curves is not None for sample in with_curves] == [job.curves for job in asked]
+    assert [sample.to_json() for sample in plain] == [sample.to_json() for sample in with_curves]
+    assert plain[1] == with_curves[1]
+
+
+def test_curves_under_filters_that_read_the_temperature_are_refused():
+    for filters in ("temperature, min_p(0.1)", "xtc(0.1, 0.5)"):
+        runner = LoopRunner(model())
+        with pytest.raises(ValueError, match="the curve of a draw needs filters"):
+            list(runner.run(job._replace(curves=True) for job in jobs_of([item()], [arm("1", filters)], 1)))
+        assert written(runner, jobs_of([item()], [arm("1", filters)], 1))

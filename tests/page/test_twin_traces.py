@@ -37,6 +37,7 @@ TOKENS = [
     {"rest": [[1, 2, 3]]}, {"rest": [[-1, 0.5]]},
     {"rest": [[1, "x"]]}, {"rest": [5]}, {"rest": None}, {"alternatives": None}, {"alternatives": [None]},
     {"alternatives": [{}]}, {"alternatives": [[1, "a", 0.5, 0.5]]},
+    {"curve": None}, {"curve": [0.5]}, {"curve": ["x"] * 50}, {"curve": [0.0] * 51}, {"curve": 5},
     *({"alternatives": [{"token": 1, "text": "a", "probability": 0.5, "probability_after": 0.5} | change]}
       for change in ({"token": -1}, {"token": "1"}, {"text": None}, {"probability": -1}, {"probability": 1.01},
                      {"probability_after": 7}, {"probability_after": "x"}, {"probability": None})),
@@ -57,6 +58,7 @@ FINE = [
     {}, {"rest": GONE}, {"origin": GONE}, {"temperature": "inf"}, {"temperature": 0}, {"surprisal_after": "inf"},
     {"probability": 1.0000005}, {"bytes": ""}, {"bytes": "C3 a9"}, {"origin": "forced"}, {"finish": "stop"},
     {"alternatives": []}, {"signals": {"entropy": 1, "perplexity": "inf"}}, {"name": "<|im_end|>"}, {"name": GONE},
+    {"curve": []}, {"curve": ["-inf", *[0.5] * 49]},
 ]  # fmt: skip
 """What a token's line may hold."""
 

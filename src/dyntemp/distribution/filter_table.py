@@ -74,6 +74,7 @@ class Filter:
         source: Where it was published, or the program that it comes from.
         keep: `Remaining` and the arguments -> the mask of the entries that stay, bool [n].
         cut: True where it keeps the likeliest entries up to some place in their order.
+        coin: True where it draws a coin, so that it keeps other entries in another draw from the same row.
         differs: Where programs differ from the formula.
     """
 
@@ -84,6 +85,7 @@ class Filter:
     source: str
     keep: Callable[..., Mask] = field(repr=False)
     cut: bool = True
+    coin: bool = False
     differs: str = ""
 
     @property
@@ -157,7 +159,7 @@ FILTERS: dict[str, Filter] = {
         Filter("xtc", (Argument("threshold", "0.1"), Argument("probability", "0.5", off=0)),
                "with the probability, of the entries that reach the threshold only the least likely, and all below",
                "if a coin says so: i with p_i < threshold, or the last with p_i >= threshold",
-               "p-e-w 2024, text-generation-webui pull request 6335", truncation.keep_xtc, cut=False,
+               "p-e-w 2024, text-generation-webui pull request 6335", truncation.keep_xtc, cut=False, coin=True,
                differs="text-generation-webui and mlx-lm never drop line breaks and the end of the text"),
         Filter("p_less", (), "what is at least as likely as two draws are to agree", "p_i >= sum(p**2)",
                "Tan et al. 2025, arXiv 2509.23234", lambda left: truncation.keep_p_less(left.w)),

@@ -182,6 +182,28 @@ class Filters:  # no frozen dataclass with an `__init__` of its own: `torch.comp
         return kept
 
 
+FIXED = ("top_k", "top_n_sigma")
+"""The filters that keep the same entries at every temperature, wherever they stand."""
+
+
+def check_fixed(filters: Filters, use: str) -> None:
+    """Raise for a chain that leaves other entries of a row at another temperature, or in another draw.
+
+    Args:
+        filters: The chain.
+        use: The subject of the message, which needs the same entries.
+
+    Raises:
+        ValueError: If a filter draws a coin, or one other than top-k and top-n-sigma stands after the temperature.
+    """
+    if any(FILTERS[step.name].coin for step in filters.steps):
+        raise ValueError(
+            f"the filters `{filters}` were given; {use} needs filters that draw no coin: leave those that do out"
+        )
+    if any(step.after and step.name not in FIXED for step in filters.steps):
+        raise ValueError(f"the filters `{filters}` were given; {use} needs filters that stand before `temperature`")
+
+
 SHORT: dict[str, Any] = {"top_k": 0, "top_p": 1.0, "min_p": 0.0}
 """The filters of the short form, in their order, each with the argument that keeps all."""
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 
+from dyntemp.distribution.draw_curve import DrawCurves
 from dyntemp.errors import PolicyError
 from dyntemp.evaluation.arm import Arm
 from dyntemp.evaluation.runner import Job
@@ -64,6 +65,7 @@ class LoopRunner:
             ModelError: For a prompt that does not fit into the context, or if the model fails.
             PolicyError: For an arm that `check` refuses.
             InvalidLogitsError: For a broken row of logits.
+            ValueError: For curves under filters that leave other entries at another temperature or in another draw.
         """
         waiting = iter(jobs)
         prompts = _Prompts(self._model)
@@ -101,7 +103,9 @@ class LoopRunner:
             alternatives=0,
             backend=self._backend,
         )
-        return Request(prompt=prompt, policy=job.arm.policy, settings=settings, number=job.request, signals=())
+        return Request(
+            prompt=prompt, policy=job.arm.policy, settings=settings, number=job.request, signals=(), curves=job.curves,
+        )  # fmt: skip
 
 
 def check_arm(arm: Arm, backend: str = "cpu") -> None:
@@ -148,6 +152,7 @@ class _Text:
         """The text and its score."""
         job, tokens = self.job, self.tokens
         text = "".join(token.text for token in tokens)
+        read = job.arm.policy.program.signals if job.curves else ()
         return Sample(
             item=job.item.id,
             number=job.number,
@@ -160,4 +165,14 @@ class _Text:
             surprisal=tuple(token.surprisal for token in tokens),
             log_prob=tuple(-token.surprisal_after for token in tokens),
             score=job.task.score(job.item, text),
+            signals={str(signal): self._numbers(str(signal)) for signal in read},
+            curves=DrawCurves.of([token.curve for token in tokens]) if job.curves else None,
         )
+
+    def _numbers(self, name: str) -> tuple[float, ...]:
+        """The value of a signal that the policy read, at each token."""
+        if name == "position":
+            return tuple(float(token.position) for token in self.tokens)
+        if name == "requested":
+            return (Settings().requested,) * len(self.tokens)
+        return tuple(token.signals[name] for token in self.tokens)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Self
 
+from dyntemp.distribution.draw_curve import DrawCurves
 from dyntemp.evaluation.task import Score
 
 DIGITS = 5
@@ -28,6 +29,9 @@ class Sample:
         surprisal: -ln of the probability of each token in the model, at temperature 1 before any filter, nats.
         log_prob: ln of the probability that each token was drawn with, filtered and at its temperature.
         score: The score by its task.
+        signals: The numbers that the policy read at each token, by the signal's text, where the job asked for curves.
+            Earlier surprisals, which a policy may remember, are in `surprisal`.
+        curves: The curve of the draw of each token, where the job asked for it. A file holds neither of these two.
     """
 
     item: str
@@ -41,10 +45,16 @@ class Sample:
     surprisal: tuple[float, ...]
     log_prob: tuple[float, ...]
     score: Score
+    signals: Mapping[str, tuple[float, ...]] = field(default_factory=dict, hash=False)
+    curves: DrawCurves | None = field(default=None, compare=False)
 
     def to_json(self) -> dict[str, Any]:
-        """A JSON object; infinite temperatures are text, and numbers have `DIGITS` significant digits."""
-        data = asdict(self)
+        """A JSON object; infinite temperatures are text, and numbers have `DIGITS` significant digits.
+
+        Signals and curves are left out.
+        """
+        data = asdict(replace(self, signals={}, curves=None))
+        del data["signals"], data["curves"]
         for name in NUMBERS:
             data[name] = [_short(value) for value in data[name]]
         return {**data, "score": [int(self.score.valid), int(self.score.correct), self.score.key]}

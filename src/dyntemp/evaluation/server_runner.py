@@ -19,7 +19,7 @@ from dyntemp.errors import EngineError
 from dyntemp.evaluation.arm import Arm
 from dyntemp.evaluation.host_fields import check_vllm, given_of, seed_of, vllm_args, vllm_filters
 from dyntemp.evaluation.loop_runner import check_arm
-from dyntemp.evaluation.runner import Job
+from dyntemp.evaluation.runner import Job, without_curves
 from dyntemp.evaluation.sample import Sample
 
 Kind = Literal["dyntemp", "vllm"]
@@ -103,9 +103,10 @@ class ServerRunner:
         """Write a text for each job; see `Runner.run`.
 
         Raises:
-            EngineError: For a job that the server refuses, or that found no place after all pauses.
+            EngineError: For a job that the server refuses, or that found no place after all pauses, or that asks for
+                curves.
         """
-        waiting = iter(jobs)
+        waiting = without_curves(jobs, "a server")
         running: dict[Future[Any], Job] = {}
         with _loop() as loop:
             client = self._openai.AsyncOpenAI(**self._client)

@@ -17,7 +17,7 @@ from dyntemp.engines.request_fields import ID, KEY
 from dyntemp.errors import EngineError
 from dyntemp.evaluation.arm import Arm
 from dyntemp.evaluation.host_fields import check_vllm, given_of, seed_of, vllm_args, vllm_filters
-from dyntemp.evaluation.runner import Job
+from dyntemp.evaluation.runner import Job, without_curves
 from dyntemp.evaluation.sample import Sample
 
 PROCESSOR = "dyntemp.engines.vllm:DynamicTemperature"
@@ -77,9 +77,9 @@ class VllmRunner:
         """Write a text for each job; see `Runner.run`.
 
         Raises:
-            PolicyError, EngineError: For an arm that `check` refuses.
+            PolicyError, EngineError: For an arm that `check` refuses, and for a job that asks for curves.
         """
-        waiting = iter(jobs)
+        waiting = without_curves(jobs, "vLLM")
         while batch := list(islice(waiting, self._batch)):
             names = list(islice(self._ids, len(batch)))
             prompts = [self._prompt(job) for job in batch]

@@ -12,6 +12,7 @@ from dyntemp.distribution.coupling import keeps, parts
 from dyntemp.distribution.draw_distribution import DrawDistribution, rest, top
 from dyntemp.distribution.filters import GREEDY_AT, Filters
 from dyntemp.distribution.noise import coins
+from dyntemp.generation.row_curves import RowCurves
 from dyntemp.generation.sequence import GeneratedSequence
 from dyntemp.kernels.job import Outcome
 from dyntemp.kernels.rows import Rows
@@ -33,6 +34,7 @@ class NextTokens:
         self._model, self._rows, self._outcome = model, rows, outcome
         self._distributions: dict[int, DrawDistribution] = {}
         self._sums: Any = None  # of all rows, since a record first needed them
+        self._curves = RowCurves(rows, outcome)
 
     def token(self, sequence: GeneratedSequence, row: int) -> tuple[int, str]:
         """The next token, and its origin: `drawn`, `forced`, `kept` from the leader, or `parted` from it."""
@@ -96,6 +98,7 @@ class NextTokens:
             candidates=int(self._outcome.candidates[row]),
             origin=origin,
             finish="end" if ended else "length" if sequence.position + 1 == sequence.limit else None,
+            curve=self._curves.of(row, token) if sequence.request.curves else (),
             name="" if raw else full_bytes(self._model, [token]).decode(errors="replace"),
             **self._named(row, likeliest, log(signals["max_prob"])),
         )

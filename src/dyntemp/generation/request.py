@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from dyntemp.distribution.filters import check_fixed
 from dyntemp.generation.recorded import RecordedSequence
 from dyntemp.language.nodes import Signal
 from dyntemp.language.policy import Policy
@@ -32,6 +33,10 @@ class Request:
             first one, and the same tokens continue both.
         functions: Functions of the model's hidden state, by the name of the `given("name", low, high)` that reads their
             numbers; see `dyntemp.models.hidden`.
+        curves: Whether each record holds the curve of its draw; see `dyntemp.distribution.draw_curve`.
+
+    Raises:
+        ValueError: For curves under filters that leave other entries at another temperature or in another draw.
     """
 
     prompt: Sequence[int]
@@ -43,6 +48,11 @@ class Request:
     leader: RecordedSequence | None = None
     contrast: Sequence[int] | None = None
     functions: Mapping[str, HiddenFunction] = field(default_factory=dict)
+    curves: bool = False
+
+    def __post_init__(self) -> None:
+        if self.curves:
+            check_fixed(self.settings.filters, "the curve of a draw")
 
     @property
     def prefix(self) -> list[int]:
@@ -68,7 +78,7 @@ class Request:
         read = (*sorted(settings.given), *sorted(self.policy.zones))
         return (
             settings.filters, self.signals, tuple(settings.parameters.items()), read, self.contrast is None,
-            tuple((name, id(function)) for name, function in sorted(self.functions.items())),
+            tuple((name, id(function)) for name, function in sorted(self.functions.items())), self.curves,
         )  # fmt: skip
 
 

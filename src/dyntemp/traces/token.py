@@ -7,6 +7,9 @@ from dataclasses import asdict, dataclass, fields
 from math import isfinite, isnan
 from typing import Any
 
+import numpy as np
+
+from dyntemp.distribution.draw_curve import TEMPERATURES
 from dyntemp.distribution.histogram import Bin
 
 
@@ -55,6 +58,8 @@ class Token:
             where it had to differ from that one.
         finish: `end` (the model ended the text), `stop` (a stop text appeared) or `length` on the last token of a
             request, else None.
+        curve: The curve of its draw where the request asked for it: the value, then the 49 totals, of
+            `dyntemp.distribution.draw_curve.DrawCurves`. Numbers of float32.
     """
 
     request: int
@@ -76,6 +81,7 @@ class Token:
     finish: str | None = None
     name: str = ""
     dropped: tuple[int, ...] = ()
+    curve: tuple[float, ...] = ()
 
     @property
     def left(self) -> tuple[bool, ...]:
@@ -85,8 +91,8 @@ class Token:
 
     def to_json(self) -> dict[str, Any]:
         """A JSON object: bytes in hexadecimal, infinities as text; without what is empty in nearly every record."""
-        found = asdict(self).items()
-        return {name: plain(value) for name, value in found if name not in LEFT_OUT or value != LEFT_OUT[name]}
+        found = (asdict(self) | {"curve": [float(str(np.float32(value))) for value in self.curve]}).items()
+        return {name: plain(value) for name, value in found if name not in LEFT_OUT or value}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Token:
@@ -130,13 +136,17 @@ class Token:
             finish=data["finish"],
             name=_text(data["name"]),
             dropped=tuple(_count(place) for place in data["dropped"]),
+            curve=_curve(data["curve"]),
         )
 
+
+CURVE = 1 + len(TEMPERATURES)
+"""Numbers of the curve of a draw."""
 
 ROUNDED = 1e-6
 """How far above 1 a probability may come out, since it is a quotient of rounded numbers."""
 
-LEFT_OUT: dict[str, Any] = {"dropped": (), "name": ""}
+LEFT_OUT: dict[str, Any] = {"dropped": (), "name": "", "curve": ()}
 """Fields that a file leaves out where they are empty."""
 
 FINISHES = (None, "end", "stop", "length")
@@ -163,6 +173,13 @@ def _number(value: Any) -> float:
     if isinstance(value, bool) or isnan(number := float(value)):
         raise ValueError(f"{value!r} among its numbers")
     return number
+
+
+def _curve(numbers: Any) -> tuple[float, ...]:
+    """The curve of a draw, as float32 holds it."""
+    if numbers and len(numbers) != CURVE:
+        raise ValueError(f"{len(numbers)} numbers of a curve where {CURVE} are expected, or none")
+    return tuple(float(np.float32(_number(value))) for value in numbers)
 
 
 def _count(value: Any) -> int:

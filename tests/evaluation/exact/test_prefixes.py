@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from dyntemp.distribution.filters import Filters
-from dyntemp.evaluation.exact.cuts import KEEP, check_fixed, kept_by
+from dyntemp.evaluation.exact.cuts import KEEP, kept_by
 from dyntemp.evaluation.exact.prefixes import SINGLE, Prefixes
 
 CHAINS = (
@@ -109,9 +109,3 @@ def test_every_cut_is_known():
 def test_other_chains_are_refused(text):
     with pytest.raises(ValueError, match="sample this chain instead"):
         kept_by(prefixes(np.zeros((1, 4), np.float32)), Filters.read(text), np.ones(1))
-
-
-def test_chains_that_read_the_temperature_have_no_gradient():
-    check_fixed(Filters.read("min_p(0.1), temperature, top_k(5)"))
-    with pytest.raises(ValueError, match="stand before `temperature`"):
-        check_fixed(Filters.read("temperature, min_p(0.1)"))

@@ -11,9 +11,8 @@ from typing import Any, BinaryIO, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from dyntemp.distribution.filters import Filters
+from dyntemp.distribution.filters import Filters, check_fixed
 from dyntemp.evaluation.exact.building import Building
-from dyntemp.evaluation.exact.cuts import check_fixed
 from dyntemp.evaluation.exact.endings import Endings, Pieces
 from dyntemp.evaluation.exact.prefixes import Counts, Values
 from dyntemp.evaluation.exact.reading import read
@@ -150,7 +149,7 @@ class Answers:
             ValueError: As `values`, and for filters after the temperature.
         """
         of, k = metric_of(metric)
-        check_fixed(filters)
+        check_fixed(filters, "a gradient")
         log_p, slopes = self.summaries.draws(temperatures, filters)
         chance = np.exp(self._reach(log_p)[self.summaries.target_row[self.end]] + log_p[self.end])
         values, by_key = of(self._keys(chance), self.key_item, len(self.items), k)

@@ -138,18 +138,6 @@ def check(filters: Filters) -> None:
             )
 
 
-def check_fixed(filters: Filters) -> None:
-    """Raise for a chain whose choice depends on the temperature, and so jumps with it.
-
-    Raises:
-        ValueError: If a filter other than top-k and top-n-sigma stands after the temperature.
-    """
-    if any(step.after and step.name not in ("top_k", "top_n_sigma") for step in filters.steps):
-        raise ValueError(
-            f"the filters `{filters}` were given; a gradient needs filters that stand before `temperature`"
-        )
-
-
 def _kept(rows: Prefixes, filters: Filters, inverse: Values) -> Counts:
     kept, greedy = rows.support, np.isinf(inverse)
     finite = np.where(greedy, 1.0, inverse)

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from dyntemp.distribution.filters import Filters
+from dyntemp.distribution.filters import Filters, check_fixed
 from dyntemp.errors import PolicyError
 from dyntemp.evaluation.exact import cuts
 from dyntemp.evaluation.exact.prefixes import Counts, Prefixes, Values
@@ -206,7 +206,7 @@ class Summaries:
             ValueError: As `log_prob`, and for filters whose choice depends on the temperature, since the derivative
                 does not exist where the choice jumps.
         """
-        cuts.check_fixed(filters)
+        check_fixed(filters, "a gradient")
         return self.draws(temperatures, filters).gradient
 
     def draws(self, temperatures: ArrayLike, filters: Filters = NO_FILTERS) -> Draws:

@@ -3,6 +3,9 @@
 /** How far above 1 a probability may come out, since it is a quotient of rounded numbers. */
 const ROUNDED = 1e-6;
 
+/** Numbers of the curve of a draw. */
+const CURVE = 50;
+
 /** A number of a record: itself, or the infinity that stands as text; NaN for anything else. */
 export function numberOf(value) {
   if (value === "inf") return Infinity;
@@ -64,6 +67,10 @@ export const TOKEN = {
   finish: oneOf(null, "end", "stop", "length"),
   name: TEXT,
   dropped: { holds: listOf(isCount), words: "a list of whole numbers from 0" },
+  curve: {
+    holds: (value) => listOf(isNumber)(value) && [0, CURVE].includes(value.length),
+    words: `a list of ${CURVE} numbers, or none`,
+  },
 };
 
 /** The fields of a header. */

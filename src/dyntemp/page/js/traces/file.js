@@ -10,7 +10,7 @@ const NUMBERS = [
   "entropy_after",
   "surprisal_after",
 ];
-const LEFT_OUT = ["dropped", "name"];
+const LEFT_OUT = ["curve", "dropped", "name"];
 const VERSIONS = [1, 2];
 /** The fields of a header that older traces lack. */
 const LATER = { rendered: [], host: "" };
@@ -71,7 +71,7 @@ export function lineOf(record) {
 
 /** One token as the page uses it: numbers are numbers, infinity too. */
 export function readToken(data, line) {
-  const token = { rest: [], origin: "drawn", dropped: [], name: "", ...data };
+  const token = { rest: [], origin: "drawn", dropped: [], name: "", curve: [], ...data };
   const complaint = complaintOf(token, TOKEN);
   if (complaint) throw new TraceError(`line ${line}: this is no token record; ${complaint}`);
   for (const name of NUMBERS) token[name] = numberOf(token[name]);
@@ -83,6 +83,7 @@ export function readToken(data, line) {
     probability: numberOf(alternative.probability),
     probability_after: numberOf(alternative.probability_after),
   }));
+  token.curve = token.curve.map(numberOf);
   token.rest = token.rest.map(([entries, mass]) => [entries, numberOf(mass)]);
   return token;
 }

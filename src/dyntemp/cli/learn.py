@@ -1,0 +1,198 @@
+"""Learn a policy for a model and a task by reinforcement, or from texts; it is one line, as every other policy.
+
+dyntemp learn fluency -o mine                                     # a small network over signals
+dyntemp learn fluency --shape 'curve(entropy, 6)' --filters '' -o curve
+dyntemp learn letters --shape 'clip(param("a", 0, 3) + param("b", -3, 3)*margin, 0.1, 3)' -o sloped
+dyntemp learn --texts passages.jsonl -o calibrated                # no task: the least surprise of these texts
+dyntemp generate --policy mine/policy.json "Name a fruit."
+dyntemp play mine/learning.json                                   # the curve of T as it moved
+Running the same command again goes on where it was stopped, and several processes may share a folder.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from dyntemp.cli import INTERRUPTED, OK, UsageError
+from dyntemp.cli.common import add_colour_option, print_json, readable
+from dyntemp.cli.evaluate import add_host_options, default_model, opened
+from dyntemp.cli.policy_options import bindings
+from dyntemp.cli.progress import shown
+from dyntemp.cli.tune import noted
+from dyntemp.errors import EngineError, InvalidLogitsError, ModelError, PolicyError, StateError, StudyError, TraceError
+from dyntemp.evaluation.report.reading import difference, value
+from dyntemp.evaluation.tasks.table import task_of
+from dyntemp.learn.learned import learned
+from dyntemp.learn.learning import RESULTS, TRACE, learn
+from dyntemp.learn.report import document
+from dyntemp.learn.results import LearnResults
+from dyntemp.learn.settings import LearnSettings
+from dyntemp.show.terminal import console
+from dyntemp.textfile import write_whole
+
+GIVEN = ("metric", "rounds", "epochs", "radius", "clip", "pull", "entropy", "runs", "parts", "seed")
+"""Options that are settings of the same name."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of this command."""
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("task", nargs="?", metavar="TASK", help="a task of `dyntemp evaluate --tasks`, or a file of items")
+    what.add_argument("--texts", metavar="FILE", help="texts instead: JSON lines with `text`, or paragraphs")
+    parser.add_argument("-o", "--output", required=True, metavar="FOLDER", help="where texts, rounds and results are kept")
+    group = parser.add_argument_group("what is learned")
+    group.add_argument(
+        "--shape",
+        metavar="SHAPE",
+        help="`network`, `network(entropy; margin, 8)`, `curve`, `curve(entropy, 6)`, or a template with parameters such "
+        'as param("a", 0, 1) (network)',
+    )
+    group.add_argument(
+        "--filters",
+        metavar="CHAIN",
+        help='filters before the temperature, such as "min_p(0.05)"; "" for none (those of the tuned static temperature)',
+    )
+    group.add_argument("--bounds", metavar="LOW:HIGH", help="the lowest and the highest temperature (0.1:3)")
+    how = parser.add_argument_group("how it is learned")
+    how.add_argument("--metric", metavar="METRIC", help="the metric to make large (the task's own)")
+    how.add_argument("--rounds", type=int, metavar="N", help="how many times texts are written and learned from (24)")
+    how.add_argument("--per-item", type=int, metavar="N", help="texts per item of a round (16)")
+    how.add_argument("--epochs", type=int, metavar="N", help="steps with the texts of a round (4)")
+    how.add_argument("--radius", type=float, metavar="NATS", help="divergence of the first steps, nats a token (0.01)")
+    how.add_argument("--clip", type=float, metavar="SHARE", help="largest change of a probability that counts (0.2)")
+    how.add_argument("--pull", type=float, metavar="SHARE",
+                     help="the share of the metric that a nat of divergence from static has to gain (0.01)")  # fmt: skip
+    how.add_argument("--entropy", type=float, metavar="SHARE", help="the share that a nat of entropy is worth (0)")
+    how.add_argument("--runs", type=int, metavar="N", help="learned policies, each from its own noise (3)")
+    how.add_argument("--parts", type=int, metavar="N", help="parts of a round, for processes that share the folder (1)")
+    how.add_argument("--items", action="append", default=[], metavar="SPLIT=N", help="items of tune, val or test")
+    how.add_argument("--samples", action="append", default=[], metavar="SPLIT=N", help="texts per item of val or test")
+    how.add_argument("--seed", type=int, metavar="N", help="seed of items and noise (0)")
+    how.add_argument("--storage", metavar="URL", help="a database that machines share: postgresql://USER@HOST/NAME")
+    add_host_options(parser)
+    out = parser.add_argument_group("output")
+    out.add_argument("--report", metavar="FILE", help="the report as one HTML file; default: FOLDER/report.html")
+    out.add_argument("--json", action="store_true", help="print the outcome as JSON")
+    out.add_argument("-q", "--quiet", action="store_true", help="no progress")
+    add_colour_option(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Learn, and return the exit code."""
+    out, err = console(options.color), console(options.color, stderr=True)
+    try:
+        settings = asked(options)
+        task = task_of(settings.task)
+        settings.metric_for(task)  # a mistake is found before the model is loaded
+        model = opened(options, settings.model)
+        settings = replace(settings, card=model.card)
+        err.print(f"settings {settings.digest[:16]}", style="dim")
+        with shown(err, "texts", quiet=options.quiet) as show:
+            results = learn(
+                settings, task, model.runner, options.output, exact=model.exact, storage=options.storage,
+                progress=show and (lambda at: show(at[:3], noted(at))),
+            )  # fmt: skip
+    except KeyboardInterrupt:
+        err.print("interrupted; the same command goes on from here", style="dim")
+        return INTERRUPTED
+    except (ModelError, PolicyError, TraceError, StateError, InvalidLogitsError, EngineError, StudyError):
+        raise
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+    paths = written(results, Path(options.output), options.report)
+    if options.json:
+        print_json(out, {**summary(results), **paths})
+        return OK
+    for line in told(results):
+        out.print(line, soft_wrap=True, highlight=False)
+    for path in paths.values():
+        out.print(path, style="bold", soft_wrap=True)
+    return OK
+
+
+def asked(options: argparse.Namespace) -> LearnSettings:
+    """The settings of the options."""
+    given: dict[str, Any] = {name: getattr(options, name) for name in GIVEN if getattr(options, name) is not None}
+    for name in ("items", "samples"):
+        numbers = bindings(getattr(options, name), f"--{name}")
+        given[name] = {split: int(number) if number.is_integer() else number for split, number in numbers}
+    if options.shape is not None:
+        given["shape"] = readable(options.shape)
+    if options.filters is not None:
+        given["filters"] = options.filters
+    if options.per_item is not None:
+        given["texts"] = options.per_item
+    if options.bounds is not None:
+        given["bounds"] = span(options.bounds)
+    return LearnSettings(task=options.task, model=options.model or default_model(options), **given)
+
+
+def span(text: str) -> tuple[float, float]:
+    """The two numbers on both sides of a colon.
+
+    Raises:
+        UsageError: For another text.
+
+    >>> span("0.1:3")
+    (0.1, 3.0)
+    """
+    low, colon, high = text.partition(":")
+    try:
+        return float(low), float(high)
+    except ValueError:
+        raise UsageError(f"--bounds {text} was given; two numbers are expected, such as 0.1:3") from None
+
+
+def written(results: LearnResults, folder: Path, report: str | None) -> dict[str, str]:
+    """Write the report and the learned policy, and return the paths."""
+    paths = {
+        "results": folder / RESULTS, "report": Path(report or folder / "report.html"), "trace": folder / TRACE,
+        "policy": folder / "policy.json",
+    }  # fmt: skip
+    write_whole(paths["report"], document(results))
+    learned(results).save(paths["policy"])
+    return {name: str(path) for name, path in paths.items()}
+
+
+def told(results: LearnResults) -> Iterator[str]:
+    """The answer, the warnings, and what was learned beside each control on test."""
+    yield results.sentence
+    for warning in results.warnings:
+        yield f"  {warning}"
+    yield ""
+    yield f"{'run':<8} {'score at the start':>18} {'at the end':>10} {'mean T':>7} {'spread':>7} {'outcome':>9}"
+    for one in results.runs:
+        first, last = one.rounds[0], one.rounds[-1]
+        kept = "static" if one.static else "kept" if one.seed == results.kept else "learned"
+        yield (
+            f"{one.seed:<8} {value(first.score):>18} {value(last.score):>10} {last.temperature:>7.3g} {last.spread:>7.3g} "
+            f"{kept:>9}"
+        )
+    yield ""
+    yield f"{f'{results.metric} on test':<40} {'learned':>8} {'control':>8} {'difference, 95 %':>28} {'p':>6}"
+    for pair in results.beside:
+        ends = "" if pair.low is None or pair.high is None else f" ({difference(pair.low)} to {difference(pair.high)})"
+        yield (
+            f"{pair.control:<40} {value(pair.mean):>8} {value(pair.other):>8} {difference(pair.difference) + ends:>28} "
+            f"{pair.p:>6.3f}"
+        )
+    if (most := results.ceiling) is not None:
+        yield ""
+        yield (
+            f"computed on test: static {value(most.static)}, learned {value(most.learned)}; with the best temperature of "
+            f"every row {value(most.oracle)}, which no policy reaches"
+        )
+    yield ""
+    yield results.policy
+    yield ""
+
+
+def summary(results: LearnResults) -> dict[str, Any]:
+    """The outcome as JSON objects."""
+    data = results.to_json()
+    names = ("digest", "model", "answer", "sentence", "warnings", "beside", "ceiling", "budget")
+    return {"policy": results.policy, "filters": results.filters, **{name: data[name] for name in names}}
