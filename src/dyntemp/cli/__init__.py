@@ -22,6 +22,7 @@ COMMANDS = {
     "compare": "run policies on the same prompts, coupled, and report where they part",
     "evaluate": "measure whether policies help, on tasks with scores, beside controls",
     "tune": "choose the parameters of a policy for a model and a task, by Bayesian optimisation",
+    "learn": "learn a policy for a model, by reinforcement on a task or from texts",
     "turn": "choose one temperature from the entropy of a model's own texts",
     "serve": "serve a model with the OpenAI API, a policy per request",
     "check": "tell what a policy can do: bounds, directions, a plot, warnings",

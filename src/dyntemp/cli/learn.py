@@ -41,15 +41,19 @@ GIVEN = ("metric", "rounds", "epochs", "radius", "clip", "pull", "entropy", "run
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of this command."""
     what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("task", nargs="?", metavar="TASK", help="a task of `dyntemp evaluate --tasks`, or a file of items")
+    what.add_argument(
+        "task", nargs="?", metavar="TASK", help="a task of `dyntemp evaluate --tasks`, or a file of items"
+    )
     what.add_argument("--texts", metavar="FILE", help="texts instead: JSON lines with `text`, or paragraphs")
-    parser.add_argument("-o", "--output", required=True, metavar="FOLDER", help="where texts, rounds and results are kept")
+    parser.add_argument(
+        "-o", "--output", required=True, metavar="FOLDER", help="where texts, rounds and results are kept"
+    )
     group = parser.add_argument_group("what is learned")
     group.add_argument(
         "--shape",
         metavar="SHAPE",
-        help="`network`, `network(entropy; margin, 8)`, `curve`, `curve(entropy, 6)`, or a template with parameters such "
-        'as param("a", 0, 1) (network)',
+        help="`network`, `network(entropy; margin, 8)`, `curve`, `curve(entropy, 6)`, or a template with parameters "
+        'such as param("a", 0, 1) (network)',
     )
     group.add_argument(
         "--filters",
@@ -140,7 +144,7 @@ def span(text: str) -> tuple[float, float]:
     >>> span("0.1:3")
     (0.1, 3.0)
     """
-    low, colon, high = text.partition(":")
+    low, _, high = text.partition(":")
     try:
         return float(low), float(high)
     except ValueError:
@@ -164,13 +168,13 @@ def told(results: LearnResults) -> Iterator[str]:
     for warning in results.warnings:
         yield f"  {warning}"
     yield ""
-    yield f"{'run':<8} {'score at the start':>18} {'at the end':>10} {'mean T':>7} {'spread':>7} {'outcome':>9}"
+    yield f"{'run':<8} {'first score':>11} {'last score':>10} {'mean T':>7} {'spread':>7} {'outcome':>9}"
     for one in results.runs:
         first, last = one.rounds[0], one.rounds[-1]
         kept = "static" if one.static else "kept" if one.seed == results.kept else "learned"
         yield (
-            f"{one.seed:<8} {value(first.score):>18} {value(last.score):>10} {last.temperature:>7.3g} {last.spread:>7.3g} "
-            f"{kept:>9}"
+            f"{one.seed:<8} {value(first.score):>11} {value(last.score):>10} {last.temperature:>7.3g} "
+            f"{last.spread:>7.3g} {kept:>9}"
         )
     yield ""
     yield f"{f'{results.metric} on test':<40} {'learned':>8} {'control':>8} {'difference, 95 %':>28} {'p':>6}"
@@ -183,8 +187,8 @@ def told(results: LearnResults) -> Iterator[str]:
     if (most := results.ceiling) is not None:
         yield ""
         yield (
-            f"computed on test: static {value(most.static)}, learned {value(most.learned)}; with the best temperature of "
-            f"every row {value(most.oracle)}, which no policy reaches"
+            f"computed on test: static {value(most.static)}, learned {value(most.learned)}; with the best temperature "
+            f"of every row {value(most.oracle)}, which no policy reaches"
         )
     yield ""
     yield results.policy

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
 
 from dyntemp.distribution.draw_curve import DrawCurves
 from dyntemp.evaluation.task import Score
@@ -31,7 +35,7 @@ class Sample:
         score: The score by its task.
         signals: The numbers that the policy read at each token, by the signal's text, where the job asked for curves.
             Earlier surprisals, which a policy may remember, are in `surprisal`.
-        curves: The curve of the draw of each token, where the job asked for it. A file holds neither of these two.
+        curves: The curve of the draw of each token, where the job asked for it. A file holds both as float32.
     """
 
     item: str
@@ -51,20 +55,27 @@ class Sample:
     def to_json(self) -> dict[str, Any]:
         """A JSON object; infinite temperatures are text, and numbers have `DIGITS` significant digits.
 
-        Signals and curves are left out.
+        Signals and curves, where there are any, are float32 in base64.
         """
         data = asdict(replace(self, signals={}, curves=None))
         del data["signals"], data["curves"]
         for name in NUMBERS:
             data[name] = [_short(value) for value in data[name]]
+        if self.curves is not None:
+            data["signals"] = {name: _packed(np.array(values)) for name, values in self.signals.items()}
+            data["curves"] = [_packed(array) for array in self.curves]
         return {**data, "score": [int(self.score.valid), int(self.score.correct), self.score.key]}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
         """The sample that `to_json` wrote."""
         valid, correct, key = data["score"]
-        numbers = {name: tuple(map(float, data[name])) for name in NUMBERS}
-        return cls(**{**data, **numbers, "score": Score(bool(valid), bool(correct), key)})
+        rest: dict[str, Any] = {name: tuple(map(float, data[name])) for name in NUMBERS}
+        if "curves" in data:
+            value, totals = map(_unpacked, data["curves"])
+            rest["curves"] = DrawCurves(value, totals.reshape(len(value), -1))
+            rest["signals"] = {name: tuple(_unpacked(text).tolist()) for name, text in data["signals"].items()}
+        return cls(**{**data, **rest, "score": Score(bool(valid), bool(correct), key)})
 
 
 NUMBERS = ("temperature", "entropy", "max_prob", "surprisal", "log_prob")
@@ -74,3 +85,11 @@ NUMBERS = ("temperature", "entropy", "max_prob", "surprisal", "log_prob")
 def _short(value: float) -> float | str:
     short = float(f"{value:.{DIGITS}g}")
     return short if short - short == 0 else str(short)  # JSON has no infinity
+
+
+def _packed(values: NDArray[Any]) -> str:
+    return b64encode(values.astype("<f4").tobytes()).decode()
+
+
+def _unpacked(text: str) -> NDArray[np.float32]:
+    return np.frombuffer(b64decode(text), "<f4").astype(np.float32)

@@ -8,10 +8,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from dyntemp.distribution.filters import Filters
+from dyntemp.distribution.filters import Filters, check_fixed
 from dyntemp.errors import StudyError
 from dyntemp.evaluation.configuration import check_sizes, check_whole
-from dyntemp.evaluation.exact.cuts import check_fixed
 from dyntemp.evaluation.metrics import metric_of
 from dyntemp.evaluation.task import Task
 from dyntemp.learn.learnable import Shape, check_bounds
@@ -88,7 +87,7 @@ class LearnSettings:
             if not 0 <= getattr(self, name) < float("inf"):
                 raise StudyError(f"{name} = {getattr(self, name)!r} was given; a number of at least 0 is allowed")
         if self.filters != TUNED:
-            check_fixed(Filters.read(self.filters))
+            check_fixed(Filters.read(self.filters), "learning")
         if self.metric is not None and metric_of(self.metric).better != "more":
             raise StudyError(f"the metric {self.metric!r} was given; one of which more is better is allowed")
 
