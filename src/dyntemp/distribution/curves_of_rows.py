@@ -30,12 +30,11 @@ def curves_of_rows(rows: NDArray[np.floating], tokens: NDArray[np.int64]) -> Dra
 def _totals(below: NDArray[np.float64]) -> NDArray[np.float64]:
     """L at `TEMPERATURES` of a row, its largest logit at 0."""
     found = np.empty(len(TEMPERATURES))
-    hottest = TEMPERATURES[-EACH_OCTAVE:]
-    near = below[below > np.log(NOTHING) * hottest[-1]]
-    weights = np.exp(near / hottest[:, None])  # [octave, entries]
-    for end in range(len(TEMPERATURES), EACH_OCTAVE - 1, -EACH_OCTAVE):
-        found[end - EACH_OCTAVE : end] = np.log(weights.sum(axis=1))
-        weights = weights[:, weights[-1] > NOTHING**0.5]
-        weights *= weights
-    found[0] = np.log(weights[-1].sum())
-    return found
+    near = below[below > np.log(NOTHING) * TEMPERATURES[-1]]
+    for hottest in range(len(TEMPERATURES) - EACH_OCTAVE, len(TEMPERATURES)):
+        weights = np.exp(near / TEMPERATURES[hottest])
+        for at in range(hottest, -1, -EACH_OCTAVE):
+            found[at] = weights.sum()
+            weights = weights[weights > NOTHING**0.5]
+            weights *= weights
+    return np.log(found)
