@@ -98,9 +98,7 @@ def at_bound(log_t: Values, bounds: tuple[float, float]) -> float:
     return float((np.minimum(log_t - low, high - log_t) <= NEAR * (high - low)).mean())
 
 
-def rounds_of(
-    found: Learnable, fitted: Fit, tokens: Tokens, static: float, bounds: tuple[float, float]
-) -> list[Round]:
+def rounds_of(found: Learnable, fitted: Fit, tokens: Tokens, static: float, bounds: tuple[float, float]) -> list[Round]:
     """The steps of a fit, on the tokens that it learned from."""
     kept = kept_tokens(tokens)
     rounds = []

@@ -178,9 +178,7 @@ def check_halves(chosen: Sequence[PassageTokens], settings: PassageSettings, giv
             )
 
 
-def _shaped(
-    settings: PassageSettings, shape: Shape, static: float, spread: Mapping[str, Sequence[float]]
-) -> Learnable:
+def _shaped(settings: PassageSettings, shape: Shape, static: float, spread: Mapping[str, Sequence[float]]) -> Learnable:
     """The template at a static temperature, which is moved inside the bounds where it lies at one."""
     low, high = settings.bounds
     inside = float(np.clip(static, low * np.exp(INSIDE), high * np.exp(-INSIDE)))

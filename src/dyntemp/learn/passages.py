@@ -156,7 +156,11 @@ def _given(data: dict[str, Any], name: str) -> str:
 
 
 def _is_chat(value: Any) -> bool:
-    return isinstance(value, list) and len(value) > 0 and all(
-        isinstance(one, dict) and isinstance(one.get("role"), str) and isinstance(one.get("content"), str)
-        for one in value
+    return (
+        isinstance(value, list)
+        and len(value) > 0
+        and all(
+            isinstance(one, dict) and isinstance(one.get("role"), str) and isinstance(one.get("content"), str)
+            for one in value
+        )
     )
