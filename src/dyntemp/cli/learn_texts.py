@@ -60,7 +60,7 @@ def asked_texts(options: argparse.Namespace, passages: list[Passage]) -> Passage
     """
     if options.filters == "tuned":
         raise UsageError(
-            "--filters tuned was given with --texts, where nothing is tuned: write a chain, or leave it out"
+            "--filters tuned was given with --texts, which tunes nothing: write a chain, or leave it out"
         )
     given: dict[str, Any] = {name: getattr(options, name) for name in ("bounds", "seed")
                              if getattr(options, name) is not None}  # fmt: skip
@@ -91,8 +91,8 @@ def told(results: PassageResults) -> Iterator[str]:
     (fitted, held_out), (first, second) = results.passages, results.tokens
     price = "static" if results.pull is None else f"{results.pull:g}"
     yield (
-        f"learned from {fitted} passages ({first:,} tokens), held out {held_out} ({second:,} tokens); price of a nat of "
-        f"divergence, by cross-validation: {price}"
+        f"learned from {fitted} passages ({first:,} tokens), held out {held_out} ({second:,} tokens); price of a "
+        f"nat of divergence, by cross-validation: {price}"
     )
     yield ""
     yield results.policy

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -204,7 +204,7 @@ def told(found: Learnable, values: Mapping[str, float], tokens: Tokens) -> Tempe
     return temperatures(found.template, found.short(values), tokens)
 
 
-def minimize() -> Callable[..., object]:
+def minimize() -> Any:
     """`scipy.optimize.minimize`.
 
     Raises:
