@@ -33,14 +33,14 @@ def tokens(folder, passages, filters=""):
 @pytest.fixture(scope="module")
 def two_heats(tmp_path_factory):
     """Texts drawn at T = 0.5 where the model is sure, and at 1.5 elsewhere."""
-    passages = drawn(lambda z: 0.5 if entropy(z) < 1 else 1.5, 60, 101)
+    passages = drawn(lambda z: 0.5 if entropy(z) < 1 else 1.5, 36, 81)
     return tokens(tmp_path_factory.mktemp("rows"), passages)
 
 
 @pytest.fixture(scope="module")
 def plain(tmp_path_factory):
     """Texts drawn at T = 1."""
-    return tokens(tmp_path_factory.mktemp("rows"), drawn(lambda _: 1, 40, 101, seed=7))
+    return tokens(tmp_path_factory.mktemp("rows"), drawn(lambda _: 1, 24, 81, seed=7))
 
 
 def shaped(text, anchor=0.9, seed=1):
@@ -96,7 +96,7 @@ def test_the_best_static_temperature_is_that_of_a_plain_search(two_heats):
 
 
 def test_the_best_temperature_of_each_token_is_best_on_a_grid(two_heats):
-    part = two_heats.part(np.arange(60) < 3)
+    part = two_heats.part(np.arange(36) < 3)
     grid = np.linspace(*np.log(BOUNDS), 400)
     best = np.array([part.curves.at(log_t).log_prob for log_t in grid]).max(axis=0)
 
@@ -116,7 +116,7 @@ def test_filters_that_drop_everything_are_told(tmp_path):
 
 @pytest.mark.parametrize("shape", ["curve(entropy, 8)", "network(entropy; max_prob, 6)"])
 def test_the_temperatures_that_texts_were_drawn_at_are_found_again(two_heats, shape):
-    """6000 tokens: where the surprisal varies by V, ln T is known to 1/sqrt(n*V), and a curve cannot step."""
+    """2880 tokens: where the surprisal varies by V, ln T is known to 1/sqrt(n*V), and a curve cannot step."""
     found = shaped(shape, best_static(two_heats, BOUNDS))
 
     fitted = fit(found, two_heats, 1.0, 0.0)
@@ -134,12 +134,12 @@ def test_no_price_is_best_where_signals_matter_and_static_where_they_do_not(two_
     def make(anchor):
         return shaped("curve(entropy, 5)", anchor)
 
-    matter = chosen_pull(make, two_heats, np.arange(60) % 3, BOUNDS)
-    do_not = chosen_pull(make, plain, np.arange(40) % 3, BOUNDS)
+    matter = chosen_pull(make, two_heats, np.arange(36) % 3, BOUNDS)
+    do_not = chosen_pull(make, plain, np.arange(24) % 3, BOUNDS)
 
     assert matter[0.0] < matter[0.1] < matter[1.0] < matter[inf]
     assert do_not[inf] == pytest.approx(min(do_not.values()), abs=2e-3)
-    assert best_static(plain, BOUNDS) == pytest.approx(1.0, abs=0.05)
+    assert best_static(plain, BOUNDS) == pytest.approx(1.0, abs=0.06)
 
 
 def test_an_infinite_price_keeps_the_static_temperature(two_heats):

@@ -1,4 +1,4 @@
-"""Passages are read from JSON lines and paragraphs, mistakes are named with their line, and halves follow the content."""
+"""Passages are read from JSON lines and paragraphs, mistakes name their line, and halves follow the content."""
 
 import json
 import random
@@ -74,7 +74,7 @@ def test_fewer_than_four_passages_are_refused(tmp_path, name, text, told):
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path):
-    with pytest.raises(StudyError, match="none.jsonl cannot be read"):
+    with pytest.raises(StudyError, match=r"none\.jsonl cannot be read"):
         read_passages(tmp_path / "none.jsonl")
 
 

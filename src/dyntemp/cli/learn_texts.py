@@ -59,9 +59,7 @@ def asked_texts(options: argparse.Namespace, passages: list[Passage]) -> Passage
         UsageError: For the filters of a tuned static temperature, which texts do not have.
     """
     if options.filters == "tuned":
-        raise UsageError(
-            "--filters tuned was given with --texts, which tunes nothing: write a chain, or leave it out"
-        )
+        raise UsageError("--filters tuned was given with --texts, which tunes nothing: write a chain, or leave it out")
     given: dict[str, Any] = {name: getattr(options, name) for name in ("bounds", "seed")
                              if getattr(options, name) is not None}  # fmt: skip
     if options.shape is not None:

@@ -43,8 +43,8 @@ def sentence(verdict: Verdict, source: str, learned: HeldOut, static: HeldOut, g
     }
     ends = "" if gain.low is None or gain.high is None else f" [{gain.low:+.4f}, {gain.high:+.4f}]"
     return (
-        f"{words[verdict]} {source} than the best static one: {learned.loss:.4f} nats a token beside {static.loss:.4f} at "
-        f"T = {static.policy}, a gain of {gain.difference:+.4f}{ends}, on {passages} passages that were held out."
+        f"{words[verdict]} {source} than the best static one: {learned.loss:.4f} nats a token beside {static.loss:.4f} "
+        f"at T = {static.policy}, a gain of {gain.difference:+.4f}{ends}, on {passages} passages that were held out."
     )
 
 
@@ -78,8 +78,8 @@ def _warnings(
         yield f"{clusters} different passages were held out: with fewer than {FEW}, intervals come out too narrow"
     if dropped >= DROPPED:
         yield (
-            f"the filters drop {dropped:.1%} of the tokens at every temperature: these have no part in the figures, which "
-            "are of the rest"
+            f"the filters drop {dropped:.1%} of the tokens at every temperature: these have no part in the figures, "
+            "which are of the rest"
         )
     if left_out:
         yield (

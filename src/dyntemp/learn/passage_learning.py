@@ -173,8 +173,8 @@ def check_halves(chosen: Sequence[PassageTokens], settings: PassageSettings, giv
         if len({one.cluster for one in chosen if one.held_out == held_out}) < FEWEST // 2:
             raise StudyError(
                 f"{len(chosen)} of {given} passages are left, which have two tokens or more, fit into the context, and "
-                f"come before {settings.most} tokens are reached: two different ones are needed in each half. Give more "
-                "or longer passages, or raise `most`"
+                f"come before {settings.most} tokens are reached: two different ones are needed in each half. Give "
+                "more or longer passages, or raise `most`"
             )
 
 

@@ -64,7 +64,8 @@ def signals_for(template: Policy, vocabulary: int) -> tuple[list[str], dict[str,
             constant[str(signal)] = float(vocabulary)
         elif signal.name not in FROM_PLACE:
             raise PolicyError(
-                f"`{template}` reads `{signal}`, which nobody supplies for a given text: leave it out, or learn on a task"
+                f"`{template}` reads `{signal}`, which nobody supplies for a given text: leave it out, or learn on "
+                "a task"
             )
     return list(dict.fromkeys(measured)), constant
 

@@ -49,7 +49,7 @@ class Passage(NamedTuple):
 
     @property
     def cluster(self) -> str:
-        """The prompt, or the text where there is none: passages of one cluster are learned from, or held out, together."""
+        """The prompt, or the text where there is none: those of one cluster stay in one half."""
         return self.text if self.prompt is None else json.dumps(self.prompt, ensure_ascii=False)
 
 
@@ -71,9 +71,9 @@ def read_passages(path: str | Path) -> list[Passage]:
     else:
         found = [Passage(part.strip()) for part in re.split(r"\n[^\S\n]*(?:\n[^\S\n]*)+", text) if part.strip()]
     if (count := len({one.cluster for one in found})) < FEWEST:
+        why = "passages of one prompt count once" if len(found) > count else "a blank line ends a passage of plain text"
         raise StudyError(
-            f"{path} has {count} different passages; {FEWEST} or more are needed, since half of them are held out: "
-            f"{'passages of one prompt count once' if len(found) > count else 'a blank line ends a passage of plain text'}"
+            f"{path} has {count} different passages; {FEWEST} or more are needed, since half are held out: {why}"
         )
     return found
 
