@@ -14,13 +14,12 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from dyntemp.learn.passages.results import PassageResults
-
 from dyntemp.evaluation.pairs import LEVEL, holm
 from dyntemp.evaluation.report import filled
 from dyntemp.evaluation.report.markdown import table
 from dyntemp.evaluation.report.reading import chance, difference, value
 from dyntemp.evaluation.verdict import GROUPS, OWN
+from dyntemp.learn.passages.results import PassageResults
 from dyntemp.learn.results import Beside, LearnResults
 
 HERE = Path(__file__).parent

@@ -14,11 +14,11 @@ from dyntemp.cli import INTERRUPTED, OK, UsageError
 from dyntemp.cli.common import open_model, print_json, readable
 from dyntemp.cli.progress import shown
 from dyntemp.errors import EngineError, InvalidLogitsError, ModelError, PolicyError, StateError, StudyError, TraceError
-from dyntemp.learn.calibration import Calibration
-from dyntemp.learn.passage_learning import POLICY, RESULTS, TRACE, learn_passages
-from dyntemp.learn.passage_results import PassageResults
-from dyntemp.learn.passage_settings import PassageSettings, digest_of
-from dyntemp.learn.passages import Passage, read_passages
+from dyntemp.learn.passages.calibration import Calibration
+from dyntemp.learn.passages.learning import POLICY, RESULTS, TRACE, learn_passages
+from dyntemp.learn.passages.reading import Passage, read_passages
+from dyntemp.learn.passages.results import PassageResults
+from dyntemp.learn.passages.settings import PassageSettings, digest_of
 from dyntemp.models import BUNDLED
 from dyntemp.show.terminal import console
 

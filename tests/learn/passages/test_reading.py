@@ -6,7 +6,7 @@ import random
 import pytest
 
 from dyntemp.errors import StudyError
-from dyntemp.learn.passages import Passage, halves, read_passages
+from dyntemp.learn.passages.reading import Passage, halves, read_passages
 
 CHAT = [{"role": "user", "content": "Name a hue."}]
 REST = '{"text": "a"}\n{"text": "b"}\n{"text": "c"}\n{"text": "d"}\n'

@@ -17,8 +17,8 @@ from dyntemp.errors import StudyError
 from dyntemp.evaluation.about import circumstances
 from dyntemp.evaluation.folder import Folder
 from dyntemp.learn.learnable import Learnable, Shape, check_bounds, learnable
-from dyntemp.learn.passage_answer import sentence, verdict_of, warnings_of
-from dyntemp.learn.passage_figures import (
+from dyntemp.learn.passages.answer import sentence, verdict_of, warnings_of
+from dyntemp.learn.passages.figures import (
     Choice,
     Half,
     at_bound,
@@ -28,13 +28,13 @@ from dyntemp.learn.passage_figures import (
     quantiles,
     rounds_of,
 )
-from dyntemp.learn.passage_file import policy_file
-from dyntemp.learn.passage_fit import FOLDS, best_static, chosen_pull, fit, kept_tokens, told
-from dyntemp.learn.passage_results import PassageResults
-from dyntemp.learn.passage_rows import PassageRows, rows_of
-from dyntemp.learn.passage_settings import PassageSettings
-from dyntemp.learn.passage_tokens import PassageTokens, clusters_of, first_tokens
-from dyntemp.learn.passages import FEWEST, Passage, halves
+from dyntemp.learn.passages.file import policy_file
+from dyntemp.learn.passages.fit import FOLDS, best_static, chosen_pull, fit, kept_tokens, told
+from dyntemp.learn.passages.reading import FEWEST, Passage, halves
+from dyntemp.learn.passages.results import PassageResults
+from dyntemp.learn.passages.rows import PassageRows, rows_of
+from dyntemp.learn.passages.settings import PassageSettings
+from dyntemp.learn.passages.tokens import PassageTokens, clusters_of, first_tokens
 from dyntemp.learn.run import PLACEHOLDER
 from dyntemp.learn.tokens import check_learnable
 from dyntemp.models import Model

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from dyntemp.distribution.draw_curve import DrawCurves, draw_curve
-from dyntemp.learn.calibration import BINS, calibration, confidence
+from dyntemp.learn.passages.calibration import BINS, calibration, confidence
 
 
 def plain(confidences, correct, bins):

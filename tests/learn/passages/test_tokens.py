@@ -2,8 +2,8 @@
 
 import pytest
 
-from dyntemp.learn.passage_tokens import first_tokens, tokens_of
-from dyntemp.learn.passages import Halves, Passage
+from dyntemp.learn.passages.reading import Halves, Passage
+from dyntemp.learn.passages.tokens import first_tokens, tokens_of
 from dyntemp.testing import FakeModel
 
 PIECES = [b"<", b"a", b"b", b"ab", b"\n"]

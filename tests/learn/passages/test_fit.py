@@ -5,15 +5,15 @@ from math import inf
 import numpy as np
 import pytest
 from scipy.optimize import approx_fprime, minimize_scalar
-from tests.learn.made_passages import TABLE, drawn, entropy, model
+from tests.learn.passages.made import TABLE, drawn, entropy, model
 
 from dyntemp.distribution.filters import Filters
 from dyntemp.errors import StudyError
 from dyntemp.language.policy import Policy
 from dyntemp.learn.learnable import Shape, learnable
-from dyntemp.learn.passage_fit import Objective, best_log_t, best_static, chosen_pull, fit, kept_tokens, told
-from dyntemp.learn.passage_rows import rows_of
-from dyntemp.learn.passage_tokens import tokens_of
+from dyntemp.learn.passages.fit import Objective, best_log_t, best_static, chosen_pull, fit, kept_tokens, told
+from dyntemp.learn.passages.rows import rows_of
+from dyntemp.learn.passages.tokens import tokens_of
 
 BOUNDS = (0.1, 3.0)
 TEMPLATE = Policy("clip(entropy + margin + max_prob + varentropy, 0.1, 3)")

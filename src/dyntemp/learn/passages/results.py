@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, Self
 
-from dyntemp.learn.calibration import Calibration
+from dyntemp.learn.passages.calibration import Calibration
 from dyntemp.learn.results import Round
 from dyntemp.learn.trace import FORMAT as TRACE_FORMAT
 from dyntemp.learn.trace import VERSION as TRACE_VERSION

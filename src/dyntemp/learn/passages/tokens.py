@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from dyntemp.generation.prompts import encode
-from dyntemp.learn.passages import Halves, Passage
+from dyntemp.learn.passages.reading import Halves, Passage
 from dyntemp.models import Model, full_bytes
 
 

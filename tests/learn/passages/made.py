@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 
-from dyntemp.learn.passages import Passage
+from dyntemp.learn.passages.reading import Passage
 from dyntemp.testing import FakeModel
 
 LETTERS = 12

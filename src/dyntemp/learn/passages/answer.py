@@ -8,7 +8,7 @@ from dyntemp.evaluation.controls import is_dynamic
 from dyntemp.evaluation.pairs import LEVEL
 from dyntemp.language.policy import Policy
 from dyntemp.learn.answer import OFTEN
-from dyntemp.learn.passage_results import Gain, HeldOut, Verdict
+from dyntemp.learn.passages.results import Gain, HeldOut, Verdict
 
 MATTERS = 0.01
 """The least gain that matters, nats a token: 1 % of the perplexity."""

@@ -2,13 +2,13 @@
 
 import numpy as np
 import pytest
-from tests.learn.made_passages import TABLE, drawn, entropy, model
+from tests.learn.passages.made import TABLE, drawn, entropy, model
 
 from dyntemp.distribution.filters import Filters
 from dyntemp.errors import PolicyError
 from dyntemp.language.policy import Policy
-from dyntemp.learn.passage_rows import AT_ONCE, rows_of, signals_for
-from dyntemp.learn.passage_tokens import tokens_of
+from dyntemp.learn.passages.rows import AT_ONCE, rows_of, signals_for
+from dyntemp.learn.passages.tokens import tokens_of
 
 TEMPLATE = Policy('clip(param("a", 0, 1) + margin + entropy + 0*position + 0*ema(surprisal, 0.5), 0.1, 3)')
 PASSAGES = [tokens_of(model(), one, held_out=False, most=20 + at) for at, one in enumerate(drawn(lambda _: 1, 20, 40))]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dyntemp.distribution.filters import Filters
 from dyntemp.generation.policy_file import PolicyFile, Provenance, Score
 from dyntemp.language.policy import Policy
-from dyntemp.learn.passage_results import METRIC, PassageResults
+from dyntemp.learn.passages.results import METRIC, PassageResults
 
 
 def policy_file(results: PassageResults) -> PolicyFile:

@@ -11,7 +11,7 @@ from typing import Any
 from dyntemp.distribution.filters import Filters, check_fixed
 from dyntemp.evaluation.configuration import check_whole
 from dyntemp.learn.learnable import Shape, check_bounds
-from dyntemp.learn.passages import Passage
+from dyntemp.learn.passages.reading import Passage
 from dyntemp.models import BUNDLED
 
 

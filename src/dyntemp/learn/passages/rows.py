@@ -17,7 +17,7 @@ from dyntemp.errors import PolicyError
 from dyntemp.evaluation.exact.reading import read
 from dyntemp.language.policy import Policy
 from dyntemp.language.signals import SIGNALS
-from dyntemp.learn.passage_tokens import PassageTokens
+from dyntemp.learn.passages.tokens import PassageTokens
 from dyntemp.learn.tokens import Tokens
 from dyntemp.models import Model
 from dyntemp.sampling import measure

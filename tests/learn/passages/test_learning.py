@@ -4,15 +4,15 @@ import json
 
 import numpy as np
 import pytest
-from tests.learn.made_passages import drawn, entropy, model, written
+from tests.learn.passages.made import drawn, entropy, model, written
 
 from dyntemp.errors import StudyError
 from dyntemp.generation.policy_file import PolicyFile
-from dyntemp.learn.passage_answer import MATTERS, verdict_of
-from dyntemp.learn.passage_learning import learn_passages
-from dyntemp.learn.passage_results import Gain, PassageResults
-from dyntemp.learn.passage_settings import PassageSettings, digest_of
-from dyntemp.learn.passages import Passage, halves, read_passages
+from dyntemp.learn.passages.answer import MATTERS, verdict_of
+from dyntemp.learn.passages.learning import learn_passages
+from dyntemp.learn.passages.reading import Passage, halves, read_passages
+from dyntemp.learn.passages.results import Gain, PassageResults
+from dyntemp.learn.passages.settings import PassageSettings, digest_of
 
 
 def learn(folder, passages, **given):
