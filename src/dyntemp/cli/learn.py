@@ -20,6 +20,7 @@ from typing import Any
 from dyntemp.cli import INTERRUPTED, OK, UsageError
 from dyntemp.cli.common import add_colour_option, print_json, readable
 from dyntemp.cli.evaluate import add_host_options, default_model, opened
+from dyntemp.cli.learn_options import span
 from dyntemp.cli.policy_options import bindings
 from dyntemp.cli.progress import shown
 from dyntemp.cli.tune import noted
@@ -72,6 +73,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     how.add_argument("--samples", action="append", default=[], metavar="SPLIT=N", help="texts per item of val or test")
     how.add_argument("--seed", type=int, metavar="N", help="seed of items and noise (0)")
     how.add_argument("--oracle", action="store_true", help="compute what the best T of every row would reach")
+    how.add_argument("--most", type=int, metavar="N", help="with --texts: tokens that are read (3000)")
     how.add_argument("--storage", metavar="URL", help="a database that machines share: postgresql://USER@HOST/NAME")
     add_host_options(parser)
     out = parser.add_argument_group("output")
@@ -89,6 +91,12 @@ def run(options: argparse.Namespace) -> int:
     """
     if (options.task is None) == (options.texts is None):
         raise UsageError("name a task, such as `dyntemp learn fluency -o mine`, or texts with --texts FILE")
+    if options.texts is not None:
+        from dyntemp.cli.learn_texts import run_texts
+
+        return run_texts(options)
+    if options.most is not None:
+        raise UsageError("--most was given without --texts: it is the number of tokens of texts")
     out, err = console(options.color), console(options.color, stderr=True)
     try:
         settings = asked(options)
@@ -136,22 +144,6 @@ def asked(options: argparse.Namespace) -> LearnSettings:
     if options.bounds is not None:
         given["bounds"] = span(options.bounds)
     return LearnSettings(task=options.task, model=options.model or default_model(options), **given)
-
-
-def span(text: str) -> tuple[float, float]:
-    """The two numbers on both sides of a colon.
-
-    Raises:
-        UsageError: For another text.
-
-    >>> span("0.1:3")
-    (0.1, 3.0)
-    """
-    low, _, high = text.partition(":")
-    try:
-        return float(low), float(high)
-    except ValueError:
-        raise UsageError(f"--bounds {text} was given; two numbers are expected, such as 0.1:3") from None
 
 
 def written(results: LearnResults, folder: Path, report: str | None) -> dict[str, str]:

@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from dyntemp.cli import INTERRUPTED, OK, UsageError
-from dyntemp.cli.common import open_model, print_json, readable
+from dyntemp.cli.common import print_json, readable, waiting
+from dyntemp.cli.evaluate import default_model
+from dyntemp.cli.learn_options import span
 from dyntemp.cli.progress import shown
 from dyntemp.errors import EngineError, InvalidLogitsError, ModelError, PolicyError, StateError, StudyError, TraceError
 from dyntemp.learn.passages.calibration import Calibration
@@ -19,8 +21,15 @@ from dyntemp.learn.passages.learning import POLICY, RESULTS, TRACE, learn_passag
 from dyntemp.learn.passages.reading import Passage, read_passages
 from dyntemp.learn.passages.results import PassageResults
 from dyntemp.learn.passages.settings import PassageSettings, digest_of
-from dyntemp.models import BUNDLED
+from dyntemp.learn.settings import TUNED
+from dyntemp.models import load_model
 from dyntemp.show.terminal import console
+
+OF_TASKS = (
+    "metric", "rounds", "per_item", "epochs", "radius", "clip", "pull", "entropy", "runs", "parts", "items", "samples",
+    "oracle", "storage", "server", "vllm", "report",
+)  # fmt: skip
+"""Options of `dyntemp learn` that texts have no use for."""
 
 
 def run_texts(options: argparse.Namespace) -> int:
@@ -29,8 +38,9 @@ def run_texts(options: argparse.Namespace) -> int:
     try:
         passages = read_passages(options.texts)
         settings = asked_texts(options, passages)
-        options.model = settings.model
-        model = open_model(options)
+        threads = {} if options.threads is None else {"threads": options.threads}
+        with waiting(f"loading {settings.model} ..."):
+            model = load_model(settings.model, **threads)
         with shown(err, "texts", quiet=options.quiet) as show:
             results = learn_passages(settings, Path(options.texts).name, passages, model, options.output, show)
     except KeyboardInterrupt:
@@ -56,16 +66,21 @@ def asked_texts(options: argparse.Namespace, passages: list[Passage]) -> Passage
     """The settings of the options.
 
     Raises:
-        UsageError: For the filters of a tuned static temperature, which texts do not have.
+        UsageError: For options of learning on a task.
     """
-    if options.filters == "tuned":
+    if wrong := [name for name in OF_TASKS if getattr(options, name)]:
+        named = wrong[0].replace("_", "-")
+        raise UsageError(f"--{named} was given with --texts, which has no use for it: leave it out")
+    if options.filters == TUNED:
         raise UsageError("--filters tuned was given with --texts, which tunes nothing: write a chain, or leave it out")
-    given: dict[str, Any] = {name: getattr(options, name) for name in ("bounds", "seed")
+    given: dict[str, Any] = {name: getattr(options, name) for name in ("seed", "most")
                              if getattr(options, name) is not None}  # fmt: skip
     if options.shape is not None:
         given["shape"] = readable(options.shape)
+    if options.bounds is not None:
+        given["bounds"] = span(options.bounds)
     return PassageSettings(
-        texts=digest_of(passages), model=options.model or BUNDLED, filters=options.filters or "", **given
+        texts=digest_of(passages), model=options.model or default_model(options), filters=options.filters or "", **given
     )
 
 
