@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Learn three shapes from the passages of evidence/theory, without a reward.
+# Learn three shapes from passages.jsonl, paragraphs of this project's documentation, without a reward.
 #     bash evidence/learning/texts.sh FOLDER
 set -eu
 here=$(dirname "$0")
 learn() {
-    dyntemp learn --texts "$here/../theory/passages.txt" --model transformers:smollm2 --seed 19 --filters "" -o "$@"
+    dyntemp learn --texts "$here/passages.jsonl" --model transformers:smollm2 --most 12000 --seed 19 -o "$@"
 }
 learn "$1/template" --shape 'clip(param("a", 0.1, 3) + param("b", -3, 3)*normalized_entropy, 0.1, 3)'
 learn "$1/curve" --shape 'curve(entropy, 6)'
