@@ -34,6 +34,10 @@ DIGITS = 4
 """Significant digits of a learned number in the policy's text."""
 
 
+INSIDE = 1e-3
+"""The least distance in ln T of the temperature to begin from to the bounds of a shape."""
+
+
 class Learnable(NamedTuple):
     """A template and the values of its parameters.
 
@@ -172,6 +176,12 @@ def learnable(
     else:
         template, start = network({one: quantiles[one] for one in shape.signals}, (low, high), anchor, shape.size, seed)
     return Learnable(template, start, static=True)
+
+
+def inside(temperature: float, bounds: tuple[float, float]) -> float:
+    """A static temperature to begin from: itself, or where it lies at a bound or outside, next to the bound."""
+    low, high = bounds
+    return float(np.clip(temperature, low * np.exp(INSIDE), high * np.exp(-INSIDE)))
 
 
 def check_bounds(bounds: tuple[float, float]) -> tuple[float, float]:

@@ -16,7 +16,7 @@ from dyntemp.distribution.filters import Filters
 from dyntemp.errors import StudyError
 from dyntemp.evaluation.about import circumstances
 from dyntemp.evaluation.folder import Folder
-from dyntemp.learn.learnable import Learnable, Shape, check_bounds, learnable
+from dyntemp.learn.learnable import Learnable, Shape, check_bounds, inside, learnable
 from dyntemp.learn.passages.answer import sentence, verdict_of, warnings_of
 from dyntemp.learn.passages.figures import (
     Choice,
@@ -47,9 +47,6 @@ TRACE = "learning.json"
 
 POLICY = "policy.json"
 """The learned policy, with its filters and where it comes from."""
-
-INSIDE = 1e-3
-"""The least distance in ln T of the static temperature from the bounds of a shape."""
 
 Show = Callable[[tuple[int, int, int]], None]
 """Called with the texts that are read, of how many, and their tokens."""
@@ -180,9 +177,7 @@ def check_halves(chosen: Sequence[PassageTokens], settings: PassageSettings, giv
 
 def _shaped(settings: PassageSettings, shape: Shape, static: float, spread: Mapping[str, Sequence[float]]) -> Learnable:
     """The template at a static temperature, which is moved inside the bounds where it lies at one."""
-    low, high = settings.bounds
-    inside = float(np.clip(static, low * np.exp(INSIDE), high * np.exp(-INSIDE)))
-    return learnable(shape, settings.bounds, inside, spread, settings.seed)
+    return learnable(shape, settings.bounds, inside(static, settings.bounds), spread, settings.seed)
 
 
 def _half(chosen: Sequence[PassageTokens], rows: PassageRows, *, held_out: bool) -> Half:
