@@ -1,0 +1,110 @@
+"""Learning from given texts, for `dyntemp learn --texts`: a policy that is least surprised by them.
+
+dyntemp learn --texts passages.jsonl --shape 'curve(entropy, 6)' -o calibrated
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from dyntemp.cli import INTERRUPTED, OK, UsageError
+from dyntemp.cli.common import open_model, print_json, readable
+from dyntemp.cli.progress import shown
+from dyntemp.errors import EngineError, InvalidLogitsError, ModelError, PolicyError, StateError, StudyError, TraceError
+from dyntemp.learn.calibration import Calibration
+from dyntemp.learn.passage_learning import POLICY, RESULTS, TRACE, learn_passages
+from dyntemp.learn.passage_results import PassageResults
+from dyntemp.learn.passage_settings import PassageSettings, digest_of
+from dyntemp.learn.passages import Passage, read_passages
+from dyntemp.models import BUNDLED
+from dyntemp.show.terminal import console
+
+
+def run_texts(options: argparse.Namespace) -> int:
+    """Learn from the texts that the options name, and return the exit code."""
+    out, err = console(options.color), console(options.color, stderr=True)
+    try:
+        passages = read_passages(options.texts)
+        settings = asked_texts(options, passages)
+        options.model = settings.model
+        model = open_model(options)
+        with shown(err, "texts", quiet=options.quiet) as show:
+            results = learn_passages(settings, Path(options.texts).name, passages, model, options.output, show)
+    except KeyboardInterrupt:
+        err.print("interrupted; the same command goes on from here", style="dim")
+        return INTERRUPTED
+    except (ModelError, PolicyError, TraceError, StateError, InvalidLogitsError, EngineError, StudyError):
+        raise
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+    paths = {name: str(Path(options.output) / file) for name, file in
+             (("results", RESULTS), ("trace", TRACE), ("policy", POLICY))}  # fmt: skip
+    if options.json:
+        print_json(out, {**summary_of_texts(results), **paths})
+        return OK
+    for line in told(results):
+        out.print(line, soft_wrap=True, highlight=False)
+    for path in paths.values():
+        out.print(path, style="bold", soft_wrap=True)
+    return OK
+
+
+def asked_texts(options: argparse.Namespace, passages: list[Passage]) -> PassageSettings:
+    """The settings of the options.
+
+    Raises:
+        UsageError: For the filters of a tuned static temperature, which texts do not have.
+    """
+    if options.filters == "tuned":
+        raise UsageError("--filters tuned was given with --texts, which tunes nothing: write a chain, or leave it out")
+    given: dict[str, Any] = {name: getattr(options, name) for name in ("bounds", "seed")
+                             if getattr(options, name) is not None}  # fmt: skip
+    if options.shape is not None:
+        given["shape"] = readable(options.shape)
+    return PassageSettings(
+        texts=digest_of(passages), model=options.model or BUNDLED, filters=options.filters or "", **given
+    )
+
+
+def told(results: PassageResults) -> Iterator[str]:
+    """The answer, the warnings, and the figures on the half that was held out."""
+    yield results.sentence
+    for warning in results.warnings:
+        yield f"  {warning}"
+    yield ""
+    yield f"{'held out':<12} {'nats a token':>12} {'mean T':>7} {'spread':>7} {'calibration error, 95 %':>26}"
+    for one in results.held_out:
+        yield (
+            f"{one.name:<12} {one.loss:>12.4f} {one.temperature:>7.3f} {one.spread:>7.3f} "
+            f"{_with_ends(one.calibration):>26}"
+        )
+    yield f"{'oracle':<12} {results.oracle:>12.4f}   the best temperature of every token, which no policy knows"
+    yield ""
+    for gain in results.gains:
+        ends = "" if gain.low is None or gain.high is None else f" ({gain.low:+.4f} to {gain.high:+.4f})"
+        yield f"gain over {gain.other}: {gain.difference:+.4f}{ends} nats a token, p = {gain.p:.3f}"
+    (fitted, held_out), (first, second) = results.passages, results.tokens
+    price = "static" if results.pull is None else f"{results.pull:g}"
+    yield (
+        f"learned from {fitted} passages ({first:,} tokens), held out {held_out} ({second:,} tokens); price of a "
+        f"nat of divergence, by cross-validation: {price}"
+    )
+    yield ""
+    yield results.policy
+    yield ""
+
+
+def summary_of_texts(results: PassageResults) -> dict[str, Any]:
+    """The outcome as JSON objects."""
+    data = results.to_json()
+    names = ("digest", "model", "verdict", "sentence", "warnings", "filters", "anchor", "pull", "held_out", "gains",
+             "oracle", "passages", "tokens", "dropped")  # fmt: skip
+    return {"policy": results.policy, **{name: data[name] for name in names}}
+
+
+def _with_ends(found: Calibration) -> str:
+    ends = "" if found.low is None or found.high is None else f" ({found.low:.4f} to {found.high:.4f})"
+    return f"{found.error:.4f}{ends}"
