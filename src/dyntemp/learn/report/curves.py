@@ -1,8 +1,9 @@
-"""The curves of T over each signal that the kept run's policies read, as it learned."""
+"""The curves of T over each signal that the policies of a run read, as it learned."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple, Self
 
 import numpy as np
 
@@ -10,7 +11,7 @@ from dyntemp.evaluation.report.axes import Axis, drawing, frame, line, padded, p
 from dyntemp.language.policy import Policy
 from dyntemp.language.signals import ANY_SUPPORT, SIGNALS
 from dyntemp.learn.report.rounds import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH
-from dyntemp.learn.results import LearnResults
+from dyntemp.learn.results import Round
 from dyntemp.show.markup import Markup, element
 from dyntemp.show.plots import with_unit
 from dyntemp.show.quantity import figure
@@ -23,29 +24,58 @@ KINDS = ("dt-control-line", "dt-other-control", "dt-method-line")
 """The looks of the first, the middle and the final policy."""
 
 
-def note(results: LearnResults) -> str:
+class Moments(NamedTuple):
+    """The policies of a run as it learned.
+
+    Attributes:
+        first: The policy of its first round.
+        middle: The one of its middle round.
+        final: The one that it learned in the end.
+        number: Number of the middle round.
+    """
+
+    first: Policy
+    middle: Policy
+    final: Policy
+    number: int
+
+    @classmethod
+    def of(cls, rounds: Sequence[Round], final: str) -> Self:
+        """The policies of some rounds, and the final one."""
+        number = len(rounds) // 2
+        return cls(Policy(rounds[0].policy), Policy(rounds[number].policy), Policy(final), number)
+
+    @property
+    def policies(self) -> tuple[Policy, Policy, Policy]:
+        """The policies in order."""
+        return self.first, self.middle, self.final
+
+
+def note(moments: Moments, round_name: str = "round") -> str:
     """The meaning of the lines in all drawings."""
-    run = results.runs[results.kept]
     told = (
-        f"Policies of seed {run.seed}. Dashed: round 0. Grey: round {_middle(results)}. Blue: learned in the end. Each "
-        "signal goes from its smallest to its largest value over the tokens of the first round, the others are at "
-        "their medians; marks stand at its nine quantiles."
+        f"Dashed: {round_name} 0. Grey: {round_name} {moments.number}. Blue: learned in the end. Each signal goes "
+        "from its smallest to its largest recorded value, the others are at their medians; marks stand at its nine "
+        "quantiles."
     )
-    if any(Policy(text).remembers for text in _policies(results)):
-        told += " Policies that remember are drawn at the first token of a text."
-    return told + (" The outcome of this run is the static temperature." if run.static else "")
+    remembers = any(policy.remembers for policy in moments.policies)
+    return told + (" Policies that remember are drawn at the first token of a text." if remembers else "")
 
 
-def drawings(results: LearnResults) -> Iterator[Markup]:
-    """A drawing for each signal that moves, all on one scale of T."""
-    moving = [name for name, at in results.signals.items() if at[-1] > at[0] and name != "surprisal"]
-    policies = [Policy(text) for text in _policies(results)]
-    found = {name: [along(policy, results.signals, name) for policy in policies] for name in moving}
+def drawings(signals: Mapping[str, Sequence[float]], moments: Moments) -> Iterator[Markup]:
+    """A drawing for each signal that moves, all on one scale of T.
+
+    Args:
+        signals: Quantiles of each signal, ascending, by its text.
+        moments: The policies.
+    """
+    moving = [name for name, at in signals.items() if at[-1] > at[0] and name != "surprisal"]
+    found = {name: [along(policy, signals, name) for policy in moments.policies] for name in moving}
     if not found:
         return
     y = Axis(*padded(float(t) for each in found.values() for temperatures in each for t in temperatures), BOTTOM, TOP)
     for name, each in found.items():
-        yield _figure(name, results.signals[name], each, y)
+        yield _figure(name, signals[name], each, y)
 
 
 def along(policy: Policy, signals: Mapping[str, Sequence[float]], name: str) -> Values:
@@ -93,13 +123,3 @@ def _figure(name: str, quantiles: Sequence[float], found: Sequence[Values], y: A
 
 def _values(quantiles: Sequence[float]) -> Values:
     return np.linspace(quantiles[0], quantiles[-1], POINTS)
-
-
-def _middle(results: LearnResults) -> int:
-    return len(results.runs[results.kept].rounds) // 2
-
-
-def _policies(results: LearnResults) -> tuple[str, str, str]:
-    """The policies of the kept run's first and middle round, and the learned one."""
-    run = results.runs[results.kept]
-    return run.rounds[0].policy, run.rounds[_middle(results)].policy, run.learned

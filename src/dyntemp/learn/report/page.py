@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from dyntemp.evaluation.report.page import OWN, circumstances, coded, multiples
 from dyntemp.learn.report import curves, rounds, tables, told
@@ -18,7 +18,7 @@ def document(results: LearnResults) -> str:
     """The report as an HTML document without scripts and requests."""
     parts = [
         element("h1", *coded(results.sentence)),
-        _listed(joined([element("b", "Warning: "), *coded(warning)]) for warning in results.warnings),
+        warned(results.warnings),
         element("p", told.extent(results), class_="dt-note"),
         tables.beside(results),
         element("p", tables.NOTE, class_="dt-note"),
@@ -34,17 +34,22 @@ def document(results: LearnResults) -> str:
         tables.runs(results),
         element("p", tables.RUNS, class_="dt-note"),
         element("h2", "Limits"),
-        _listed(joined(coded(limit)) for limit in told.limits(results)),
+        listed(joined(coded(limit)) for limit in told.limits(results)),
         element("h2", "Circumstances"),
         circumstances(results.model, results.about, results.digest, results.settings),
     ]
     return page(f"Learning on {results.model}", joined(parts), sheets=(OWN,))
 
 
-def _listed(sentences: Iterator[Markup]) -> Markup | None:
+def listed(sentences: Iterable[Markup]) -> Markup | None:
     """A list of sentences; None for none."""
     found = [element("li", sentence) for sentence in sentences]
     return element("ul", *found) if found else None
+
+
+def warned(warnings: Sequence[str]) -> Markup | None:
+    """The list of warnings; None for none."""
+    return listed(joined([element("b", "Warning: "), *coded(warning)]) for warning in warnings)
 
 
 def _ceiling(results: LearnResults) -> Iterator[Markup]:
@@ -56,12 +61,12 @@ def _ceiling(results: LearnResults) -> Iterator[Markup]:
 def _policy(results: LearnResults) -> Iterator[Markup]:
     """The outcome of the kept run as text, its filters, and the shape that it was learned in."""
     yield element("p", told.outcome(results), class_="dt-note")
-    yield _code("The policy", results.policy)
+    yield code("The policy", results.policy)
     yield element("p", "Filters before the temperature: ", element("code", results.filters or "none"), ".")
-    yield folded("The shape", _code("", results.shape))
+    yield folded("The shape", code("", results.shape))
 
 
-def _code(title: str, text: str) -> Markup:
+def code(title: str, text: str) -> Markup:
     """A text in a block of code, folded behind a title where it is long."""
     block = element("pre", element("code", text))
     return folded(f"{title}, {len(text):,} characters", block) if title and len(text) > LONG else block
@@ -69,8 +74,16 @@ def _code(title: str, text: str) -> Markup:
 
 def _signals(results: LearnResults) -> Iterator[Markup]:
     """The curve of T over each signal of the kept run's policies."""
-    drawn = multiples(*curves.drawings(results))
+    run = results.runs[results.kept]
+    moments = curves.Moments.of(run.rounds, run.learned)
+    static = " The outcome of this run is the static temperature." if run.static else ""
+    yield from over_signals(results.signals, moments, f"Policies of seed {run.seed}. {curves.note(moments)}{static}")
+
+
+def over_signals(signals: Mapping[str, Sequence[float]], moments: curves.Moments, note: str) -> Iterator[Markup]:
+    """The curves with their heading; nothing where no signal moves."""
+    drawn = multiples(*curves.drawings(signals, moments))
     if drawn:
         yield element("h2", "T over each signal")
-        yield element("p", curves.note(results), class_="dt-note")
+        yield element("p", note, class_="dt-note")
         yield drawn

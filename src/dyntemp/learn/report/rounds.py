@@ -9,7 +9,7 @@ import numpy as np
 
 from dyntemp.evaluation.report.axes import Axis, drawing, frame, label, line, padded, path
 from dyntemp.evaluation.report.reading import value
-from dyntemp.learn.results import LearnResults
+from dyntemp.learn.results import LearnResults, Round
 from dyntemp.show.markup import Markup, element
 from dyntemp.show.quantity import figure
 from dyntemp.show.report_parts import counted
@@ -66,19 +66,34 @@ def _band(results: LearnResults) -> str:
 
 def drawings(results: LearnResults) -> Iterator[Markup]:
     """A drawing for each quantity; none for a single round."""
-    if len(results.runs[0].rounds) < 2:
-        return
-    yield _score(results)
-    yield _temperature(results)
+    found = [run.rounds for run in results.runs]
+    if len(found[0]) > 1:
+        yield _score(results)
+        yield from temperatures(found, results.anchor)
+
+
+def temperatures(runs: Sequence[Sequence[Round]], anchor: str, across: str = "round") -> Iterator[Markup]:
+    """Drawings of the temperatures of some runs' rounds, beside the static temperature.
+
+    Args:
+        runs: The rounds of each run, two or more.
+        anchor: The static temperature.
+        across: The name of a round.
+    """
+    lines, level = lines_of(runs, "temperature"), float(anchor)
+    at = range(lines.shape[1])
+    y = Axis(*padded([*lines.ravel().tolist(), level]), BOTTOM, TOP)
+    told = f"Mean T by {across}. Dashed: the static temperature, T = {anchor}."
+    yield course(told, at, y, lines, "mean T", level, across)
     for quantity in SHARES:
-        lines = _lines(results, quantity.field)
+        lines = lines_of(runs, quantity.field)
         y = Axis(0.0, float(lines.max()) * 1.05 or 1.0, BOTTOM, TOP)
-        yield _figure(f"{quantity.title} by round.", _by_round(lines), y, lines, quantity.unit)
+        yield course(f"{quantity.title} by {across}.", at, y, lines, quantity.unit, None, across)
 
 
 def _score(results: LearnResults) -> Markup:
     """The metric over the texts that a run had learned from when it wrote those of the round."""
-    lines, level = _lines(results, "score"), static_score(results)
+    lines, level = lines_of([run.rounds for run in results.runs], "score"), static_score(results)
     before = [0, *(one.texts for one in results.runs[0].rounds[:-1])]
     told = f"{results.metric} on the prompts of learning, by the texts that a run had learned from by then."
     if level is None:
@@ -86,14 +101,7 @@ def _score(results: LearnResults) -> Markup:
     else:
         told += f" Dashed: {value(level)}, the static temperature T = {results.anchor} on the same prompts in round 0."
     y = Axis(*padded([*lines.ravel().tolist(), *([] if level is None else [level])]), BOTTOM, TOP)
-    return _figure(told, before, y, lines, results.metric, level, "texts learned from")
-
-
-def _temperature(results: LearnResults) -> Markup:
-    lines, anchor = _lines(results, "temperature"), float(results.anchor)
-    y = Axis(*padded([*lines.ravel().tolist(), anchor]), BOTTOM, TOP)
-    told = f"Mean T by round. Dashed: the static temperature, T = {results.anchor}."
-    return _figure(told, _by_round(lines), y, lines, "mean T", anchor)
+    return course(told, before, y, lines, results.metric, level, "texts learned from")
 
 
 def static_score(results: LearnResults) -> float | None:
@@ -103,19 +111,23 @@ def static_score(results: LearnResults) -> float | None:
     return float(np.mean(found)) if found else None
 
 
-def _lines(results: LearnResults, field: str) -> Values:
+def lines_of(runs: Sequence[Sequence[Round]], field: str) -> Values:
     """A number of each round, [runs, rounds]."""
-    return np.array([[getattr(one, field) for one in run.rounds] for run in results.runs], np.float64)
+    return np.array([[getattr(one, field) for one in rounds] for rounds in runs], np.float64)
 
 
-def _by_round(lines: Values) -> Sequence[int]:
-    return range(lines.shape[1])
+def course(told: str, at: Sequence[int], y: Axis, lines: Values, unit: str, level: float | None, across: str) -> Markup:
+    """A drawing of each run, faint, and of their mean.
 
-
-def _figure(
-    told: str, at: Sequence[int], y: Axis, lines: Values, unit: str, level: float | None = None, across: str = "round"
-) -> Markup:
-    """A drawing of each run, faint, and of their mean, with the place of each round along x."""
+    Args:
+        told: The caption.
+        at: The place of each round along x, rising.
+        y: The axis of the numbers.
+        lines: A number of each round, [runs, rounds].
+        unit: The title of `y`.
+        level: The number of the static temperature, a level line; None for no line.
+        across: The title of x.
+    """
     x = Axis(0, at[-1], LEFT, WIDTH - RIGHT)
     means = lines.mean(axis=0)
     ends = f"{unit}: the mean goes from {figure(float(means[0]))} to {figure(float(means[-1]))}"
