@@ -69,8 +69,8 @@ def _choices(results: PassageResults) -> Markup:
             "calibration error, 95 %")  # fmt: skip
     rows = [
         row(
-            _name(one, policy=one is not results.learned), f"{one.loss:.4f}", *_gain(gains.get(one.name)), figure(one.temperature), figure(one.spread),
-            _calibration(one),
+            _name(one, policy=one is not results.learned), f"{one.loss:.4f}", *_gain(gains.get(one.name)),
+            figure(one.temperature), figure(one.spread), _calibration(one),
         )
         for one in results.held_out
     ]  # fmt: skip
