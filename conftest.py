@@ -30,6 +30,7 @@ def setup(namespace: dict[str, object]) -> None:
     namespace["no_model"] = not has_bundled()
     namespace["no_torch"] = find_spec("torch") is None
     namespace["no_lm_eval"] = find_spec("lm_eval") is None or find_spec("transformers") is None
+    namespace["no_learning"] = not all(map(find_spec, ("torch", "optuna", "statsmodels")))
     namespace["no_gymnasium"] = find_spec("gymnasium") is None
     namespace["no_transformers"] = find_spec("transformers") is None
 

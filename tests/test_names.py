@@ -14,7 +14,8 @@ DOTTED = re.compile(r"\bdyntemp(?:\.[A-Za-z_]\w*)+")
 FILE = re.compile(r"`(?:src/dyntemp/)?((?:[a-z_]+/)+[a-z_]+\.(?:py|js))(?:::\w+)?`")
 OF_OTHERS = ("common/", "include/")
 """Folders of other programs."""
-FORMATS = {"dyntemp.trace", "dyntemp.policy", "dyntemp.comparison", "dyntemp.turn", "dyntemp.yml", "dyntemp.md"}
+FORMATS = {"dyntemp.trace", "dyntemp.policy", "dyntemp.comparison", "dyntemp.turn", "dyntemp.learning",
+           "dyntemp.yml", "dyntemp.md"}  # fmt: skip
 """Names of file formats, which are no modules."""
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 DOCUMENTS = [path for path in DOCUMENTS if path.name not in ("CHANGELOG.md", "log.md")]  # they tell of the past

@@ -1,6 +1,7 @@
 """Learn three shapes on three tasks, without truncation and behind the tuned min-p: the runs behind docs/learning.md.
 
-    python evidence/learning/run.py FOLDER [TASK ...]       # about an hour on two cores; goes on where it was stopped
+    python evidence/learning/run.py FOLDER                    # about an hour on two cores; goes on where it was stopped
+    python evidence/learning/run.py FOLDER add fluency:min_p  # some tasks, or one choice of filters of a task
     python evidence/learning/tables.py FOLDER               # take the results over, and write the pages
 
 Shapes of one task share the texts of the static temperatures, which are the same for all of them.
@@ -53,9 +54,10 @@ def settings(task: str, shape: str, filters: str, card: dict) -> LearnSettings:
 def main(folder: Path, names: list[str]) -> None:
     model = load_model(MODEL)
     runner, exact, card = LoopRunner(model, batch=192), ExactTier(model), recommended(model)
-    for name in names or TASKS:
+    for asked_for in names or TASKS:
+        name, _, chosen = asked_for.partition(":")
         task = task_of(name)
-        for filters in FILTERS:
+        for filters in [chosen] if chosen else FILTERS:
             before = None
             for shape in SHAPES:
                 place, asked = folder / f"{name}-{filters}-{shape}", settings(name, shape, filters, card)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.learned import NETWORK
 
 from dyntemp import Policy, PolicyError, sample, temperatures
 from dyntemp.engines import EngineError
@@ -32,7 +33,7 @@ ROW = "0.1 + 0.8*normalized_entropy"
 MEMORY = "0.2 + ema(entropy, 0.5)/5 + 0.1*prev(max_prob)"
 SURPRISE = "0.4 + surprisal/20"
 PLACE = "0.3 + 0.1*position + 0.5*max_prob"
-POLICIES = [ROW, MEMORY, SURPRISE, PLACE]
+POLICIES = [ROW, MEMORY, SURPRISE, PLACE, NETWORK]
 DETAILS = {"return_dict_in_generate": True, "output_scores": True, "output_logits": True}
 VERSION_5 = transformers.__version__.startswith("5.")
 

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from tests.learned import NETWORK
 
 from dyntemp import temperatures
 from dyntemp.engines import CAPABILITIES, EngineError
@@ -215,7 +216,7 @@ class TestWhatARequestSays:
         ({"dyntemp": "given('kl', 0, 1)", "dyntemp_given": "[1]"}, "an object is allowed"),
         ({"dyntemp": "given('kl', 0, 1)", "dyntemp_given": '{"kl": "x"}'}, "an object is allowed"),
         ({"dyntemp": "0.5", "dyntemp_givn": "{}"}, "`dyntemp_givn` was given in vllm_xargs"),
-        ({"dyntemp": " + ".join(["0.001*entropy"] * 200)}, "`dyntemp` has 3197 characters; at most 2000 are allowed"),
+        ({"dyntemp": " + ".join(["0.001*entropy"] * 400)}, "`dyntemp` has 6397 characters; at most 6000 are allowed"),
         ({"dyntemp": " + ".join(f"prev({n}*entropy)" for n in range(2, 70))}, "keeps 69 numbers per token"),
         ({"dyntemp": 1}, "`dyntemp` = 1 was given; a policy is one line of text"),
         ({"dyntemp": ["0.1", "0.2"]}, r"`dyntemp` = \['0.1', '0.2'\] was given; a policy is one line"),
@@ -240,7 +241,7 @@ class TestWhatARequestSays:
         None, {}, {"other": 1, "kv_transfer_params": {}, "temp": 0.5, "dyn": 2}, {"dyntemp": "off"},
         {"dyntemp": "0.7", "dyntemp_id": "mine"},
         {"dyntemp": "inside('think')"}, {"dyntemp": "inside('mine')", "dyntemp_zones": "mine=<a>...</a>"},
-        {"dyntemp": None}, {"dyntemp": REMEMBERS}, {"dyntemp": "0.5*requested"},
+        {"dyntemp": None}, {"dyntemp": REMEMBERS}, {"dyntemp": "0.5*requested"}, {"dyntemp": NETWORK},
     ])  # fmt: skip
     def test_what_is_right_is_taken(self, extra_args):
         DynamicTemperature.validate_params(SimpleNamespace(temperature=1.0, extra_args=extra_args))
@@ -330,7 +331,7 @@ class TestWhatTheServerSays:
         ({"counts": 3}, r"\['counts'\] = 3 was given; text is allowed"),
         ({"policy": "0.1 + entropi"}, "did you mean"),
         ({"policy": "0.1 + surprisal"}, "surprisal"),
-        ({"policy": "1" * 2001}, "2001 characters"),
+        ({"policy": "1" * 6001}, "6001 characters"),
         ({"backend": "cuda"}, "backend 'cuda' was given; there are reference, cpu"),
         ({"counts": "/dev/null/here"}, "cannot be made"),
     ])  # fmt: skip

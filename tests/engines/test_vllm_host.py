@@ -22,6 +22,7 @@ from tests.engines.soak import soak
 from tests.engines.tiny_llama import tiny_llama
 from tests.engines.traced import check_trace
 from tests.engines.weights import smollm2_folder
+from tests.learned import NETWORK
 from tests.waiting import wait_until
 
 from dyntemp import Trace, temperatures
@@ -451,7 +452,7 @@ class TestAServer:
         ({"dyntemp": "0.3 - 0.4*max_prob"}, "can reach a temperature of -0.1 (at max_prob = 1)"),
         ({"dyntemp": "a + b*entropy"}, "bind them first"),
         ({"dyntemp": "0.1 + surprisal"}, "does not tell the token drawn before in time: use `entropy`"),
-        ({"dyntemp": "1" * 5000}, "has 5000 characters; at most 2000 are allowed"),
+        ({"dyntemp": "1" * 6001}, "has 6001 characters; at most 6000 are allowed"),
         ({"dyntemp": 0.7}, "a policy is one line of text"),
         ({"dyntemp_policy": "0.7"}, "`dyntemp_policy` was given"),
         ({"dyntemp": "0.7", "dyntemp_record": "../x"}, "a label is allowed that names a file in the server's folder"),
@@ -492,6 +493,14 @@ class TestAServer:
             assert (header.policy, header.rendered) == (policy, [f"A {name}"])
             assert "".join(token.text for token in tokens) == answers[name].choices[0].text
             assert len(tokens) == 12
+
+    def test_a_learned_network_draws_at_its_own_temperatures(self, server, client):
+        extra = {"vllm_xargs": {"dyntemp": NETWORK, "dyntemp_record": "network"}, "ignore_eos": True}
+        client.completions.create(model="model", prompt="A river", max_tokens=12, extra_body=extra)
+        tokens = check_trace(server.records / "network.jsonl")  # replays each temperature to 1e-6
+
+        assert Trace.open(server.records / "network.jsonl").header.policy == NETWORK
+        assert len({token.temperature for token in tokens}) > 5
 
     def test_temperatures_on_a_real_model_follow_from_the_entropies_beside_them(self, server, client):
         xargs = {"dyntemp": "0.1 + 0.8*entropy", "dyntemp_id": "real"}

@@ -17,6 +17,7 @@ from dyntemp.language.program import Op
 from dyntemp.language.signals import SIGNALS
 
 pytest.importorskip("array_api_compat")
+from tests.learned import LEARNED, LEARNED_REMEMBERING
 from tests.rows import masked
 
 from dyntemp.kernels.array_api import backend as array_api
@@ -180,10 +181,11 @@ POLICIES = [  # every step of a program at least once
     "where(entropy >= 1, 0.2, 0.9)", "exp(-entropy)", "clip(log(max_prob) + 3, 0, 9)", "sqrt(entropy)",
     "halfcos(entropy/3)", "1 + tanh(entropy - 1)", "sigmoid(5 - entropy)", "min(entropy, 1)", "max(entropy, 1)",
     "lerp(0.3, 1.3, max_prob)", "0.8**(1/entropy)", "requested*position", 'param("a", 0, 2)*margin',
-    "0.8*temperature_for_entropy(0.5*entropy)",
+    "0.8*temperature_for_entropy(0.5*entropy)", *LEARNED,
 ]  # fmt: skip
 REMEMBERING = [
     "0.1 + ema(entropy, 0.9)", "prev(entropy)", "0.7 + integral(0.1*(2.5 - surprisal), -0.5, 0.8)",
+    *LEARNED_REMEMBERING,
 ]  # fmt: skip
 
 

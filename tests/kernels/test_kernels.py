@@ -7,6 +7,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 from scipy import special, stats
+from tests.learned import LEARNED
 from tests.rows import masked
 
 from dyntemp import InvalidLogitsError, Policy, measure, sample, scale, temperatures
@@ -416,7 +417,7 @@ class TestTemperatures:
         "0.1 + 0.8*entropy", "0.5 - 0.4*max_prob", "0.8 * 0.8**(1.5/entropy)",
         "lerp(0.3, 1.3, normalized_entropy**1.5)",
         "clip(0.85*varentropy + margin - median_prob, 0.05, 2)", "where(support > 100, collision, perplexity)",
-        "temperature_for_entropy(0.85*entropy)",
+        "temperature_for_entropy(0.85*entropy)", *LEARNED,
     )  # fmt: skip
 
     @pytest.mark.parametrize("dtype", ["float64", "float32"])
@@ -427,7 +428,8 @@ class TestTemperatures:
         signals = measure(rows, *policy.signals, backend=backend)
         tolerance, _ = TEMPERATURE_TOLERANCE[dtype]
 
-        np.testing.assert_allclose(temperatures(rows, policy, backend=backend), policy.step(signals), rtol=tolerance)
+        found = temperatures(rows, policy, backend=backend, position=3)
+        np.testing.assert_allclose(found, policy.step(signals, position=3), rtol=tolerance)
 
     def test_an_infinite_exponent_is_not_a_nan(self, backend):
         found = temperatures(np.array([[0.0, -inf], [0.0, 0.0]]), "0.8**(1/entropy)", backend=backend)

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numba import njit
 from tests.language.test_properties import random_expression
+from tests.learned import LEARNED, LEARNED_REMEMBERING
 
 import dyntemp
 from dyntemp import Policy, PolicyError
@@ -38,6 +39,7 @@ TEXTS = (
     "0.1*entropy + 0.01*surprisal + 0.1*max_prob", "ema(entropy, 0.9)", "prev(entropy)",
     "0.7 + integral(0.1*(2.5 - surprisal), -0.5, 0.8)",
     "ema(entropy, 0.5) + prev(max_prob) + 0.01*surprisal + prev(ema(entropy, 0.5))",
+    *LEARNED, *LEARNED_REMEMBERING,
 )  # fmt: skip
 
 

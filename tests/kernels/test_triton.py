@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from scipy import stats
+from tests.learned import LEARNED, LEARNED_REMEMBERING
 
 from dyntemp import InvalidLogitsError, Policy, PolicyError, measure, sample, scale, temperatures
 from dyntemp.distribution.filters import Filters
@@ -268,10 +269,12 @@ POLICIES = [  # every step of a program at least once
     "0.5*entropy**0", "0.5*entropy**(0*max_prob)",
     "0.8**(1/entropy)", "1/entropy", "entropy**-2", "exp(1000*entropy)", "requested*position", "0*entropy",
     "0.8*temperature_for_entropy(0.5*entropy)", "median_prob + quantile(0.9) + margin", "top_mass(3)**2",
+    *LEARNED,
 ]  # fmt: skip
 REMEMBERING = [
     "0.1 + ema(entropy, 0.9)", "prev(entropy)", "0.7 + integral(0.1*(2.5 - surprisal), -0.5, 0.8)",
     "0.2 + 0.1*surprisal", "ema(prev(max_prob), 0.5) + integral(entropy, 0, 3)",
+    *LEARNED_REMEMBERING,
 ]  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from tests.language.test_parse import BAD, GOOD, HOSTILE
 from tests.language.test_properties import random_expression, random_soup
+from tests.learned import LEARNED, LEARNED_REMEMBERING
 
 from dyntemp import Policy, PolicyError
 from dyntemp.distribution.noise import Purpose, uniform
@@ -54,7 +55,7 @@ HANDMADE = [
     "temperature_for_entropy(min(1, 0.5*entropy + max_prob))", "temperature_for_entropy(quantile(0.5))",
     'inside("x")*(1 - inside("x"))', '0.3 + inside("x")*max_prob*(1 - max_prob)', '1/abs(2*inside("x") - 1)',
     'abs(inside("x") - prev(inside("x"))) + inside("y")*ema(inside("y"), 0.5)*(2 - inside("x"))',
-    'given("kl", 0, 20,)', "requested", "max(requested, 0.3)",
+    'given("kl", 0, 20,)', "requested", "max(requested, 0.3)", *LEARNED, *LEARNED_REMEMBERING,
 ]  # fmt: skip
 """Every signal, every function, and what tends to go wrong: infinities, signs, folding, sums inside limits."""
 

@@ -67,12 +67,13 @@ def test_the_policy_of_the_page_names_its_script_by_its_digest():
 
 def test_data_cannot_leave_its_element():
     made = {"title": HOSTILE, "teaches": HOSTILE, "lines": HOSTILE}
-    page = Scripts(document(examples=[made], traces=[{"name": HOSTILE, "lines": HOSTILE}]))
+    page = Scripts(document(examples=[made], traces=[{"name": HOSTILE, "lines": HOSTILE}],
+                            learnings=[{"name": HOSTILE, "text": HOSTILE}]))  # fmt: skip
     data = json.loads(page.scripts[0][1])
 
     assert 2 == len(page.scripts)
     assert [made] == data["examples"]
-    assert HOSTILE == data["traces"][0]["name"]
+    assert HOSTILE == data["traces"][0]["name"] == data["learnings"][0]["text"]
     assert page.scripts[1] == Scripts(document(examples=[])).scripts[1]
     assert "<" not in as_data(HOSTILE)
 

@@ -7,6 +7,7 @@ import sys
 import urllib.request
 
 import pytest
+from tests.page.learnings import learning_text
 from tests.page.made import trace_text, words_model
 
 from dyntemp.cli import main
@@ -35,6 +36,33 @@ def test_a_file_holds_the_page_and_the_traces(capsys, tmp_path):
     assert "--overwrite" in err
     assert 0 == play(capsys, "--html", target, "--overwrite")[0]
     assert document() == target.read_text(encoding="utf-8")
+
+
+def test_a_file_holds_learnings_beside_traces(capsys, tmp_path):
+    text, learning = trace_text(tmp_path, count=5), learning_text(rounds=2)
+    (tmp_path / "learning.json").write_text(learning, encoding="utf-8")
+    target = tmp_path / "page.html"
+    code, _, _ = play(capsys, "--html", target, tmp_path / "made.jsonl", tmp_path / "learning.json")
+
+    assert 0 == code
+    wanted = document(
+        traces=[{"name": "made.jsonl", "lines": text}], learnings=[{"name": "learning.json", "text": learning}]
+    )
+    assert wanted == target.read_text(encoding="utf-8")
+
+
+def test_a_damaged_learning_is_refused_before_a_page_is_made(capsys, tmp_path):
+    path, target = tmp_path / "learning.json", tmp_path / "page.html"
+    for text, words in (
+        (learning_text(rounds=2)[:-9], "this is not whole JSON"),
+        (learning_text(rounds=2, bounds=[2, 1]), "its `bounds` is [2,1]; expected: two numbers, 0 <= low < high"),
+    ):
+        path.write_text(text, encoding="utf-8")
+        code, _, err = play(capsys, "--html", target, path)
+        assert 1 == code
+        assert f"{path}: this is no" in err
+        assert words in err
+        assert not target.exists()
 
 
 @pytest.mark.parametrize(

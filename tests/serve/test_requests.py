@@ -5,6 +5,7 @@ import json
 
 import numpy as np
 import pytest
+from tests.learned import NETWORK
 from tests.serve.models import PIECES, wandering_model
 
 from dyntemp import Policy
@@ -226,11 +227,17 @@ def test_long_names_are_shown_in_part(asked):
 
 
 def test_a_policy_has_a_greatest_length(asked):
-    error = refused(asked, TEXT, {"prompt": "x", "policy": "1" + " " * 2000})
+    error = refused(asked, TEXT, {"prompt": "x", "policy": "1" + " " * 6000})
 
     assert "policy_too_long" == error["code"]
-    assert "2001 characters; at most 2000" in error["message"]
-    assert used(asked, {"policy": "1" + " " * 1999}) == "1"
+    assert "6001 characters; at most 6000" in error["message"]
+    assert used(asked, {"policy": "1" + " " * 5999}) == "1"
+
+
+@pytest.mark.parametrize("fields", [{"policy": NETWORK}, {"vllm_xargs": {"dyntemp": NETWORK}}], ids=["policy", "vllm"])
+def test_a_learned_network_is_a_policy(asked, fields):
+    assert used(asked, fields) == NETWORK
+    assert used(asked, {}, settings=ServerSettings(policy=NETWORK)) == NETWORK
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", ""])

@@ -3,6 +3,7 @@
 dyntemp play                              # the page with the bundled model, in the browser
 dyntemp play run.jsonl                    # the same, open at a trace
 dyntemp play --html page.html run.jsonl   # one file that needs neither server nor model
+dyntemp play FOLDER/learning.json         # the curve of T as it moved while `dyntemp learn` learned it
 """
 
 from __future__ import annotations
@@ -19,15 +20,19 @@ from dyntemp.cli.common import add_model_options, open_model
 from dyntemp.cli.serve import PACKAGES, own_names
 from dyntemp.errors import ModelError, TraceError
 from dyntemp.models import BUNDLED, Model
-from dyntemp.page import OpenTrace, document
-from dyntemp.textfile import decoded
+from dyntemp.page import OpenLearning, OpenTrace, document
+from dyntemp.page.learning import check_learning, is_learning
+from dyntemp.textfile import decoded, read_text
 from dyntemp.traces.file import Trace
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of this command."""
     parser.add_argument(
-        "traces", nargs="*", metavar="TRACE", help="files that `--trace` wrote; the page opens with them"
+        "traces",
+        nargs="*",
+        metavar="TRACE",
+        help="files of `--trace` or `dyntemp learn`; the page opens with them",
     )
     add_model_options(parser)
     group = parser.add_argument_group("page")
@@ -43,9 +48,11 @@ def run(options: argparse.Namespace) -> int:
     """Write or serve the page, and return the exit code."""
     if not 0 <= options.port <= 65535:
         raise UsageError(f"--port {options.port} was given; 1 to 65535 are ports, and 0 takes any that is free")
-    traces = [opened(path) for path in options.traces]
+    found = [(path, learning_in(path)) for path in options.traces]
+    learnings = [learning for _, learning in found if learning is not None]
+    traces = [opened(path) for path, learning in found if learning is None]
     if options.html is not None:
-        write(Path(options.html), document(traces=traces), overwrite=options.overwrite)
+        write(Path(options.html), document(traces=traces, learnings=learnings), overwrite=options.overwrite)
         return OK
     if options.overwrite:
         raise UsageError("--overwrite was given without --html, which names the file")
@@ -61,10 +68,29 @@ def run(options: argparse.Namespace) -> int:
     settings = ServerSettings(hosts=own_names(options.host, []))
     if settings.hosts is None:
         _say(f"{options.host} is open to other machines, which may write with this model")
-    page = document(traces=traces, server=True)
+    page = document(traces=traces, learnings=learnings, server=True)
     app = make_app(None if options.no_model else model_of(options), settings=settings, page=page)
     serve(app, options.host, options.port, announce=lambda address: _tell(address, browse=not options.no_browser))
     return OK
+
+
+def learning_in(path: str) -> OpenLearning | None:
+    """The learning in a file, checked; None where the file is another one, or is not there.
+
+    Raises:
+        TraceError: If it is a learning that the page cannot show; the message names the file.
+    """
+    try:
+        text = read_text(path)
+    except (OSError, ValueError):
+        return None
+    if not is_learning(text):
+        return None
+    try:
+        check_learning(text)
+    except TraceError as error:
+        raise TraceError(f"{path}: {error}") from None
+    return {"name": Path(path).name, "text": text}
 
 
 def opened(path: str) -> OpenTrace:

@@ -18,8 +18,8 @@ GIVEN = "dyntemp_given"
 OFF = "off"
 """The policy of a request that declines the server's default policy."""
 
-MOST_CHARACTERS = 2000
-"""Most characters in the text of a policy, since anyone who reaches the server may send one."""
+MOST_CHARACTERS = 6000
+"""Most characters in the text of a policy. A learned one has thousands; whoever reaches the server may send one."""
 
 MOST_ZONES = 16
 """Most zones of its own that a request may bring."""

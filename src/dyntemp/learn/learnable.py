@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Literal, NamedTuple, get_args
 
-from dyntemp.distribution.draw_curve import TEMPERATURES
-from dyntemp.errors import StudyError
+import numpy as np
+
+from dyntemp.distribution.draw_curve import ROUNDED, STEP, TEMPERATURES
+from dyntemp.engines.request_fields import MOST_CHARACTERS
+from dyntemp.errors import PolicyError, StudyError
 from dyntemp.language.interval import Interval
+from dyntemp.language.nodes import MAX_DEPTH, MAX_SIZE
 from dyntemp.language.policy import Policy
 from dyntemp.learn.shapes import KNOTS, UNITS, curve, network
 from dyntemp.tune.first_trials import Static, as_static
@@ -113,11 +118,29 @@ class Shape(NamedTuple):
             )
         for signal in self.signals:
             Policy(f"clip({signal}, 0, 1)")  # raises for what is no expression of signals
+        if not _fits(self):
+            fewer = next((size for size in range(self.size, least - 1, -1) if _fits(self._replace(size=size))), None)
+            raise StudyError(
+                f"`{self}` was given; a policy has at most {MAX_SIZE:,} parts, a depth of {MAX_DEPTH}, and in a host "
+                f"{MOST_CHARACTERS:,} characters: take "
+                + ("fewer or shorter signals" if fewer is None else f"a {self.kind} of size {fewer} or less")
+            )
 
     def __str__(self) -> str:
         if self.kind == "template":
             return self.template
         return f"{self.kind}({'; '.join(self.signals)}, {self.size})"
+
+
+@cache
+def _fits(shape: Shape) -> bool:
+    """True if the learned policy can be written and sent, however long its numbers are."""
+    quantiles = dict.fromkeys(shape.signals, np.linspace(0.123, 9.87, 2 * shape.size).tolist())
+    try:
+        found = learnable(shape, (0.1, 3.0), 1.0, quantiles, 0)
+        return len(str(found.policy(dict.fromkeys(found.start, -1.234e-05)))) <= MOST_CHARACTERS
+    except PolicyError:
+        return False
 
 
 def learnable(
@@ -152,19 +175,19 @@ def learnable(
 
 
 def check_bounds(bounds: tuple[float, float]) -> tuple[float, float]:
-    """The bounds of learned temperatures, checked.
+    """The bounds of learned temperatures, checked; rounding may leave what is allowed.
 
     Raises:
         StudyError: If they lie outside the temperatures of a draw's curve, or are no range.
     """
     low, high = bounds
-    least, most = float(TEMPERATURES[0]), float(TEMPERATURES[-1])
-    if not least <= low < high <= most:
+    least, most, slack = float(TEMPERATURES[0]), float(TEMPERATURES[-1]), ROUNDED * STEP
+    if not least * (1 - slack) <= low < high <= most * (1 + slack):
         raise StudyError(
             f"the bounds {low:g} and {high:g} were given for learned temperatures; two numbers from {least:g} to "
             f"{most:g} are allowed, the smaller one first"
         )
-    return low, high
+    return max(low, least), min(high, most)
 
 
 def _of_template(text: str, anchor: float) -> Learnable:

@@ -8,11 +8,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from math import log
+from math import ceil, floor, log
 
 import numpy as np
 
 from dyntemp.errors import StudyError
+from dyntemp.functions import exp, lerp, sigmoid
+from dyntemp.language.parse import parse
 from dyntemp.language.policy import Policy
 
 KNOTS = 6
@@ -70,8 +72,8 @@ def network(
 ) -> tuple[Policy, Start]:
     """A network with one layer of tanh units over signals, and values that make it one temperature.
 
-    The logarithm of T lies between those of the bounds, by a sigmoid of the weighted sum of the units. The weights into
-    the units are random at the start, those out of them 0.
+    The logarithm of T lies between those of the bounds, by a sigmoid of the weighted sum of the units and of a number
+    that gives the anchor. The weights into the units are random at the start, those out of them and `c` are 0.
 
     Args:
         signals: Quantiles of each signal's values by its expression, ascending; they scale the weights.
@@ -105,10 +107,13 @@ def network(
             f"{_param(f'v{unit}', STEEPEST)}*tanh({_param(f'b{unit}', _limit(scales))} + {' + '.join(inside)})"
         )
         start[f"v{unit}"] = 0.0
+    start["c"] = 0.0
     share = (log(anchor) - log(low)) / (log(high) - log(low))
-    start["c"] = log(share / (1 - share))
-    text = f"exp(lerp({log(low):.6g}, {log(high):.6g}, sigmoid({_param('c', STEEPEST)} + {' + '.join(terms)})))"
-    return Policy(text), start
+    total = parse(f"{log(share / (1 - share)):.7g} + {_param('c', STEEPEST)}")
+    for term in terms:  # one by one: a text of all units would be longer than one that is read
+        total += parse(term)
+    lowest, highest = ceil(1e6 * log(low)) / 1e6, floor(1e6 * log(high)) / 1e6
+    return Policy(exp(lerp(lowest, highest, sigmoid(total)))), start
 
 
 def _param(name: str, limit: float) -> str:

@@ -1,5 +1,5 @@
 """The page of `dyntemp play`: one HTML text that needs nothing else, served or opened as a file."""
 
-from dyntemp.page.document import Example, OpenTrace, document
+from dyntemp.page.document import Example, OpenLearning, OpenTrace, document
 
-__all__ = ["Example", "OpenTrace", "document"]
+__all__ = ["Example", "OpenLearning", "OpenTrace", "document"]

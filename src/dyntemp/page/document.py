@@ -38,19 +38,32 @@ class OpenTrace(TypedDict):
     lines: str
 
 
+class OpenLearning(TypedDict):
+    """A learning that the page opens with: its name, and the text of its file, which `check_learning` has passed."""
+
+    name: str
+    text: str
+
+
 def document(
-    *, examples: Sequence[Example] | None = None, traces: Sequence[OpenTrace] = (), server: bool = False
+    *,
+    examples: Sequence[Example] | None = None,
+    traces: Sequence[OpenTrace] = (),
+    learnings: Sequence[OpenLearning] = (),
+    server: bool = False,
 ) -> str:
     """The page as one HTML text.
 
     Args:
         examples: The traces in its menu; the bundled ones by default.
         traces: The traces that it opens at start.
+        learnings: The learnings that it opens at start.
         server: True where the page comes from a server that has a model.
     """
     data = {
         "version": __version__, "server": server, "table": table(), "methods": methods(),
         "examples": bundled() if examples is None else list(examples), "traces": list(traces),
+        "learnings": list(learnings),
     }  # fmt: skip
     script = bundle()
     parts = {

@@ -7,8 +7,10 @@ import { Evaluation } from "./language/evaluate.js";
 import { helpList, methodMenu } from "./view/help.js";
 import { makeLanguage } from "./language/policy.js";
 import { mostTorn } from "./view/jumps.js";
+import { isLearning, readLearning } from "./learning/file.js";
+import { LearningView } from "./view/learning.js";
 import { modelInfo } from "./view/live.js";
-import { link, linked } from "./view/permalink.js";
+import { hashOf, link, linked } from "./view/permalink.js";
 import { PolicyBox } from "./view/policybox.js";
 import { Studio } from "./view/studio.js";
 import { makeThemes } from "./view/themes.js";
@@ -20,7 +22,7 @@ import { Shelf, Writer } from "./view/writer.js";
 const WIDE = "(min-width: 64.0625rem)";
 
 const data = JSON.parse(byId("data").textContent);
-const { parse } = makeLanguage(data.table);
+const { parse, read } = makeLanguage(data.table);
 const shelf = new Shelf((text) => show(text));
 let writer = null;
 let verdicts = null;
@@ -54,6 +56,16 @@ const studio = new Studio({
   steer: (column, at) => writer?.steer(column, at) ?? null,
   onChange: debounced(remember, 200),
 });
+
+const learning = new LearningView({ onUse: usePolicy, addressOf: (policy) => hashOf({ example, policy }) });
+
+/** Put a policy into the box, and go there. */
+function usePolicy(text) {
+  first.write(text);
+  first.editor.focus();
+  first.root.scrollIntoView({ block: "center" });
+  announce("The policy stands in the box, and the text below is replayed under it.");
+}
 
 /** The temperature of a policy of one signal, or of none, where that signal is `x`; NaN outside the signal's range. */
 function temperatureAt(policy, signal, x) {
@@ -130,7 +142,12 @@ async function openFiles(files) {
   const problems = [];
   for (const file of files) {
     try {
-      const text = open(file.name, await file.text());
+      const contents = await file.text();
+      if (isLearning(contents)) {
+        openLearning(file.name, contents);
+        continue;
+      }
+      const text = open(file.name, contents);
       example = null;
       byId("example").value = "";
       show(text);
@@ -155,6 +172,19 @@ function openTraces(traces) {
   }
   tellProblems(problems);
   if (texts.length) show(texts[0]);
+}
+
+/** Open the text of a file of learning, and show it. */
+function openLearning(name, text) {
+  learning.add(name, readLearning(text, read));
+  byId("welcome").hidden = true;
+  byId("learning").scrollIntoView({ block: "nearest" });
+  announce(`${name} is open: a learning.`);
+}
+
+/** Open the learnings that came with the page. */
+function openLearnings(learnings) {
+  for (const { name, text } of learnings) openLearning(name, text);
 }
 
 function tellProblems(problems) {
@@ -256,6 +286,7 @@ function policies() {
 async function begin() {
   layOut();
   openTraces(data.traces);
+  openLearnings(data.learnings);
   follow();
   if (!studio.columns.length && data.examples.length) showExample(0);
   const info = data.server ? await modelInfo() : null;
@@ -277,7 +308,7 @@ async function begin() {
     studio.tellCard();
     if (!first.policy) first.write(info.defaults.policy);
   }
-  byId("welcome").hidden = Boolean(info) || studio.columns.length > 0;
+  byId("welcome").hidden = Boolean(info) || studio.columns.length > 0 || data.learnings.length > 0;
   document.documentElement.dataset.ready = "yes";
 }
 

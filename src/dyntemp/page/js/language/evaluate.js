@@ -85,7 +85,7 @@ export class Evaluation {
 }
 
 /** The value that each function with memory returns and keeps; `old` is null at the first position. */
-const MEMORIES = {
+export const MEMORIES = {
   ema(old, x, decay) {
     const from = old ?? x;
     const mean = clipped(decay * from + (1 - decay) * x, Math.min(from, x), Math.max(from, x));

@@ -22,10 +22,15 @@ const COMPARISONS = {
   ">=": (x, y) => x >= y,
 };
 
+/** The function of numbers that an operator, a comparison or a function without memory computes. */
+export function calculationOf({ kind, name }) {
+  if (kind === "call") return CALCULATIONS[name].value;
+  return OPERATORS[name]?.value ?? COMPARISONS[name];
+}
+
 /** The value of an operator, comparison or function without memory on `operands`. */
 export function valueOf(node, operands) {
-  if (node.kind === "call") return CALCULATIONS[node.name].value(...operands);
-  return (OPERATORS[node.name]?.value ?? COMPARISONS[node.name])(...operands);
+  return calculationOf(node)(...operands);
 }
 
 /**

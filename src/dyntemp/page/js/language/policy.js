@@ -7,7 +7,10 @@ import { makeParse } from "./parse.js";
 import { hasRange, ownsCell, SignalBuilder } from "./signals.js";
 import { partsOf } from "./terms.js";
 
-/** The language of a table: `{parse(text)}`, where `parse` returns a policy or throws a PolicyError. */
+/**
+ * The language of a table: `{parse(text), read(text)}`. Both return a policy or throw a PolicyError. `parse` proves that
+ * the temperature cannot be negative or undefined; `read` leaves that proof out, for policies that Python has checked.
+ */
 export function makeLanguage(table) {
   const lacking = [
     ...table.functions.filter(({ name }) => !Object.hasOwn(CALCULATIONS, name)),
@@ -15,9 +18,10 @@ export function makeLanguage(table) {
   ];
   if (lacking.length) throw new Error(`this page does not compute ${lacking.map(({ name }) => name).join(", ")}`);
   const builder = new Builder(table);
-  const parse = makeParse(table, builder, new SignalBuilder(table, builder));
+  const expressionOf = makeParse(table, builder, new SignalBuilder(table, builder));
   const analysis = new Analysis(builder.functions, table.limits);
-  return { parse: (text) => policyOf(parse(text), { table, builder, analysis }) };
+  const read = (text) => policyOf(expressionOf(text), { table, builder, analysis });
+  return { read, parse: (text) => checked(read(text), analysis) };
 }
 
 /**
@@ -29,7 +33,6 @@ function policyOf(expression, { table, builder, analysis }) {
   const read = signalsOf(computed, builder);
   const parameters = [...parametersOf(expression).values()].map(({ name, low, high }) => ({ name, low, high }));
   const isTemplate = parameters.some(({ low }) => low === null);
-  if (!isTemplate) analysis.check(expression);
   const parts = partsOf(computed, builder);
   const sources = new Map(table.signals.map(({ name, source }) => [name, source]));
   return {
@@ -51,6 +54,12 @@ function policyOf(expression, { table, builder, analysis }) {
     purposes: table.purposes,
     bins: table.bins,
   };
+}
+
+/** `policy`, if its temperature is never negative or undefined; a template is checked once it is bound. */
+function checked(policy, analysis) {
+  if (!policy.isTemplate) analysis.check(policy.expression);
+  return policy;
 }
 
 /** `expression` with `entropy` in place of `log(perplexity)`, which has the same value. */

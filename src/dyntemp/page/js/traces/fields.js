@@ -15,10 +15,10 @@ export function numberOf(value) {
 
 const isNumber = (value) => !Number.isNaN(numberOf(value));
 const isText = (value) => typeof value === "string";
-const isObject = (value) => value !== null && typeof value === "object" && !Array.isArray(value);
-const isCount = (value) => Number.isInteger(value) && value >= 0;
+export const isObject = (value) => value !== null && typeof value === "object" && !Array.isArray(value);
+export const isCount = (value) => Number.isInteger(value) && value >= 0;
 const listOf = (holds) => (value) => Array.isArray(value) && value.every(holds);
-const oneOf = (...allowed) => ({
+export const oneOf = (...allowed) => ({
   holds: (value) => allowed.includes(value),
   words: allowed.map((one) => JSON.stringify(one)).join(", "),
 });
@@ -28,9 +28,9 @@ const CHANCE = {
   holds: (value) => isNumber(value) && numberOf(value) >= 0 && numberOf(value) <= 1 + ROUNDED,
   words: "a probability from 0 to 1",
 };
-const COUNT = { holds: isCount, words: "a whole number from 0" };
-const TEXT = { holds: isText, words: "text" };
-const OBJECT = { holds: isObject, words: "an object" };
+export const COUNT = { holds: isCount, words: "a whole number from 0" };
+export const TEXT = { holds: isText, words: "text" };
+export const OBJECT = { holds: isObject, words: "an object" };
 
 const ALTERNATIVE = { token: COUNT, text: TEXT, probability: CHANCE, probability_after: CHANCE };
 
@@ -95,12 +95,18 @@ export function complaintOf(record, fields) {
   if (missing.length) return `it lacks ${missing.join(", ")}`;
   const unknown = Object.keys(record).filter((name) => !Object.hasOwn(fields, name));
   if (unknown.length) return `it has ${unknown.join(", ")}, which this page does not know`;
+  return faultOf(record, fields);
+}
+
+/** The message about the first field with a wrong value; null where there is none. */
+export function faultOf(record, fields) {
   const wrong = Object.keys(fields).find((name) => !fields[name].holds(record[name]));
   if (wrong === undefined) return null;
   return `its \`${wrong}\` is ${shown(record[wrong])}; expected: ${fields[wrong].words}`;
 }
 
-function shown(value) {
-  const text = JSON.stringify(value);
+/** A value as JSON, cut where it is long. */
+export function shown(value) {
+  const text = typeof value === "number" ? String(value) : JSON.stringify(value);
   return text.length > 60 ? `${text.slice(0, 60)} ...` : text;
 }

@@ -8,11 +8,16 @@ export function linked() {
   return Object.fromEntries(NAMES.map((name) => [name, said.get(name)]));
 }
 
-/** Write it into the address; what is null or empty is left out. */
-export function link(state) {
+/** The end of the address of a state; what is null or empty is left out. */
+export function hashOf(state) {
   const said = new URLSearchParams(
     NAMES.filter((name) => state[name] ?? "").map((name) => [name, String(state[name])]),
   );
-  const hash = said.size ? `#${said}` : "";
+  return said.size ? `#${said}` : "";
+}
+
+/** Write a state into the address. */
+export function link(state) {
+  const hash = hashOf(state);
   if (hash !== location.hash) history.replaceState(null, "", hash || location.pathname + location.search);
 }

@@ -26,11 +26,14 @@ export function frameOf(width, height, x, y) {
   };
 }
 
-/** The axes with their marks and titles. */
-export function axes(frame, xTitle, yTitle) {
+/**
+ * The axes with their marks and titles. `levels` is about how many marks the vertical axis has; with `whole`, the marks
+ * of the horizontal one are whole numbers.
+ */
+export function axes(frame, xTitle, yTitle, { levels = 4, whole = false } = {}) {
   const few = frame.width < 420 ? 4 : 7;
   return [
-    ...ticksOf(frame.y.low, frame.y.high, 4).flatMap((tick) => [
+    ...ticksOf(frame.y.low, frame.y.high, levels).flatMap((tick) => [
       drawn("line", {
         class: "grid",
         x1: frame.left,
@@ -40,9 +43,11 @@ export function axes(frame, xTitle, yTitle) {
       }),
       drawn("text", { x: frame.left - 8, y: frame.toY(tick) + 4, "text-anchor": "end" }, figure(tick)),
     ]),
-    ...ticksOf(frame.x.low, frame.x.high, few).map((tick) =>
-      drawn("text", { x: frame.toX(tick), y: frame.floor + 16, "text-anchor": "middle" }, figure(tick)),
-    ),
+    ...ticksOf(frame.x.low, frame.x.high, few)
+      .filter((tick) => !whole || Number.isInteger(tick))
+      .map((tick) =>
+        drawn("text", { x: frame.toX(tick), y: frame.floor + 16, "text-anchor": "middle" }, figure(tick)),
+      ),
     drawn(
       "text",
       {
@@ -84,13 +89,14 @@ export function dots(frame, points, className) {
   return drawn("path", { class: className, d: marks.join("") || "M0 0" });
 }
 
-/** A line through `points`. */
+/** A line through `points`; what lies above the picture leaves it a little, and is cut there. */
 export function path(frame, points) {
+  const most = frame.y.high + 0.2 * (frame.y.high - frame.y.low);
   return points
     .filter(({ y }) => Number.isFinite(y))
     .map(
       ({ x, y }, at) =>
-        `${at ? "L" : "M"}${frame.toX(x).toFixed(1)} ${frame.toY(Math.min(y, frame.y.high * 1.2)).toFixed(1)}`,
+        `${at ? "L" : "M"}${frame.toX(x).toFixed(1)} ${frame.toY(Math.min(y, most)).toFixed(1)}`,
     )
     .join("");
 }

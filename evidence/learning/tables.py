@@ -1,0 +1,212 @@
+"""Write the tables of docs/learning.md, and what docs/evidence.md and the README say of learning.
+
+    python evidence/learning/run.py FOLDER         # about an hour on two cores
+    bash evidence/learning/texts.sh FOLDER/texts   # some minutes
+    python evidence/learning/tables.py FOLDER      # take the results over
+    python evidence/learning/tables.py             # write from the data beside this file
+
+A test fails where the pages differ from the data.
+"""
+
+import gzip
+import json
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from dyntemp.learn.passages.results import PassageResults
+
+from dyntemp.evaluation.pairs import LEVEL, holm
+from dyntemp.evaluation.report import filled
+from dyntemp.evaluation.report.markdown import table
+from dyntemp.evaluation.report.reading import chance, difference, value
+from dyntemp.evaluation.verdict import GROUPS, OWN
+from dyntemp.learn.results import Beside, LearnResults
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+TASKS = HERE / "tasks.json.gz"
+TEXTS = HERE / "texts.json.gz"
+PAGES = (ROOT / "docs" / "learning.md", ROOT / "docs" / "evidence.md", ROOT / "README.md")
+CHAINS = {"plain": "none", "min_p": "tuned min-p"}
+
+
+def take(folder: Path) -> None:
+    """Keep the results that are there, numbers to a few digits."""
+    found = {path.parent.name: _read(path) for path in sorted(folder.glob("*/results.json"))}
+    _keep(found, TASKS)
+    _keep({path.parent.name: _read(path) for path in sorted(folder.glob("texts/*/results.json"))}, TEXTS)
+
+
+def _read(path: Path) -> dict:
+    return json.loads(path.read_text(encoding="utf-8"), parse_float=lambda text: float(f"{float(text):.5g}"))
+
+
+def _keep(data: Mapping, path: Path) -> None:
+    path.write_bytes(gzip.compress(json.dumps(data, separators=(",", ":")).encode(), 9, mtime=0))
+
+
+def tasks() -> dict[str, LearnResults]:
+    """The results of the runs, by task, filters and shape, such as `fluency-plain-curve`."""
+    data = json.loads(gzip.decompress(TASKS.read_bytes()))
+    return {name: LearnResults.from_json(one) for name, one in data.items()}
+
+
+def texts() -> dict[str, PassageResults]:
+    """The results of learning from texts, by shape."""
+    data = json.loads(gzip.decompress(TEXTS.read_bytes()))
+    return {name: PassageResults.from_json(one) for name, one in data.items()}
+
+
+def hardest(results: LearnResults) -> Beside:
+    """The control that leaves what was learned the smallest difference."""
+    return min(results.beside, key=lambda one: one.difference)
+
+
+def corrected(found: Mapping[str, LearnResults]) -> dict[str, float]:
+    """The largest p-value of each, over its controls, after Holm's correction for all that was learned."""
+    return dict(zip(found, holm([_largest(one) for one in found.values()]), strict=True))
+
+
+def _largest(results: LearnResults) -> float:
+    """The p-value with which every control is beaten; 1 where the kept run is static, and has no control of its own."""
+    own = {one.kind for one in results.beside} >= set(OWN)
+    return max(one.p for one in results.beside) if own else 1.0
+
+
+def helps(found: Mapping[str, LearnResults]) -> dict[str, list[str]]:
+    """The groups of tasks in which a shape beats every control after Holm, by filters and shape."""
+    chances, groups = corrected(found), {}
+    for name, results in found.items():
+        _, how = name.split("-", 1)
+        above = all(one.low is not None and one.low > 0 for one in results.beside)
+        if chances[name] < LEVEL and above and results.task.group not in groups.setdefault(how, []):
+            groups[how].append(results.task.group)
+    return {how: names for how, names in groups.items() if names}
+
+
+def verdict(found: Mapping[str, LearnResults]) -> str:
+    """What came out, in one sentence."""
+    won = helps(found)
+    names = list(dict.fromkeys(one.task.name for one in found.values()))
+    where = f"on {', '.join(names)}, {next(iter(found.values())).model}"
+    if passed := [how for how, groups in won.items() if len(groups) >= GROUPS]:
+        won_by = ", ".join(passed)
+        return f"A learned temperature helped: {won_by} beat every control in {GROUPS} groups of tasks, {where}."
+    static = sum(run.static for one in found.values() for run in one.runs)
+    runs = sum(len(one.runs) for one in found.values())
+    beat = "none" if not won else ", ".join(f"{how} in {', '.join(groups)}" for how, groups in won.items())
+    return (
+        f"No learned temperature helped: of {len(found)} shapes, filters and tasks, {beat} beat every control after "
+        f"Holm's correction, {where}. {static} of {runs} runs were no better on val than the static temperature that "
+        "they began from."
+    )
+
+
+def learned(found: Mapping[str, LearnResults]) -> Iterator[str]:
+    """What was learned for each task, filters and shape, beside tuned static temperature and the hardest control."""
+    chances, rows = corrected(found), []
+    for name, results in found.items():
+        task, filters, shape = name.split("-")
+        static = next(one for one in results.beside if one.kind == "static + min_p")
+        worst, runs = hardest(results), results.runs
+        last = runs[results.kept].rounds[-1]
+        rows.append((
+            f"{task}, {results.metric}", CHAINS[filters], shape, value(runs[0].rounds[0].score),
+            value(sum(run.rounds[-1].score for run in runs) / len(runs)), f"{last.temperature:.3g} ± {last.spread:.2g}",
+            value(static.mean), value(static.other), _ends(static), worst.kind, _ends(worst), chance(chances[name]),
+            f"{sum(run.static for run in runs)} of {len(runs)}",
+        ))  # fmt: skip
+    yield from table(
+        ("task", "filters", "shape", "first score", "last score", "last T", "learned on test", "tuned static + min-p",
+         "difference, 95 %", "hardest control", "less that, 95 %", "Holm p", "stayed static"), rows,
+    )  # fmt: skip
+
+
+def heat(found: Mapping[str, LearnResults]) -> Iterator[str]:
+    """How much of a gain over the static temperature was merely heat: the kept run beside its own controls."""
+    rows = []
+    for name, results in found.items():
+        own = {one.kind: one for one in results.beside if one.kind in OWN}
+        if own:
+            begun = next(one for one in results.beside if one.kind not in OWN)
+            rows.append((name.replace("-", ", "), value(own["matched"].mean), _ends(begun),
+                         *(_ends(own[kind]) if kind in own else "–" for kind in OWN)))  # fmt: skip
+    yield from table(
+        ("learned", "kept run on test", "all runs less static", "less matched", "less placebo", "less shuffled"), rows
+    )
+
+
+def ceilings(found: Mapping[str, LearnResults]) -> Iterator[str]:
+    """What there was to win: the metric with the best temperature of every row, computed from listed answers."""
+    rows = [
+        (name.replace("-", ", "), value(one.ceiling.static), value(one.ceiling.learned), value(one.ceiling.oracle),
+         f"{(one.ceiling.learned - one.ceiling.static) / (one.ceiling.oracle - one.ceiling.static):.1%}")
+        for name, one in found.items() if one.ceiling is not None
+    ]  # fmt: skip
+    yield from table(("learned", "static", "learned", "best T of every row", "share of the way"), rows)
+
+
+def given(found: Mapping[str, PassageResults]) -> Iterator[str]:
+    """The surprise and the calibration of each shape on the held-out half of the texts."""
+    rows = []
+    for name, results in found.items():
+        one, static, learned = results.held_out
+        gain = next(pair for pair in results.gains if pair.other == static.name)
+        low, high = gain.low or 0.0, gain.high or 0.0
+        rows.append((
+            name, f"{one.loss:.4f}", f"{static.loss:.4f} (T = {static.policy})", f"{learned.loss:.4f}",
+            f"{difference(gain.difference)} ({difference(low)} to {difference(high)})",
+            f"{results.oracle:.4f}", *(_error(half) for half in results.held_out),
+        ))  # fmt: skip
+    yield from table(
+        ("shape", "T = 1", "best static T", "learned", "nats a token gained over static, 95 %", "best T of every token",
+         "calibration error at T = 1", "static", "learned"), rows,
+    )  # fmt: skip
+
+
+def _error(half) -> str:
+    found = half.calibration
+    return f"{found.error:.4f} ({found.low:.4f} to {found.high:.4f})"
+
+
+def _ends(one: Beside) -> str:
+    ends = "" if one.low is None or one.high is None else f" ({difference(one.low)} to {difference(one.high)})"
+    return difference(one.difference) + ends
+
+
+def circumstances(found: Mapping[str, LearnResults], of_texts: Mapping[str, PassageResults]) -> Iterator[str]:
+    """Model, machine, versions and commit."""
+    for names, results in (("tasks", list(found.values())), ("texts", list(of_texts.values()))):
+        about = results[0].about
+        commits = ", ".join(sorted({one.about["commit"] for one in results}))
+        yield (
+            f"- {names}: {results[0].model}, {about['processor']}, {about['processors']} cores, {about['date']}, "
+            f"dyntemp {about['dyntemp']} ({commits}), torch {about['torch']}, transformers {about['transformers']}"
+        )
+
+
+def written() -> dict[Path, str]:
+    """Each page with its text."""
+    found, of_texts = tasks(), texts()
+    parts: dict[str, Sequence[str]] = {
+        "learning": [verdict(found)],
+        "learned": list(learned(found)),
+        "heat": list(heat(found)),
+        "ceilings": list(ceilings(found)),
+        "given": [*(f"- {one.sentence}" for one in of_texts.values()), "", *given(of_texts)],
+        "circumstances of learning": list(circumstances(found, of_texts)),
+    }
+    return {page: filled(page.read_text(encoding="utf-8"), parts) for page in PAGES}
+
+
+def main() -> None:
+    """Take over the results of a folder, if one is given, and write the pages."""
+    if len(sys.argv) > 1:
+        take(Path(sys.argv[1]))
+    for page, text in written().items():
+        page.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
