@@ -146,6 +146,12 @@ def test_policies_that_remember_or_read_places_have_curves(signal):
     assert ("at the first token of a text" in text) == Policy(f"exp({signal})").remembers
 
 
+def test_a_quantile_a_last_digit_outside_the_range_of_its_signal_is_drawn():
+    found = curves.along(Policy("0.5 + max_prob"), {"max_prob": [0.5, 0.9, 1.0000000000000002]}, "max_prob")
+
+    assert (1.0, 1.5) == (found[0], found[-1])
+
+
 def test_a_shape_without_signals_has_no_curves():
     html = document(Maker(shape='param("a", 0, 3)', signals={}).results())
 
@@ -196,6 +202,9 @@ def test_the_end_of_the_learning_curve_says_if_it_still_rises(results):
 
     assert "changed by +0.200 (+0.200 to +0.200 over runs): it still rose" in at(1, 1, 1.1, 1.1, 1.3, 1.3)
     assert "changed by −0.100 (−0.100 to −0.100 over runs): no sign" in at(1, 1, 1.4, 1.4, 1.3, 1.3)
+    mixed = [replace(run, rounds=[replace(one, score=change * (one.round > 5)) for one in run.rounds])
+             for run, change in zip(results.runs, (-0.1, 0.2, 0.5), strict=True)]  # fmt: skip
+    assert "(−0.100 to +0.500 over runs): no sign" in " ".join(told.limits(replace(results, runs=mixed)))
     assert "too few to tell" in " ".join(told.limits(Maker(rounds=2).results()))
 
 
