@@ -102,7 +102,8 @@ class Learning:
         rival, anchor = self._static(storage)
         learner = Learner(
             settings=settings, task=self.task, items=self.items["tune"], runner=self.runner, folder=self.folder,
-            anchor=inside(float(str(anchor.policy)), settings.bounds), filters=anchor.filters, metric=self.metric, tell=self._tell,
+            anchor=inside(float(str(anchor.policy)), settings.bounds), filters=anchor.filters, metric=self.metric,
+            tell=self._tell,
         )  # fmt: skip
         courses = [learner.run(seed) for seed in range(settings.runs)]
         on_anchor = self._on_val(anchor)
