@@ -19,15 +19,17 @@ from dyntemp.errors import EngineError, InvalidLogitsError, ModelError, PolicyEr
 from dyntemp.learn.passages.calibration import Calibration
 from dyntemp.learn.passages.learning import POLICY, RESULTS, TRACE, learn_passages
 from dyntemp.learn.passages.reading import Passage, read_passages
+from dyntemp.learn.passages.report import document
 from dyntemp.learn.passages.results import PassageResults
 from dyntemp.learn.passages.settings import PassageSettings, digest_of
 from dyntemp.learn.settings import TUNED
 from dyntemp.models import load_model
 from dyntemp.show.terminal import console
+from dyntemp.textfile import write_whole
 
 OF_TASKS = (
     "metric", "rounds", "per_item", "epochs", "radius", "clip", "pull", "entropy", "runs", "parts", "items", "samples",
-    "oracle", "storage", "server", "vllm", "report",
+    "oracle", "storage", "server", "vllm",
 )  # fmt: skip
 """Options of `dyntemp learn` that texts have no use for."""
 
@@ -50,8 +52,11 @@ def run_texts(options: argparse.Namespace) -> int:
         raise
     except ValueError as error:
         raise UsageError(str(error)) from None
-    paths = {name: str(Path(options.output) / file) for name, file in
-             (("results", RESULTS), ("trace", TRACE), ("policy", POLICY))}  # fmt: skip
+    folder = Path(options.output)
+    report = Path(options.report or folder / "report.html")
+    write_whole(report, document(results))
+    paths = {"results": str(folder / RESULTS), "report": str(report), "trace": str(folder / TRACE),
+             "policy": str(folder / POLICY)}  # fmt: skip
     if options.json:
         print_json(out, {**summary_of_texts(results), **paths})
         return OK

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from dyntemp.learn.learnable import Shape
 from dyntemp.learn.results import LearnResults
 
 FORMAT = "dyntemp.learning"
@@ -19,7 +20,7 @@ def trace(results: LearnResults) -> dict[str, Any]:
         "model": results.model,
         "task": results.task.name,
         "metric": results.metric,
-        "shape": results.shape,
+        "shape": Shape.read(results.shape).kind,
         "bounds": list(results.bounds),
         "filters": results.filters,
         "anchor": float(results.anchor),

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, Self
 
+from dyntemp.learn.learnable import Shape
 from dyntemp.learn.passages.calibration import Calibration
 from dyntemp.learn.results import Round
 from dyntemp.learn.trace import FORMAT as TRACE_FORMAT
@@ -160,7 +161,7 @@ class PassageResults:
             "model": self.model,
             "task": self.source,
             "metric": METRIC,
-            "shape": self.shape,
+            "shape": Shape.read(self.shape).kind,
             "bounds": list(self.bounds),
             "filters": self.filters,
             "anchor": float(self.anchor),

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dyntemp.evaluation.report.axes import Axis, padded
 from dyntemp.evaluation.report.page import OWN, circumstances, coded, multiples
 from dyntemp.evaluation.report.reading import chance
-from dyntemp.learn.passage_results import METRIC, Gain, HeldOut, PassageResults
+from dyntemp.learn.passages.results import METRIC, Gain, HeldOut, PassageResults
 from dyntemp.learn.report import curves, rounds
 from dyntemp.learn.report.page import code, listed, over_signals, warned
 from dyntemp.show.markup import Markup, element, joined

@@ -8,9 +8,9 @@ import pytest
 from tests.evaluation.test_report import Reader, words
 from tests.learn.made_learning import SHAPE, SIGNALS, WARNING, Maker
 
-from dyntemp.learn.calibration import Calibration
-from dyntemp.learn.passage_report import document
-from dyntemp.learn.passage_results import Gain, HeldOut, PassageResults
+from dyntemp.learn.passages.calibration import Calibration
+from dyntemp.learn.passages.report import document
+from dyntemp.learn.passages.results import Gain, HeldOut, PassageResults
 
 
 def made(**given):
