@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import NamedTuple, Self
+from typing import NamedTuple, Self, TypeVar
 
 import numpy as np
 
@@ -40,6 +40,14 @@ NEAR = 0.02
 
 PLACEHOLDER = tuple(QUANTILES)
 """Quantiles of signals that nothing is known of; they do not matter at the static temperature."""
+
+
+Entry = TypeVar("Entry")
+
+
+def last_of(rounds: Sequence[Entry]) -> Sequence[Entry]:
+    """The last rounds, whose parameters are averaged."""
+    return rounds[-max(1, round(LAST * len(rounds))) :]
 
 
 class Course(NamedTuple):
@@ -115,8 +123,7 @@ class Learner:
             values = data["values"]
             visited.append(values)
             self.tell(seed, number + 1, 0, rounds[-1].score)
-        last = visited[-max(1, round(LAST * len(visited))) :]
-        mean = {name: float(np.mean([one[name] for one in last])) for name in values}
+        mean = {name: float(np.mean([one[name] for one in last_of(visited)])) for name in values}
         signals = {str(one): opening.quantiles(str(one)) for one in found.template.signals}
         return Course(rounds, found.policy(mean), signals, bounds, found.static)
 
