@@ -20,13 +20,14 @@ OFTEN = 0.2
 
 
 def beside(runs: Sequence[Run], kept: int, controls: Sequence[Control], clusters: Sequence[str]) -> list[Beside]:
-    """What was learned less each control on test, paired by item.
+    """The learned policies less each control on test, paired by item.
 
     Static temperatures are compared with the mean of all runs, so that no choice among runs counts. A control that was
     made from the kept run is compared with that run.
     """
     tests = np.array([[np.nan if value is None else value for value in run.test] for run in runs], np.float64)
-    of_all = [None if np.isnan(value) else float(value) for value in tests.mean(axis=0)]
+    means = tests[0] + (tests - tests[0]).mean(axis=0)  # equal runs have their own value, to the bit
+    of_all = [None if np.isnan(value) else float(value) for value in means]
     found = []
     for control in controls:
         own = control.kind in OWN
@@ -89,7 +90,7 @@ def sentence(
 
 
 def warnings_of(courses: Sequence[Course], runs: Sequence[Run], kept: int) -> list[str]:
-    """What one should know of a learned policy before it is used."""
+    """Warnings to read before a learned policy is used."""
     return list(_warnings(courses, runs, kept))
 
 

@@ -38,7 +38,7 @@ from dyntemp.tune.storage import open_storage
 from dyntemp.tune.tuning import Tuning, chosen
 
 RESULTS = "results.json"
-"""What came out, as `LearnResults.to_json` has it."""
+"""The results, as `LearnResults.to_json` has them."""
 
 TRACE = "learning.json"
 """The trace of learning, which `dyntemp play` opens."""
@@ -206,7 +206,7 @@ class Learning:
         return {arm.digest: [of(one) for one in samples] for arm, samples in zip(different, found, strict=True)}
 
     def _ceiling(self, anchor: Arm, kept: Arm) -> Any:
-        """What there was to win on test; None where answers are not listed, or their score cannot be computed."""
+        """The most that was to win on test; None where answers are not listed, or their score cannot be computed."""
         if self.exact is None or not all(item.answers for item in self.items["test"]):
             return None
         try:

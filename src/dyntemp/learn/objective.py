@@ -1,4 +1,4 @@
-"""What learning makes large, and its gradient by ln T of each token."""
+"""The objective of learning, and its gradient by ln T of each token."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What came out of learning on a task, as one JSON file."""
+"""The results of learning on a task, as one JSON file."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ class Control:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Beside:
-    """What was learned less a control on test, paired by item.
+    """The learned policies less a control on test, paired by item.
 
     Attributes:
         control: Name of the control.
@@ -129,7 +129,7 @@ class Ceiling:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LearnResults:
-    """What came out of learning on a task.
+    """The results of learning on a task.
 
     Attributes:
         settings: The settings, as `LearnSettings.to_json` has them.

@@ -51,7 +51,7 @@ def last_of(rounds: Sequence[Entry]) -> Sequence[Entry]:
 
 
 class Course(NamedTuple):
-    """What a run learned.
+    """The outcome of a run.
 
     Attributes:
         rounds: Its rounds.

@@ -118,7 +118,7 @@ def temperatures(template: Policy, values: Mapping[str, float], tokens: Tokens) 
 
 
 def values_along(expression: str, tokens: Tokens) -> Values:
-    """The values of an expression of signals at recorded tokens, [tokens], limited to -50 to 50.
+    """The values of an expression of signals at recorded tokens, [tokens], limited to -1e6 to 1e6.
 
     Raises:
         PolicyError: For a text that is no expression.
@@ -126,5 +126,9 @@ def values_along(expression: str, tokens: Tokens) -> Values:
     from dyntemp.kernels.torch.texts import Along
     from dyntemp.kernels.torch.texts import temperatures as along
 
-    policy = Policy(f"exp(clip({expression}, -50, 50))")
-    return along(policy, tokens.signals, Along(tokens.text, tokens.position, tokens.surprisal), {}).log().numpy()
+    where = Along(tokens.text, tokens.position, tokens.surprisal)
+    above, below = (
+        along(Policy(f"min(max({sign}({expression}), 0), 1e6)"), tokens.signals, where, {}).numpy()
+        for sign in ("", "-")
+    )  # a policy is at least 0
+    return above - below

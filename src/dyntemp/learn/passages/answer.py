@@ -52,7 +52,7 @@ def warnings_of(
     *, learned: HeldOut, static: bool, at_bound: float, anchor: float, bounds: tuple[float, float], clusters: int,
     dropped: float, left_out: int, began_static: bool,
 ) -> list[str]:  # fmt: skip
-    """What one should know of a learned policy before it is used."""
+    """Warnings to read before a learned policy is used."""
     return list(_warnings(learned, static, at_bound, anchor, bounds, clusters, dropped, left_out, began_static))
 
 

@@ -40,7 +40,7 @@ from dyntemp.learn.tokens import check_learnable
 from dyntemp.models import Model
 
 RESULTS = "results.json"
-"""What came out, as `PassageResults.to_json` has it."""
+"""The results, as `PassageResults.to_json` has them."""
 
 TRACE = "learning.json"
 """The trace of learning, which `dyntemp play` opens."""

@@ -1,4 +1,4 @@
-"""What came out of learning from texts, as one JSON file."""
+"""The results of learning from texts, as one JSON file."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FORMAT = 1
 """Version of the file."""
 
 METRIC = "nats a token"
-"""What is made small."""
+"""The figure that is made small."""
 
 Verdict = Literal["helps", "not better", "open"]
 """Better than the best static temperature; not better by an amount that matters; too few passages to tell."""
@@ -64,7 +64,7 @@ class Gain:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PassageResults:
-    """What came out of learning from texts.
+    """The results of learning from texts.
 
     Attributes:
         settings: The settings, as `PassageSettings.to_json` has them.
