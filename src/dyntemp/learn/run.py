@@ -122,7 +122,9 @@ class Learner:
 
     def _shaped(self, shape: Shape, quantiles: Mapping[str, Sequence[float]], seed: int) -> Learnable:
         drawn = noise_seed(self.settings.seed, "weights", seed)
-        return learnable(shape, self.settings.bounds, self.anchor, quantiles, drawn)
+        start = self.anchor if shape.kind == "template" else inside(self.anchor, self.settings.bounds)
+        found = learnable(shape, self.settings.bounds, start, quantiles, drawn)
+        return found._replace(static=found.static and start == self.anchor)
 
     def _batch(self, seed: int, number: int, policy: Policy) -> Batch:
         """The texts of a round, with their credits."""
@@ -173,6 +175,14 @@ class Learner:
             at_bound=float(at_bound.mean()),
             divergence=divergence(now.draws, tokens.curves, now.log_t, self.anchor).value / len(t),
         )
+
+
+def inside(anchor: float, bounds: tuple[float, float]) -> float:
+    """The anchor, or the nearest temperature that leaves a shape room to move, `NEAR` of the range from its bounds."""
+    low, high = np.log(bounds)
+    room = NEAR * (high - low)
+    nearest = float(np.exp(np.clip(np.log(anchor), low + room, high - room)))
+    return anchor if abs(nearest - anchor) < 1e-9 else nearest
 
 
 class Batch(NamedTuple):
