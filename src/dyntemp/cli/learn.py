@@ -194,4 +194,4 @@ def summary(results: LearnResults) -> dict[str, Any]:
     """The outcome as JSON objects."""
     data = results.to_json()
     names = ("digest", "model", "answer", "sentence", "warnings", "beside", "ceiling", "budget")
-    return {"policy": results.policy, "filters": results.filters, **{name: data[name] for name in names}}
+    return {"learned": results.policy, "filters": results.filters, **{name: data[name] for name in names}}

@@ -106,7 +106,10 @@ def _warnings(courses: Sequence[Course], runs: Sequence[Run], kept: int) -> Iter
     if same := sum(run.static for run in runs):
         yield f"{same} of {len(runs)} runs were no better on val than the static temperature, and stay static"
     if not all(course.static for course in courses):
-        yield "the template cannot be the static temperature beside it, so that it began in the middle of its ranges"
+        yield (
+            "the shape could not begin at the static temperature beside it: a template began in the middle of its "
+            "ranges, a curve or network at the nearest temperature inside its bounds"
+        )
     if not is_dynamic(Policy(runs[kept].learned)):
         yield "the learned policy reads no signal: it is one temperature"
 

@@ -17,9 +17,9 @@ def credits_of(samples: Sequence[Sample], metric: str) -> NDArray[np.float64]:
 
     The metric of n texts is the mean over all choices of k among them. The sum over texts of credit times the gradient
     of ln of the text's probability is an unbiased estimate of the gradient of the metric's expected value: M(S without
-    i) does not depend on text i, and so is a baseline that leaves it out. For `distinct@n`, a text whose answer no
-    other one has is worth 1, each other one 0. The credits are not divided by their spread, which would give most
-    weight to prompts where nearly all texts are right or wrong (Liu et al. 2025, arXiv:2503.20783).
+    i) does not depend on text i, and so is a baseline that leaves it out. For `distinct@k`, a text whose answer no
+    other one has earns most, and a wrong text costs. The credits are not divided by their spread, which would give
+    most weight to prompts where nearly all texts are right or wrong (Liu et al. 2025, arXiv:2503.20783).
 
     Args:
         samples: The texts of one item: at least one more than k.

@@ -34,8 +34,8 @@ DIGITS = 4
 """Significant digits of a learned number in the policy's text."""
 
 
-INSIDE = 1e-3
-"""The least distance in ln T of the temperature to begin from to the bounds of a shape."""
+NEAR = 0.02
+"""The share of the range of ln T, at each end, that counts as its bound."""
 
 
 class Learnable(NamedTuple):
@@ -179,9 +179,11 @@ def learnable(
 
 
 def inside(temperature: float, bounds: tuple[float, float]) -> float:
-    """A static temperature to begin from: itself, or where it lies at a bound or outside, next to the bound."""
-    low, high = bounds
-    return float(np.clip(temperature, low * np.exp(INSIDE), high * np.exp(-INSIDE)))
+    """A temperature to begin from: itself, or the nearest one that leaves a shape room to move inside its bounds."""
+    low, high = np.log(bounds)
+    room = NEAR * (high - low)
+    nearest = float(np.exp(np.clip(np.log(temperature), low + room, high - room)))
+    return temperature if abs(nearest - temperature) < 1e-9 else nearest
 
 
 def check_bounds(bounds: tuple[float, float]) -> tuple[float, float]:

@@ -25,7 +25,6 @@ from dyntemp.functions import param
 from dyntemp.language.policy import Policy
 from dyntemp.learn.answer import answer_of, beside, sentence, warnings_of
 from dyntemp.learn.ceiling import ceiling
-from dyntemp.learn.learnable import inside
 from dyntemp.learn.results import Control, LearnResults, Run
 from dyntemp.learn.run import Learner
 from dyntemp.learn.settings import TUNED, LearnSettings
@@ -102,8 +101,7 @@ class Learning:
         rival, anchor = self._static(storage)
         learner = Learner(
             settings=settings, task=self.task, items=self.items["tune"], runner=self.runner, folder=self.folder,
-            anchor=inside(float(str(anchor.policy)), settings.bounds), filters=anchor.filters, metric=self.metric,
-            tell=self._tell,
+            anchor=float(str(anchor.policy)), filters=anchor.filters, metric=self.metric, tell=self._tell,
         )  # fmt: skip
         courses = [learner.run(seed) for seed in range(settings.runs)]
         on_anchor = self._on_val(anchor)

@@ -8,6 +8,7 @@ from typing import NamedTuple, Self, TypeVar
 
 import numpy as np
 
+from dyntemp.distribution.draw_curve import HIGHEST, LOWEST
 from dyntemp.distribution.filters import Filters
 from dyntemp.evaluation.arm import Arm
 from dyntemp.evaluation.folder import Cell, Folder
@@ -19,7 +20,7 @@ from dyntemp.evaluation.task import Item, Task
 from dyntemp.evaluation.work import complete, noise_seed
 from dyntemp.language.policy import Policy
 from dyntemp.learn.credit import credits_of
-from dyntemp.learn.learnable import Learnable, Shape, check_bounds, learnable
+from dyntemp.learn.learnable import NEAR, Learnable, Shape, check_bounds, inside, learnable
 from dyntemp.learn.objective import clipped, divergence, entropy
 from dyntemp.learn.results import Round
 from dyntemp.learn.settings import LearnSettings
@@ -34,9 +35,6 @@ QUANTILES = np.linspace(0, 1, 9)
 
 LEAST = 1e-3
 """The least unit of regularisation, for a metric that is 0 at the start."""
-
-NEAR = 0.02
-"""The share of the range of ln T, at each end, that counts as its bound."""
 
 PLACEHOLDER = tuple(QUANTILES)
 """Quantiles of signals that nothing is known of; they do not matter at the static temperature."""
@@ -127,9 +125,16 @@ class Learner:
         signals = {str(one): opening.quantiles(str(one)) for one in found.template.signals}
         return Course(rounds, found.policy(mean), signals, bounds, found.static)
 
+    @property
+    def begin(self) -> float:
+        """The anchor, or the nearest temperature that leaves the shape room to move."""
+        own = Shape.read(self.settings.shape).kind == "template"
+        return inside(self.anchor, (LOWEST, HIGHEST) if own else self.settings.bounds)
+
     def _shaped(self, shape: Shape, quantiles: Mapping[str, Sequence[float]], seed: int) -> Learnable:
         drawn = noise_seed(self.settings.seed, "weights", seed)
-        return learnable(shape, self.settings.bounds, self.anchor, quantiles, drawn)
+        found = learnable(shape, self.settings.bounds, self.begin, quantiles, drawn)
+        return found._replace(static=found.static and self.begin == self.anchor)
 
     def _batch(self, seed: int, number: int, policy: Policy) -> Batch:
         """The texts of a round, with their credits."""
@@ -156,7 +161,7 @@ class Learner:
             now = temperatures(found.template, after, tokens)
             before = now.draws.log_prob if before is None else before
             slope = clipped(now.draws, before, credit, settings.clip).by_log_t / len(self.items)
-            price = settings.pull * divergence(now.draws, tokens.curves, now.log_t, self.anchor).by_log_t
+            price = settings.pull * divergence(now.draws, tokens.curves, now.log_t, self.begin).by_log_t
             slope += unit / tokens.texts * (settings.entropy * entropy(now.draws).by_log_t - price)
             after = natural_step(found.template, after, now.jacobian, slope, now.draws.varentropy, radius)
         return after
@@ -178,7 +183,7 @@ class Learner:
             temperature=float(t.mean()),
             spread=float(t.std()),
             at_bound=float(at_bound.mean()),
-            divergence=divergence(now.draws, tokens.curves, now.log_t, self.anchor).value / len(t),
+            divergence=divergence(now.draws, tokens.curves, now.log_t, self.begin).value / len(t),
         )
 
 

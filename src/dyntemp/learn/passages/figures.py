@@ -9,14 +9,14 @@ import numpy as np
 
 from dyntemp.distribution.draw_curve import DrawCurves, Draws
 from dyntemp.evaluation.pairs import compare
-from dyntemp.learn.learnable import Learnable
+from dyntemp.learn.learnable import NEAR, Learnable
 from dyntemp.learn.objective import divergence
 from dyntemp.learn.passages.calibration import calibration, confidence
 from dyntemp.learn.passages.fit import Fit, best_log_t, kept_tokens, loss_of, told
 from dyntemp.learn.passages.results import Gain, HeldOut
 from dyntemp.learn.passages.rows import PassageRows
 from dyntemp.learn.results import Round
-from dyntemp.learn.run import NEAR, QUANTILES
+from dyntemp.learn.run import QUANTILES
 from dyntemp.learn.tokens import Tokens, Values, values_along
 
 
