@@ -8,7 +8,8 @@ from dyntemp import measure, temperatures
 from dyntemp.distribution.filters import Filters
 from dyntemp.errors import PolicyError
 from dyntemp.evaluation.folder import Folder
-from dyntemp.learn.run import LAST, Learner, inside
+from dyntemp.learn.learnable import inside
+from dyntemp.learn.run import LAST, Learner
 from dyntemp.learn.settings import LearnSettings
 
 pytest.importorskip("torch")
