@@ -9,10 +9,9 @@ from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 
-from dyntemp.distribution.draw_curve import ROUNDED, STEP, TEMPERATURES
+from dyntemp.distribution.draw_curve import HIGHEST, LOWEST, ROUNDED, STEP, TEMPERATURES
 from dyntemp.engines.request_fields import MOST_CHARACTERS
 from dyntemp.errors import PolicyError, StudyError
-from dyntemp.language.interval import Interval
 from dyntemp.language.nodes import MAX_DEPTH, MAX_SIZE
 from dyntemp.language.policy import Policy
 from dyntemp.learn.shapes import KNOTS, UNITS, curve, network
@@ -178,6 +177,14 @@ def learnable(
     return Learnable(template, start, static=True)
 
 
+def reach(shape: Shape, bounds: tuple[float, float]) -> tuple[float, float]:
+    """The lowest and the highest temperature that a shape reaches, as far as curves of draws go."""
+    if shape.kind != "template":
+        return bounds
+    low, high = family_of(shape.template).policy.bounds()
+    return max(low, LOWEST), min(high, HIGHEST)
+
+
 def inside(temperature: float, bounds: tuple[float, float]) -> float:
     """A temperature to begin from: itself, or the nearest one that leaves a shape room to move inside its bounds."""
     low, high = np.log(bounds)
@@ -205,15 +212,11 @@ def check_bounds(bounds: tuple[float, float]) -> tuple[float, float]:
 def _of_template(text: str, anchor: float) -> Learnable:
     """A template of the user's own: at the static temperature if it has one, else in the middle of its ranges."""
     family = family_of(text)
-    reached = family.policy.bounds()
-    check_bounds((reached.low, reached.high)) if not _inside(reached) else None
+    low, high = family.policy.bounds()
+    check_bounds((low, high))
     values = as_static(family, Static("anchor", anchor))
     if values is not None:
         return Learnable(family.policy, values, static=True)
     spans = {name: (found.low or 0.0, found.high or 0.0) for name, found in family.policy.parameters.items()}
-    middle = {name: (low + high) / 2 for name, (low, high) in spans.items()}
+    middle = {name: (least + most) / 2 for name, (least, most) in spans.items()}
     return Learnable(family.policy, {**middle, **family.default}, static=False)
-
-
-def _inside(reached: Interval) -> bool:
-    return float(TEMPERATURES[0]) <= reached.low and reached.high <= float(TEMPERATURES[-1])

@@ -8,7 +8,6 @@ from typing import NamedTuple, Self, TypeVar
 
 import numpy as np
 
-from dyntemp.distribution.draw_curve import HIGHEST, LOWEST
 from dyntemp.distribution.filters import Filters
 from dyntemp.evaluation.arm import Arm
 from dyntemp.evaluation.folder import Cell, Folder
@@ -20,7 +19,7 @@ from dyntemp.evaluation.task import Item, Task
 from dyntemp.evaluation.work import complete, noise_seed
 from dyntemp.language.policy import Policy
 from dyntemp.learn.credit import credits_of
-from dyntemp.learn.learnable import NEAR, Learnable, Shape, check_bounds, inside, learnable
+from dyntemp.learn.learnable import NEAR, Learnable, Shape, check_bounds, inside, learnable, reach
 from dyntemp.learn.objective import clipped, divergence, entropy
 from dyntemp.learn.results import Round
 from dyntemp.learn.settings import LearnSettings
@@ -128,8 +127,7 @@ class Learner:
     @property
     def begin(self) -> float:
         """The anchor, or the nearest temperature that leaves the shape room to move."""
-        own = Shape.read(self.settings.shape).kind == "template"
-        return inside(self.anchor, (LOWEST, HIGHEST) if own else self.settings.bounds)
+        return inside(self.anchor, reach(Shape.read(self.settings.shape), self.settings.bounds))
 
     def _shaped(self, shape: Shape, quantiles: Mapping[str, Sequence[float]], seed: int) -> Learnable:
         drawn = noise_seed(self.settings.seed, "weights", seed)
