@@ -39,7 +39,7 @@ TASKS = {
     "fluency": SMALL,
     "add": SMALL,
     "instructions": {
-        **SMALL, "items": {"tune": 8, "val": 8, "test": 24}, "samples": {"tune": 8, "val": 16, "test": 16},
+        **SMALL, "items": {"tune": 6, "val": 8, "test": 24}, "samples": {"tune": 8, "val": 16, "test": 8}, "rounds": 10,
     },
 }  # fmt: skip
 

@@ -75,7 +75,7 @@ def test_rounds_tell_what_was_written_and_what_it_scored(tmp_path):
     assert [0, 1, 2] == [one.round for one in found.rounds]
     assert [72, 144, 216] == [one.texts for one in found.rounds]
     assert (1.0, 0.0, 0.0, 72) == (first.temperature, first.spread, first.at_bound, first.tokens)
-    assert first.divergence == pytest.approx(0, abs=1e-12) < last.divergence
+    assert abs(first.divergence) < 1e-12 < last.divergence
     assert last.spread > 0
     assert (0.1, 3.0) == found.bounds
     assert 9 == len(found.signals["entropy"])
@@ -95,7 +95,7 @@ def test_the_policy_has_the_mean_parameters_of_the_last_third(tmp_path):
     assert 2 == len(last)
     mean = [np.mean([one[name] for one in last]) for name in ("a", "b")]
     rows = np.array([[0.0, -3.0], [0.0, -0.2]])
-    entropy = measure(rows, ["entropy"])["entropy"]
+    entropy = measure(rows, "entropy")["entropy"]
     np.testing.assert_allclose(temperatures(rows, found.policy), mean[0] + mean[1] * entropy, rtol=1e-3)
 
 
