@@ -1,0 +1,61 @@
+"""The tables of learning are those of the committed data, and the data those of the committed commands."""
+
+import argparse
+import shlex
+from pathlib import Path
+
+import pytest
+from tests.loading import script
+
+from dyntemp.cli import learn
+from dyntemp.cli.learn_texts import asked_texts
+from dyntemp.learn.passages.reading import read_passages
+from dyntemp.models.recommended import CARDS
+
+FOLDER = Path(__file__).parents[2] / "evidence" / "learning"
+
+pytest.importorskip("statsmodels")
+
+
+@pytest.fixture(scope="module")
+def tables():
+    return script(FOLDER / "tables.py")
+
+
+def test_the_pages_have_the_figures_of_the_data(tables):
+    for path, text in tables.written().items():
+        assert text == path.read_text(encoding="utf-8"), f"{path.name}: run python evidence/learning/tables.py"
+
+
+def test_the_runs_are_those_of_the_script(tables):
+    run = script(FOLDER / "run.py")
+    asked = {
+        f"{task}-{filters}-{shape}": run.settings(task, shape, filters, CARDS["smollm2"]).digest
+        for task in run.TASKS for filters in run.FILTERS for shape in run.SHAPES
+    }  # fmt: skip
+
+    assert asked == {name: results.digest for name, results in tables.tasks().items()}
+
+
+def test_the_texts_are_those_of_the_script(tables):
+    passages = read_passages(FOLDER / "passages.jsonl")
+    common = ["--texts", "passages.jsonl", "--model", "transformers:smollm2", "--most", "12000", "--seed", "19", "-o"]
+    asked = {}
+    for line in (FOLDER / "texts.sh").read_text(encoding="utf-8").splitlines():
+        if line.startswith("learn "):
+            place, *options = shlex.split(line)[1:]
+            parser = argparse.ArgumentParser()
+            learn.add_arguments(parser)
+            settings = asked_texts(parser.parse_args([*common, place, *options]), passages)
+            asked[place.rpartition("/")[2]] = settings.digest
+
+    assert asked == {name: results.digest for name, results in tables.texts().items()}
+
+
+def test_a_shape_helps_only_where_it_beats_every_control(tables):
+    found = tables.tasks()
+    chances = tables.corrected(found)
+    for how, groups in tables.helps(found).items():
+        own = [name for name, one in found.items() if name.endswith(how) and one.task.group in groups]
+
+        assert all(chances[name] < 0.05 and tables.hardest(found[name]).low > 0 for name in own)
