@@ -155,7 +155,8 @@ def given(found: Mapping[str, PassageResults]) -> Iterator[str]:
         low, high = gain.low or 0.0, gain.high or 0.0
         rows.append((
             name, f"{one.loss:.4f}", f"{static.loss:.4f} (T = {static.policy})", f"{learned.loss:.4f}",
-            f"{_fine(gain.difference)} ({_fine(low)} to {_fine(high)})", f"{results.oracle:.4f}", *(_error(half) for half in results.held_out),
+            f"{_fine(gain.difference)} ({_fine(low)} to {_fine(high)})", f"{results.oracle:.4f}",
+            *(_error(half) for half in results.held_out),
         ))  # fmt: skip
     yield from table(
         ("shape", "T = 1", "best static T", "learned", "nats a token gained over static, 95 %", "best T of every token",

@@ -77,7 +77,7 @@ def test_rounds_tell_what_was_written_and_what_it_scored(tmp_path):
     assert (1.0, 0.0, 0.0, 72) == (first.temperature, first.spread, first.at_bound, first.tokens)
     assert abs(first.divergence) < 1e-12 < last.divergence
     assert last.spread > 0
-    assert (0.1, 3.0) == found.bounds
+    assert (0.1, 3.0) == pytest.approx(found.bounds, rel=1e-12)
     assert 9 == len(found.signals["entropy"])
     scores = [score for *_, score in told if score is not None]
     assert [one.score for one in found.rounds] == scores
