@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import log
+
 import numpy as np
 
 from dyntemp.evaluation.arm import Arm
@@ -18,7 +20,8 @@ def ceiling(answers: Answers, static: Arm, policy: Policy, metric: str, bounds: 
     """The metric of a static temperature, of a policy, and of the best temperature of each row that was found.
 
     The oracle's rows are those on the way to the listed answers. It knows them, so no policy reaches it. It is found by
-    L-BFGS-B (Byrd et al. 1995) along the exact gradient, from the static temperature on: a local best.
+    L-BFGS-B (Byrd et al. 1995) along the exact gradient, from the static temperature and from the policy's: the better
+    of two local bests.
 
     Args:
         answers: The rows of the items.
@@ -39,11 +42,15 @@ def ceiling(answers: Answers, static: Arm, policy: Policy, metric: str, bounds: 
         value, slopes = at(np.exp(log_t))
         return -value, -slopes
 
-    start = np.clip(np.log(answers.summaries.temperatures(static.policy)), *np.log(bounds))
-    found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=[tuple(np.log(bounds))] * len(start),
-                     options={"maxiter": STEPS})  # fmt: skip
+    def best(start: Values) -> float:
+        found = minimize(loss, np.clip(np.log(start), *ends), jac=True, method="L-BFGS-B", bounds=[ends] * len(start),
+                         options={"maxiter": STEPS})  # fmt: skip
+        return -float(found.fun)
+
+    ends = log(bounds[0]), log(bounds[1])
+    starts = [answers.summaries.temperatures(one) for one in (static.policy, policy)]
     return Ceiling(
-        static=at(answers.summaries.temperatures(static.policy))[0],
-        learned=at(answers.summaries.temperatures(policy))[0],
-        oracle=-float(found.fun),
+        static=at(starts[0])[0],
+        learned=at(starts[1])[0],
+        oracle=max(map(best, starts)),
     )
