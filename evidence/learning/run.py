@@ -31,7 +31,7 @@ SHAPES = {
 FILTERS = {"plain": "", "min_p": TUNED}
 
 WITHOUT = ("instructions-plain",)
-"""Left out: these texts are long, and none of the three shapes was better without truncation on the other tasks."""
+"""Left out, since these texts are long."""
 
 SMALL = {
     "items": {"tune": 12, "val": 8, "test": 20}, "samples": {"tune": 8, "val": 32, "test": 32}, "rounds": 16,
