@@ -53,7 +53,7 @@ class ExactTier:
         looks at what the others have written. `tell` is called with the number of texts that were read, then of arms
         that were computed, and of all.
         """
-        if not _suits(items, metrics):
+        if not suits(items, metrics):
             return {}
         names = tuple(dict.fromkeys(metrics))
         file = f"exact/{task.name}.{split}.json"
@@ -91,7 +91,7 @@ def _known(folder: Folder, file: str) -> dict[str, dict[str, list[float]]]:
     return folder.read(file) if folder.holds(file) else {}
 
 
-def _suits(items: Sequence[Item], metrics: Sequence[str]) -> bool:
+def suits(items: Sequence[Item], metrics: Sequence[str]) -> bool:
     """True if every item lists its answers, and every metric has an expected value."""
     try:
         for name in metrics:

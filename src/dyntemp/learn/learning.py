@@ -5,27 +5,27 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from dyntemp.distribution.filters import Filters
-from dyntemp.errors import StudyError
+from dyntemp.errors import PolicyError
 from dyntemp.evaluation.about import circumstances
 from dyntemp.evaluation.arm import Arm
 from dyntemp.evaluation.controls import own_controls
-from dyntemp.evaluation.exact_tier import ExactTier
+from dyntemp.evaluation.exact_tier import ExactTier, suits
 from dyntemp.evaluation.families import HIGH, LOW, Family
 from dyntemp.evaluation.folder import Cell, Folder
 from dyntemp.evaluation.metrics import metric_of
 from dyntemp.evaluation.runner import Runner
+from dyntemp.evaluation.sample import Sample
 from dyntemp.evaluation.task import Split, Task
 from dyntemp.evaluation.work import complete
 from dyntemp.functions import param
 from dyntemp.language.policy import Policy
 from dyntemp.learn.answer import answer_of, beside, sentence, warnings_of
 from dyntemp.learn.ceiling import ceiling
-from dyntemp.learn.results import Control, LearnResults, Run
+from dyntemp.learn.results import Ceiling, Control, LearnResults, Run
 from dyntemp.learn.run import Learner
 from dyntemp.learn.settings import TUNED, LearnSettings
 from dyntemp.learn.trace import trace
@@ -126,6 +126,7 @@ class Learning:
         ]  # fmt: skip
         compared = beside(runs, kept, controls, [item.cluster for item in self.items["test"]])
         answer = answer_of(runs, compared)
+        most, unknown = self._ceiling(anchor, outcomes[kept])
         return LearnResults(
             settings=settings.to_json(),
             digest=settings.digest,
@@ -145,10 +146,10 @@ class Learning:
             kept=kept,
             controls=controls,
             beside=compared,
-            ceiling=self._ceiling(anchor, outcomes[kept]),
+            ceiling=most,
             answer=answer,
             sentence=sentence(answer, self.task.name, self.metric, compared, rival, len(runs), self._budget()[0]),
-            warnings=warnings_of(courses, runs, kept),
+            warnings=[*warnings_of(courses, runs, kept), *unknown],
             budget=self._budget(),
         )
 
@@ -186,7 +187,7 @@ class Learning:
         self.meter.reach(self.meter.at.done + self.scorer.texts("val"), f"{arm.name}, val")
         return found
 
-    def _samples(self, split: Split, arms: Sequence[Arm]) -> list[Any]:
+    def _samples(self, split: Split, arms: Sequence[Arm]) -> list[list[list[Sample]]]:
         """The samples of arms on a split, by item."""
         cells = [
             Cell(self.task, split, arm, self.items[split], self.scorer.samples[self.task.name][split]) for arm in arms
@@ -203,17 +204,18 @@ class Learning:
         found = self._samples("test", different)
         return {arm.digest: [of(one) for one in samples] for arm, samples in zip(different, found, strict=True)}
 
-    def _ceiling(self, anchor: Arm, kept: Arm) -> Any:
-        """The most that was to win on test; None where answers are not listed, or their score cannot be computed."""
-        if self.exact is None or not all(item.answers for item in self.items["test"]):
-            return None
+    def _ceiling(self, anchor: Arm, kept: Arm) -> tuple[Ceiling | None, list[str]]:
+        """The most that was to win on test, or the reason why it is not known."""
+        items = self.items["test"]
+        if self.exact is None:
+            return None, []
+        if not suits(items, [self.metric]):
+            return None, [f"the oracle is not known: {self.task.name} lists no answers for {self.metric}"]
+        answers = self.exact.answers(self.folder, self.task, "test", items, lambda *_: None)
         try:
-            answers = self.exact.answers(self.folder, self.task, "test", self.items["test"], lambda *_: None)
-            return ceiling(answers, anchor, kept.policy, self.metric, self.settings.bounds)
-        except StudyError:
-            raise
-        except ValueError:
-            return None
+            return ceiling(answers, anchor, kept.policy, self.metric, self.settings.bounds), []
+        except PolicyError as error:
+            return None, [f"the oracle is not known: {error}"]
 
     def _budget(self) -> tuple[int, int]:
         """Texts that a run learns from, and that static temperature was tuned with."""
