@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import ExitStack
 from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
@@ -225,16 +226,18 @@ def test_two_processes_with_vllm_learn_in_one_folder(tmp_path):
     script, model = Path(__file__).with_name("vllm_learning.py"), tiny_llama(tmp_path / "model")
     outs, logs = [tmp_path / f"{at}.json" for at in range(2)], [tmp_path / f"{at}.log" for at in range(2)]
     command = [sys.executable, "-W", "ignore", str(script), model, str(tmp_path / "learned")]
-    running = [
-        subprocess.Popen([*command, str(out)], env=os.environ | QUIET, stdout=log.open("w"), stderr=subprocess.STDOUT)
-        for out, log in zip(outs, logs, strict=True)
-    ]
-    try:
-        for process, log in zip(running, logs, strict=True):
-            assert process.wait(timeout=500) == 0, log.read_text(encoding="utf-8")[-3000:]
-    finally:
-        for process in running:
-            process.kill()  # one that is still there after an error
+    with ExitStack() as files:
+        running = [
+            subprocess.Popen([*command, str(out)], env=os.environ | QUIET, stderr=subprocess.STDOUT,
+                             stdout=files.enter_context(log.open("w")))
+            for out, log in zip(outs, logs, strict=True)
+        ]  # fmt: skip
+        try:
+            for process, log in zip(running, logs, strict=True):
+                assert process.wait(timeout=500) == 0, log.read_text(encoding="utf-8")[-3000:]
+        finally:
+            for process in running:
+                process.kill()  # one that is still there after an error
     first, second = (json.loads(out.read_text(encoding="utf-8")) for out in outs)
 
     assert first["results"] == second["results"]

@@ -44,7 +44,9 @@ def main(model, folder, out):
         task=Small.name, shape="curve", filters="", rounds=3, texts=6, epochs=2, radius=0.1, runs=1, parts=2,
         items={"tune": 2, "val": 2, "test": 2}, samples={"tune": 6, "val": 6, "test": 6},
     )  # fmt: skip
-    runner = Counted(VllmRunner(model, batch=6, enforce_eager=True, max_model_len=64, max_num_seqs=8, block_size=32))
+    options = {"enforce_eager": True, "max_model_len": 64, "max_num_seqs": 8, "block_size": 32}
+    # in bfloat16 the attention of vLLM 0.32 uses AMX, and died of illegal instructions beside a second process
+    runner = Counted(VllmRunner(model, batch=6, dtype="float32", **options))
     results = learn(settings, Small(), runner, folder).to_json()
     data = {"results": {name: value for name, value in results.items() if name != "about"}, "written": runner.written}
     Path(out).write_text(json.dumps(data), encoding="utf-8")
