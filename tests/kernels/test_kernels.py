@@ -425,11 +425,13 @@ class TestTemperatures:
     def test_equal_the_policy_at_the_backends_own_signals(self, backend, dtype, text):
         policy = Policy(text)
         rows = np.random.default_rng(4).normal(0, 3, (20, 1000)).astype(dtype)
-        signals = measure(rows, *policy.signals, backend=backend)
+        named = [one for one in policy.signals if one.name != "position"]
+        signals = measure(rows, *named, backend=backend) if named else {}
         tolerance, _ = TEMPERATURE_TOLERANCE[dtype]
 
         found = temperatures(rows, policy, backend=backend, position=3)
-        np.testing.assert_allclose(found, policy.step(signals, position=3), rtol=tolerance)
+        expected = np.broadcast_to(policy.step(signals, position=3), found.shape)  # one, where it reads no row
+        np.testing.assert_allclose(found, expected, rtol=tolerance)
 
     def test_an_infinite_exponent_is_not_a_nan(self, backend):
         found = temperatures(np.array([[0.0, -inf], [0.0, 0.0]]), "0.8**(1/entropy)", backend=backend)

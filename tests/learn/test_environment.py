@@ -62,7 +62,7 @@ def test_gymnasium_accepts_it(signals):
     )
 
 
-@pytest.mark.parametrize("filters", ["", "min_p(0.1)", "top_k(4), top_p(0.9)", "xtc(0.1, 0.5)"])
+@pytest.mark.parametrize("filters", ["", "min_p(0.1)", "top_k(4), top_p(0.9)"])
 @pytest.mark.parametrize("backend", ["cpu", "reference"])
 def test_a_text_at_one_temperature_is_that_of_a_static_policy(filters, backend):
     env = environment(filters=filters, backend=backend)

@@ -2,9 +2,9 @@
 
 import pytest
 from tests.learn.made_learning import SIGNALS, Maker
-from tests.learn.test_passage_report import made
+from tests.learn.passages.test_report import made
 
-from dyntemp.learn import passage_report
+from dyntemp.learn.passages import report as passage_report
 from dyntemp.learn.report import document
 from dyntemp.learn.shapes import network
 

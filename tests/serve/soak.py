@@ -107,7 +107,7 @@ async def play_round(address: str, clients: int, chance: random.Random) -> Count
         work.append(stream(address, prompt, tokens, chance.randrange(1, tokens // 2) if number % 3 == 0 else None))
     for number in range(clients // 10):
         work.append(refused(address, chance.randbytes(chance.randrange(1, 20_000))))
-        sizes = {0: 1_000_000, 1: 990_000, 2: 3000}
+        sizes = {0: 1_000_000, 1: 990_000, 2: 7000}
         work.append(
             refused(address, json.dumps({"prompt": "x", "policy": "1+" * (sizes[number % 3] // 2) + "1"}).encode())
         )

@@ -72,7 +72,7 @@ def test_the_page_knows_what_it_stands_before(asked):
     assert ("fake", 98, 500, dyntemp.__version__) == tuple(
         data[name] for name in ("model", "vocabulary", "context", "version")
     )
-    assert (99, 2000) == (data["limits"]["max_tokens"], data["limits"]["policy"])
+    assert (99, 6000) == (data["limits"]["max_tokens"], data["limits"]["policy"])
     assert ("0.7", 99) == (data["defaults"]["policy"], data["defaults"]["max_tokens"])
     data = asyncio.run(info(None, ServerSettings()))
     assert (None, str(below_one())) == (data["model"], data["defaults"]["policy"])

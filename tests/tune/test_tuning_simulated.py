@@ -38,9 +38,9 @@ def studies(count, sampler):
     best = max(map(cliff, product(GRID, GRID, (0.42, 0.44, 0.46, 0.48, 0.5, 0.52))))
     for seed in range(count):
         tuned = tuning(Surface(on_cliff, NOISE, seed), sampler=sampler, seed=seed)
-        family = tuned.families[1]
-        trials = tuned._search(family, None, None)
-        finalists = tuned._again(family, trials, None)
+        family = tuned.settings.family()
+        trials = tuned.search(family)
+        finalists = tuned.again(family, trials, None)
         true = {trial.number: on_cliff(family.arm("", trial.parameters)) for trial in trials}
         top, (chosen,) = finalists[0].number, [one.number for one in finalists if one.chosen]
         yield best - true[top], best - true[chosen], finalists[0].promised[0] - true[top]
@@ -84,7 +84,7 @@ def test_the_expected_luck_is_that_of_equal_configurations():
     lucks, promises = [], []
     for seed, surface in enumerate(surfaces):
         tuned = tuning(surface, sampler="random", trials=12, seed=seed)
-        trials = tuned._search(tuned.families[1], None, None)
+        trials = tuned.search(tuned.settings.family())
         (luck,) = tuned._luck(trials)
         lucks.append(luck.expected)
         promises.append(max(one.measured.values[0] for one in trials) - 0.5 - surface.easy["tune"].mean())

@@ -50,6 +50,7 @@ def columns(outputs: Sequence[TokenOutput], offset: int) -> dict[str, list[Any] 
     told = [output.told for output in outputs]
     lengths = [len(output.token.text) for output in outputs]
     named = [{one["token"]: one["logprob"] for one in item["top_logprobs"]} for item in told]
+    curved = any(CURVE[0] in item for item in told)  # a chunk may have no token
     return {
         "tokens": [item["token"] for item in told],
         "token_logprobs": [item["logprob"] for item in told],
@@ -58,7 +59,7 @@ def columns(outputs: Sequence[TokenOutput], offset: int) -> dict[str, list[Any] 
             likeliest | {item["token"]: item["logprob"]} for likeliest, item in zip(named, told, strict=True)
         ] if any(named) else None,
         "text_offset": [offset + before for before in accumulate(lengths[:-1], initial=0)],
-        **{name: [item[name] for item in told] for name in (*TOLD, *CURVE) if name in told[0]},
+        **{name: [item[name] for item in told] for name in (*TOLD, *(CURVE if curved else ()))},
     }  # fmt: skip
 
 
