@@ -237,8 +237,9 @@ def check_many(memory):
 
     run()
     total = sum(outcomes.values())
-    assert outcomes["bounded"] > 0.25 * total, outcomes  # else these tests prove too little
-    assert outcomes["refused"] < 0.6 * total, outcomes
+    if total >= 100:  # shares of fewer examples, such as the 20 of `make test-core`, are chance
+        assert outcomes["bounded"] > 0.25 * total, outcomes  # else these tests prove too little
+        assert outcomes["refused"] < 0.6 * total, outcomes
 
 
 def test_random_policies_stay_inside_their_bounds():
