@@ -1,8 +1,8 @@
 """Learn three shapes on three tasks, without truncation and behind the tuned min-p: the runs behind docs/learning.md.
 
-    python evidence/learning/run.py FOLDER                    # about an hour on two cores; goes on where it was stopped
+    python evidence/learning/run.py FOLDER                    # an hour and a half on two cores; it resumes
     python evidence/learning/run.py FOLDER add-min_p-curve    # some of them
-    python evidence/learning/tables.py FOLDER               # take the results over, and write the pages
+    python evidence/learning/tables.py FOLDER                 # take the results over, and write the pages
 
 Shapes of one task share the texts of the static temperatures, which are the same for all of them.
 """
@@ -30,9 +30,6 @@ SHAPES = {
 
 FILTERS = {"plain": "", "min_p": TUNED}
 
-WITHOUT = ("instructions-plain",)
-"""Left out, since these texts are long."""
-
 SMALL = {
     "items": {"tune": 12, "val": 8, "test": 20}, "samples": {"tune": 8, "val": 32, "test": 32}, "rounds": 16,
     "texts": 12,
@@ -50,7 +47,7 @@ TASKS = {
 def names() -> list[str]:
     """The names of all runs: task, filters and shape."""
     pairs = [f"{task}-{filters}" for task in TASKS for filters in FILTERS]
-    return [f"{pair}-{shape}" for pair in pairs if pair not in WITHOUT for shape in SHAPES]
+    return [f"{pair}-{shape}" for pair in pairs for shape in SHAPES]
 
 
 def settings(name: str, card: dict) -> LearnSettings:

@@ -1,6 +1,6 @@
 """Write the tables of docs/learning.md, and what docs/evidence.md and the README say of learning.
 
-    python evidence/learning/run.py FOLDER         # about an hour on two cores
+    python evidence/learning/run.py FOLDER         # an hour and a half on two cores
     bash evidence/learning/texts.sh FOLDER/texts   # some minutes
     python evidence/learning/tables.py FOLDER      # take the results over
     python evidence/learning/tables.py             # write from the data beside this file
@@ -17,7 +17,7 @@ from pathlib import Path
 from dyntemp.evaluation.pairs import LEVEL, holm
 from dyntemp.evaluation.report import filled
 from dyntemp.evaluation.report.markdown import table
-from dyntemp.evaluation.report.reading import chance, difference, value
+from dyntemp.evaluation.report.reading import chance, difference_with_ends, value
 from dyntemp.evaluation.verdict import GROUPS, OWN
 from dyntemp.learn.passages.results import PassageResults
 from dyntemp.learn.results import Beside, LearnResults
@@ -186,8 +186,7 @@ def _error(half) -> str:
 
 
 def _ends(one: Beside) -> str:
-    ends = "" if one.low is None or one.high is None else f" ({difference(one.low)} to {difference(one.high)})"
-    return difference(one.difference) + ends
+    return difference_with_ends(one.difference, one.low, one.high)
 
 
 def circumstances(found: Mapping[str, LearnResults], of_texts: Mapping[str, PassageResults]) -> Iterator[str]:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 
-class PolicyError(ValueError):
+class DyntempError(ValueError):
+    """An error of one of the classes below."""
+
+
+class PolicyError(DyntempError):
     """A policy that cannot be read, or that could return a temperature that makes no sense.
 
     Attributes:
@@ -16,25 +20,25 @@ class PolicyError(ValueError):
         self.position = position
 
 
-class InvalidLogitsError(ValueError):
+class InvalidLogitsError(DyntempError):
     """Rows of logits that no temperature can be computed for: NaN, +inf, nothing unmasked, wrong shape or dtype."""
 
 
-class StateError(ValueError):
+class StateError(DyntempError):
     """A policy that remembers was used without its state, or with one that does not fit."""
 
 
-class TraceError(ValueError):
+class TraceError(DyntempError):
     """A trace file that cannot be read or written; the message names the file, and the line where one is damaged."""
 
 
-class ModelError(ValueError):
+class ModelError(DyntempError):
     """A model that cannot be loaded or asked; the message says what to install or to name instead."""
 
 
-class EngineError(ValueError):
+class EngineError(DyntempError):
     """A host, or the way it was set up, cannot do what was asked; the message says why, and what to do instead."""
 
 
-class StudyError(ValueError):
+class StudyError(DyntempError):
     """A study that cannot be run as it is described; the message says what to change."""

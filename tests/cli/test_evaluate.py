@@ -31,7 +31,7 @@ test = 4
 
 @pytest.fixture(autouse=True)
 def toys(monkeypatch):
-    monkeypatch.setattr("dyntemp.cli.evaluate.load_model", lambda name, **options: FakeModel(PIECES, logits, end=[3]))
+    monkeypatch.setattr("dyntemp.cli.hosts.load_model", lambda name, **options: FakeModel(PIECES, logits, end=[3]))
     monkeypatch.setattr("dyntemp.cli.evaluate.task_of", lambda name: Letters(name, answers=True))
 
 

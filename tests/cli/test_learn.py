@@ -43,7 +43,7 @@ class Learn:
 def learn(monkeypatch):
     fake = Learn()
     monkeypatch.setattr("dyntemp.cli.learn.learn", fake)
-    monkeypatch.setattr("dyntemp.cli.evaluate.load_model", lambda name, **_: FakeModel([b"a", b""], lambda _: [0, 0]))
+    monkeypatch.setattr("dyntemp.cli.hosts.load_model", lambda name, **_: FakeModel([b"a", b""], lambda _: [0, 0]))
     return fake
 
 
@@ -143,7 +143,7 @@ def test_after_ctrl_c_the_same_command_goes_on(capsys, tmp_path, learn):
     ],
 )
 def test_mistakes_are_found_before_the_model_is_loaded(capsys, tmp_path, monkeypatch, options, words):
-    monkeypatch.setattr("dyntemp.cli.evaluate.load_model", lambda *_, **__: pytest.fail("a model was loaded"))
+    monkeypatch.setattr("dyntemp.cli.hosts.load_model", lambda *_, **__: pytest.fail("a model was loaded"))
     code, _, err = run(capsys, *options, "-o", tmp_path)
 
     assert 2 == code
@@ -163,7 +163,7 @@ def test_what_cannot_run_says_why(capsys, tmp_path, learn, error):
 def test_real_learning_ends_in_files_that_other_commands_read(capsys, tmp_path, monkeypatch):
     pytest.importorskip("torch")
     monkeypatch.setattr("dyntemp.cli.learn.learn", real_learn)
-    for place in ("evaluate", "common"):
+    for place in ("hosts", "common"):
         monkeypatch.setattr(f"dyntemp.cli.{place}.load_model", lambda name, **_: FakeModel(PIECES, logits))
     monkeypatch.setattr("dyntemp.cli.learn.task_of", lambda name: Contexts())
     sizes = [word for split in ("tune", "val", "test") for word in ("--items", f"{split}=2", "--samples", f"{split}=8")]

@@ -42,7 +42,7 @@ class Tune:
 def tune(monkeypatch):
     fake = Tune()
     monkeypatch.setattr("dyntemp.cli.tune.tune", fake)
-    monkeypatch.setattr("dyntemp.cli.evaluate.load_model", lambda name, **_: FakeModel([b"a", b""], lambda _: [0, 0]))
+    monkeypatch.setattr("dyntemp.cli.hosts.load_model", lambda name, **_: FakeModel([b"a", b""], lambda _: [0, 0]))
     return fake
 
 
@@ -130,7 +130,7 @@ def test_after_ctrl_c_the_same_command_goes_on(capsys, tmp_path, tune):
     ],
 )
 def test_mistakes_are_found_before_the_model_is_loaded(capsys, tmp_path, tune, monkeypatch, options, message):
-    monkeypatch.setattr("dyntemp.cli.evaluate.load_model", lambda *_, **__: pytest.fail("a model was loaded"))
+    monkeypatch.setattr("dyntemp.cli.hosts.load_model", lambda *_, **__: pytest.fail("a model was loaded"))
     code, _, err = run(capsys, *options, "-o", tmp_path)
 
     assert 2 == code
@@ -147,7 +147,7 @@ def test_a_study_that_cannot_run_says_why(capsys, tmp_path, tune):
 
 def test_a_real_tuning_ends_in_files_that_other_commands_read(capsys, tmp_path, monkeypatch):
     monkeypatch.setattr("dyntemp.cli.tune.tune", real_tune)
-    monkeypatch.setattr("dyntemp.cli.evaluate.load_model", lambda name, **_: FakeModel(PIECES, logits, end=[3]))
+    monkeypatch.setattr("dyntemp.cli.hosts.load_model", lambda name, **_: FakeModel(PIECES, logits, end=[3]))
     monkeypatch.setattr("dyntemp.cli.tune.task_of", lambda name: Letters(name, answers=True))
     sizes = [word for split in ("tune", "val", "test") for word in ("--items", f"{split}=3", "--samples", f"{split}=4")]
     command = (TEMPLATE, "--min-p", "0:0.3", "--task", "letters", "--trials", "2", *sizes, "-o", tmp_path)

@@ -228,9 +228,9 @@ def test_two_processes_with_vllm_learn_in_one_folder(tmp_path):
     command = [sys.executable, "-W", "ignore", str(script), model, str(tmp_path / "learned")]
     with ExitStack() as files:
         running = [
-            subprocess.Popen([*command, str(out)], env=os.environ | QUIET, stderr=subprocess.STDOUT,
+            subprocess.Popen([*command, str(out), str(other)], env=os.environ | QUIET, stderr=subprocess.STDOUT,
                              stdout=files.enter_context(log.open("w")))
-            for out, log in zip(outs, logs, strict=True)
+            for out, other, log in zip(outs, reversed(outs), logs, strict=True)
         ]  # fmt: skip
         try:
             for process, log in zip(running, logs, strict=True):

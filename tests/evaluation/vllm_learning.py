@@ -1,7 +1,8 @@
-"""Learning with vLLM in a process of its own, which shares its folder with others: MODEL FOLDER OUT."""
+"""Learning with vLLM in a process of its own, which shares its folder with another one: MODEL FOLDER OUT OTHER."""
 
 import json
 import sys
+import time
 from pathlib import Path
 
 from dyntemp.evaluation.task import Item, Score
@@ -33,7 +34,17 @@ class Counted:
             yield found
 
 
-def main(model, folder, out):
+def meet(own, other):
+    """Wait until the other process has come here too: the first must not have learned before the second is there."""
+    own.touch()
+    until = time.monotonic() + 300
+    while not other.exists():
+        if time.monotonic() > until:
+            raise SystemExit(f"{other.stem} has not come within 300 s")
+        time.sleep(0.05)
+
+
+def main(model, folder, out, other):
     from dyntemp.evaluation import work
     from dyntemp.evaluation.vllm_runner import VllmRunner
     from dyntemp.learn.learning import learn
@@ -47,6 +58,7 @@ def main(model, folder, out):
     options = {"enforce_eager": True, "max_model_len": 64, "max_num_seqs": 8, "block_size": 32}
     # in bfloat16 the attention of vLLM 0.32 uses AMX, and died of illegal instructions beside a second process
     runner = Counted(VllmRunner(model, batch=6, dtype="float32", **options))
+    meet(Path(out).with_suffix(".there"), Path(other).with_suffix(".there"))
     results = learn(settings, Small(), runner, folder).to_json()
     data = {"results": {name: value for name, value in results.items() if name != "about"}, "written": runner.written}
     Path(out).write_text(json.dumps(data), encoding="utf-8")

@@ -39,6 +39,8 @@ if not triton_rows.INTERPRETED and not torch.cuda.is_available() and __name__ !=
 
 tl = triton.language
 DEVICE = "cpu" if triton_rows.INTERPRETED else "cuda"
+ROOT = Path(__file__).parents[2]
+ALONE = [sys.executable, "-m", "tests.kernels.test_triton"]  # this file as a program, in a process of its own
 DTYPES = ["float64", "float32", "float16", "bfloat16"]
 TOLERANCE = {  # of a signal s: so much times max(1, |s|)
     "float64": (1e-12, "sums in float64"),
@@ -633,7 +635,7 @@ class TestTokens:
         """A chi-square test over two blocks, and token by token what the reference draws with the same keys."""
         part = DRAWS // min(os.cpu_count() or 1, 8)
         parts = [(first, min(part, DRAWS - first), tmp_path / f"{first}.npy") for first in range(0, DRAWS, part)]
-        running = [subprocess.Popen([sys.executable, __file__, "draw", *map(str, given)]) for given in parts]
+        running = [subprocess.Popen([*ALONE, "draw", *map(str, given)], cwd=ROOT) for given in parts]
         row, temperature = draws_row().astype(np.float32), DRAWS_TEMPERATURE
         expected = [reference.draw(row.astype(np.float64), temperature, 6, request, 0) for request in range(DRAWS)]
         assert {process.wait() for process in running} == {0}
@@ -710,9 +712,7 @@ class TestRefusals:
 def test_every_kernel_compiles_for_a_gpu_and_none_for_a_policy():
     """Without a GPU, by Triton's compiler alone, in a process without the interpreter."""
     environment = {name: value for name, value in os.environ.items() if name != "TRITON_INTERPRET"}
-    done = subprocess.run(
-        [sys.executable, __file__, "compile"], env=environment, capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([*ALONE, "compile"], cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     assert Counter(done.stdout.split()) >= Counter(["summarise", "select", "solve", "step", "extremes", "divide"])
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from tests.learn.made import entropy_of, log_softmax, tokens_of
 
-from dyntemp.learn.objective import clipped, divergence, entropy, likelihood
+from dyntemp.learn.objective import Valued, clipped, divergence, entropy
+from dyntemp.learn.passages.fit import loss_of
 
 RANDOM = np.random.default_rng(3)
 ROWS = [*RANDOM.normal(0, 2, (12, 9)), *RANDOM.normal(0, 0.2, (4, 9)), np.r_[8.0, np.zeros(8)]]
@@ -22,7 +23,7 @@ def kl(row, t):
 DIRECT = {
     "divergence": lambda row, token, t: kl(row, t),
     "entropy": lambda row, token, t: entropy_of(row, t),
-    "likelihood": lambda row, token, t: log_softmax(row, t)[token],
+    "surprise": lambda row, token, t: -log_softmax(row, t)[token],
 }
 
 
@@ -30,7 +31,10 @@ def valued(name, log_t):
     draws = TOKENS.curves.at(log_t)
     if name == "divergence":
         return divergence(draws, TOKENS.curves, log_t, ANCHOR)
-    return entropy(draws) if name == "entropy" else likelihood(draws)
+    if name == "entropy":
+        return entropy(draws)
+    loss = loss_of(draws, np.full(len(ROWS), True))
+    return Valued(loss.each.sum(), loss.by_log_t * len(ROWS))  # the derivative is that of the mean
 
 
 @pytest.mark.parametrize("name", DIRECT)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from threading import Thread
 
 import numpy as np
 import pytest
@@ -22,6 +23,7 @@ from dyntemp.tune.search import PRUNED_AFTER
 from dyntemp.tune.storage import WORKER, fail_dead, open_storage
 
 optuna = pytest.importorskip("optuna")
+from sqlalchemy import event  # noqa: E402 (which Optuna needs)
 
 ROOT = Path(__file__).parents[2]
 POSTGRESQL = [path for path in sorted(Path("/usr/lib/postgresql").glob("*/bin")) if (path / "initdb").exists()]
@@ -183,6 +185,27 @@ def test_no_trial_is_lost_or_doubled_when_one_of_two_processes_is_killed(tmp_pat
     assert 1 >= len(check_each_place_is_done_once(storage))
     assert 2 == len(workers(storage)), "both have worked"
     storage.engine.dispose()
+
+
+def test_one_of_two_takes_a_trial_that_both_see_waiting(tmp_path):
+    first, second = open_storage(tmp_path), open_storage(tmp_path)
+    optuna.create_study(study_name="toy", storage=first).enqueue_trial({})
+    (trial,) = trials(first)
+    taken = []
+    other = Thread(target=lambda: taken.append(second.set_trial_state_values(trial._trial_id, RUNNING)))
+
+    def let_the_other_try(_connection, _cursor, statement, *_):
+        if statement.startswith("UPDATE trials") and not other.is_alive() and not taken:
+            other.start()
+            other.join(1)  # it ends here only if it could read between our reading and our writing
+
+    event.listen(first.engine, "before_cursor_execute", let_the_other_try)
+    taken.append(first.set_trial_state_values(trial._trial_id, RUNNING))
+    other.join()
+
+    assert [False, True] == sorted(taken)
+    first.engine.dispose()
+    second.engine.dispose()
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from typing import Any
 
 from dyntemp.cli import INTERRUPTED, OK, UsageError
 from dyntemp.cli.common import add_colour_option, add_model_options, open_model, print_json, readable
+from dyntemp.cli.long_work import say_interrupted
 from dyntemp.cli.policy_options import add_draw_options, add_preset_option, chosen_policy, draw_settings, read_given
 from dyntemp.cli.progress import shown
 from dyntemp.comparison import compare, seeds_of
@@ -22,7 +23,7 @@ from dyntemp.comparison.figures import Figures
 from dyntemp.comparison.measures import MEASURES
 from dyntemp.comparison.report import HONEST
 from dyntemp.comparison.report_parts import LETTERS, number
-from dyntemp.errors import InvalidLogitsError, ModelError, PolicyError, StateError, TraceError
+from dyntemp.errors import DyntempError
 from dyntemp.show.report_parts import signed
 from dyntemp.show.terminal import console
 from dyntemp.statistics.estimate import FEW_PROMPTS
@@ -75,9 +76,9 @@ def run(options: argparse.Namespace) -> int:
                 progress=progress,
             )  # fmt: skip
     except KeyboardInterrupt:
-        console(options.color, stderr=True).print("interrupted; the same command goes on from here", style="dim")
+        say_interrupted(console(options.color, stderr=True))
         return INTERRUPTED
-    except (ModelError, PolicyError, TraceError, StateError, InvalidLogitsError):
+    except DyntempError:
         raise
     except ValueError as error:
         raise UsageError(str(error)) from None

@@ -9,30 +9,26 @@ Running the same command again goes on where it was stopped, and several process
 from __future__ import annotations
 
 import argparse
-import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from dyntemp.cli import INTERRUPTED, OK, UsageError
-from dyntemp.cli.common import MODEL_VARIABLE, add_colour_option, print_json, readable, waiting
+from rich.console import Console
+
+from dyntemp.cli import OK, UsageError
+from dyntemp.cli.common import readable
+from dyntemp.cli.hosts import add_host_options, default_model, opened
+from dyntemp.cli.long_work import Outcome, add_output_options, long_work
 from dyntemp.cli.policy_options import read_given
 from dyntemp.cli.progress import shown
-from dyntemp.errors import EngineError, InvalidLogitsError, ModelError, PolicyError, StateError, TraceError
 from dyntemp.evaluation.configuration import TIERS, StudySettings, read_study
-from dyntemp.evaluation.exact_tier import ExactTier
-from dyntemp.evaluation.loop_runner import LoopRunner
 from dyntemp.evaluation.report import document
 from dyntemp.evaluation.results import Comparison, Results, TaskResult
-from dyntemp.evaluation.runner import Runner
 from dyntemp.evaluation.selection import mean
 from dyntemp.evaluation.study import RESULTS, run_study
 from dyntemp.evaluation.tasks.table import TASKS, task_of
-from dyntemp.models import BUNDLED, load_model
-from dyntemp.models.recommended import recommended
 from dyntemp.show.terminal import console
-from dyntemp.textfile import write_whole
 
 TIER = "short"
 
@@ -57,62 +53,33 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--budget", type=int, metavar="N", help="configurations of each family")
     group.add_argument("--seed", type=int, metavar="N", help="equal seeds give equal figures (0)")
     add_host_options(parser)
-    out = parser.add_argument_group("output")
-    out.add_argument("--report", metavar="FILE", help="the report as one HTML file; default: FOLDER/report.html")
-    out.add_argument("--json", action="store_true", help="print verdict and comparisons as JSON")
-    out.add_argument("-q", "--quiet", action="store_true", help="no progress")
-    add_colour_option(parser)
-
-
-def add_host_options(parser: argparse.ArgumentParser) -> None:
-    """The options that name a model and where it runs; `opened` reads them."""
-    where = parser.add_argument_group("model")
-    where.add_argument("-m", "--model", metavar="MODEL", help="a model as in `dyntemp generate`, or the server's name")
-    host = where.add_mutually_exclusive_group()
-    host.add_argument("--server", metavar="URL", help="a server with the OpenAI API, such as http://localhost:8000/v1")
-    host.add_argument("--vllm", metavar="MODEL", help="run this model in vLLM, in this process")
-    where.add_argument("--server-kind", choices=("dyntemp", "vllm", "other"), default="dyntemp",
-                       help="where the server's policies come from: `dyntemp serve` (dyntemp), vLLM with our processor "
-                       "(vllm), or none (other)")  # fmt: skip
-    where.add_argument("--batch", type=int, default=64, metavar="N", help="texts that are written at a time (64)")
-    where.add_argument("--threads", type=int, metavar="N", help="processor threads of llama.cpp")
+    add_output_options(parser, "verdict and comparisons")
 
 
 def run(options: argparse.Namespace) -> int:
     """Run a study, and return the exit code."""
-    out, err = console(options.color), console(options.color, stderr=True)
     if options.tasks:
+        out = console(options.color)
         for task in TASKS.values():
             out.print(f"{task.name:<20} {task.group:<10} {task.metric or 'no metric':<12} {task.about}", soft_wrap=True)
         return OK
     if options.output is None:
         raise UsageError("no folder was given: name one with -o FOLDER")
-    try:
-        settings = asked(options)
-        settings.families()  # a mistake in a name is found before the model is loaded
-        tasks = [task_of(name) for name in settings.tasks]
-        model = opened(options, settings.model)
-        err.print(f"study {settings.digest[:16]}", style="dim")
-        with shown(err, "texts", quiet=options.quiet) as progress:
-            results = run_study(settings, tasks, model.runner, options.output, exact=model.exact, progress=progress)
-    except KeyboardInterrupt:
-        err.print("interrupted; the same command goes on from here", style="dim")
-        return INTERRUPTED
-    except (ModelError, PolicyError, TraceError, StateError, InvalidLogitsError, EngineError):
-        raise
-    except ValueError as error:
-        raise UsageError(str(error)) from None
-    report = Path(options.report or Path(options.output) / "report.html")
-    write_whole(report, document(results))
-    paths = {"results": str(Path(options.output) / RESULTS), "report": str(report)}
-    if options.json:
-        print_json(out, {"digest": results.digest, **summary(results), **paths})
-        return OK
-    for line in told(results):
-        out.print(line, soft_wrap=True, highlight=False)
-    for path in paths.values():
-        out.print(path, style="bold", soft_wrap=True)
-    return OK
+    return long_work(options, lambda err: _studied(options, err), _outcome)
+
+
+def _studied(options: argparse.Namespace, err: Console) -> Results:
+    settings = asked(options)
+    settings.families()  # a mistake in a name is found before the model is loaded
+    tasks = [task_of(name) for name in settings.tasks]
+    model = opened(options, settings.model)
+    err.print(f"study {settings.digest[:16]}", style="dim")
+    with shown(err, "texts", quiet=options.quiet) as progress:
+        return run_study(settings, tasks, model.runner, options.output, exact=model.exact, progress=progress)
+
+
+def _outcome(results: Results, folder: Path) -> Outcome:
+    return Outcome(folder / RESULTS, document(results), told(results), {"digest": results.digest, **summary(results)})
 
 
 def asked(options: argparse.Namespace) -> StudySettings:
@@ -132,42 +99,6 @@ def asked(options: argparse.Namespace) -> StudySettings:
 def contents(policy: str) -> str:
     """A policy of the command line; of a file, what it holds, which the digest of the study covers."""
     return replace(read_given(policy), provenance=None).to_json() if policy.endswith(".json") else policy
-
-
-def default_model(options: argparse.Namespace) -> str:
-    """The model where --model names none."""
-    return options.vllm or os.environ.get(MODEL_VARIABLE, BUNDLED)
-
-
-class Opened(NamedTuple):
-    """A model that is ready.
-
-    Attributes:
-        runner: It writes the texts.
-        exact: The exact tier, where the model's logits are at hand.
-        card: The sampling that its makers recommend, where the model is at hand.
-    """
-
-    runner: Runner
-    exact: ExactTier | None = None
-    card: Mapping[str, float] = {}
-
-
-def opened(options: argparse.Namespace, name: str) -> Opened:
-    """The model that the options name, in our own loop, in vLLM or at a server."""
-    if options.server:
-        from dyntemp.evaluation.server_runner import ServerRunner
-
-        kind = None if options.server_kind == "other" else options.server_kind
-        return Opened(ServerRunner(options.server, name, concurrency=options.batch, kind=kind))
-    if options.vllm:
-        from dyntemp.evaluation.vllm_runner import VllmRunner
-
-        return Opened(VllmRunner(name))
-    threads = {} if options.threads is None else {"threads": options.threads}
-    with waiting(f"loading {name} ..."):
-        model = load_model(name, **threads)
-    return Opened(LoopRunner(model, batch=options.batch), ExactTier(model), recommended(model))
 
 
 def told(results: Results) -> Iterator[str]:

@@ -17,23 +17,23 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from dyntemp.cli import INTERRUPTED, OK, UsageError
-from dyntemp.cli.common import add_colour_option, print_json, readable
-from dyntemp.cli.evaluate import add_host_options, default_model, opened
+from rich.console import Console
+
+from dyntemp.cli import UsageError
+from dyntemp.cli.common import readable
+from dyntemp.cli.hosts import add_host_options, default_model, opened
 from dyntemp.cli.learn_options import span
+from dyntemp.cli.long_work import Outcome, add_output_options, long_work
 from dyntemp.cli.policy_options import bindings
 from dyntemp.cli.progress import shown
 from dyntemp.cli.tune import noted
-from dyntemp.errors import EngineError, InvalidLogitsError, ModelError, PolicyError, StateError, StudyError, TraceError
-from dyntemp.evaluation.report.reading import difference, value
+from dyntemp.evaluation.report.reading import difference_with_ends, value
 from dyntemp.evaluation.tasks.table import task_of
 from dyntemp.learn.learned import learned
 from dyntemp.learn.learning import RESULTS, TRACE, learn
 from dyntemp.learn.report import document
 from dyntemp.learn.results import LearnResults
 from dyntemp.learn.settings import LearnSettings
-from dyntemp.show.terminal import console
-from dyntemp.textfile import write_whole
 
 GIVEN = ("metric", "rounds", "epochs", "radius", "clip", "pull", "entropy", "runs", "parts", "seed")
 """Options that are settings of the same name."""
@@ -76,11 +76,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     how.add_argument("--most", type=int, metavar="N", help="with --texts: tokens that are read (3000)")
     how.add_argument("--storage", metavar="URL", help="a database that machines share: postgresql://USER@HOST/NAME")
     add_host_options(parser)
-    out = parser.add_argument_group("output")
-    out.add_argument("--report", metavar="FILE", help="the report as one HTML file; default: FOLDER/report.html")
-    out.add_argument("--json", action="store_true", help="print the outcome as JSON")
-    out.add_argument("-q", "--quiet", action="store_true", help="no progress")
-    add_colour_option(parser)
+    add_output_options(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -97,36 +93,28 @@ def run(options: argparse.Namespace) -> int:
         return run_texts(options)
     if options.most is not None:
         raise UsageError("--most was given without --texts: it is the number of tokens of texts")
-    out, err = console(options.color), console(options.color, stderr=True)
-    try:
-        settings = asked(options)
-        task = task_of(settings.task)
-        settings.metric_for(task)  # a mistake is found before the model is loaded
-        model = opened(options, settings.model)
-        settings = replace(settings, card=model.card)
-        err.print(f"settings {settings.digest[:16]}", style="dim")
-        exact = model.exact if options.oracle else None
-        with shown(err, "texts", quiet=options.quiet) as show:
-            results = learn(
-                settings, task, model.runner, options.output, exact=exact, storage=options.storage,
-                progress=show and (lambda at: show(at[:3], noted(at))),
-            )  # fmt: skip
-    except KeyboardInterrupt:
-        err.print("interrupted; the same command goes on from here", style="dim")
-        return INTERRUPTED
-    except (ModelError, PolicyError, TraceError, StateError, InvalidLogitsError, EngineError, StudyError):
-        raise
-    except ValueError as error:
-        raise UsageError(str(error)) from None
-    paths = written(results, Path(options.output), options.report)
-    if options.json:
-        print_json(out, {**summary(results), **paths})
-        return OK
-    for line in told(results):
-        out.print(line, soft_wrap=True, highlight=False)
-    for path in paths.values():
-        out.print(path, style="bold", soft_wrap=True)
-    return OK
+    return long_work(options, lambda err: _learned(options, err), _outcome)
+
+
+def _learned(options: argparse.Namespace, err: Console) -> LearnResults:
+    settings = asked(options)
+    task = task_of(settings.task)
+    settings.metric_for(task)  # a mistake is found before the model is loaded
+    model = opened(options, settings.model)
+    settings = replace(settings, card=model.card)
+    err.print(f"settings {settings.digest[:16]}", style="dim")
+    with shown(err, "texts", quiet=options.quiet) as show:
+        return learn(
+            settings, task, model.runner, options.output, exact=model.exact if options.oracle else None,
+            storage=options.storage, progress=show and (lambda at: show(at[:3], noted(at))),
+        )  # fmt: skip
+
+
+def _outcome(results: LearnResults, folder: Path) -> Outcome:
+    policy = folder / "policy.json"
+    learned(results).save(policy)
+    files = {"trace": folder / TRACE, "policy": policy}
+    return Outcome(folder / RESULTS, document(results), told(results), summary(results), files)
 
 
 def asked(options: argparse.Namespace) -> LearnSettings:
@@ -146,17 +134,6 @@ def asked(options: argparse.Namespace) -> LearnSettings:
     return LearnSettings(task=options.task, model=options.model or default_model(options), **given)
 
 
-def written(results: LearnResults, folder: Path, report: str | None) -> dict[str, str]:
-    """Write the report and the learned policy, and return the paths."""
-    paths = {
-        "results": folder / RESULTS, "report": Path(report or folder / "report.html"), "trace": folder / TRACE,
-        "policy": folder / "policy.json",
-    }  # fmt: skip
-    write_whole(paths["report"], document(results))
-    learned(results).save(paths["policy"])
-    return {name: str(path) for name, path in paths.items()}
-
-
 def told(results: LearnResults) -> Iterator[str]:
     """The answer, the warnings, and what was learned beside each control on test."""
     yield results.sentence
@@ -174,11 +151,8 @@ def told(results: LearnResults) -> Iterator[str]:
     yield ""
     yield f"{f'{results.metric} on test':<40} {'learned':>8} {'control':>8} {'difference, 95 %':>28} {'p':>6}"
     for pair in results.beside:
-        ends = "" if pair.low is None or pair.high is None else f" ({difference(pair.low)} to {difference(pair.high)})"
-        yield (
-            f"{pair.control:<40} {value(pair.mean):>8} {value(pair.other):>8} {difference(pair.difference) + ends:>28} "
-            f"{pair.p:>6.3f}"
-        )
+        less = difference_with_ends(pair.difference, pair.low, pair.high)
+        yield (f"{pair.control:<40} {value(pair.mean):>8} {value(pair.other):>8} {less:>28} {pair.p:>6.3f}")
     if (most := results.ceiling) is not None:
         yield ""
         yield (

@@ -10,12 +10,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from dyntemp.cli import INTERRUPTED, OK, UsageError
-from dyntemp.cli.common import print_json, readable, waiting
-from dyntemp.cli.evaluate import default_model
+from rich.console import Console
+
+from dyntemp.cli import UsageError
+from dyntemp.cli.common import readable
+from dyntemp.cli.hosts import default_model, loaded
 from dyntemp.cli.learn_options import span
+from dyntemp.cli.long_work import Outcome, long_work
 from dyntemp.cli.progress import shown
-from dyntemp.errors import EngineError, InvalidLogitsError, ModelError, PolicyError, StateError, StudyError, TraceError
 from dyntemp.learn.passages.calibration import Calibration
 from dyntemp.learn.passages.learning import POLICY, RESULTS, TRACE, learn_passages
 from dyntemp.learn.passages.reading import Passage, read_passages
@@ -23,9 +25,6 @@ from dyntemp.learn.passages.report import document
 from dyntemp.learn.passages.results import PassageResults
 from dyntemp.learn.passages.settings import PassageSettings, digest_of
 from dyntemp.learn.settings import TUNED
-from dyntemp.models import load_model
-from dyntemp.show.terminal import console
-from dyntemp.textfile import write_whole
 
 OF_TASKS = (
     "metric", "rounds", "per_item", "epochs", "radius", "clip", "pull", "entropy", "runs", "parts", "items", "samples",
@@ -36,35 +35,20 @@ OF_TASKS = (
 
 def run_texts(options: argparse.Namespace) -> int:
     """Learn from the texts that the options name, and return the exit code."""
-    out, err = console(options.color), console(options.color, stderr=True)
-    try:
-        passages = read_passages(options.texts)
-        settings = asked_texts(options, passages)
-        threads = {} if options.threads is None else {"threads": options.threads}
-        with waiting(f"loading {settings.model} ..."):
-            model = load_model(settings.model, **threads)
-        with shown(err, "texts", quiet=options.quiet) as show:
-            results = learn_passages(settings, Path(options.texts).name, passages, model, options.output, show)
-    except KeyboardInterrupt:
-        err.print("interrupted; the same command goes on from here", style="dim")
-        return INTERRUPTED
-    except (ModelError, PolicyError, TraceError, StateError, InvalidLogitsError, EngineError, StudyError):
-        raise
-    except ValueError as error:
-        raise UsageError(str(error)) from None
-    folder = Path(options.output)
-    report = Path(options.report or folder / "report.html")
-    write_whole(report, document(results))
-    paths = {"results": str(folder / RESULTS), "report": str(report), "trace": str(folder / TRACE),
-             "policy": str(folder / POLICY)}  # fmt: skip
-    if options.json:
-        print_json(out, {**summary_of_texts(results), **paths})
-        return OK
-    for line in told(results):
-        out.print(line, soft_wrap=True, highlight=False)
-    for path in paths.values():
-        out.print(path, style="bold", soft_wrap=True)
-    return OK
+    return long_work(options, lambda err: _learned(options, err), _outcome)
+
+
+def _learned(options: argparse.Namespace, err: Console) -> PassageResults:
+    passages = read_passages(options.texts)
+    settings = asked_texts(options, passages)
+    model = loaded(options, settings.model)
+    with shown(err, "texts", quiet=options.quiet) as show:
+        return learn_passages(settings, Path(options.texts).name, passages, model, options.output, show)
+
+
+def _outcome(results: PassageResults, folder: Path) -> Outcome:
+    files = {"trace": folder / TRACE, "policy": folder / POLICY}
+    return Outcome(folder / RESULTS, document(results), told(results), summary_of_texts(results), files)
 
 
 def asked_texts(options: argparse.Namespace, passages: list[Passage]) -> PassageSettings:

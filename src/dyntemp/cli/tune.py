@@ -14,16 +14,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from dyntemp.cli import INTERRUPTED, OK, UsageError
-from dyntemp.cli.common import add_colour_option, print_json, readable
-from dyntemp.cli.evaluate import add_host_options, default_model, opened
+from rich.console import Console
+
+from dyntemp.cli import UsageError
+from dyntemp.cli.common import readable
+from dyntemp.cli.hosts import add_host_options, default_model, opened
+from dyntemp.cli.long_work import Outcome, add_output_options, long_work
 from dyntemp.cli.policy_options import bindings
 from dyntemp.cli.progress import shown
-from dyntemp.errors import EngineError, InvalidLogitsError, ModelError, PolicyError, StateError, StudyError, TraceError
-from dyntemp.evaluation.report.reading import difference, value
+from dyntemp.evaluation.report.reading import difference_with_ends, value
 from dyntemp.evaluation.tasks.table import task_of
-from dyntemp.show.terminal import console
-from dyntemp.textfile import write_whole
 from dyntemp.tune.progress import Progress
 from dyntemp.tune.report import document
 from dyntemp.tune.report.reading import Search, searches, with_interval
@@ -79,44 +79,34 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--seed", type=int, metavar="N", help="seed of configurations, items and noise (0)")
     group.add_argument("--storage", metavar="URL", help="a database that machines share: postgresql://USER@HOST/NAME")
     add_host_options(parser)
-    out = parser.add_argument_group("output")
-    out.add_argument("--report", metavar="FILE", help="the report as one HTML file; default: FOLDER/report.html")
-    out.add_argument("--json", action="store_true", help="print the outcome as JSON")
-    out.add_argument("-q", "--quiet", action="store_true", help="no progress")
-    add_colour_option(parser)
+    add_output_options(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """Tune, and return the exit code."""
-    out, err = console(options.color), console(options.color, stderr=True)
-    try:
-        settings = asked(options)
-        settings.family()  # a mistake in the template is found before the model is loaded
-        tasks = [task_of(name) for name in settings.tasks]
-        model = opened(options, settings.model)
-        settings = replace(settings, card=model.card)
-        err.print(f"settings {settings.digest[:16]}", style="dim")
-        with shown(err, "texts", quiet=options.quiet) as show:
-            results = tune(
-                settings, tasks, model.runner, options.output, exact=model.exact, storage=options.storage,
-                progress=show and (lambda at: show(at[:3], noted(at))),
-            )  # fmt: skip
-    except KeyboardInterrupt:
-        err.print("interrupted; the same command goes on from here", style="dim")
-        return INTERRUPTED
-    except (ModelError, PolicyError, TraceError, StateError, InvalidLogitsError, EngineError, StudyError):
-        raise
-    except ValueError as error:
-        raise UsageError(str(error)) from None
-    paths = written(results, Path(options.output), options.report)
-    if options.json:
-        print_json(out, {**summary(results), **paths})
-        return OK
-    for line in told(results):
-        out.print(line, soft_wrap=True, highlight=False)
-    for path in paths.values():
-        out.print(path, style="bold", soft_wrap=True)
-    return OK
+    return long_work(options, lambda err: _tuned(options, err), _outcome)
+
+
+def _tuned(options: argparse.Namespace, err: Console) -> TuningResults:
+    settings = asked(options)
+    settings.family()  # a mistake in the template is found before the model is loaded
+    tasks = [task_of(name) for name in settings.tasks]
+    model = opened(options, settings.model)
+    settings = replace(settings, card=model.card)
+    err.print(f"settings {settings.digest[:16]}", style="dim")
+    with shown(err, "texts", quiet=options.quiet) as show:
+        return tune(
+            settings, tasks, model.runner, options.output, exact=model.exact, storage=options.storage,
+            progress=show and (lambda at: show(at[:3], noted(at))),
+        )  # fmt: skip
+
+
+def _outcome(results: TuningResults, folder: Path) -> Outcome:
+    files = {"static" if winner.control else "policy": winner for winner in results.tested}
+    paths = {name: folder / f"{name}.json" for name in files}
+    for name, winner in files.items():
+        tuned(results, winner).save(paths[name])
+    return Outcome(folder / RESULTS, document(results), told(results), summary(results), paths)
 
 
 def noted(at: Progress) -> str:
@@ -155,17 +145,6 @@ def chain(options: argparse.Namespace) -> str:
     return options.filters or ", ".join(f"{name}({span})" for name, span in short.items())
 
 
-def written(results: TuningResults, folder: Path, report: str | None) -> dict[str, str]:
-    """Write the report and the files of the winners, and return the paths."""
-    paths = {"results": folder / RESULTS, "report": Path(report or folder / "report.html")}
-    write_whole(paths["report"], document(results))
-    for winner in results.tested:
-        name = "static" if winner.control else "policy"
-        paths[name] = folder / f"{name}.json"
-        tuned(results, winner).save(paths[name])
-    return {name: str(path) for name, path in paths.items()}
-
-
 def told(results: TuningResults) -> Iterator[str]:
     """The answer, what was promised and what was left, and what may be left alone."""
     yield results.sentence
@@ -174,8 +153,8 @@ def told(results: TuningResults) -> Iterator[str]:
     for search in searches(results):
         yield from _stages(search)
     for pair in results.differences:
-        ends = "" if pair.low is None or pair.high is None else f" ({difference(pair.low)} to {difference(pair.high)})"
-        yield f"{pair.objective}: policy less static on test {difference(pair.difference)}{ends}, p = {pair.p:.3f}"
+        less = difference_with_ends(pair.difference, pair.low, pair.high)
+        yield f"{pair.objective}: policy less static on test {less}, p = {pair.p:.3f}"
     yield ""
     for one in sensitivities(results):
         yield from sentences(one)

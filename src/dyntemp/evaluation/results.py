@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
+from dyntemp.evaluation.records import read_results
+
 FORMAT = 1
 """Version of the file."""
 
@@ -232,14 +234,4 @@ class Results:
         Raises:
             ValueError: For a file of another version.
         """
-        rest = dict(data)
-        if (version := rest.pop("format", None)) != FORMAT:
-            raise ValueError(f"these results have format {version!r}; this version reads {FORMAT}")
-        kinds: dict[str, Any] = {
-            "tasks": TaskResult, "arms": ArmResult, "comparisons": Comparison, "curves": Curve, "texts": TextPair,
-            "standings": Standing,
-        }  # fmt: skip
-        for name, kind in kinds.items():
-            rest[name] = [kind(**one) for one in rest.get(name, ())]
-        rest["verdict"] = Verdict(**rest["verdict"])
-        return cls(**rest)
+        return read_results(cls, data, FORMAT)

@@ -66,8 +66,3 @@ def divergence(draws: Draws, curves: DrawCurves, log_t: Values, anchor: float) -
 def entropy(draws: Draws) -> Valued:
     """The entropy of the draws, nats, summed over tokens; its derivative by ln T is the varentropy."""
     return Valued(float(draws.entropy.sum()), draws.varentropy)
-
-
-def likelihood(draws: Draws) -> Valued:
-    """ln of the probability of the tokens, nats, summed."""
-    return Valued(float(draws.log_prob.sum()), draws.slope)

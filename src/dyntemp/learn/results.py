@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, Self
 
+from dyntemp.evaluation.records import read_results
 from dyntemp.evaluation.results import TaskResult
 from dyntemp.tune.results import Measured
 
@@ -197,18 +198,4 @@ class LearnResults:
         Raises:
             ValueError: For a file of another version.
         """
-        rest = dict(data)
-        if (version := rest.pop("format", None)) != FORMAT:
-            raise ValueError(f"these results have format {version!r}; this version reads {FORMAT}")
-        rest["task"] = TaskResult(**rest["task"])
-        rest["anchor_on_val"] = Measured(**rest["anchor_on_val"])
-        rest["runs"] = [
-            Run(**{**one, "rounds": [Round(**each) for each in one["rounds"]], "on_val": Measured(**one["on_val"])})
-            for one in rest["runs"]
-        ]
-        rest["controls"] = [Control(**one) for one in rest["controls"]]
-        rest["beside"] = [Beside(**one) for one in rest["beside"]]
-        rest["ceiling"] = None if rest["ceiling"] is None else Ceiling(**rest["ceiling"])
-        for name in ("bounds", "budget"):
-            rest[name] = tuple(rest[name])
-        return cls(**rest)
+        return read_results(cls, data, FORMAT)

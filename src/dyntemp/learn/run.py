@@ -24,7 +24,7 @@ from dyntemp.learn.objective import clipped, divergence, entropy
 from dyntemp.learn.results import Round
 from dyntemp.learn.settings import LearnSettings
 from dyntemp.learn.steps import natural_step
-from dyntemp.learn.tokens import Tokens, Values, check_learnable, temperatures, values_along
+from dyntemp.learn.tokens import Temperatures, Tokens, Values, check_learnable, temperatures, values_along
 
 LAST = 1 / 3
 """The share of rounds, the last ones, over which the parameters are averaged (Polyak and Juditsky 1992)."""
@@ -112,8 +112,10 @@ class Learner:
             name = f"rounds/{seed}-{number:03}.json"
             if not self.folder.holds(name):
                 batch = opening if number == 0 else self._batch(seed, number, found.policy(values))
-                told = self._told(number, found, values, batch, bounds)
-                after = self._learned(found, values, batch, number, unit)
+                begun = found.short(values)
+                drawn = temperatures(found.template, begun, batch.tokens)
+                told = self._told(number, found.policy(values), batch, drawn, bounds)
+                after = self._learned(found, begun, batch, drawn, number, unit)
                 self.folder.write_first(name, {"round": asdict(told), "values": after})
             data = self.folder.read(name)
             rounds.append(Round(**data["round"]))
@@ -148,40 +150,39 @@ class Learner:
         return Batch.of([texts for cell in cells for texts in self.folder.samples(cell)], self.metric)
 
     def _learned(
-        self, found: Learnable, values: Mapping[str, float], batch: Batch, number: int, unit: float
-    ) -> dict[str, float]:
+        self, found: Learnable, begun: Mapping[str, float], batch: Batch, drawn: Temperatures, number: int, unit: float
+    ) -> Mapping[str, float]:
         """The values after the steps of a round; `unit` is the metric's value in which regularisation is told."""
         settings, tokens = self.settings, batch.tokens
         credit = batch.credit[tokens.text]
         radius = settings.radius * (1 - number / settings.rounds)
-        after, before = found.short(values), None
-        for _ in range(settings.epochs):
-            now = temperatures(found.template, after, tokens)
-            before = now.draws.log_prob if before is None else before
-            slope = clipped(now.draws, before, credit, settings.clip).by_log_t / len(self.items)
+        after, now = begun, drawn
+        for step in range(settings.epochs):
+            if step:
+                now = temperatures(found.template, after, tokens)
+            slope = clipped(now.draws, drawn.draws.log_prob, credit, settings.clip).by_log_t / len(self.items)
             price = settings.pull * divergence(now.draws, tokens.curves, now.log_t, self.begin).by_log_t
             slope += unit / tokens.texts * (settings.entropy * entropy(now.draws).by_log_t - price)
             after = natural_step(found.template, after, now.jacobian, slope, now.draws.varentropy, radius)
         return after
 
     def _told(
-        self, number: int, found: Learnable, values: Mapping[str, float], batch: Batch, bounds: tuple[float, float]
+        self, number: int, policy: Policy, batch: Batch, drawn: Temperatures, bounds: tuple[float, float]
     ) -> Round:
         """The record of a round."""
-        tokens = batch.tokens
-        now = temperatures(found.template, found.short(values), tokens)
-        t, (low, high) = np.exp(now.log_t), np.log(bounds)
-        at_bound = np.minimum(now.log_t - low, high - now.log_t) <= NEAR * (high - low)
+        tokens, log_t = batch.tokens, drawn.log_t
+        t, (low, high) = np.exp(log_t), np.log(bounds)
+        at_bound = np.minimum(log_t - low, high - log_t) <= NEAR * (high - low)
         return Round(
             round=number,
-            policy=str(found.policy(values)),
+            policy=str(policy),
             score=batch.score,
             texts=(number + 1) * tokens.texts,
             tokens=len(t),
             temperature=float(t.mean()),
             spread=float(t.std()),
             at_bound=float(at_bound.mean()),
-            divergence=divergence(now.draws, tokens.curves, now.log_t, self.begin).value / len(t),
+            divergence=divergence(drawn.draws, tokens.curves, log_t, self.begin).value / len(t),
         )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, Self
 
+from dyntemp.evaluation.records import read_results
 from dyntemp.evaluation.results import TaskResult
 from dyntemp.evaluation.task import Split
 
@@ -266,19 +267,4 @@ class TuningResults:
         Raises:
             ValueError: For a file of another version.
         """
-        rest = dict(data)
-        if (version := rest.pop("format", None)) != FORMAT:
-            raise ValueError(f"these results have format {version!r}; this version reads {FORMAT}")
-        kinds: dict[str, Any] = {
-            "tasks": TaskResult, "objectives": Objective, "luck": Luck, "differences": Difference,
-        }  # fmt: skip
-        for name, kind in kinds.items():
-            rest[name] = [kind(**one) for one in rest[name]]
-        rest["spaces"] = [
-            Space(**{**one, "parameters": {name: Parameter(**p) for name, p in one["parameters"].items()}})
-            for one in rest["spaces"]
-        ]
-        rest["trials"] = [Trial(**{**one, "measured": Measured(**one["measured"])}) for one in rest["trials"]]
-        rest["finalists"] = [Finalist(**{**one, "left": Measured(**one["left"])}) for one in rest["finalists"]]
-        rest["tested"] = [Tested(**{**one, "measured": Measured(**one["measured"])}) for one in rest["tested"]]
-        return cls(**rest)
+        return read_results(cls, data, FORMAT)

@@ -76,7 +76,7 @@ def open_storage(folder: Path, url: str | None = None) -> Any:
     for attempt in range(1, ATTEMPTS + 1):
         try:
             with quiet():
-                return package.storages.RDBStorage(
+                storage = package.storages.RDBStorage(
                     place, engine_kwargs=settings, heartbeat_interval=BEAT, grace_period=STALE
                 )
         except ImportError as error:
@@ -87,7 +87,30 @@ def open_storage(folder: Path, url: str | None = None) -> Any:
             if attempt == ATTEMPTS:
                 raise StudyError(f"no database could be opened at {place}: {error}") from None
             time.sleep(random.uniform(0.1, 0.5))  # noqa: S311
+        else:
+            if place.startswith("sqlite:"):
+                _lock_before_reading(storage.engine)
+            return storage
     raise AssertionError
+
+
+def _lock_before_reading(engine: Any) -> None:
+    """Let each transaction of SQLite lock the database before it reads.
+
+    Optuna reads that a trial waits, and then writes that it runs. Python's driver begins a transaction only where
+    something is written, so that two processes could read the same, and both do the trial.
+    """
+    from sqlalchemy import event
+
+    def leave_beginning_to_us(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None
+
+    def begin(connection: Any) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    event.listen(engine, "connect", leave_beginning_to_us)
+    event.listen(engine, "begin", begin)
+    engine.dispose()  # connections that are open begin as before
 
 
 def worker() -> str:

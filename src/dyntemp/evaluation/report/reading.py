@@ -165,6 +165,16 @@ def difference(number: float) -> str:
     return f"{number:+.3f}".replace("-", "−")
 
 
+def difference_with_ends(number: float, low: float | None, high: float | None) -> str:
+    """A difference with its 95 % interval, where it has one.
+
+    >>> difference_with_ends(0.25, -0.1, 0.6), difference_with_ends(0.25, None, None)
+    ('+0.250 (−0.100 to +0.600)', '+0.250')
+    """
+    ends = "" if low is None or high is None else f" ({difference(low)} to {difference(high)})"
+    return f"{difference(number)}{ends}"
+
+
 def interval(one: Comparison | Standing) -> str:
     """The 95 % interval of a difference."""
     return f"{difference(one.low)} to {difference(one.high)}"

@@ -35,6 +35,7 @@ from dyntemp.learn.passages.results import PassageResults
 from dyntemp.learn.passages.rows import PassageRows, rows_of
 from dyntemp.learn.passages.settings import PassageSettings
 from dyntemp.learn.passages.tokens import PassageTokens, clusters_of, first_tokens
+from dyntemp.learn.passages.trace import trace
 from dyntemp.learn.run import PLACEHOLDER
 from dyntemp.learn.tokens import check_learnable
 from dyntemp.models import Model
@@ -85,7 +86,7 @@ def learn_passages(
         )  # fmt: skip
         results = learned_from(settings, source, len(passages), chosen, rows, model.name)
         place.write(RESULTS, results.to_json())
-        place.write(TRACE, results.trace())
+        place.write(TRACE, trace(results))
         policy_file(results).save(place.path / POLICY)
     return results
 

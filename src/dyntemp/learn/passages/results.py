@@ -6,11 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, Self
 
-from dyntemp.learn.learnable import Shape
+from dyntemp.evaluation.records import read_results
 from dyntemp.learn.passages.calibration import Calibration
 from dyntemp.learn.results import Round
-from dyntemp.learn.trace import FORMAT as TRACE_FORMAT
-from dyntemp.learn.trace import VERSION as TRACE_VERSION
 
 FORMAT = 1
 """Version of the file."""
@@ -139,39 +137,4 @@ class PassageResults:
         Raises:
             ValueError: For a file of another version.
         """
-        rest = dict(data)
-        if (version := rest.pop("format", None)) != FORMAT:
-            raise ValueError(f"these results have format {version!r}; this version reads {FORMAT}")
-        rest["rounds"] = [Round(**one) for one in rest["rounds"]]
-        rest["held_out"] = [
-            HeldOut(**{**one, "calibration": Calibration(*one["calibration"])}) for one in rest["held_out"]
-        ]
-        rest["gains"] = [Gain(**one) for one in rest["gains"]]
-        rest["pulls"] = [tuple(one) for one in rest["pulls"]]
-        for name in ("bounds", "passages", "tokens"):
-            rest[name] = tuple(rest[name])
-        return cls(**rest)
-
-    def trace(self) -> dict[str, Any]:
-        """The trace of learning that the page opens, as `dyntemp.learn.trace.trace` has it; a step is a round."""
-        kept = ("round", "texts", "policy", "score", "temperature", "spread", "at_bound")
-        return {
-            "format": TRACE_FORMAT,
-            "version": TRACE_VERSION,
-            "model": self.model,
-            "task": self.source,
-            "metric": METRIC,
-            "shape": Shape.read(self.shape).kind,
-            "bounds": list(self.bounds),
-            "filters": self.filters,
-            "anchor": float(self.anchor),
-            "signals": dict(self.signals),
-            "runs": [
-                {
-                    "seed": self.settings["seed"],
-                    "rounds": [{name: getattr(one, name) for name in kept} for one in self.rounds],
-                    "chosen": None if self.pull is None else len(self.rounds) - 1,
-                }
-            ],
-            "sentence": self.sentence,
-        }
+        return read_results(cls, data, FORMAT)
