@@ -4,14 +4,16 @@ import os
 import threading
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import numpy as np
 import pytest
 
-from dyntemp import InvalidLogitsError, Policy, measure, sample, scale, temperatures
+from dyntemp import InvalidLogitsError, Policy, generate, measure, sample, scale, temperatures
 from dyntemp.distribution.filter_table import FILTERS
 from dyntemp.kernels.cpu import backend, threads
 from dyntemp.kernels.cpu.threads import LEAST, MOST, VARIABLE, threads_of, together
+from dyntemp.testing import FakeModel
 
 ROWS, ENTRIES = 9, 2_500
 NUMBERS = (1, 2, 4)
@@ -140,6 +142,20 @@ class TestEqualResults:
         with pytest.raises(InvalidLogitsError, match="row 8, position 0 hold NaN"):
             sample(rows, "0.5", seed=1, threads=4)
 
+    def test_of_the_texts_of_a_batch(self, shared):
+        def written(number):
+            model = FakeModel(
+                [*(bytes([code]) for code in range(97, 105)), b""], lambda tokens: np.arange(9.0) * len(tokens) % 3
+            )
+            with generate(model, ["a", "b", "ab"], "0.2 + ema(entropy, 0.5)", seed=5, max_tokens=6,
+                          threads=number) as run:  # fmt: skip
+                return [(one.request, one.token, one.temperature) for one in run]
+
+        alone, *others = map(written, (None, *NUMBERS))
+
+        assert all(one == alone for one in others)
+        assert {1, 2, 3} == set(shared), "at most a thread for each row of the batch"
+
     def test_of_twenty_threads_at_once(self):
         rows = [rows_of(number) for number in range(20)]
         expected = [parts(sample(one, POLICIES[1], seed=number)) for number, one in enumerate(rows)]
@@ -175,8 +191,12 @@ class TestTheNumberOfThreads:
 
     @pytest.mark.parametrize("number", [0, -1, MOST + 1, 1.5, True, "2"])
     def test_outside_its_range_is_an_error(self, number):
-        with pytest.raises(ValueError, match=r"threads = .* was given; whole numbers from 1 to 256 are allowed"):
+        refused = partial(pytest.raises, ValueError, match=r"threads = .* was given; whole numbers from 1 to 256 are")
+        with refused():
             sample(rows_of(), "0.5", threads=number)
+        model = FakeModel([b"a", b""], lambda _: pytest.fail("the model ran"))
+        with refused():
+            generate(model, "a", "0.5", threads=number)
 
     @pytest.mark.parametrize("text", ["0", "-1", "two", "1.5"])
     def test_outside_its_range_in_the_environment_is_an_error(self, text, monkeypatch):

@@ -58,6 +58,7 @@ def generate(
     trace: str | Path | None = None,
     overwrite: bool = False,
     backend: str | None = None,
+    threads: int | None = None,
 ) -> Generation:
     """Generate text, token by token, at the temperatures that `policy` gives.
 
@@ -96,6 +97,8 @@ def generate(
         trace: A file for the records, written as they come; see `Trace`.
         overwrite: Whether a trace file that is already there may be replaced.
         backend: `cpu` (the default) or `reference`.
+        threads: The number of threads that share the rows of a batch, as for `dyntemp.sample`; the texts are the same
+            for any number. The model has threads of its own.
 
     Returns:
         An iterator of `Token`. Closing it, or leaving its `with` block, ends the run and frees the model's memory.
@@ -137,7 +140,7 @@ def generate(
         for number, one in enumerate(prompts)
     ]  # fmt: skip
     header = header_of(model, policy, prompts, [request.prompt for request in requests], settings)
-    loop = Loop(model, settings.backend)
+    loop = Loop(model, settings.backend, threads=threads)
     try:
         loop.add(requests)
         writer = None if trace is None else TraceWriter(trace, header, overwrite=overwrite)

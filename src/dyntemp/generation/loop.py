@@ -14,6 +14,7 @@ from dyntemp.generation.prefill import Prefill, PrefillQueue, SequenceGroup, pro
 from dyntemp.generation.request import Request
 from dyntemp.generation.sequence import GeneratedSequence
 from dyntemp.kernels import backend_of
+from dyntemp.kernels.cpu.threads import checked
 from dyntemp.kernels.job import Job
 from dyntemp.kernels.rows import as_rows
 from dyntemp.language.given import numbers_at
@@ -64,9 +65,22 @@ class Loop:
         part: About how many tokens of a prompt one `read` takes, where there are `places`.
         kept: Of how many prompts a session keeps the model's state, where there are `places`. A session that keeps
             prompts waits for further sequences until `close`.
+        threads: The number of threads that share the rows of a step, as for `sample`; the model has threads of its own.
+
+    Raises:
+        ValueError: For a number of threads outside 1 to 256.
     """
 
-    def __init__(self, model: Model, backend: str = "cpu", places: int = 0, part: int = PART, kept: int = 0) -> None:
+    def __init__(
+        self,
+        model: Model,
+        backend: str = "cpu",
+        places: int = 0,
+        part: int = PART,
+        kept: int = 0,
+        threads: int | None = None,
+    ) -> None:
+        self._threads = None if threads is None else checked("threads", threads)
         self._model, self._backend, self._places, self._part, self._kept = model, backend, places, part, kept
         self._state = State()
         self._groups: list[SequenceGroup] = []
@@ -299,6 +313,7 @@ class Loop:
             requested=np.array([one.requested for one in settings]),
             given={name: np.array([one[name] for one in given]) for name in given[0]},
             parameters=settings[0].parameters,
+            threads=self._threads,
         )
 
     def _take(self, sequence: GeneratedSequence, drawn: NextTokens, row: int) -> tuple[Token, list[Token]]:

@@ -35,15 +35,24 @@ def threads_of(asked: int | None, rows: int, entries: int) -> int:
         ValueError: For a number outside 1 to 256.
     """
     if asked is not None:
-        return min(_checked("threads", asked), max(rows, 1))
+        return min(checked("threads", asked), max(rows, 1))
     most = min(rows, rows * entries // LEAST)
     if most < 2:
         return 1
     named = os.environ.get(VARIABLE)
-    return min(_checked(VARIABLE, int(named) if named.isdecimal() else named) if named else processors(), most)
+    return min(checked(VARIABLE, int(named) if named.isdecimal() else named) if named else processors(), most)
 
 
-def _checked(name: str, number: Any) -> int:
+def checked(name: str, number: Any) -> int:
+    """A number of threads.
+
+    Args:
+        name: The name of the argument or variable, for the error.
+        number: Its value.
+
+    Raises:
+        ValueError: For a number outside 1 to 256.
+    """
     if not isinstance(number, Integral) or isinstance(number, bool) or not 1 <= int(number) <= MOST:
         raise ValueError(f"{name} = {number!r} was given; whole numbers from 1 to {MOST} are allowed")
     return int(number)
