@@ -2,6 +2,7 @@
 
     python evidence/learning/run.py FOLDER         # an hour and a half on two cores
     bash evidence/learning/texts.sh FOLDER/texts   # some minutes
+    python evidence/learning/confirm.py FOLDER/confirmed   # after these were taken over; some minutes
     python evidence/learning/tables.py FOLDER      # take the results over
     python evidence/learning/tables.py             # write from the data beside this file
 
@@ -12,6 +13,7 @@ import gzip
 import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from dyntemp.evaluation.pairs import LEVEL, holm
@@ -19,13 +21,17 @@ from dyntemp.evaluation.report import filled
 from dyntemp.evaluation.report.markdown import table
 from dyntemp.evaluation.report.reading import chance, difference_with_ends, value
 from dyntemp.evaluation.verdict import GROUPS, OWN
+from dyntemp.learn.answer import beside
 from dyntemp.learn.passages.results import PassageResults
-from dyntemp.learn.results import Beside, LearnResults
+from dyntemp.learn.results import Beside, Control, LearnResults
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 TASKS = HERE / "tasks.json.gz"
 TEXTS = HERE / "texts.json.gz"
+CONFIRMED = HERE / "confirmed.json"
+NEAREST = "fluency-min_p-network"
+"""The learned policies that came nearest to the bar, which `confirm.py` measured again."""
 PAGES = (ROOT / "docs" / "learning.md", ROOT / "docs" / "evidence.md", ROOT / "README.md")
 CHAINS = {"plain": "none", "min_p": "tuned min-p"}
 
@@ -35,6 +41,8 @@ def take(folder: Path) -> None:
     found = {path.parent.name: _read(path) for path in sorted(folder.glob("*/results.json"))}
     _keep(found, TASKS)
     _keep({path.parent.name: _read(path) for path in sorted(folder.glob("texts/*/results.json"))}, TEXTS)
+    if (again := folder / "confirmed" / CONFIRMED.name).exists():
+        CONFIRMED.write_text(json.dumps(_read(again), separators=(",", ":")) + "\n", encoding="utf-8")
 
 
 def _read(path: Path) -> dict:
@@ -146,6 +154,19 @@ def ceilings(found: Mapping[str, LearnResults]) -> Iterator[str]:
     yield from table(("learned", "static", "learned", "best T of every row", "share of the way"), rows)
 
 
+def confirmed(found: LearnResults) -> Iterator[str]:
+    """The policies that came nearest beside their controls, on categories that no choice has seen."""
+    data = json.loads(CONFIRMED.read_text(encoding="utf-8"))
+    runs = [replace(run, test=test) for run, test in zip(found.runs, data["runs"], strict=True)]
+    pairs = beside(runs, found.kept, [Control(**one) for one in data["controls"]], data["items"])
+    first = {one.kind: one for one in found.beside}
+    rows = [
+        (one.kind, value(one.mean), value(one.other), _ends(one), chance(one.p), _ends(first[one.kind]))
+        for one in pairs
+    ]
+    yield from table(("control", "learned", "control", "difference, 95 %", "p", "on the first 20 categories"), rows)
+
+
 def given(found: Mapping[str, PassageResults]) -> Iterator[str]:
     """The surprise and the calibration of each shape on the held-out half of the texts."""
     rows = []
@@ -190,14 +211,20 @@ def _ends(one: Beside) -> str:
 
 
 def circumstances(found: Mapping[str, LearnResults], of_texts: Mapping[str, PassageResults]) -> Iterator[str]:
-    """Model, machine, versions and commit."""
-    for names, results in (("tasks", list(found.values())), ("texts", list(of_texts.values()))):
-        about = results[0].about
-        commits = ", ".join(sorted({one.about["commit"] for one in results}))
-        yield (
-            f"- {names}: {results[0].model}, {about['processor']}, {about['processors']} cores, {about['date']}, "
-            f"dyntemp {about['dyntemp']} ({commits}), torch {about['torch']}, transformers {about['transformers']}"
-        )
+    """Model, machines, versions and commits."""
+    again = json.loads(CONFIRMED.read_text(encoding="utf-8"))["about"]
+    for name, abouts in (
+        ("tasks", [one.about for one in found.values()]), ("forty other categories", [again]),
+        ("texts", [one.about for one in of_texts.values()]),
+    ):  # fmt: skip
+        for told in dict.fromkeys(map(_about, abouts)):
+            commits = ", ".join(sorted({one["commit"] for one in abouts if _about(one) == told}))
+            yield f"- {name}: {next(iter(found.values())).model}, {told} ({commits})"
+
+
+def _about(about: Mapping[str, str]) -> str:
+    versions = ", ".join(f"{name} {about[name]}" for name in ("torch", "transformers", "dyntemp"))
+    return f"{about['processor']}, {about['processors']} cores, {about['date']}, {versions}"
 
 
 def written() -> dict[Path, str]:
@@ -208,6 +235,7 @@ def written() -> dict[Path, str]:
         "learned": list(learned(found)),
         "heat": list(heat(found)),
         "ceilings": list(ceilings(found)),
+        "confirmed": list(confirmed(found[NEAREST])),
         "given": [*(f"- {name}: {one.sentence}" for name, one in of_texts.items()), "", *given(of_texts)],
         "circumstances of learning": list(circumstances(found, of_texts)),
     }

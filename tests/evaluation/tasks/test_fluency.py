@@ -7,8 +7,10 @@ import pytest
 
 from dyntemp.evaluation.task import SPLITS, WRONG, Score
 from dyntemp.evaluation.tasks.categories import CATEGORIES, SPELLINGS, Category
-from dyntemp.evaluation.tasks.fluency import FLUENCY, FLUENCY_PILOT
+from dyntemp.evaluation.tasks.fluency import FLUENCY, FLUENCY_OTHER, FLUENCY_PILOT, SHOTS
+from dyntemp.evaluation.tasks.other_categories import OTHER_CATEGORIES
 
+ALL = {**CATEGORIES, **OTHER_CATEGORIES}
 EARLIER = "fruit animal color country vegetable sport instrument profession city metal flower furniture"
 SIZES = {"tune": 12, "val": 8, "test": 20}
 
@@ -26,6 +28,17 @@ def test_the_pilot_reports_the_twelve_categories_of_the_earlier_study():
     assert test == set(EARLIER.split())
     assert not test & {item.id for split in ("tune", "val") for item in FLUENCY_PILOT.items(split, 8)}
     assert FLUENCY_PILOT.items("test", 1)[0].max_tokens == 5
+
+
+def test_forty_other_categories_are_a_test_that_nothing_has_seen():
+    items = FLUENCY_OTHER.items("test", 40)
+    asked = [category.asked for category in ALL.values()]
+
+    assert {item.id for item in items} == set(OTHER_CATEGORIES)
+    assert len(ALL) == len(set(asked)) == len(CATEGORIES) + len(OTHER_CATEGORIES)
+    assert not set(SHOTS) & set(asked)
+    for split in ("tune", "val"):
+        assert FLUENCY_OTHER.items(split, 8, seed=2) == FLUENCY.items(split, 8, seed=2)
 
 
 def test_the_seed_decides_the_order_and_fewer_items_are_the_first_of_more():
@@ -50,9 +63,9 @@ def test_no_question_of_the_prompt_is_about_a_category():
     assert not set(shots) & {category.asked for category in CATEGORIES.values()}
 
 
-@pytest.mark.parametrize("name", CATEGORIES)
+@pytest.mark.parametrize("name", ALL)
 def test_a_category_has_40_to_200_things_each_once_with_few_spellings(name):
-    category = CATEGORIES[name]
+    category = ALL[name]
     names = [" ".join(spelling.split()) for entry in category.entries.split(",") for spelling in entry.split("=")]
     answers = category.answers()
 

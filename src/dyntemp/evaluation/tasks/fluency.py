@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 
 from dyntemp.evaluation.task import Item, Score, Split, listed_score
 from dyntemp.evaluation.tasks.categories import CATEGORIES
+from dyntemp.evaluation.tasks.other_categories import OTHER_CATEGORIES
 from dyntemp.evaluation.tasks.splits import first_items
 
 SHOTS = {"a season": "summer", "a planet": "Mars", "a shape": "triangle", "a month": "April",
          "a day of the week": "Friday", "a direction": "north"}  # fmt: skip
-"""The questions in front of each prompt, with their answers. None of them is a category of `CATEGORIES`."""
+"""The questions in front of each prompt, with their answers. None of them is a category of any split."""
 
 PILOT = ("fruit", "animal", "color", "country", "vegetable", "sport", "instrument", "profession", "city", "metal",
          "flower", "furniture")  # fmt: skip
@@ -25,7 +26,7 @@ class Fluency:
 
     Args:
         name: The name of the task.
-        categories: The categories of each split, names in `CATEGORIES`.
+        categories: The categories of each split, names in `CATEGORIES` or `OTHER_CATEGORIES`.
         max_tokens: Most tokens of a text, the newline that ends it among them.
     """
 
@@ -50,7 +51,7 @@ class Fluency:
         return listed_score(item, text)
 
     def _item(self, name: str) -> Item:
-        category = CATEGORIES[name]
+        category = CATEGORIES.get(name) or OTHER_CATEGORIES[name]
         shots = "".join(f"Question: Name {asked}.\nAnswer: {answer}\n\n" for asked, answer in SHOTS.items())
         return Item(
             id=name,
@@ -65,3 +66,5 @@ class Fluency:
 FLUENCY = Fluency("fluency", {"tune": PILOT, "val": VAL, "test": TEST}, max_tokens=8)
 FLUENCY_PILOT = Fluency("fluency_pilot", {"tune": TEST, "val": VAL, "test": PILOT}, max_tokens=5)
 """The same question with the twelve categories of an earlier study as its test."""
+FLUENCY_OTHER = Fluency("fluency_other", {"tune": PILOT, "val": VAL, "test": tuple(OTHER_CATEGORIES)}, max_tokens=8)
+"""The same question with forty other categories as its test, to confirm what was found on the test of `fluency`."""

@@ -43,7 +43,7 @@ from collections.abc import Mapping
 
 from dyntemp.evaluation.task import Task
 from dyntemp.evaluation.tasks.code import CODE
-from dyntemp.evaluation.tasks.fluency import FLUENCY, FLUENCY_PILOT
+from dyntemp.evaluation.tasks.fluency import FLUENCY, FLUENCY_OTHER, FLUENCY_PILOT
 from dyntemp.evaluation.tasks.from_file import FromFile
 from dyntemp.evaluation.tasks.human_eval import HUMAN_EVAL
 from dyntemp.evaluation.tasks.instructions import INSTRUCTIONS
@@ -52,7 +52,7 @@ from dyntemp.evaluation.tasks.reasoning_gym import PREFIX, ReasoningGym
 from dyntemp.evaluation.tasks.stories import STORIES
 from dyntemp.language.signals import suggestion
 
-OWN: tuple[Task, ...] = (FLUENCY, FLUENCY_PILOT, *PROCEDURAL, CODE, HUMAN_EVAL, INSTRUCTIONS, STORIES)
+OWN: tuple[Task, ...] = (FLUENCY, FLUENCY_OTHER, FLUENCY_PILOT, *PROCEDURAL, CODE, HUMAN_EVAL, INSTRUCTIONS, STORIES)
 TASKS: Mapping[str, Task] = {task.name: task for task in OWN}
 """The tasks by name."""
 
