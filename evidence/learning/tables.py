@@ -35,6 +35,14 @@ NEAREST = "fluency-min_p-network"
 PAGES = (ROOT / "docs" / "learning.md", ROOT / "docs" / "evidence.md", ROOT / "README.md")
 CHAINS = {"plain": "none", "min_p": "tuned min-p"}
 
+PROTOTYPE = {
+    ("plain", "static"): "4.07 less 3.88: +0.19 (+0.03 to +0.39)",
+    ("plain", "static + min_p"): "4.07 less 4.52: −0.45 (−0.69 to −0.17)",
+    ("min_p", "static + min_p"): "4.74 less 4.52: +0.23 (+0.01 to +0.46)",
+    ("min_p", "matched"): "4.74 less 4.63: +0.11 (+0.00 to +0.22)",
+}
+"""The figures of a prototype of learning, by filters and control; it chose min-p among 12 configurations."""
+
 
 def take(folder: Path) -> None:
     """Keep the results that are there, numbers to a few digits."""
@@ -63,6 +71,11 @@ def texts() -> dict[str, PassageResults]:
     """The results of learning from texts, by shape."""
     data = json.loads(gzip.decompress(TEXTS.read_bytes()))
     return {name: PassageResults.from_json(one) for name, one in data.items()}
+
+
+def own(found: Mapping[str, LearnResults]) -> dict[str, LearnResults]:
+    """The runs that the verdict is of: without those that repeat the prototype's."""
+    return {name: one for name, one in found.items() if not name.startswith("pilot-")}
 
 
 def hardest(results: LearnResults) -> Beside:
@@ -154,6 +167,16 @@ def ceilings(found: Mapping[str, LearnResults]) -> Iterator[str]:
     yield from table(("learned", "static", "learned", "best T of every row", "share of the way"), rows)
 
 
+def pilot(found: Mapping[str, LearnResults]) -> Iterator[str]:
+    """The figures of the prototype, and those of the runs that repeat it."""
+    rows = []
+    for (filters, kind), told in PROTOTYPE.items():
+        (one,) = [one for one in found[f"pilot-{filters}-network"].beside if one.kind == kind]
+        chain = {"plain": "none", "min_p": "min-p 0.03"}[filters]
+        rows.append((chain, kind, value(one.mean), value(one.other), _ends(one), told))
+    yield from table(("filters", "control", "learned", "control", "difference, 95 %", "the prototype"), rows)
+
+
 def confirmed(found: LearnResults) -> Iterator[str]:
     """The policies that came nearest beside their controls, on categories that no choice has seen."""
     data = json.loads(CONFIRMED.read_text(encoding="utf-8"))
@@ -229,15 +252,17 @@ def _about(about: Mapping[str, str]) -> str:
 
 def written() -> dict[Path, str]:
     """Each page with its text."""
-    found, of_texts = tasks(), texts()
+    everything, of_texts = tasks(), texts()
+    found = own(everything)
     parts: dict[str, Sequence[str]] = {
         "learning": [verdict(found), "", in_short(of_texts)],
         "learned": list(learned(found)),
         "heat": list(heat(found)),
         "ceilings": list(ceilings(found)),
         "confirmed": list(confirmed(found[NEAREST])),
+        "pilot": list(pilot(everything)),
         "given": [*(f"- {name}: {one.sentence}" for name, one in of_texts.items()), "", *given(of_texts)],
-        "circumstances of learning": list(circumstances(found, of_texts)),
+        "circumstances of learning": list(circumstances(everything, of_texts)),
     }
     return {page: filled(page.read_text(encoding="utf-8"), parts) for page in PAGES}
 
