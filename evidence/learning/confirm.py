@@ -3,13 +3,15 @@
     python evidence/learning/confirm.py FOLDER/confirmed    # some minutes on two cores; it resumes
     python evidence/learning/tables.py FOLDER               # take the results over, and write the pages
 
-The policies are those that were learned, as `tasks.json.gz` has them; the comparisons are those of `dyntemp learn`.
+The policies are those that were learned, as `tasks.json.gz` has them; the comparisons are those of `dyntemp learn`. One
+control was added when these had been seen: the mean temperature of each position, which knows nothing of a row.
 """
 
 import json
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, replace
+from statistics import fmean
 
 from run import MODEL, settings
 from tables import CONFIRMED, NEAREST, tasks
@@ -17,12 +19,12 @@ from tables import CONFIRMED, NEAREST, tasks
 from dyntemp.distribution.filters import Filters
 from dyntemp.evaluation.about import circumstances
 from dyntemp.evaluation.arm import Arm
-from dyntemp.evaluation.controls import own_controls
+from dyntemp.evaluation.controls import NAME, own_controls
 from dyntemp.evaluation.folder import Cell, Folder
 from dyntemp.evaluation.loop_runner import LoopRunner
-from dyntemp.evaluation.metrics import metric_of
+from dyntemp.evaluation.metrics import HOTTEST, metric_of
 from dyntemp.evaluation.sample import Sample
-from dyntemp.evaluation.task import Split
+from dyntemp.evaluation.task import Item, Split
 from dyntemp.evaluation.tasks.fluency import FLUENCY_OTHER
 from dyntemp.evaluation.work import complete
 from dyntemp.language.policy import Policy
@@ -32,6 +34,18 @@ from dyntemp.models import load_model
 ITEMS: dict[Split, int] = {"val": 8, "test": 40}
 SAMPLES: dict[Split, int] = {"val": 32, "test": 64}
 SEED = 20
+
+
+def schedule(kept: Arm, on_val: Sequence[Sequence[Sample]], items: Sequence[Item]) -> Arm:
+    """The mean temperature of each position on val, the last one for all further positions."""
+    texts = [one.temperature for of_item in on_val for one in of_item]
+    means = [fmean(text[at] for text in texts if len(text) > at) for at in range(max(map(len, texts)))]
+    longest = max(item.max_tokens for item in items)
+    series = [*means, *[means[-1]] * (longest - len(means))]
+    return replace(
+        kept, name=f"schedule of {kept.name}", policy=Policy(f'given("{NAME}", 0, {HOTTEST:g})'), control="schedule",
+        of=kept.name, given={item.id: {NAME: series} for item in items},
+    )  # fmt: skip
 
 
 def main(place: str) -> None:
@@ -56,8 +70,9 @@ def main(place: str) -> None:
             complete(folder, cells, runner, SEED, lambda done, _: print(f"\r{split}: {done} texts", end="", flush=True))
             return [folder.samples(cell) for cell in cells]
 
-        own = own_controls(kept, samples("val", [kept])[0], items["test"], SEED)
-        arms = [*learned, static, *own]
+        (on_val,) = samples("val", [kept])
+        own = own_controls(kept, on_val, items["test"], SEED)
+        arms = [*learned, static, *own, schedule(kept, on_val, items["test"])]
         values = [[of(one) for one in of_arm] for of_arm in samples("test", arms)]
         controls = [
             Control(name=arm.name, kind=str(arm.control), policy=str(arm.policy), filters=str(arm.filters), test=test)

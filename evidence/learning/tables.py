@@ -171,9 +171,12 @@ def pilot(found: Mapping[str, LearnResults]) -> Iterator[str]:
     """The figures of the prototype, and those of the runs that repeat it."""
     rows = []
     for (filters, kind), told in PROTOTYPE.items():
-        (one,) = [one for one in found[f"pilot-{filters}-network"].beside if one.kind == kind]
         chain = {"plain": "none", "min_p": "min-p 0.03"}[filters]
-        rows.append((chain, kind, value(one.mean), value(one.other), _ends(one), told))
+        pairs = [one for one in found[f"pilot-{filters}-network"].beside if one.kind == kind]
+        for one in pairs:
+            rows.append((chain, kind, value(one.mean), value(one.other), _ends(one), told))
+        if not pairs:  # the kept run is static, and has no control of its own
+            rows.append((chain, kind, "–", "–", "all runs stayed static", told))
     yield from table(("filters", "control", "learned", "control", "difference, 95 %", "the prototype"), rows)
 
 

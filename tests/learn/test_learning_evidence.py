@@ -1,6 +1,7 @@
 """The tables of learning are those of the committed data, and the data those of the committed commands."""
 
 import argparse
+import json
 import shlex
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from tests.loading import script
 
 from dyntemp.cli import learn
 from dyntemp.cli.learn_texts import asked_texts
+from dyntemp.evaluation.tasks.other_categories import OTHER_CATEGORIES
 from dyntemp.learn.passages.reading import read_passages
 from dyntemp.models.recommended import CARDS
 
@@ -47,6 +49,18 @@ def test_the_texts_are_those_of_the_script(tables):
             asked[place.rpartition("/")[2]] = settings.digest
 
     assert asked == {name: results.digest for name, results in tables.texts().items()}
+
+
+def test_the_confirmation_is_of_what_was_learned_on_categories_that_nothing_has_seen(tables):
+    learned, data = tables.tasks()[tables.NEAREST], json.loads(tables.CONFIRMED.read_text(encoding="utf-8"))
+    static, matched, *_ = data["controls"]
+
+    assert sorted(data["items"]) == sorted(OTHER_CATEGORIES)
+    assert not set(data["items"]) & {item for split in learned.task.items.values() for item in split}
+    assert (static["policy"], static["filters"]) == (learned.rival, learned.rival_filters)
+    assert matched["filters"] == learned.filters
+    assert [len(learned.runs), *[40] * 7] == [len(data["runs"]), *map(len, data["runs"]),
+                                              *(len(one["test"]) for one in data["controls"])]  # fmt: skip
 
 
 def test_a_shape_helps_only_where_it_beats_every_control(tables):
