@@ -48,6 +48,12 @@ def schedule(kept: Arm, on_val: Sequence[Sequence[Sample]], items: Sequence[Item
     )  # fmt: skip
 
 
+def tell(split: Split, done: int) -> None:
+    """Print how many texts there are, now and then."""
+    if done % 640 == 0:
+        print(f"{split}: {done} texts", flush=True)
+
+
 def main(place: str) -> None:
     found = tasks()[NEAREST]
     asked = replace(settings(NEAREST, found.settings["card"]), task=FLUENCY_OTHER.name, items=ITEMS, samples=SAMPLES)
@@ -67,7 +73,9 @@ def main(place: str) -> None:
 
         def samples(split: Split, arms: Sequence[Arm]) -> list[list[list[Sample]]]:
             cells = [Cell(FLUENCY_OTHER, split, arm, items[split], SAMPLES[split]) for arm in arms]
-            complete(folder, cells, runner, SEED, lambda done, _: print(f"\r{split}: {done} texts", end="", flush=True))
+            complete(
+                folder, cells, runner, SEED, lambda done, _: done % 640 or print(f"{split}: {done} texts", flush=True)
+            )
             return [folder.samples(cell) for cell in cells]
 
         (on_val,) = samples("val", [kept])
@@ -83,7 +91,7 @@ def main(place: str) -> None:
             "runs": values[: len(learned)], "controls": [asdict(one) for one in controls],
         }  # fmt: skip
         folder.write(CONFIRMED.name, data)
-    print(f"\n{json.dumps([sum(one) / len(one) for one in values])}")
+    print(json.dumps([sum(one) / len(one) for one in values]))
 
 
 if __name__ == "__main__":
