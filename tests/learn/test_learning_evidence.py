@@ -11,6 +11,7 @@ from tests.loading import script
 from dyntemp.cli import learn
 from dyntemp.cli.learn_texts import asked_texts
 from dyntemp.evaluation.tasks.other_categories import OTHER_CATEGORIES
+from dyntemp.evaluation.verdict import OWN
 from dyntemp.learn.passages.reading import read_passages
 from dyntemp.models.recommended import CARDS
 
@@ -59,8 +60,9 @@ def test_the_confirmation_is_of_what_was_learned_on_categories_that_nothing_has_
     assert not set(data["items"]) & {item for split in learned.task.items.values() for item in split}
     assert (static["policy"], static["filters"]) == (learned.rival, learned.rival_filters)
     assert matched["filters"] == learned.filters
-    assert [len(learned.runs), *[40] * 7] == [len(data["runs"]), *map(len, data["runs"]),
-                                              *(len(one["test"]) for one in data["controls"])]  # fmt: skip
+    assert len(data["runs"]) == len(learned.runs)
+    assert {40} == {len(test) for test in (*data["runs"], *(one["test"] for one in data["controls"]))}
+    assert [one["kind"] for one in data["controls"]] == ["static + min_p", *OWN, "schedule"]
 
 
 def test_a_shape_helps_only_where_it_beats_every_control(tables):
