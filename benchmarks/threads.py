@@ -1,13 +1,16 @@
 """Draws of a batch on one thread and on all, beside PyTorch on one thread and on all:
 
-    python benchmarks/threads.py            # a clean run writes results/threads.md
+    python benchmarks/threads.py            # a clean run writes results/threads-avx2.md, or that of another class
 
 In every round each contestant has its turn, in a new order. The clock is the one on the wall, so other work on the
-machine counts: the table has the least time beside the median, and the load.
+machine counts: the table has the least time beside the median, and the load. A helper has to wake first, so that two
+threads cannot end a call of t before (t + the time to wake)/2.
 """
 
 import argparse
 import os
+import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -22,7 +25,7 @@ from report import ratios, spread, table
 from timing import Contestant, admitted, interleave
 
 from dyntemp import sample
-from dyntemp.kernels.cpu.threads import processors
+from dyntemp.kernels.cpu.threads import processors, together
 
 VOCABULARIES, BATCHES = (32_000, 151_936), (1, 8, 64)
 BESIDE = ("torch static", "torch dynamic", "torch inverse CDF")
@@ -52,6 +55,26 @@ def on_threads(threads: int, call: Any, rows: Any) -> object:
     return call(rows)
 
 
+def waking(calls: int = 200) -> str:
+    """Microseconds from a call until its helper begins, where it has slept for 2 ms."""
+    return f"{spread([_wake() * 1e6 for _ in range(calls)])} us"
+
+
+def _wake() -> float:
+    caller, begun, times = threading.get_ident(), threading.Event(), []
+
+    def work() -> int:
+        if threading.get_ident() != caller:
+            times.append(time.perf_counter())
+            begun.set()
+        return int(begun.wait(1))
+
+    time.sleep(0.002)
+    began = time.perf_counter()
+    together(work, 2)
+    return times[0] - began
+
+
 def measured(rounds: int) -> Iterator[list[str]]:
     """The lines of the table, one for each contestant of each shape."""
     for shape in ((rows, vocabulary) for vocabulary in VOCABULARIES for rows in BATCHES):
@@ -78,13 +101,14 @@ def main() -> None:
         "date": datetime.now(UTC).strftime("%Y-%m-%d"),
         "commit": revision,
         "policy": f"`{DYNAMIC}`",
+        "a helper begins after": waking(),
         "load": f"{before:.1f} to {os.getloadavg()[0]:.1f}",
         **provenance.machine(),
         "versions": provenance.installed(),
     }
     text = "\n".join(["# Draws on several threads", "", *table(["", ""], facts.items()), "", *lines]) + "\n"
     print(text)
-    provenance.keep(text, "threads.md", revision)
+    provenance.keep(text, f"threads-{provenance.vectors()}.md", revision)
 
 
 if __name__ == "__main__":

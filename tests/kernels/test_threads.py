@@ -12,6 +12,7 @@ import pytest
 from dyntemp import InvalidLogitsError, Policy, generate, measure, sample, scale, temperatures
 from dyntemp.distribution.filter_table import FILTERS
 from dyntemp.kernels.cpu import backend, threads
+from dyntemp.kernels.cpu.entry_points import wait_for_rows
 from dyntemp.kernels.cpu.threads import LEAST, MOST, VARIABLE, threads_of, together
 from dyntemp.testing import FakeModel
 
@@ -58,9 +59,9 @@ def shared(monkeypatch):
     """The numbers of threads that calls were shared by."""
     seen = []
 
-    def noted(work, number):
+    def noted(work, number, watch):
         seen.append(number)
-        return together(work, number)
+        return together(work, number, watch)
 
     monkeypatch.setattr(backend, "together", noted)
     return seen
@@ -100,7 +101,7 @@ class TestEqualResults:
             return temperatures(rows_of(), "ema(entropy, 0.9)", state=state, **places, threads=number)
 
         assert np.array_equal(decided(4), decided(1))
-        assert set(shared) == {1}
+        assert not shared, "one thread does all"
 
     def test_of_signals(self):
         names = ("entropy", "varentropy", "median_prob", "top_mass(3)", "margin")
@@ -154,7 +155,7 @@ class TestEqualResults:
         alone, *others = map(written, (None, *NUMBERS))
 
         assert all(one == alone for one in others)
-        assert {1, 2, 3} == set(shared), "at most a thread for each row of the batch"
+        assert {2, 3} == set(shared), "at most a thread for each row of the batch"
 
     def test_of_twenty_threads_at_once(self):
         rows = [rows_of(number) for number in range(20)]
@@ -168,6 +169,36 @@ class TestEqualResults:
         with ThreadPoolExecutor(20) as pool:
             for number, found in enumerate(pool.map(draws, range(20))):
                 assert all(equal(one, expected[number]) for one in found)
+
+
+class TestRowsThatAreDone:
+    @pytest.fixture
+    def watches(self, monkeypatch):
+        """Each call's look at its rows."""
+        seen = []
+
+        def noted(work, number, watch):
+            found = together(work, number)
+            seen.append(watch)
+            return found
+
+        monkeypatch.setattr(backend, "together", noted)
+        return seen
+
+    def test_are_counted_with_what_was_found_in_them(self, watches):
+        rows = rows_of()
+        rows[[2, 5]] = [[3e38, -3e38] * (ENTRIES // 2)]  # their differences overflow
+        for filters in (None, "top_k(5)"):
+            sample(rows, "0.5", seed=1, threads=3, filters=filters)
+        scale(rows_of(), "0.1 + 0.3*entropy", threads=3)
+        backend.scale(rows, np.full(ROWS, 0.5), out=rows, threads=3)
+
+        assert [watch() for watch in watches] == [2, 2, 0, 0, 0]  # a scaled row is measured first
+
+    def test_are_not_waited_for_without_end(self):
+        whole = [np.array([ROWS + (found << 32)]) for found in (0, 3)]
+
+        assert [wait_for_rows(done, ROWS) for done in (*whole, np.array([ROWS - 1]))] == [0, 3, -1]
 
 
 class TestTheNumberOfThreads:
@@ -259,6 +290,25 @@ class TestHelpers:
 
         with pytest.raises(MemoryError, match="no room"):
             together(work, 2)
+
+    def test_a_call_that_sees_all_rows_done_does_not_wait_for_their_ends(self):
+        begun, end, caller = threading.Event(), threading.Event(), threading.get_ident()
+
+        def work():
+            if threading.get_ident() == caller:
+                assert begun.wait(60)
+                return 1
+            begun.set()
+            assert end.wait(60)
+            return 2
+
+        try:
+            assert together(work, 2, watch=lambda: 5) == 5
+        finally:
+            end.set()
+        begun.clear()
+
+        assert together(work, 2, watch=lambda: -1) == 3, "some rows are not done: the helper is waited for"
 
     def test_a_call_goes_on_where_no_thread_may_be_started(self, monkeypatch):
         def refuse(_):

@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 KNOWN = TEMPERATURE, HIGHEST, CUT = range(3)
 """The first rows of `known`, [3 + signals, rows]. The signals follow."""
 
-COUNTS = NEXT, TOKEN, CANDIDATES, LAST, LOST = range(5)
-"""The rows of `counts`, [5, rows]. The first number of `NEXT` counts the rows that threads have taken."""
+COUNTS = NEXT, DONE, TOKEN, CANDIDATES, LAST, LOST = range(6)
+"""The rows of `counts`, [6, rows]. The first number of `NEXT` counts the rows that threads have taken, and that of
+`DONE` those that they have done; see `turns`."""
 
 DEPTH = 1
 """The column of the first line of `code` that holds the depth of the stack."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
 from functools import lru_cache, partial
 from typing import Any
 
@@ -15,8 +16,8 @@ from numba.core import event
 from numpy.typing import NDArray
 
 from dyntemp.distribution.noise import MASK
-from dyntemp.kernels.cpu.arguments import CANDIDATES, COUNTS, CUT, HIGHEST, KNOWN, LAST, LOST, TEMPERATURE, TOKEN
-from dyntemp.kernels.cpu.entry_points import run_all, run_moments, scale_in_place, scale_rows
+from dyntemp.kernels.cpu.arguments import CANDIDATES, COUNTS, CUT, DONE, HIGHEST, KNOWN, LAST, LOST, TEMPERATURE, TOKEN
+from dyntemp.kernels.cpu.entry_points import run_all, run_moments, scale_in_place, scale_rows, wait_for_rows
 from dyntemp.kernels.cpu.extreme_rows import draw_extreme
 from dyntemp.kernels.cpu.masked import run_masked
 from dyntemp.kernels.cpu.pack import EMPTY, Packed, pack
@@ -95,7 +96,7 @@ def run(logits: Any, job: Job) -> Outcome:
     )  # fmt: skip
     threads = 1 if count == 1 and job.threads is None else threads_of(job.threads, count, n)
     if job.state is None and not packed.room and not packed.second and not job.filters.active:
-        extreme = run_moments(*task) if threads == 1 else together(partial(run_moments, *task), threads)
+        extreme = run_moments(*task) if threads == 1 else _shared(partial(run_moments, *task), threads, counts, count)
     else:
         steps = steps_of(job.filters)
         tables, slots, order, apart = _memory(job, count)
@@ -104,13 +105,18 @@ def run(logits: Any, job: Job) -> Outcome:
             room = np.empty((3, n + 16), compute) if packed.room or len(steps) else NO_ROOM[compute]
             return int(run_all(*task, packed.second, tables, slots, order, room, steps))
 
-        extreme = together(share, threads if apart else 1)
+        extreme = share() if threads == 1 or not apart else _shared(share, threads, counts, count)
     if extreme:
         draw_extreme(
             rows, job, highest=known[HIGHEST], temperature=known[TEMPERATURE], cut=known[CUT], last=counts[LAST],
             token=counts[TOKEN],
         )  # fmt: skip
     return _outcome(rows, job, packed, of_row, known, counts)
+
+
+def _shared(work: Callable[[], int], threads: int, counts: NDArray[np.int64], rows: int) -> int:
+    """The sum of what the threads found in their rows, once all rows are done."""
+    return together(work, threads, partial(wait_for_rows, counts[DONE], rows))
 
 
 def _outcome(
@@ -143,15 +149,15 @@ def scale(logits: Any, temperature: NDArray[np.float64], out: Any = None, thread
         into = "" if place is None else f", to be written to {place.shape}"
         raise ValueError(f"{len(temperature)} temperatures were given for rows of shape {rows.data.shape}{into}")
     threads = threads_of(threads, count, n)
-    taken = np.zeros(1, INT64)
+    counts = np.zeros((2, 1), INT64)
     if place is not None and (place.dtype != compute or (place is not out and place.flags.owndata)):
         place = None  # a copy of `out`, or of another type
     if place is not None and place.__array_interface__["data"] == rows.data.__array_interface__["data"]:
-        together(partial(scale_in_place, place, masked_at, temperature, taken), threads)
+        _shared(partial(scale_in_place, place, masked_at, temperature, counts), threads, counts, count)
         return out
     flat, stride = flat_memory(rows.data, rows.dtype)
     result = np.empty(rows.data.shape, compute) if place is None else place
-    together(partial(scale_rows, flat, n, stride, masked_at, temperature, taken, result), threads)
+    _shared(partial(scale_rows, flat, n, stride, masked_at, temperature, counts, result), threads, counts, count)
     if place is not None:
         return out
     if out is None:

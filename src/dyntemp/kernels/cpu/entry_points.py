@@ -20,6 +20,7 @@ from dyntemp.kernels.cpu.arguments import (
     CANDIDATES,
     CUT,
     DEPTH,
+    DONE,
     HIGHEST,
     LAST,
     LOST,
@@ -47,7 +48,7 @@ from dyntemp.kernels.cpu.program import execute, remember
 from dyntemp.kernels.cpu.scale import every_row_in_place, every_scaled_row
 from dyntemp.kernels.cpu.signals import ORDERED, SOLVED, moment_signal, order_signal, solve_entropy
 from dyntemp.kernels.cpu.sources import digest
-from dyntemp.kernels.cpu.turns import next_turn
+from dyntemp.kernels.cpu.turns import hand_in, next_turn, wait_until_done
 from dyntemp.kernels.cpu.vectors import load, plain, space_of, type_of
 from dyntemp.language.signals import MAX_SURPRISAL
 
@@ -63,7 +64,7 @@ def every_row(logits, programs, keys, draws, known, counts, second, memory, room
         draws: Whether a token is wanted: 1 or 0.
         known: float64 [3 + signals, rows]. Values that the caller gives are read, all others are written. `HIGHEST` is
             NaN or infinite for a broken row, of which nothing else is set.
-        counts: int64 [5, rows], written; zeros at first.
+        counts: int64 [6, rows], written; zeros at first.
         second: None; or whether second moments are wanted.
         memory: None; or `Memory`.
         room: None; or space, [3, n + 16], for selection, solving and filters. It is empty where none of them is wanted.
@@ -72,7 +73,7 @@ def every_row(logits, programs, keys, draws, known, counts, second, memory, room
     Returns:
         How many of these rows are broken, or so high that differences of logits overflow and the draw does not count.
     """
-    extreme = 0
+    extreme = taken = 0
     n, masked_at, code = logits.n, logits.masked_at, programs.code
     rows = known.shape[1]
     count = (n + BLOCK - 1) // BLOCK
@@ -85,6 +86,7 @@ def every_row(logits, programs, keys, draws, known, counts, second, memory, room
         r = turn = next_turn(counts)
         if turn >= rows:
             break
+        taken += 1
         if memory is not None and len(memory.order):
             r = memory.order[turn]
         key = key_of(keys, r)
@@ -132,6 +134,7 @@ def every_row(logits, programs, keys, draws, known, counts, second, memory, room
         if memory is not None and len(memory.order) and program[SURPRISAL] >= 0:
             surprisal = moments.log_total + (moments.top - np.float64(load(row[token])))
             remember(cells, program[SURPRISAL], min(max(surprisal, 0.0), MAX_SURPRISAL))
+    hand_in(counts[DONE], taken, extreme)
     return extreme
 
 
@@ -162,7 +165,7 @@ def _cells_of(memory, r, position):
 
 
 def _entry_points(sources: str):
-    """`run_moments`, `run_all`, `scale_rows` and `scale_in_place`, kept on disk for these sources."""
+    """`run_moments`, `run_all`, `scale_rows`, `scale_in_place` and `wait_for_rows`, kept on disk for these sources."""
     kept = njit(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True)
 
     @kept
@@ -186,18 +189,23 @@ def _entry_points(sources: str):
                          second=second, memory=memory, room=room, filters=filters)  # fmt: skip
 
     @kept
-    def scale_rows(flat, n, stride, masked_at, temperature, taken, out):
+    def scale_rows(flat, n, stride, masked_at, temperature, counts, out):
         _ = sources
-        every_scaled_row(Logits(flat, n, stride, masked_at), temperature, taken, out)
+        every_scaled_row(Logits(flat, n, stride, masked_at), temperature, counts, out)
         return 0
 
     @kept
-    def scale_in_place(rows, masked_at, temperature, taken):
+    def scale_in_place(rows, masked_at, temperature, counts):
         _ = sources
-        every_row_in_place(rows, masked_at, temperature, taken)
+        every_row_in_place(rows, masked_at, temperature, counts)
         return 0
 
-    return run_moments, run_all, scale_rows, scale_in_place
+    @kept
+    def wait_for_rows(done, rows):
+        _ = sources
+        return wait_until_done(done, rows)
+
+    return run_moments, run_all, scale_rows, scale_in_place, wait_for_rows
 
 
-run_moments, run_all, scale_rows, scale_in_place = _entry_points(digest(__name__))
+run_moments, run_all, scale_rows, scale_in_place, wait_for_rows = _entry_points(digest(__name__))

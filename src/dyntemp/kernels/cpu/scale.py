@@ -7,8 +7,9 @@ from numba import types
 from numba.extending import overload
 
 from dyntemp.distribution.filters import GREEDY_AT
+from dyntemp.kernels.cpu.arguments import DONE
 from dyntemp.kernels.cpu.blocks import block_top
-from dyntemp.kernels.cpu.turns import next_turn
+from dyntemp.kernels.cpu.turns import hand_in, next_turn
 from dyntemp.kernels.cpu.vectors import larger, load, plain, type_of, vector, wide_vectors
 
 
@@ -25,26 +26,32 @@ def _quotient(x, temperature, reciprocal):
 
 
 @plain
-def every_scaled_row(logits, temperature, taken, out):
+def every_scaled_row(logits, temperature, counts, out):
     """Each row divided by its temperature into `out`, [rows, n], in the type to compute in; masked entries at -inf.
 
-    A temperature of NaN leaves a row as it is. `taken`, int64 [1], counts the rows that threads have taken.
+    A temperature of NaN leaves a row as it is. `counts`, int64 [2, 1], counts the rows that threads have taken, and
+    those that are done.
     """
+    own = 0
     for _ in range(len(temperature)):
-        r = next_turn(taken)
+        r = next_turn(counts)
         if r >= len(temperature):
             break
+        own += 1
         row = logits.flat[r * logits.stride : r * logits.stride + logits.n]
         scale_row(row, logits.masked_at, temperature[r], out[r])
+    hand_in(counts[DONE], own, 0)
 
 
 @plain
-def every_row_in_place(rows, masked_at, temperature, taken):
+def every_row_in_place(rows, masked_at, temperature, counts):
     """`every_scaled_row` in place, for rows, [rows, n], of the type to compute in."""
+    own = 0
     for _ in range(len(temperature)):
-        r = next_turn(taken)
+        r = next_turn(counts)
         if r >= len(temperature):
             break
+        own += 1
         row, t = rows[r], temperature[r]
         if t > GREEDY_AT and t < np.inf:
             beyond = t < 1.0 and quotient(farthest(row, masked_at), t, 1.0 / t) > -2.0 * np.float64(masked_at)
@@ -58,6 +65,7 @@ def every_row_in_place(rows, masked_at, temperature, taken):
                 likeliest += 1
             row[:] = type_of(masked_at, -np.inf)
             row[likeliest] = type_of(masked_at, 0.0)
+    hand_in(counts[DONE], own, 0)
 
 
 @plain
