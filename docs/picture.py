@@ -24,7 +24,7 @@ def main() -> None:
     legend += [("━", css(scale, scale.low + (scale.high - scale.low) * cell / 23)) for cell in range(24)]
     legend += [(f" {scale.high:.2f}   {policy}", GREY)]
     text = [(token.text, css(scale, token.temperature)) for token in tokens]
-    closing = [(summary.line(0.0, 1), GREY)]
+    closing = [(summary.line(0.0, "seed 1"), GREY)]
     lines = [command, legend, [], *wrapped(text), [], closing]
     width, height = COLUMNS * CELL + 2 * MARGIN, len(lines) * LINE + 2 * MARGIN
     rows = "\n".join(

@@ -59,7 +59,7 @@ def hand_in(done, rows, found):
 
 @plain
 def wait_until_done(done, rows):
-    """What all threads found, once all rows are done; -1 where that takes longer than `SPINS` looks."""
+    """The sum of what the threads found, once all rows are done; -1 where that takes longer than `SPINS` looks."""
     for _ in range(SPINS):
         seen = _look(done)
         if seen & ROWS == rows:
