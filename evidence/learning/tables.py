@@ -210,9 +210,10 @@ def nearest(found: LearnResults) -> str:
     items = len(json.loads(CONFIRMED.read_text(encoding="utf-8"))["items"])
     return (
         f"What came nearest, the network for fluency behind min-p, was measured again on {items} categories that no "
-        f"choice had seen: the mean of its runs is {_ends(static)} beside the tuned static temperature with min-p, the "
-        f"kept run {_ends(pairs['matched'])} beside one temperature at its mean, and {_ends(schedule)} beside its own "
-        "mean temperature of each position, which knows nothing of the row."
+        f"choice had seen. In the mean, its runs have {_ends(static)} more different answers among 8 than the tuned "
+        f"static temperature with min-p. The kept run has {_ends(pairs['matched'])} more than one temperature at its "
+        f"mean, and {_ends(schedule)} more than its own mean temperature of each position, which knows nothing of "
+        "the row."
     )
 
 

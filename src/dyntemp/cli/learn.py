@@ -152,7 +152,7 @@ def told(results: LearnResults) -> Iterator[str]:
     yield f"{f'{results.metric} on test':<40} {'learned':>8} {'control':>8} {'difference, 95 %':>28} {'p':>6}"
     for pair in results.beside:
         less = difference_with_ends(pair.difference, pair.low, pair.high)
-        yield (f"{pair.control:<40} {value(pair.mean):>8} {value(pair.other):>8} {less:>28} {pair.p:>6.3f}")
+        yield f"{pair.control:<40} {value(pair.mean):>8} {value(pair.other):>8} {less:>28} {pair.p:>6.3f}"
     if (most := results.ceiling) is not None:
         yield ""
         yield (
