@@ -342,9 +342,10 @@ def test_a_token_is_forced_and_the_text_goes_on_from_there(ask):
     write(ask)
     before = texts_of(ask)
     tokens_of(ask).nth(4).click()
-    put = ask.get_by_role("button", name="Put").nth(2)
-    name = put.get_attribute("aria-label").removeprefix("Put ").removesuffix(" here and go on")
-    put.click()
+    offered = [put.get_attribute("aria-label") for put in ask.get_by_role("button", name="Put").all()[1:]]
+    label = next(one for one in offered if "\\x" not in one)  # half a character has no name of its own in the text
+    name = label.removeprefix("Put ").removesuffix(" here and go on")
+    ask.get_by_role("button", name=label, exact=True).click()
     expect(ask.get_by_role("button", name="changed at 4")).to_be_visible()
     done(ask)
 
