@@ -45,12 +45,18 @@ def ratios(over: Sequence[float | None], under: Sequence[float | None]) -> list[
     return [above / below for above, below in both if above is not None and below is not None]
 
 
+def slowest(found: Sequence[Sequence[float | None]]) -> list[float | None]:
+    """The longest time in each round that all took part in."""
+    rounds = zip(*found, strict=True)
+    return [max(times) if None not in times else None for times in rounds]  # type: ignore[type-var]
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     """A ratio of two times that is promised; with no `under`, a time in seconds.
 
     Attributes:
-        over, under: The contestants.
+        over, under: The contestants; of several under the line, in each round the slowest.
         at_least: Whether the ratio should be large.
         floor: What the gate holds this class of processors to, where `held` says; None where there is none.
         headline: What is aimed at, on a quiet machine with AVX-512.
@@ -59,7 +65,7 @@ class Target:
     """
 
     over: str
-    under: str | None
+    under: str | tuple[str, ...] | None
     at_least: bool
     floor: float | None
     headline: float
@@ -71,7 +77,15 @@ class Target:
     held: tuple[str, int] = (".*", 0)
 
     def __str__(self) -> str:
+        if isinstance(self.under, tuple):
+            return f"{self.over} / the slower of {' and '.join(self.under)}"
         return f"{self.over} / {self.under}" if self.under else f"{self.over}, s"
+
+    @property
+    def contestants(self) -> tuple[str, ...]:
+        """All of them, the one over the line first."""
+        under = self.under if isinstance(self.under, tuple) else (self.under,)
+        return (self.over, *filter(None, under))
 
     @property
     def where(self) -> str:
@@ -108,8 +122,7 @@ def needed(targets: Sequence[Target], case: Case, mode: str) -> set[str]:
         name
         for target in targets
         if target.binds(case, mode) and (not any_floor or target.floor_of(case, mode) is not None)
-        for name in (target.over, target.under)
-        if name
+        for name in target.contestants
     }
 
 
@@ -163,11 +176,11 @@ def verdicts(records: Sequence[Record], targets: Sequence[Target]) -> list[Verdi
 def verdict(
     target: Target, case: Case, mode: str, missing: dict[str, str], samples: dict[str, list[float | None]]
 ) -> Verdict:
-    names = [target.over, target.under] if target.under else [target.over]
-    lacking = [f"{name}: {missing.get(name, 'no sample')}" for name in names if name not in samples]
+    over, *under = target.contestants
+    lacking = [f"{name}: {missing.get(name, 'no sample')}" for name in (over, *under) if name not in samples]
     if lacking:
         return Verdict(target, case, mode, why="; ".join(lacking))
-    values = ratios(samples[target.over], samples[target.under]) if target.under else samples[target.over]
+    values = ratios(samples[over], slowest([samples[name] for name in under])) if under else samples[over]
     return Verdict(target, case, mode, spread(values))
 
 

@@ -190,9 +190,23 @@ def test_the_gate_measures_those_whom_a_floor_is_about_and_all_where_there_is_no
 
     assert needed(targets("avx2"), case, "cold") == {OURS, OURS_STATIC, EXPONENTIALS}
     assert needed(targets("avx2"), case, "hot") == {OURS, OURS_STATIC, EXPONENTIALS} | peers
-    assert needed(targets("avx512"), case, "cold") == {OURS, OURS_STATIC, READ}
+    assert needed(targets("avx512"), case, "cold") == {OURS, OURS_STATIC, READ, EXPONENTIALS}
     assert needed(targets("aarch64"), case, "cold") == {OURS, OURS_STATIC, EXPONENTIALS, READ} | peers
     assert needed(targets("avx2"), Case("median"), "cold") == set()
+
+
+def test_a_kernel_is_held_to_what_takes_longer_on_a_machine_its_memory_or_its_exponentials():
+    target = Target("ours", ("read", "exponentials"), False, 2.0, 1.5)
+    slow_memory = {"ours": [6.0, 7.0, 6.0], "read": [4.0, 4.0, None], "exponentials": [1.0, 1.0, 1.0]}
+    slow_arithmetic = {**slow_memory, "read": [1.0, 1.0, 1.0], "exponentials": [4.0, 5.0, 2.0]}
+    (memory,), (arithmetic,), (lacking,) = (
+        verdicts([record(cold=found)], [target]) for found in (slow_memory, slow_arithmetic, {"ours": [1.0]})
+    )
+
+    assert (memory.ratio.median, memory.ratio.rounds) == (1.625, 2)
+    assert (arithmetic.ratio.median, arithmetic.ratio.rounds) == (1.5, 3)
+    assert str(target) == "ours / the slower of read and exponentials"
+    assert lacking.word == "not measured: read: no sample; exponentials: no sample"
 
 
 def test_the_gate_names_the_class_and_counts_the_floors_missed():
