@@ -184,7 +184,7 @@ MUTANTS = [
     Mutant("kernels/cpu/pack", "line = (Op.NUMBER, len(numbers) + parameters", "line = (Op.NUMBER, parameters",
            DRAWS),
     Mutant("kernels/cpu/backend", "signals[name][of_row == program] = np.nan", "pass", DRAWS),
-    Mutant("kernels/cpu/backend", "threads == 1 or not apart", "threads == 1", THREADS),
+    Mutant("kernels/cpu/backend", "threads if apart else 1", "threads", THREADS),
     Mutant("kernels/cpu/threads", "total += one", "pass", THREADS),
     Mutant("kernels/cpu/threads", "begun and (whole := watch()) >= 0", "begun and (whole := -1) >= 0", THREADS),
     Mutant("kernels/cpu/turns", "rows + (found << 32)", "rows", THREADS),

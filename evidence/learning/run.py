@@ -55,25 +55,18 @@ PILOT_FILTERS = {"plain": "", "min_p": "min_p(0.03)"}
 
 def names() -> list[str]:
     """The names of all runs: task, filters and shape; at the end those that repeat the prototype's."""
-    return [*own_names(), *(f"pilot-{filters}-network" for filters in PILOT_FILTERS)]
-
-
-def own_names() -> list[str]:
-    """The names of the runs that the verdict is of."""
-    pairs = [f"{task}-{filters}" for task in TASKS for filters in FILTERS]
-    return [f"{pair}-{shape}" for pair in pairs for shape in SHAPES]
+    own = [f"{task}-{filters}-{shape}" for task in TASKS for filters in FILTERS for shape in SHAPES]
+    return [*own, *(f"pilot-{filters}-network" for filters in PILOT_FILTERS)]
 
 
 def settings(name: str, card: dict) -> LearnSettings:
     """The settings of a run."""
     task, filters, shape = name.split("-")
+    chains, sizes = FILTERS, TASKS.get(task)
     if task == "pilot":
-        return LearnSettings(
-            task="fluency_pilot", shape=SHAPES[shape], filters=PILOT_FILTERS[filters], model=MODEL, card=card, runs=3,
-            seed=19, **PILOT,
-        )  # fmt: skip
+        task, chains, sizes = "fluency_pilot", PILOT_FILTERS, PILOT
     return LearnSettings(
-        task=task, shape=SHAPES[shape], filters=FILTERS[filters], model=MODEL, card=card, runs=3, seed=19, **TASKS[task]
+        task=task, shape=SHAPES[shape], filters=chains[filters], model=MODEL, card=card, runs=3, seed=19, **sizes
     )
 
 

@@ -179,12 +179,11 @@ def pilot(found: Mapping[str, LearnResults]) -> Iterator[str]:
     yield from table(("filters", "control", "learned", "control", "difference, 95 %", "the prototype"), rows)
 
 
-def again(found: LearnResults) -> list[Beside]:
+def again(found: LearnResults, data: Mapping) -> list[Beside]:
     """The policies that came nearest beside their controls, on categories that no choice has seen.
 
     Statics are compared with the mean of all runs, all others with the run that was kept.
     """
-    data = json.loads(CONFIRMED.read_text(encoding="utf-8"))
     runs = [replace(run, test=test) for run, test in zip(found.runs, data["runs"], strict=True)]
     *controls, schedule = (Control(**one) for one in data["controls"])
     return [
@@ -193,27 +192,25 @@ def again(found: LearnResults) -> list[Beside]:
     ]
 
 
-def confirmed(found: LearnResults) -> Iterator[str]:
-    """`again` as a table, with what was seen before."""
+def confirmed(pairs: Sequence[Beside], found: LearnResults) -> Iterator[str]:
+    """What `again` found as a table, with what was seen before."""
     first = {one.kind: _ends(one) for one in found.beside}
     rows = [
         (one.kind, value(one.mean), value(one.other), _ends(one), chance(one.p), first.get(one.kind, "–"))
-        for one in again(found)
+        for one in pairs
     ]
     yield from table(("control", "learned", "control", "difference, 95 %", "p", "on the first 20 categories"), rows)
 
 
-def nearest(found: LearnResults) -> str:
-    """The outcome of `again`, in one sentence."""
-    pairs = {one.kind: one for one in again(found)}
-    static, schedule = pairs["static + min_p"], pairs["schedule"]
-    items = len(json.loads(CONFIRMED.read_text(encoding="utf-8"))["items"])
+def nearest(pairs: Sequence[Beside], items: int) -> str:
+    """What `again` found, in one sentence."""
+    of_kind = {one.kind: _ends(one) for one in pairs}
     return (
         f"What came nearest, the network for fluency behind min-p, was measured again on {items} categories that no "
-        f"choice had seen. In the mean, its runs have {_ends(static)} more different answers among 8 than the tuned "
-        f"static temperature with min-p. The kept run has {_ends(pairs['matched'])} more than one temperature at its "
-        f"mean, and {_ends(schedule)} more than its own mean temperature of each position, which knows nothing of "
-        "the row."
+        f"choice had seen. In the mean, its runs have {of_kind['static + min_p']} more different answers among 8 than "
+        f"the tuned static temperature with min-p. The kept run has {of_kind['matched']} more than one temperature at "
+        f"its mean, and {of_kind['schedule']} more than its own mean temperature of each position, which knows "
+        "nothing of the row."
     )
 
 
@@ -260,16 +257,12 @@ def _ends(one: Beside) -> str:
     return difference_with_ends(one.difference, one.low, one.high)
 
 
-def circumstances(found: Mapping[str, LearnResults], of_texts: Mapping[str, PassageResults]) -> Iterator[str]:
-    """Model, machines, versions and commits."""
-    again = json.loads(CONFIRMED.read_text(encoding="utf-8"))["about"]
-    for name, abouts in (
-        ("tasks", [one.about for one in found.values()]), ("forty other categories", [again]),
-        ("texts", [one.about for one in of_texts.values()]),
-    ):  # fmt: skip
+def circumstances(model: str, parts: Mapping[str, Sequence[Mapping[str, str]]]) -> Iterator[str]:
+    """Model, machines, versions and commits of each part of the evidence."""
+    for name, abouts in parts.items():
         for told in dict.fromkeys(map(_about, abouts)):
             commits = ", ".join(sorted({one["commit"] for one in abouts if _about(one) == told}))
-            yield f"- {name}: {next(iter(found.values())).model}, {told} ({commits})"
+            yield f"- {name}: {model}, {told} ({commits})"
 
 
 def _about(about: Mapping[str, str]) -> str:
@@ -280,16 +273,22 @@ def _about(about: Mapping[str, str]) -> str:
 def written() -> dict[Path, str]:
     """Each page with its text."""
     everything, of_texts = tasks(), texts()
-    found = own(everything)
+    found, data = own(everything), json.loads(CONFIRMED.read_text(encoding="utf-8"))
+    pairs = again(found[NEAREST], data)
+    abouts = {
+        "tasks": [one.about for one in everything.values()],
+        "forty other categories": [data["about"]],
+        "texts": [one.about for one in of_texts.values()],
+    }
     parts: dict[str, Sequence[str]] = {
-        "learning": [verdict(found), "", nearest(found[NEAREST]), "", in_short(of_texts)],
+        "learning": [verdict(found), "", nearest(pairs, len(data["items"])), "", in_short(of_texts)],
         "learned": list(learned(found)),
         "heat": list(heat(found)),
         "ceilings": list(ceilings(found)),
-        "confirmed": list(confirmed(found[NEAREST])),
+        "confirmed": list(confirmed(pairs, found[NEAREST])),
         "pilot": list(pilot(everything)),
         "given": [*(f"- {name}: {one.sentence}" for name, one in of_texts.items()), "", *given(of_texts)],
-        "circumstances of learning": list(circumstances(everything, of_texts)),
+        "circumstances of learning": list(circumstances(found[NEAREST].model, abouts)),
     }
     return {page: filled(page.read_text(encoding="utf-8"), parts) for page in PAGES}
 

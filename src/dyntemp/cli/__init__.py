@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 from dyntemp._version import __version__
 from dyntemp.cli.messages import announce
-from dyntemp.errors import EngineError, InvalidLogitsError, ModelError, PolicyError, StateError, StudyError, TraceError
+from dyntemp.errors import DyntempError, ModelError, PolicyError, StudyError
 
 COMMANDS = {
     "generate": "write text whose temperature moves token by token",
@@ -113,7 +113,7 @@ def _run(arguments: list[str]) -> int:
         return int(module.run(options))
     except (UsageError, PolicyError, StudyError) as error:
         return _report(name, error, USAGE)
-    except (ModelError, TraceError, StateError, InvalidLogitsError, EngineError) as error:
+    except DyntempError as error:
         return _report(name, error, FAILURE)
     except BrokenPipeError:
         raise

@@ -105,7 +105,7 @@ def run(logits: Any, job: Job) -> Outcome:
             room = np.empty((3, n + 16), compute) if packed.room or len(steps) else NO_ROOM[compute]
             return int(run_all(*task, packed.second, tables, slots, order, room, steps))
 
-        extreme = share() if threads == 1 or not apart else _shared(share, threads, counts, count)
+        extreme = _shared(share, threads if apart else 1, counts, count)
     if extreme:
         draw_extreme(
             rows, job, highest=known[HIGHEST], temperature=known[TEMPERATURE], cut=known[CUT], last=counts[LAST],
@@ -116,7 +116,7 @@ def run(logits: Any, job: Job) -> Outcome:
 
 def _shared(work: Callable[[], int], threads: int, counts: NDArray[np.int64], rows: int) -> int:
     """The sum of what the threads found in their rows, once all rows are done."""
-    return together(work, threads, partial(wait_for_rows, counts[DONE], rows))
+    return work() if threads == 1 else together(work, threads, partial(wait_for_rows, counts[DONE], rows))
 
 
 def _outcome(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 from numba.np.arrayobj import make_array
@@ -15,23 +14,10 @@ SPINS = 50_000
 ROWS = 2**32 - 1
 """The bits of `done` that count rows. Those above count what the threads found."""
 
-_WORD = ir.IntType(64)
-
-
-@intrinsic
-def next_turn(typingctx, numbers):
-    """Add 1 to the first number of an int64 array, and return its value before: to no two threads the same."""
-
-    def code(context, builder, signature, args):
-        first = make_array(signature.args[0])(context, builder, args[0]).data
-        return builder.atomic_rmw("add", first, ir.Constant(_WORD, 1), "monotonic")
-
-    return types.int64(numbers), code
-
 
 @intrinsic
 def _add(typingctx, numbers, number):
-    """Add to the first number of an int64 array, after all that this thread has written."""
+    """Add to the first number of an int64 array, after all that this thread has written; its value before."""
 
     def code(context, builder, signature, args):
         first = make_array(signature.args[0])(context, builder, args[0]).data
@@ -49,6 +35,12 @@ def _look(typingctx, numbers):
         return builder.load_atomic(first, "seq_cst", 8)
 
     return types.int64(numbers), code
+
+
+@plain
+def next_turn(numbers):
+    """Add 1 to the first number of an int64 array, and return its value before: to no two threads the same."""
+    return _add(numbers, 1)
 
 
 @plain
