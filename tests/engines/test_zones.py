@@ -112,6 +112,7 @@ def test_tokens_of_a_policy_without_zones_are_not_asked_for():
 @pytest.mark.torch
 def test_bytes_of_the_tokenizers_of_transformers():
     """Pieces of bytes, of sentencepiece, whole words; special tokens by their names."""
+    pytest.importorskip("transformers")
     from tests.models.test_transformers import byte_level, sentencepiece, words
 
     for tokenizer, text in ((byte_level(), "<s>Grüße, 東京 <tool é>👩🏽</s>"), (sentencepiece(), "<s>two two東京</s>")):
@@ -133,6 +134,11 @@ def network():
 @pytest.mark.torch
 class TestTransformers:
     POLICY = 'where(inside("think") > 0.5, 1.25, 0.5)'
+
+    @pytest.fixture(autouse=True)
+    def needed(self):
+        pytest.importorskip("torch")
+        pytest.importorskip("transformers")
 
     @pytest.mark.parametrize("drafts", [{}, {"prompt_lookup_num_tokens": 3}])
     def test_each_row_is_in_the_zones_of_its_own_text(self, drafts):

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from tests.page.learnings import QUANTILES, learning, learning_text
 from tests.page.made import example, trace_text
-from tests.page.test_page import WIDTHS, policy_box, serious
-from tests.page.test_page_speed import WATCH, YARDSTICK, long_tasks
 
 from dyntemp import Policy
 from dyntemp.page import document
 
 expect = pytest.importorskip("playwright.sync_api").expect
+from tests.page.test_page import WIDTHS, policy_box, serious  # noqa: E402 (both need Playwright)
+from tests.page.test_page_speed import WATCH, YARDSTICK, long_tasks  # noqa: E402
 
 PACE = 180
 """Milliseconds that the page shows each round while it plays."""

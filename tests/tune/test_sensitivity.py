@@ -35,6 +35,7 @@ def test_the_good_region_is_one_standard_error_below_the_best():
 
 
 def test_pruned_and_forbidden_trials_have_no_part():
+    pytest.importorskip("optuna")
     results = Maker(constraint="validity").results()
     own = [one for one in results.trials if one.family == POLICY.family]
     kept = [one for one in own if one.state == "complete" and one.feasible]
@@ -84,6 +85,7 @@ def test_a_missing_optuna_is_named_with_its_extra(monkeypatch):
 
 
 def test_the_words_say_what_may_be_left_alone():
+    pytest.importorskip("optuna")
     points = [({"a": 1.0, "b": -3 + at / 2, "min_p": 0.1}, 2.0 - (at == 12)) for at in range(13)]
     (one,) = sensitivities(with_values(Maker().results(), points))
     regions = sorted(one.regions, key=lambda region: region.name)

@@ -28,6 +28,8 @@ def tunings(tables):
 
 
 def test_the_pages_have_the_figures_of_the_data(tables):
+    pytest.importorskip("statsmodels")
+    pytest.importorskip("optuna")
     for path, text in tables.written().items():
         assert text == path.read_text(encoding="utf-8"), f"{path.name}: run python evidence/tuning/tables.py"
 

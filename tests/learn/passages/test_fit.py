@@ -1,5 +1,6 @@
 """The fit follows the exact gradient, static temperature is exact, and what texts were drawn with is found again."""
 
+from importlib.util import find_spec
 from math import inf
 
 import numpy as np
@@ -15,6 +16,7 @@ from dyntemp.learn.passages.fit import Objective, best_log_t, best_static, chose
 from dyntemp.learn.passages.rows import rows_of
 from dyntemp.learn.passages.tokens import tokens_of
 
+NEEDS_TORCH = pytest.mark.skipif(find_spec("torch") is None, reason="needs PyTorch")
 BOUNDS = (0.1, 3.0)
 TEMPLATE = Policy("clip(entropy + margin + max_prob + varentropy, 0.1, 3)")
 SPREAD = np.linspace(0, np.log(12), 9)
@@ -49,6 +51,7 @@ def shaped(text, anchor=0.9, seed=1):
     return learnable(shape, BOUNDS, anchor, dict.fromkeys(shape.signals, SPREAD), seed)
 
 
+@NEEDS_TORCH
 @pytest.mark.parametrize("filters", ["", "top_k(4)"])
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("pull", [0.0, 0.3])
@@ -64,6 +67,7 @@ def test_the_gradient_is_that_of_finite_differences(tmp_path, shape, pull, filte
     assert value == objective(objective.shares(objective.values(at)))[0]
 
 
+@NEEDS_TORCH
 def test_the_objective_is_surprise_and_divergence_by_the_formulas(tmp_path):
     own = tokens(tmp_path, passages := drawn(lambda _: 1, 3, 15))
     found = shaped("curve(entropy, 3)")
@@ -114,6 +118,7 @@ def test_filters_that_drop_everything_are_told(tmp_path):
         best_static(none, BOUNDS)
 
 
+@NEEDS_TORCH
 def test_the_temperatures_that_texts_were_drawn_at_are_found_again(two_heats):
     """Within four standard errors: where the surprisal varies by V, ln T is known to 1/sqrt(n*V)."""
     text = 'where(entropy < 1, param("cold", 0.1, 3), param("hot", 0.1, 3))'
@@ -127,6 +132,7 @@ def test_the_temperatures_that_texts_were_drawn_at_are_found_again(two_heats):
         assert np.log(fitted.values[name]) == pytest.approx(np.log(truth), abs=4 * error)
 
 
+@NEEDS_TORCH
 @pytest.mark.parametrize("shape", ["curve(entropy, 8)", "network(entropy; max_prob, 6)"])
 def test_a_smooth_shape_comes_near_them(two_heats, shape):
     """Away from the step, which such a shape cannot take, T is right within a quarter."""
@@ -141,6 +147,7 @@ def test_a_smooth_shape_comes_near_them(two_heats, shape):
         assert mean == pytest.approx(truth, rel=0.25)
 
 
+@NEEDS_TORCH
 def test_no_price_is_best_where_signals_matter_and_static_where_they_do_not(two_heats, plain):
     def make(anchor):
         return shaped("curve(entropy, 5)", anchor)
@@ -160,6 +167,7 @@ def test_an_infinite_price_keeps_the_static_temperature(two_heats):
     assert fitted.visited == [fitted.values]
 
 
+@NEEDS_TORCH
 def test_steps_begin_at_static_temperature_and_fall(two_heats):
     found = shaped("curve(entropy, 5)", 0.9)
 

@@ -17,6 +17,7 @@ from dyntemp.learn.passages.settings import PassageSettings, digest_of
 
 def learn(folder, passages, **given):
     """Learn from passages in a folder."""
+    pytest.importorskip("torch")
     settings = PassageSettings(texts=digest_of(passages), each=10_000, most=10_000, shape="curve(entropy, 5)", **given)
     return learn_passages(settings, "texts", passages, model(), folder)
 
